@@ -1,0 +1,579 @@
+"""Every table of the pipeline: column, dtype, unit, nullability, meaning.
+
+Belongs here: what a column is. The release's data dictionary, the Parquet schemas, the blocking schema
+checks and the first expectations are all made from these entries. Does not belong here: how a value is
+computed (that is the stage's) and what is wrong with one (that is a rule).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+import pyarrow as pa
+
+from bioscan_etl.errors import SchemaError
+
+RANKS = ("phylum", "class", "order", "family", "subfamily", "genus", "species")
+SPLITS = (
+    "pretrain",
+    "train",
+    "val",
+    "test",
+    "key_unseen",
+    "val_unseen",
+    "test_unseen",
+    "other_heldout",
+)
+PROCESSID_PATTERN = r"^[A-Za-z0-9-]+$"
+BIN_PATTERN = r"^BOLD:[A-Z]{3,5}[0-9]{4}$"
+NAME_TYPES = ("SCIENTIFIC", "INFORMAL", "OTU", "PLACEHOLDER", "HYBRID_FORMULA", "DOUBTFUL", "NO_NAME")
+IMAGE_STATUSES = ("found", "no_record", "duplicate", "unsafe_name", "missing")
+BOX_STATUSES = ("detected", "low_confidence", "empty", "multiple", "unreadable")
+SET_ASIDE_REASONS = ("other_marker", "duplicate_marker_row", "superseded")
+REJECT_REASONS = ("field_count", "no_processid", "unsafe_processid", "undecodable", "truncated_file")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: as in the files.
+        dtype: polars dtype in memory and, translated by polars, in Parquet.
+        meaning: one line for the data dictionary.
+        nullable: whether a value may be missing.
+        unit: unit of a number or the notation of a text.
+        allowed: the closed vocabulary, where there is one.
+        pattern: regular expression that every value matches, where there is one.
+        minimum: smallest value of a number.
+        maximum: largest value of a number.
+    """
+
+    name: str
+    dtype: pl.DataType
+    meaning: str
+    nullable: bool = True
+    unit: str = ""
+    allowed: tuple[str, ...] = ()
+    pattern: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: what a row is, its key, its columns in order."""
+
+    name: str
+    row: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    def names(self) -> list[str]:
+        """Column names in order."""
+        return [column.name for column in self.columns]
+
+    def __getitem__(self, name: str) -> Column:
+        """The column of that name; KeyError if the table has none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"table {self.name} has no column {name}")
+
+    def schema(self) -> pl.Schema:
+        """The polars schema, in order."""
+        return pl.Schema({column.name: column.dtype for column in self.columns})
+
+    def arrow(self) -> pa.Schema:
+        """The arrow schema of the Parquet files, nullability and meanings included."""
+        fields = self.empty().to_arrow().schema
+        return pa.schema(
+            field.with_nullable(column.nullable).with_metadata({"meaning": column.meaning, "unit": column.unit})
+            for field, column in zip(fields, self.columns, strict=True)
+        )
+
+    def empty(self) -> pl.DataFrame:
+        """The table without rows."""
+        return pl.DataFrame(schema=self.schema())
+
+    def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Select, order and cast to this table's columns, then `check` it.
+
+        Raises:
+            SchemaError: a column is missing, cannot be cast, or breaks nullability or the key.
+        """
+        missing = [name for name in self.names() if name not in frame.columns]
+        if missing:
+            raise SchemaError(f"table {self.name}: columns {missing} are missing")
+        try:
+            cast = frame.select(pl.col(column.name).cast(column.dtype) for column in self.columns)
+        except pl.exceptions.InvalidOperationError as error:
+            raise SchemaError(f"table {self.name}: {error}".splitlines()[0]) from error
+        self.check(cast)
+        return cast
+
+    def check(self, frame: pl.DataFrame) -> None:
+        """Hold a frame against dtype, nullability and key.
+
+        Raises:
+            SchemaError: the first breach, by column.
+        """
+        if frame.schema != self.schema():
+            differing = [
+                f"{name} is {frame.schema.get(name)}, not {dtype}"
+                for name, dtype in self.schema().items()
+                if frame.schema.get(name) != dtype
+            ] or ["the column order differs"]
+            raise SchemaError(f"table {self.name}: {'; '.join(differing)}")
+        nulls = frame.select(pl.col(c.name).null_count() for c in self.columns if not c.nullable)
+        for name in nulls.columns:
+            if nulls[name][0]:
+                raise SchemaError(f"table {self.name}: {nulls[name][0]} rows have no {name}")
+        if self.key and frame.select(self.key).is_duplicated().any():
+            row = frame.filter(frame.select(self.key).is_duplicated()).select(self.key).row(0)
+            raise SchemaError(f"table {self.name}: more than one row of {self.key} = {row}")
+
+
+_TEXT = pl.String()
+_FLAGS = pl.List(pl.String)
+
+_PROCESSID = Column(
+    "processid", _TEXT, "process ID, BOLD's key of a specimen's record", nullable=False, pattern=PROCESSID_PATTERN
+)
+_BATCH = Column("batch", _TEXT, "specimen batch that delivered the row", nullable=False)
+_RECORD_ID = Column("record_id", _TEXT, "processid.marker_code", nullable=False)
+_SOURCE = (
+    Column("source_file", _TEXT, "file name of the source", nullable=False),
+    Column("source_line", pl.Int64(), "line of the source, the header being 1", unit="1-based", minimum=1),
+)
+_SNAPSHOT = Column("snapshot_date", pl.Date(), "date of the BOLD snapshot the source was taken from")
+
+
+def _texts(names: Iterable[tuple[str, str]]) -> tuple[Column, ...]:
+    return tuple(Column(name, _TEXT, meaning) for name, meaning in names)
+
+
+BCDM = _texts(
+    (
+        ("sampleid", "identifier of the sample, given by its owner"),
+        ("fieldid", "identifier given in the field"),
+        ("museumid", "catalogue number in a collection"),
+        ("record_id", "processid.marker_code"),
+        ("specimenid", "BOLD's number of the specimen"),
+        ("processid_minted_date", "date the process ID was made"),
+        ("bin_uri", "Barcode Index Number"),
+        ("bin_created_date", "date the BIN was made"),
+        ("collection_code", "code of the collection"),
+        ("inst", "institution that holds the specimen"),
+        ("sovereign_inst", "institution with sovereignty over the record"),
+        ("taxid", "BOLD's number of the taxon"),
+        ("kingdom", "kingdom"),
+        ("phylum", "phylum"),
+        ("class", "class"),
+        ("order", "order"),
+        ("family", "family"),
+        ("subfamily", "subfamily"),
+        ("tribe", "tribe"),
+        ("genus", "genus"),
+        ("species", "species: a binomial or a placeholder name"),
+        ("subspecies", "the whole trinomial"),
+        ("species_reference", "authorship of the species name"),
+        ("identification", "deepest name of the identification"),
+        ("identification_method", "how the specimen was identified"),
+        ("identification_rank", "rank of `identification`"),
+        ("identified_by", "who identified it"),
+        ("identifier_email", "address of the identifier"),
+        ("taxonomy_notes", "notes on the identification"),
+        ("sex", "sex, as delivered"),
+        ("reproduction", "mode of reproduction, as delivered"),
+        ("life_stage", "life stage, as delivered"),
+        ("short_note", "short note (extrainfo in 2023)"),
+        ("notes", "notes"),
+        ("voucher_type", "status of the voucher"),
+        ("tissue_type", "tissue that was sampled"),
+        ("specimen_linkout", "link to the specimen elsewhere"),
+        ("associated_specimens", "related specimens"),
+        ("associated_taxa", "related taxa, such as hosts"),
+        ("collectors", "who collected it"),
+        ("collection_date_start", "first day of collection"),
+        ("collection_date_end", "last day of collection (collection_date in 2023)"),
+        ("collection_event_id", "identifier of the collection event"),
+        ("collection_time", "time of day of collection"),
+        ("collection_notes", "notes on the collection"),
+        ("geoid", "BOLD's number of the place"),
+        ("country/ocean", "country or ocean, in BOLD's spelling"),
+        ("country_iso", "ISO 3166-1 alpha-2 code; NO is Norway, NA is Namibia"),
+        ("province/state", "province or state"),
+        ("region", "region"),
+        ("sector", "sector"),
+        ("site", "site"),
+        ("site_code", "code of the site"),
+        ("coord", "latitude and longitude, always in this order"),
+        ("coord_accuracy", "accuracy of the coordinates in metres"),
+        ("coord_source", "where the coordinates come from"),
+        ("elev", "elevation in metres"),
+        ("elev_accuracy", "accuracy of the elevation in metres"),
+        ("depth", "depth in metres"),
+        ("depth_accuracy", "accuracy of the depth in metres"),
+        ("habitat", "habitat"),
+        ("realm", "biogeographic realm"),
+        ("biome", "biome"),
+        ("ecoregion", "ecoregion"),
+        ("sampling_protocol", "how it was collected"),
+        ("nuc", "nucleotides, as delivered: gaps and IUPAC codes may occur"),
+        ("nuc_basecount", "number of A, C, G and T; no length"),
+        ("insdc_acs", "accession in INSDC (GenBank, ENA, DDBJ)"),
+        ("funding_src", "funding source"),
+        ("marker_code", "marker, such as COI-5P"),
+        ("primers_forward", "forward primers"),
+        ("primers_reverse", "reverse primers"),
+        ("sequence_run_site", "where it was sequenced"),
+        ("sequence_upload_date", "date the sequence was uploaded"),
+        ("bold_recordset_code_arr", "data sets and projects that hold the record"),
+    )
+)
+
+RECORDS = Table(
+    "records",
+    "a BOLD row of the barcode marker, one per process ID and batch; every BCDM column as text",
+    ("processid",),
+    (
+        _PROCESSID,
+        *(_RECORD_ID if column.name == "record_id" else column for column in BCDM),
+        Column("image_measurement_value", _TEXT, "organism pixels at 1024x768, where BOLD's working table has it"),
+        Column("index_bioscan_1M_insect", _TEXT, "index in BIOSCAN-1M, where the working table has it"),
+        _BATCH,
+        *_SOURCE,
+        _SNAPSHOT,
+    ),
+)
+
+REJECTS = Table(
+    "rejects",
+    "a source row that cannot become a record",
+    (),
+    (
+        _BATCH,
+        *_SOURCE,
+        Column("reason", _TEXT, "why", nullable=False, allowed=REJECT_REASONS),
+        Column("detail", _TEXT, "the reason in words, with the numbers"),
+        Column("raw_text", _TEXT, "the row as read; undecodable bytes escaped as \\xNN"),
+    ),
+)
+
+SET_ASIDE = Table(
+    "set_aside",
+    "a readable row that another row of the same specimen stands for",
+    (),
+    (
+        _BATCH,
+        _PROCESSID,
+        _RECORD_ID,
+        Column("marker_code", _TEXT, "marker of the row"),
+        *_SOURCE,
+        _SNAPSHOT,
+        Column("reason", _TEXT, "why", nullable=False, allowed=SET_ASIDE_REASONS),
+        Column("kept_batch", _TEXT, "batch of the row that stands, if the specimen has one"),
+        Column("kept_record_id", _TEXT, "record_id of the row that stands, if the specimen has one"),
+    ),
+)
+
+IMAGE_INDEX = Table(
+    "image_index",
+    "an image file that the batch's sources hold, or an image that a manifest promised",
+    ("image_file", "status", "processid"),
+    (
+        _BATCH,
+        Column("processid", _TEXT, "process ID the image belongs to, if any"),
+        Column("image_file", _TEXT, "path within the source", nullable=False),
+        Column("status", _TEXT, "found goes on; the others are counted", nullable=False, allowed=IMAGE_STATUSES),
+        Column("detail", _TEXT, "the status in words"),
+        Column("size_bytes", pl.Int64(), "size of the file", unit="byte", minimum=0),
+        Column("sha256", _TEXT, "sha256 of the file, of status found", unit="hex"),
+    ),
+)
+
+BOXES = Table(
+    "boxes",
+    "an image with status found: the specimen's box, sizes and image quality",
+    ("processid",),
+    (
+        _BATCH,
+        _PROCESSID,
+        Column("image_file", _TEXT, "path within the source", nullable=False),
+        Column("width_original", pl.Int32(), "width after EXIF orientation", unit="px"),
+        Column("height_original", pl.Int32(), "height after EXIF orientation", unit="px"),
+        Column("x0", pl.Int32(), "left edge, inclusive", unit="px", minimum=0),
+        Column("y0", pl.Int32(), "top edge, inclusive", unit="px", minimum=0),
+        Column("x1", pl.Int32(), "right edge, exclusive", unit="px", minimum=0),
+        Column("y1", pl.Int32(), "bottom edge, exclusive", unit="px", minimum=0),
+        Column("confidence", pl.Float64(), "confidence of the box", minimum=0, maximum=1),
+        Column("specimens", pl.Int32(), "number of plausible specimens", minimum=0),
+        Column("status", _TEXT, "what the detector says", nullable=False, allowed=BOX_STATUSES),
+        Column("area_fraction", pl.Float64(), "box area over image area, 4 decimals", minimum=0, maximum=1),
+        Column("scale_factor", pl.Float64(), "shorter box side over 256 px, 4 decimals", minimum=0),
+        Column(
+            "image_measurement_value",
+            pl.Int64(),
+            "pixels of the organism's mask at the 1024x768 scale",
+            unit="px",
+            minimum=0,
+        ),
+        Column("blur", pl.Float64(), "variance of the Laplacian on the crop", minimum=0),
+        Column("exposure", pl.Float64(), "mean grey of the crop", unit="0 to 255", minimum=0, maximum=255),
+        Column("sha256", _TEXT, "sha256 of the file", unit="hex"),
+        Column("dhash", pl.UInt64(), "perceptual difference hash of the crop"),
+        Column("detector", _TEXT, "detector that found the box", nullable=False),
+        Column("flags", _FLAGS, "image rules that hit", nullable=False),
+        Column("detail", _TEXT, "why the image is unreadable"),
+    ),
+)
+
+CROPS = Table(
+    "crops",
+    "an image of one package, made from a specimen's image",
+    ("processid",),
+    (_PROCESSID, Column("jpeg", pl.Binary(), "the JPEG file", nullable=False)),
+)
+
+CHECKED_BARCODES = Table(
+    "checked_barcodes",
+    "the barcode of a record, with what the checks say",
+    ("processid",),
+    (
+        _BATCH,
+        _PROCESSID,
+        Column("nuc", _TEXT, "nucleotides as delivered"),
+        Column("dna_barcode", _TEXT, "upper case, end gaps removed, internal gaps as N", pattern="^[A-Z]+$"),
+        Column("barcode", _TEXT, "dna_barcode stripped of N at both ends: the identity of a barcode"),
+        Column("dna_bin", _TEXT, "Barcode Index Number", pattern=BIN_PATTERN),
+        Column("barcode_length", pl.Int32(), "length of `barcode`", unit="bp", minimum=0),
+        Column("unambiguous_run", pl.Int32(), "longest run of A, C, G, T", unit="bp", minimum=0),
+        Column("ambiguous_share", pl.Float64(), "share of other letters in `barcode`", minimum=0, maximum=1),
+        Column("internal_gaps", pl.Int32(), "gaps turned into N", minimum=0),
+        Column("genetic_code", pl.Int32(), "NCBI code the reading frame was checked with"),
+        Column("frame", pl.Int32(), "first offset without a stop codon", unit="0-based", minimum=0, maximum=2),
+        Column("flags", _FLAGS, "barcode rules that hit", nullable=False),
+    ),
+)
+
+CHECKED_GEOGRAPHY = Table(
+    "checked_geography",
+    "the place and dates of a record, with what the checks say",
+    ("processid",),
+    (
+        _BATCH,
+        _PROCESSID,
+        Column("country_verbatim", _TEXT, "country as delivered"),
+        Column("country", _TEXT, "canonical country name"),
+        Column("country_iso", _TEXT, "ISO 3166-1 alpha-2", pattern="^[A-Z]{2}$"),
+        Column("country_iso3", _TEXT, "ISO 3166-1 alpha-3", pattern="^[A-Z]{3}$"),
+        Column("province_verbatim", _TEXT, "province as delivered"),
+        Column("province_state", _TEXT, "province or state, trimmed; spellings are unified over the corpus"),
+        Column("coord_verbatim", _TEXT, "coordinates as delivered"),
+        Column("coord-lat", pl.Float64(), "latitude, WGS 84", unit="degree", minimum=-90, maximum=90),
+        Column("coord-lon", pl.Float64(), "longitude, WGS 84", unit="degree", minimum=-180, maximum=180),
+        Column("proposed-lat", pl.Float64(), "latitude after a proposed fix", unit="degree"),
+        Column("proposed-lon", pl.Float64(), "longitude after a proposed fix", unit="degree"),
+        Column("collection_date_start", pl.Date(), "first day of collection"),
+        Column("collection_date_end", pl.Date(), "last day of collection"),
+        Column("flags", _FLAGS, "geography rules that hit", nullable=False),
+    ),
+)
+
+NORMALISED_NAMES = Table(
+    "normalised_names",
+    "the taxonomic labels of a record: as delivered and normalised",
+    ("processid",),
+    (
+        _BATCH,
+        _PROCESSID,
+        *(Column(f"{rank}_verbatim", _TEXT, f"{rank} as delivered") for rank in RANKS),
+        *(Column(rank, _TEXT, f"{rank}, normalised") for rank in RANKS),
+        Column("genus_name_type", _TEXT, "GBIF name type of the genus", nullable=False, allowed=NAME_TYPES),
+        Column("species_name_type", _TEXT, "GBIF name type of the species", nullable=False, allowed=NAME_TYPES),
+        Column("flags", _FLAGS, "name rules that hit", nullable=False),
+    ),
+)
+
+_SPECIMEN = (
+    *(column for column in RECORDS.columns if column.name in {"processid", "sampleid", "record_id"}),
+    _BATCH,
+    *_SOURCE,
+    _SNAPSHOT,
+    *_texts((("identification_method", "how the specimen was identified"),)),
+    *(c for c in CHECKED_BARCODES.columns if c.name not in {"batch", "processid", "flags"}),
+    *(c for c in CHECKED_GEOGRAPHY.columns if c.name not in {"batch", "processid", "flags"}),
+    *(c for c in NORMALISED_NAMES.columns if c.name not in {"batch", "processid", "flags"}),
+    Column("image_batch", _TEXT, "batch whose image is used"),
+    *(
+        Column(c.name if c.name != "status" else "image_status", c.dtype, c.meaning, unit=c.unit)
+        for c in BOXES.columns
+        if c.name not in {"batch", "processid", "flags", "detail"}
+    ),
+    Column("measurement_source", _TEXT, "who counted image_measurement_value", allowed=("bold", "mask")),
+    Column("index_bioscan_1M_insect", pl.Int64(), "index in BIOSCAN-1M", minimum=0),
+    Column("flags", _FLAGS, "all rules that hit, sorted", nullable=False),
+)
+
+SPECIMENS = Table(
+    "specimens",
+    "a specimen: the latest record of a process ID with its checked values and image",
+    ("processid",),
+    (*_SPECIMEN, Column("gates", _FLAGS, "gates that keep it out of the release; empty: accepted", nullable=False)),
+)
+
+CURATED = Table(
+    "curated",
+    "an accepted specimen with its final labels",
+    ("processid",),
+    (
+        *_SPECIMEN,
+        Column("taxon", _TEXT, "label of the deepest labelled rank"),
+        Column(
+            "inferred_ranks",
+            pl.UInt8(),
+            "highest inferred rank: 0 none, 1 species, 2 genus, 3 subfamily, 4 family, 5 order, 6 class",
+            nullable=False,
+            minimum=0,
+            maximum=6,
+        ),
+        *(Column(f"inferred_{rank}", pl.Boolean(), f"{rank} was inferred", nullable=False) for rank in RANKS),
+    ),
+)
+
+CHANGES = Table(
+    "changes",
+    "a value that a rule changed",
+    ("processid", "field", "step"),
+    (
+        _PROCESSID,
+        Column("field", _TEXT, "column that changed", nullable=False),
+        Column("step", pl.Int32(), "order of the changes of one field", unit="0-based", nullable=False, minimum=0),
+        Column("before", _TEXT, "value before; missing is null"),
+        Column("after", _TEXT, "value after; missing is null"),
+        Column("rule", _TEXT, "rule that changed it", nullable=False),
+        Column("evidence", _TEXT, "what the rule saw"),
+        Column("ruleset", _TEXT, "version of the rules", nullable=False),
+    ),
+)
+
+QUARANTINE = Table(
+    "quarantine",
+    "a specimen that a gate keeps out of the release",
+    ("processid",),
+    (
+        _PROCESSID,
+        _RECORD_ID,
+        _BATCH,
+        *_SOURCE,
+        Column("gates", _FLAGS, "gates that hit", nullable=False),
+        Column("image_status", _TEXT, "what the detector says of its image", allowed=BOX_STATUSES),
+        Column("flags", _FLAGS, "rules that hit", nullable=False),
+    ),
+)
+
+PARTITIONS = Table(
+    "partitions",
+    "a released specimen and its partition",
+    ("processid",),
+    (_PROCESSID, Column("split", _TEXT, "partition", nullable=False, allowed=SPLITS)),
+)
+
+_RELEASED = (
+    _PROCESSID,
+    Column("sampleid", _TEXT, "identifier of the sample, given by its owner"),
+    Column("taxon", _TEXT, "label of the deepest labelled rank"),
+    *(Column(rank, _TEXT, f"{rank}; missing is unlabelled") for rank in RANKS),
+    Column("dna_bin", _TEXT, "Barcode Index Number", pattern=BIN_PATTERN),
+    Column("dna_barcode", _TEXT, "COI-5P barcode", nullable=False, pattern="^[A-Z]+$"),
+    Column("country", _TEXT, "country"),
+    Column("province_state", _TEXT, "province or state"),
+    Column("coord-lat", pl.Float64(), "latitude, WGS 84", unit="degree", minimum=-90, maximum=90),
+    Column("coord-lon", pl.Float64(), "longitude, WGS 84", unit="degree", minimum=-180, maximum=180),
+    Column("image_measurement_value", pl.Int64(), "organism pixels at 1024x768", unit="px", minimum=0),
+    Column("area_fraction", pl.Float64(), "box area over image area", minimum=0, maximum=1),
+    Column("scale_factor", pl.Float64(), "shorter box side over 256 px", minimum=0),
+    CURATED["inferred_ranks"],
+    Column("split", _TEXT, "partition", nullable=False, allowed=SPLITS),
+    Column("index_bioscan_1M_insect", pl.Int64(), "index in BIOSCAN-1M", minimum=0),
+    Column("chunk", _TEXT, "image subfolder, from md5(processid)", nullable=False, pattern="^[0-9a-f]{0,2}$"),
+)
+
+METADATA = Table("metadata", "a released specimen: the 23 columns of the CSV, in order", ("processid",), _RELEASED)
+
+_EXTRA = (
+    Column("dna_barcode_verbatim", _TEXT, "nucleotides as delivered by BOLD"),
+    SPECIMENS["country_iso"],
+    SPECIMENS["genus_name_type"],
+    SPECIMENS["species_name_type"],
+    SPECIMENS["identification_method"],
+    *(CURATED[f"inferred_{rank}"] for rank in RANKS),
+    SPECIMENS["image_status"],
+    Column("confidence", pl.Float64(), "confidence of the box", minimum=0, maximum=1),
+    SPECIMENS["measurement_source"],
+    SPECIMENS["flags"],
+    _BATCH,
+    SPECIMENS["snapshot_date"],
+)
+
+METADATA_EXTENDED = Table(
+    "metadata_extended",
+    "a released specimen in Parquet: the 23 columns, then ours",
+    ("processid",),
+    (*_RELEASED, *_EXTRA),
+)
+
+BBOX = Table(
+    "bbox",
+    "a released specimen's box",
+    ("processid",),
+    (
+        _PROCESSID,
+        *(
+            BOXES[name]
+            for name in (
+                "width_original",
+                "height_original",
+                "x0",
+                "y0",
+                "x1",
+                "y1",
+                "scale_factor",
+                "area_fraction",
+            )
+        ),
+    ),
+)
+
+TABLES = (
+    RECORDS,
+    REJECTS,
+    SET_ASIDE,
+    IMAGE_INDEX,
+    BOXES,
+    CROPS,
+    CHECKED_BARCODES,
+    CHECKED_GEOGRAPHY,
+    NORMALISED_NAMES,
+    SPECIMENS,
+    CURATED,
+    CHANGES,
+    QUARANTINE,
+    PARTITIONS,
+    METADATA,
+    METADATA_EXTENDED,
+    BBOX,
+)
+
+
+def data_dictionary(table: Table) -> str:
+    """The table as a Markdown data dictionary, one line per column."""
+    lines = ["| column | type | unit | missing | meaning |", "|---|---|---|---|---|"]
+    for column in table.columns:
+        meaning = column.meaning + (f" ({', '.join(column.allowed)})" if column.allowed else "")
+        missing = "yes" if column.nullable else "no"
+        lines.append(f"| `{column.name}` | {column.dtype} | {column.unit} | {missing} | {meaning} |")
+    return "\n".join(lines)

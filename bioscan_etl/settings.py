@@ -1,0 +1,178 @@
+"""Every threshold and choice, in one validated model.
+
+A setting has a name, a default, a unit and a source, and lives here only. Users override some of them in a
+TOML file (`--settings FILE`), whose tables are the sections below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bioscan_etl.errors import SettingsError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Byte = Annotated[int, Field(ge=0, le=255)]
+ImagePackage = Literal["original_full", "original_256", "cropped", "cropped_256"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RecordSettings(_Section):
+    """How BOLD records are read."""
+
+    marker: str = Field("COI-5P", description="marker code of the barcode gene (BCDM marker_code)")
+    null_markers: tuple[str, ...] = Field(
+        ("None", "", "[NULL]"), description="texts that mean missing, after outer blanks are trimmed"
+    )
+    chunk_bytes: int = Field(32 << 20, ge=1 << 16, description="bytes of a source read at a time")
+
+
+class BarcodeSettings(_Section):
+    """Thresholds of the barcode checks (spec: DNA barcodes)."""
+
+    min_length: int = Field(500, ge=1, description="bp; a shorter barcode is flagged")
+    max_length: int = Field(660, ge=1, description="bp; 658 + 2, a longer barcode is flagged")
+    max_ambiguous_share: Share = Field(0.01, description="share of letters other than A, C, G, T")
+    genetic_code: Literal[1, 2, 5, 9, 13] = Field(5, description="NCBI code where the lineage names no other")
+    min_homopolymer: int = Field(20, ge=2, description="bp; a run of one base this long is flagged")
+    max_low_complexity_share: Share = Field(0.5, description="share of a barcode taken by its commonest trinucleotide")
+
+
+class GeographySettings(_Section):
+    """Thresholds of the checks of places and dates (spec: geography)."""
+
+    border_tolerance_km: float = Field(25.0, ge=0, description="km a point may lie outside its country")
+    centroid_tolerance_km: float = Field(2.0, ge=0, description="km within which a point counts as centroid")
+    apply_coordinate_fixes: bool = Field(False, description="apply swapped or negated coordinates, not only flag")
+    earliest_year: int = Field(1700, description="collection dates before this year are flagged")
+
+
+class TaxonomySettings(_Section):
+    """How conflicting and missing labels are settled (spec: taxonomy)."""
+
+    majority_share: Annotated[float, Field(gt=0.5, le=1)] = Field(
+        0.9, description="share of a barcode's labelled records that one label needs to win"
+    )
+    minimum_support: int = Field(2, ge=1, description="records that a winning label needs")
+    infer_from_barcode: bool = Field(True, description="fill missing labels from records of the same barcode")
+    infer_from_bin: bool = Field(False, description="fill missing labels from records of the same BIN")
+
+
+class ImageSettings(_Section):
+    """Detector, crop and packages (spec: specimen images)."""
+
+    detector: str = Field("segmentation", description="segmentation, or the path of an .onnx model")
+    crop_margin: float = Field(0.4, ge=0, description="added to the box in all, as a share of its longer side")
+    crop_aspect: tuple[int, int] = Field((4, 3), description="width to height that the crop is extended to")
+    crop_fill: tuple[Byte, Byte, Byte] = Field((204, 218, 243), description="RGB outside the original image")
+    short_side: int = Field(256, ge=16, description="px of the shorter side in the *_256 packages")
+    jpeg_quality: int = Field(75, ge=1, le=100, description="JPEG quality of written images, 4:2:0")
+    max_pixels: int = Field(200_000_000, ge=1, description="px; larger images are refused as unreadable")
+    min_confidence: Share = Field(0.5, description="below it a box is low_confidence")
+    min_blur: float = Field(15.0, ge=0, description="variance of the Laplacian on the crop; below is BLURRED")
+    exposure_range: tuple[Byte, Byte] = Field((60, 250), description="mean grey of the crop; outside is flagged")
+    fragment_fraction: Share = Field(0.002, description="area fraction below which a box is a FRAGMENT")
+    near_duplicate_bits: int = Field(4, ge=0, le=16, description="bits by which near-duplicate hashes may differ")
+    workers: int = Field(2, ge=1, description="threads that decode, detect and encode; no effect on results")
+    shard_images: int = Field(1000, ge=1, description="images per resumable shard of the image stage")
+
+
+class GateSettings(_Section):
+    """What keeps a specimen out of the release."""
+
+    require_image: bool = Field(True, description="a specimen needs an image")
+    image_statuses: tuple[str, ...] = Field(
+        ("detected",), description="detector statuses that go on unasked; others are for curators"
+    )
+    require_barcode: bool = Field(True, description="a specimen needs a barcode")
+    min_unambiguous_run: int = Field(200, ge=1, description="bp of A, C, G, T in one run that a barcode needs")
+    require_bin: bool = Field(False, description="a specimen needs a BIN")
+
+
+class SplitSettings(_Section):
+    """Partitioning (spec: partitioning)."""
+
+    protocol: Literal["bioscan-5m"] = Field("bioscan-5m", description="protocol that assigns the partitions")
+
+
+class ReleaseSettings(_Section):
+    """What a release holds and how it is named (spec: the release)."""
+
+    dataset: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = Field("bioscan5m", description="folder name")
+    title: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")] = Field(
+        "BIOSCAN_5M_Insect", description="first part of the metadata and bbox file names"
+    )
+    image_packages: tuple[ImagePackage, ...] = Field(
+        ("original_256", "cropped", "cropped_256"), description="image folders to write"
+    )
+    hdf5_packages: tuple[ImagePackage, ...] = Field(("cropped_256",), description="HDF5 files to write")
+    rows_per_group: int = Field(100_000, ge=1, description="rows of a Parquet row group")
+    rows_per_shard: int = Field(1_000_000, ge=1, description="rows of one data/<split> Parquet file")
+    copyright_holder: str = Field(
+        "CBG Photography Group, Centre for Biodiversity Genomics", description="attribute of HDF5 files"
+    )
+    image_license: str = Field("CC BY 3.0", description="licence of the images, as stated by their holder")
+
+    @model_validator(mode="after")
+    def _hdf5_needs_images(self) -> ReleaseSettings:
+        missing = sorted(set(self.hdf5_packages) - set(self.image_packages))
+        if missing:
+            raise ValueError(f"hdf5_packages names {missing}, which image_packages does not write")
+        return self
+
+
+class Settings(_Section):
+    """All settings; `Settings()` is the documented default."""
+
+    records: RecordSettings = RecordSettings()
+    barcodes: BarcodeSettings = BarcodeSettings()
+    geography: GeographySettings = GeographySettings()
+    taxonomy: TaxonomySettings = TaxonomySettings()
+    images: ImageSettings = ImageSettings()
+    gates: GateSettings = GateSettings()
+    splits: SplitSettings = SplitSettings()
+    release: ReleaseSettings = ReleaseSettings()
+
+    def digest(self, *sections: str) -> str:
+        """Hex sha256 over the named sections (all, without a name), for fingerprints of outputs.
+
+        Settings that change no result (`images.workers`, `images.shard_images`, `records.chunk_bytes`) are
+        left out.
+        """
+        chosen = self.model_dump(
+            mode="json",
+            include=set(sections) or None,
+            exclude={"images": {"workers", "shard_images"}, "records": {"chunk_bytes"}},
+        )
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read settings from a TOML file; None gives the defaults.
+
+    Raises:
+        SettingsError: the file is absent, is no TOML, or a setting is unknown or out of range.
+    """
+    if path is None:
+        return Settings()
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"settings file {path} does not exist; leave --settings out for the defaults") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"settings file {path} is not TOML: {error}") from error
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "(file)"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise SettingsError(f"setting {name} in {path}: {first['msg']}{more}; docs/settings.md lists them") from error
