@@ -64,6 +64,7 @@ class TaxonomySettings(_Section):
     minimum_support: int = Field(2, ge=1, description="records that a winning label needs")
     infer_from_barcode: bool = Field(True, description="fill missing labels from records of the same barcode")
     infer_from_bin: bool = Field(False, description="fill missing labels from records of the same BIN")
+    overrides: str = Field("", description="path of the curators' CSV of overrides; empty for none")
 
 
 class ImageSettings(_Section):
@@ -76,6 +77,7 @@ class ImageSettings(_Section):
     short_side: int = Field(256, ge=16, description="px of the shorter side in the *_256 packages")
     jpeg_quality: int = Field(75, ge=1, le=100, description="JPEG quality of written images, 4:2:0")
     max_pixels: int = Field(200_000_000, ge=1, description="px; larger images are refused as unreadable")
+    empty_confidence: Share = Field(0.25, description="below it an image counts as empty")
     min_confidence: Share = Field(0.5, description="below it a box is low_confidence")
     min_blur: float = Field(15.0, ge=0, description="variance of the Laplacian on the crop; below is BLURRED")
     exposure_range: tuple[Byte, Byte] = Field((60, 250), description="mean grey of the crop; outside is flagged")
@@ -92,7 +94,6 @@ class GateSettings(_Section):
     image_statuses: tuple[str, ...] = Field(
         ("detected",), description="detector statuses that go on unasked; others are for curators"
     )
-    require_barcode: bool = Field(True, description="a specimen needs a barcode")
     min_unambiguous_run: int = Field(200, ge=1, description="bp of A, C, G, T in one run that a barcode needs")
     require_bin: bool = Field(False, description="a specimen needs a BIN")
 
@@ -120,6 +121,11 @@ class ReleaseSettings(_Section):
         "CBG Photography Group, Centre for Biodiversity Genomics", description="attribute of HDF5 files"
     )
     image_license: str = Field("CC BY 3.0", description="licence of the images, as stated by their holder")
+    image_institution: str = Field(
+        "Centre for Biodiversity Genomics (email:CBGImaging@gmail.com)", description="attribute of HDF5 files"
+    )
+    image_photographer: str = Field("CBG Robotic Imager", description="attribute of HDF5 files")
+    image_year: str = Field("2021", description="year of the images' copyright, attribute of HDF5 files")
 
     @model_validator(mode="after")
     def _hdf5_needs_images(self) -> ReleaseSettings:
@@ -145,12 +151,16 @@ class Settings(_Section):
         """Hex sha256 over the named sections (all, without a name), for fingerprints of outputs.
 
         Settings that change no result (`images.workers`, `images.shard_images`, `records.chunk_bytes`) are
-        left out.
+        left out, and so is the path of the overrides: their content is an input.
         """
         chosen = self.model_dump(
             mode="json",
             include=set(sections) or None,
-            exclude={"images": {"workers", "shard_images"}, "records": {"chunk_bytes"}},
+            exclude={
+                "images": {"workers", "shard_images"},
+                "records": {"chunk_bytes"},
+                "taxonomy": {"overrides"},
+            },
         )
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
