@@ -1,0 +1,170 @@
+"""Partitioning at the size of BIOSCAN-5M, and beside a straightforward pandas version of the same rules.
+
+    .venv/bin/python benchmarks/splits.py                 # 1 M records side by side, then 5.15 M alone
+    .venv/bin/python benchmarks/splits.py --records 50000 # a quick look at both
+
+The records come from `records_like_bioscan` below, with a fixed seed. Each large run is a process of its own, so
+its peak of memory is its own; it reads a Parquet file and writes a CSV, as `bioscan-etl split` does.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+LENGTH = 658
+FULL = 5_150_000
+
+
+def records_like_bioscan(records: int, seed: int) -> pl.DataFrame:
+    """Synthetic records with the proportions of BIOSCAN-5M.
+
+    9 % carry one of `records / 228` species, half of them placeholders; species sizes and barcode sizes fall off as
+    1/rank; a barcode stands for two records on average and differs from its species' ancestor in up to 6 bases.
+    """
+    generator = np.random.default_rng(seed)
+    labelled = int(records * 0.092)
+    species_count = max(records // 228, 10)
+    clusters = species_count * 4  # barcodes without a species have relatives too
+    weight = 1 / (np.arange(species_count) + 20)
+    species = generator.choice(species_count, size=labelled, p=weight / weight.sum())
+    cluster = np.concatenate([species, generator.integers(species_count, clusters, records - labelled)])
+    # Within a cluster of n records there are about n / 2 barcodes, the first of them the commonest.
+    width = np.bincount(cluster, minlength=clusters) // 2 + 1
+    variant = (width[cluster] * generator.random(records) ** 2).astype(np.int64)
+    start = np.concatenate([[0], np.cumsum(width)[:-1]])
+    used, barcode = np.unique(start[cluster] + variant, return_inverse=True)
+    texts = _barcodes(np.searchsorted(start, used, side="right") - 1, clusters, generator)
+    genus = [f"Genus{_letters(i % (species_count // 3 + 1))}" for i in range(species_count)]
+    names = [
+        f"{genus[i]} sp. {i}MAL" if generator.random() < 0.5 else f"{genus[i]} {_letters(i)}us"
+        for i in range(species_count)
+    ]
+    code = pl.Series(np.concatenate([species, np.full(records - labelled, -1)])).replace(-1, None).cast(pl.UInt32)
+    frame = pl.DataFrame(
+        {
+            "genus": pl.Series(genus).gather(code),
+            "species": pl.Series(names).gather(code),
+            "dna_barcode": texts.gather(barcode),
+        }
+    )
+    order = generator.permutation(records)
+    return (
+        frame[order].with_row_index("processid").with_columns(pl.format("BENCH{}-20", "processid").alias("processid"))
+    )
+
+
+def _letters(number: int) -> str:
+    return "".join(chr(ord("a") + int(digit)) for digit in str(number))
+
+
+def _barcodes(cluster, clusters, generator) -> pl.Series:
+    ancestors = generator.integers(0, 4, (clusters, LENGTH), dtype=np.uint8)
+    parts = []
+    for start in range(0, len(cluster), 100_000):
+        bases = ancestors[cluster[start : start + 100_000]]
+        draws = generator.integers(0, 7, len(bases))
+        for draw in range(6):
+            rows = np.flatnonzero(draws > draw)
+            bases[rows, generator.integers(0, LENGTH, len(rows))] = generator.integers(0, 4, len(rows))
+        text = np.frombuffer(b"ACGT", dtype=np.uint8)[bases]
+        offsets = np.arange(len(bases) + 1, dtype=np.int64) * LENGTH
+        parts.append(pa.LargeStringArray.from_buffers(len(bases), pa.py_buffer(offsets), pa.py_buffer(text)))
+    return pl.from_arrow(pa.chunked_array(parts)).rechunk()
+
+
+def _write(path: Path, records: int) -> None:
+    records_like_bioscan(records, seed=5).write_parquet(path)
+
+
+def _ours(path: Path, output: Path, answer) -> None:
+    from bioscan_etl.splits.partition import split_table
+
+    start = time.perf_counter()
+    split_table(path, output, "bioscan-5m")
+    answer.put((time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
+
+
+def _pandas(path: Path, output: Path, answer) -> None:
+    import splits_oracle
+
+    start = time.perf_counter()
+    table = pd.read_parquet(path)
+    table["split"] = splits_oracle.partition(table)
+    table[["processid", "split"]].to_csv(output, index=False)
+    answer.put((time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
+
+
+def _near(path: Path, output: Path, answer) -> None:
+    from bioscan_etl.splits.checks import check, report, require
+    from bioscan_etl.splits.near_duplicates import near_duplicates
+
+    table, partitions = pl.read_parquet(path), pl.read_csv(output)
+    start = time.perf_counter()
+    require(check(table, partitions))
+    numbers = report(table, partitions)
+    checked = time.perf_counter()
+    near = near_duplicates(table, partitions)
+    with pl.Config(tbl_rows=-1, tbl_width_chars=120):
+        print(numbers, near, sep="\n")
+    times = (checked - start, time.perf_counter() - checked)
+    answer.put((*times, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
+
+
+def _alone(work, *arguments):
+    """Run in a fresh process and hand back what it put into its queue."""
+    context = multiprocessing.get_context("spawn")
+    answer = context.Queue()
+    process = context.Process(target=work, args=(*arguments, answer))
+    process.start()
+    while process.is_alive() and answer.empty():
+        process.join(0.1)
+    if answer.empty():
+        raise SystemExit(f"{work.__name__} ended with exit code {process.exitcode}")
+    result = answer.get()
+    process.join()
+    return result
+
+
+def _write_alone(path: Path, records: int, answer) -> None:
+    _write(path, records)
+    answer.put(path.stat().st_size)
+
+
+def main() -> None:
+    """Run both comparisons and print the numbers."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--records", type=int, default=1_000_000, help="records of the comparison")
+    parser.add_argument("--full", type=int, default=None, help="records of the large run; 0 leaves it out")
+    options = parser.parse_args()
+    full = options.full if options.full is not None else (FULL if options.records == 1_000_000 else options.records)
+    with tempfile.TemporaryDirectory() as folder:
+        path, ours, theirs = (Path(folder) / name for name in ("table.parquet", "ours.csv", "pandas.csv"))
+        _alone(_write_alone, path, options.records)
+        our_time, our_peak = _alone(_ours, path, ours)
+        their_time, their_peak = _alone(_pandas, path, theirs)
+        if ours.read_bytes() != theirs.read_bytes():
+            raise SystemExit("the two versions differ")
+        print(f"{options.records:,} records, file to file, same partitions:")
+        print(f"  bioscan-etl {our_time:7.1f} s {our_peak:6.2f} GiB")
+        print(f"  pandas      {their_time:7.1f} s {their_peak:6.2f} GiB   {their_time / our_time:.1f} times as long")
+        if full:
+            _alone(_write_alone, path, full)
+            our_time, our_peak = _alone(_ours, path, ours)
+            print(f"{full:,} records, bioscan-etl alone: {our_time:.1f} s, peak {our_peak:.2f} GiB", flush=True)
+            check_time, near_time, peak = _alone(_near, path, ours)
+            print(f"checks and report {check_time:.1f} s, near duplicates {near_time:.1f} s, peak {peak:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Barcodes that all but match across partitions (spec: partitioning, "near-duplicate barcodes").
+
+A search over all pairs is out of reach (118,000 by 18,000 barcodes of 658 bp). Two edits touch at most two of three
+segments of a barcode, so a near duplicate holds one segment of it unchanged, moved by the insertions and deletions
+before it. Barcodes that share such a segment are candidates; only these are compared letter by letter. Nothing is
+missed, and the work grows with the number of true relatives, not of pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from bioscan_etl.splits.checks import split_of_each
+
+MAX_EDITS = 2
+PAIRS = (
+    ("train", "val"),
+    ("train", "test"),
+    ("train", "val_unseen"),
+    ("train", "test_unseen"),
+    ("key_unseen", "val_unseen"),
+    ("key_unseen", "test_unseen"),
+)
+
+_SEGMENTS = MAX_EDITS + 1
+_BATCH = 2_000  # evaluation barcodes looked up at a time, to bound the candidates in memory
+# Difference of lengths (evaluated less known) and shift of the untouched segment: with `shift` net insertions before
+# it, the rest of the difference lies behind it, and both together cost no more than MAX_EDITS.
+_SHIFTS = tuple(
+    (difference, shift)
+    for difference in range(-MAX_EDITS, MAX_EDITS + 1)
+    for shift in range(-MAX_EDITS, MAX_EDITS + 1)
+    if abs(shift) + abs(difference - shift) <= MAX_EDITS
+)
+
+
+def near_duplicates(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
+    """Count pairs of distinct barcodes within two edits (insertion, deletion, substitution) across partitions.
+
+    Args:
+        table: columns processid, dna_barcode, text; one row per record.
+        partitions: columns processid, split; the same process IDs in any order.
+
+    Returns:
+        One row per pair of `PAIRS`, in that order: known (partition trained or keyed on), evaluated (partition);
+        barcodes (distinct ones of `evaluated`), near (how many of them have a near duplicate in `known`), pairs
+        (pairs of distinct barcodes within two edits; identical ones count, where a check let them pass), int64.
+
+    Raises:
+        InvariantError: the two tables do not hold the same process IDs.
+    """
+    names = sorted({name for pair in PAIRS for name in pair})
+    split = split_of_each(table, partitions)
+    compared = split.is_in(names)
+    barcodes = (
+        table.select(barcode=pl.col("dna_barcode").cast(pl.String))
+        .filter(compared)
+        .with_columns(pl.col("barcode").str.strip_chars("N"), split.filter(compared).alias("split"))
+        .drop_nulls()
+        .unique()
+    )
+    by_split = {name: barcodes.filter(pl.col("split") == name)["barcode"].sort() for name in names}
+    rows = []
+    for known, evaluated in PAIRS:
+        near, pairs = _count(by_split[known], by_split[evaluated])
+        rows.append((known, evaluated, len(by_split[evaluated]), near, pairs))
+    return pl.DataFrame(
+        rows,
+        schema={
+            "known": pl.String,
+            "evaluated": pl.String,
+            "barcodes": pl.Int64,
+            "near": pl.Int64,
+            "pairs": pl.Int64,
+        },
+        orient="row",
+    )
+
+
+def near_pairs(known: pl.Series, evaluated: pl.Series) -> Iterator[pl.DataFrame]:
+    """Pairs within two edits, in batches of `evaluated`.
+
+    Args:
+        known: distinct barcodes, text without nulls.
+        evaluated: distinct barcodes, text without nulls.
+
+    Yields:
+        Columns known and evaluated (positions in the two series, uint32) and edits (uint8), sorted.
+    """
+    from rapidfuzz.distance import Levenshtein
+    from rapidfuzz.process import cpdist
+
+    index = _segments(known)
+    known_texts = _objects(known)
+    for start in range(0, len(evaluated), _BATCH):
+        batch = evaluated.slice(start, _BATCH)
+        pairs = (
+            _windows(batch)
+            .join(index, on=["length", "segment", "hash"])
+            .select("known", "evaluated")
+            .unique()
+            .sort("evaluated", "known")
+        )
+        texts = _objects(batch)
+        edits = cpdist(
+            known_texts[pairs["known"].to_numpy()],
+            texts[pairs["evaluated"].to_numpy()],
+            scorer=Levenshtein.distance,
+            score_cutoff=MAX_EDITS,
+            dtype=np.uint8,
+        )
+        yield pairs.with_columns(pl.col("evaluated") + start, pl.Series("edits", edits, dtype=pl.UInt8)).filter(
+            pl.col("edits") <= MAX_EDITS
+        )
+
+
+def _count(known: pl.Series, evaluated: pl.Series) -> tuple[int, int]:
+    near = pairs = 0
+    for batch in near_pairs(known, evaluated):
+        near += batch["evaluated"].n_unique()
+        pairs += len(batch)
+    return near, pairs
+
+
+def _objects(texts: pl.Series) -> NDArray[np.object_]:
+    """The texts as Python strings, to be picked by position without a copy of each."""
+    return np.array(texts.to_list(), dtype=object)
+
+
+def _segment(segment: int, length: pl.Expr, shift: int = 0) -> tuple[pl.Expr, pl.Expr]:
+    """Start, moved by `shift`, and width of a segment of a barcode of this length; the last takes the remainder."""
+    width = length // _SEGMENTS
+    last = segment == _SEGMENTS - 1
+    return width * segment + shift, length - width * segment if last else width
+
+
+def _segments(barcodes: pl.Series) -> pl.DataFrame:
+    """Columns known (position), length, segment and hash: three rows per barcode."""
+    frame = pl.DataFrame({"barcode": barcodes}).with_row_index("known")
+    length = pl.col("barcode").str.len_chars().cast(pl.Int64)
+    parts = []
+    for segment in range(_SEGMENTS):
+        start, width = _segment(segment, length)
+        parts.append(
+            frame.select(
+                "known",
+                length=length,
+                segment=pl.lit(segment, dtype=pl.Int8),
+                hash=pl.col("barcode").str.slice(start, width).hash(),
+            )
+        )
+    return pl.concat(parts)
+
+
+def _windows(barcodes: pl.Series) -> pl.DataFrame:
+    """Columns evaluated (position), length, segment and hash: where a segment of a near duplicate would lie."""
+    frame = pl.DataFrame({"barcode": barcodes}).with_row_index("evaluated")
+    parts = []
+    for difference, shift in _SHIFTS:
+        length = pl.col("barcode").str.len_chars().cast(pl.Int64) - difference
+        for segment in range(_SEGMENTS):
+            start, width = _segment(segment, length, shift)
+            parts.append(
+                frame.filter(length >= 0, start >= 0).select(
+                    "evaluated",
+                    length=length,
+                    segment=pl.lit(segment, dtype=pl.Int8),
+                    hash=pl.col("barcode").str.slice(start, width).hash(),
+                )
+            )
+    return pl.concat(parts)

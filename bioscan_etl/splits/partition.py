@@ -1,0 +1,93 @@
+"""Partitions of a curated table, and of a table in a file.
+
+Belongs here: row order, reading and writing around a protocol. Does not belong here: the protocol itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import polars as pl
+
+from bioscan_etl.errors import SettingsError, SourceError
+from bioscan_etl.schema import PARTITIONS
+from bioscan_etl.settings import SplitSettings
+from bioscan_etl.splits import bioscan_5m
+from bioscan_etl.storage import atomic_file
+
+PROTOCOLS: Mapping[str, Callable[[pl.DataFrame], pl.DataFrame]] = MappingProxyType({"bioscan-5m": bioscan_5m.assign})
+_OUTPUTS = (".csv", ".parquet")
+_PARQUET_MAGIC = b"PAR1"
+
+
+def partition(curated: pl.DataFrame, settings: SplitSettings) -> pl.DataFrame:
+    """Assign every curated specimen its partition.
+
+    Our input row order is the order of process IDs.
+
+    Args:
+        curated: table `schema.CURATED`, or any with processid, genus, species, dna_barcode; in any order.
+        settings: names the protocol.
+
+    Returns:
+        Table `schema.PARTITIONS`, sorted by processid.
+    """
+    columns = curated.select(bioscan_5m.COLUMNS).sort("processid")
+    return PARTITIONS.conform(PROTOCOLS[settings.protocol](columns))
+
+
+def split_table(source: Path, output: Path, protocol: str) -> pl.DataFrame:
+    """Assign the partitions of a table in a file.
+
+    Args:
+        source: CSV (with a header, comma-separated, empty is missing; `.gz` is read too) or Parquet with columns
+            processid, genus, species, dna_barcode, all taken as text; further columns are ignored.
+        output: file to write, `.csv` or `.parquet`: processid, split, in the order of the rows of `source`. It
+            appears whole or not at all.
+        protocol: name of a protocol of `PROTOCOLS`.
+
+    Returns:
+        What was written.
+
+    Raises:
+        SourceError: the source is absent, cannot be read as a table, or lacks a column.
+        SettingsError: there is no such protocol, or the output is neither `.csv` nor `.parquet`.
+    """
+    if protocol not in PROTOCOLS:
+        raise SettingsError(f"there is no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
+    if output.suffix not in _OUTPUTS:
+        raise SettingsError(f"{output} ends in neither .csv nor .parquet; name the output accordingly")
+    assigned = PROTOCOLS[protocol](_read(source))
+    with atomic_file(output) as stream:
+        if output.suffix == ".parquet":
+            assigned.write_parquet(stream)
+        else:
+            assigned.write_csv(stream)
+    return assigned
+
+
+def _read(source: Path) -> pl.DataFrame:
+    """The four columns of a CSV or Parquet file as text, in file order."""
+    try:
+        with source.open("rb") as stream:
+            is_parquet = stream.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+        # No sniffing of types: a genus such as "1e5" or "true" is a text.
+        scan = pl.scan_parquet(source) if is_parquet else pl.scan_csv(source, infer_schema=False)
+        missing = [name for name in bioscan_5m.COLUMNS if name not in scan.collect_schema()]
+        if missing:
+            raise SourceError(
+                f"{source} has no column {', '.join(missing)}; a table needs {', '.join(bioscan_5m.COLUMNS)}"
+            )
+        return scan.select(_text(name) for name in bioscan_5m.COLUMNS).collect(engine="streaming")
+    except OSError as error:
+        raise SourceError(f"{source} cannot be read: {error.strerror or error}; check the path") from None
+    except (pl.exceptions.PolarsError, UnicodeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise SourceError(f"{source} cannot be read as CSV or Parquet: {reason}; check the file") from None
+
+
+def _text(name: str) -> pl.Expr:
+    text = pl.col(name).cast(pl.String)
+    return pl.when(text != "").then(text).alias(name)

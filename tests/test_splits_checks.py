@@ -1,0 +1,155 @@
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bioscan_etl.errors import InvariantError
+from bioscan_etl.schema import SPLITS
+from bioscan_etl.splits.bioscan_5m import assign
+from bioscan_etl.splits.checks import check, report, require, split_of_each
+from bioscan_etl.splits.rules import RULES
+
+NAMES = [rule.id for rule in RULES if rule.severity == "blocking"]
+
+
+def tables(rows):
+    """Rows of species, barcode, split."""
+    frame = pl.DataFrame(
+        rows, schema={"species": pl.String, "dna_barcode": pl.String, "split": pl.String}, orient="row"
+    ).with_columns(processid=pl.format("P{}-20", pl.int_range(pl.len())))
+    return frame.drop("split"), frame.select("processid", "split")
+
+
+def findings(rows):
+    return {finding.name: finding for finding in check(*tables(rows))}
+
+
+SOUND = [
+    ("Atta a", "A", "train"),
+    ("Atta a", "NB", "test"),
+    ("Atta a", "BNN", "test"),
+    ("Atta sp. 1", "C", "key_unseen"),
+    ("Atta sp. 1", "D", "test_unseen"),
+    ("Atta sp. 2", "E", "other_heldout"),
+    (None, "F", "pretrain"),
+    (None, None, "pretrain"),
+    (None, None, "test"),
+    (None, "G", "test_unseen"),
+]
+
+
+def test_sound_partitions_pass():
+    found = check(*tables(SOUND))
+    assert [(finding.name, finding.passed, finding.count, finding.examples) for finding in found] == [
+        (name, True, 0, ()) for name in NAMES
+    ]
+    require(found)
+
+
+def test_a_barcode_in_two_partitions():
+    found = findings([*SOUND, ("Atta a", "NNA", "val"), (None, "F", "other_heldout")])["BARCODE_IN_TWO_PARTITIONS"]
+    assert (found.passed, found.count) == (False, 2)
+    assert found.examples == ("P0-20", "P10-20", "P11-20", "P6-20")
+
+
+def test_a_species_seen_and_unseen():
+    found = findings([*SOUND, ("Atta sp. 1", "Z", "val"), ("Atta a", "Y", "other_heldout")])
+    assert not found["SPECIES_IN_SEEN_AND_UNSEEN"].passed
+    assert found["SPECIES_IN_SEEN_AND_UNSEEN"].count == 1
+    assert found["SPECIES_IN_SEEN_AND_UNSEEN"].examples == ("P10-20", "P3-20", "P4-20")
+    assert found["BARCODE_IN_TWO_PARTITIONS"].passed
+
+
+@pytest.mark.parametrize("split", ["val_unseen", "test_unseen"])
+def test_an_unseen_species_without_key(split):
+    found = findings([*SOUND, ("Atta sp. 3", "Z", split), ("Atta sp. 4", "Y", "key_unseen")])
+    assert found["UNSEEN_SPECIES_WITHOUT_KEY"].count == 1
+    assert found["UNSEEN_SPECIES_WITHOUT_KEY"].examples == ("P10-20",)
+
+
+def test_require_names_what_failed_and_where():
+    found = check(*tables([*SOUND, ("Atta a", "A", "val"), ("Atta sp. 3", "Z", "val_unseen")]))
+    with pytest.raises(InvariantError) as caught:
+        require(found)
+    message = str(caught.value)
+    assert "BARCODE_IN_TWO_PARTITIONS (1, such as P0-20, P10-20)" in message
+    assert "UNSEEN_SPECIES_WITHOUT_KEY (1, such as P11-20)" in message
+    assert "SPECIES_IN_SEEN_AND_UNSEEN" not in message
+    assert "\n" not in message
+
+
+def test_tables_must_match():
+    table, partitions = tables(SOUND)
+    with pytest.raises(InvariantError, match="P9-20 has no partition"):
+        check(table, partitions.head(9))
+    with pytest.raises(InvariantError, match="9 records and 10 partition rows"):
+        report(table.head(9), partitions)
+    with pytest.raises(InvariantError, match="P0-20 has no partition"):
+        check(table, partitions.with_columns(processid=pl.lit("X-20")))
+    with pytest.raises(InvariantError, match="do not match"):
+        check(table, pl.concat([partitions.head(9), partitions.head(1)]))
+    assert split_of_each(table.reverse(), partitions).to_list() == [row[2] for row in reversed(SOUND)]
+
+
+def test_no_records():
+    found = check(*tables([]))
+    assert all(finding.passed for finding in found)
+    assert report(*tables([]))["samples"].to_list() == [0] * len(SPLITS)
+
+
+def test_report_counts_and_targets():
+    rows = [
+        *[("Atta a", f"A{i}", "train" if i < 20 else "test") for i in range(25)],  # T(25) = 8; 20 left: 0.05 * 20
+        *[("Atta b", "B", "train")] * 2,  # the long tail: 0.05 * 3
+        ("Atta c", "C", "train"),
+        *[("Atta sp. 1", f"U{i}", "key_unseen" if i < 5 else "test_unseen") for i in range(8)],  # T(8) = 4; 0.2 * 5
+        *[(None, "P", "pretrain")] * 4,
+    ]
+    table = report(*tables(rows))
+    assert table.columns == ["split", "samples", "barcodes", "species", "target_samples", "share"]
+    assert table["split"].to_list() == list(SPLITS)
+    numbers = {row["split"]: row for row in table.iter_rows(named=True)}
+    assert [numbers["train"][name] for name in ("samples", "barcodes", "species")] == [23, 22, 3]
+    assert [numbers["pretrain"][name] for name in ("samples", "barcodes", "species")] == [4, 1, 0]
+    assert numbers["val"]["samples"] == 0
+    assert numbers["val"]["target_samples"] == pytest.approx(1.0 + 0.15)
+    assert numbers["test"]["target_samples"] == 8
+    assert numbers["test_unseen"]["target_samples"] == 4
+    assert numbers["val_unseen"]["target_samples"] == pytest.approx(1.0)
+    assert numbers["train"]["target_samples"] is None
+    assert table["share"].sum() == pytest.approx(1)
+    assert numbers["test"]["share"] == pytest.approx(5 / 40)
+
+
+# On a curated table each barcode carries one label, and a species has one genus.
+SPECIES = ["Atta a", "Atta b", "Aphis c", "Atta sp. 1", "Aphis sp. 2", "Culex sp. 3", None]
+SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=8)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(SIZES, min_size=len(SPECIES), max_size=len(SPECIES)))
+def test_every_check_holds_on_curated_tables(sizes):
+    rows = [
+        (species and species.split()[0], species, f"{number}-{barcode}")
+        for number, (species, own) in enumerate(zip(SPECIES, sizes, strict=True))
+        for barcode, size in enumerate(own)
+        for _ in range(size)
+    ]
+    table = pl.DataFrame(
+        rows, schema={"genus": pl.String, "species": pl.String, "dna_barcode": pl.String}, orient="row"
+    ).with_columns(processid=pl.format("P{}-20", pl.int_range(pl.len())))
+    partitions = assign(table)
+    require(check(table, partitions))
+    assert report(table, partitions)["samples"].sum() == len(table)
+
+
+def test_conflicting_labels_are_reported():
+    # One barcode under a seen and an unseen species: neither species gives it away, so it stays on both sides.
+    rows = [("Atta", "Atta a", "X")] * 9 + [("Atta", "Atta sp. 1", "X")] * 9
+    table = pl.DataFrame(rows, schema=["genus", "species", "dna_barcode"], orient="row").with_columns(
+        processid=pl.format("P{}-20", pl.int_range(pl.len()))
+    )
+    partitions = assign(table)
+    assert sorted(set(partitions["split"])) == ["key_unseen", "train"]
+    with pytest.raises(InvariantError, match="BARCODE_IN_TWO_PARTITIONS"):
+        require(check(table, partitions))
