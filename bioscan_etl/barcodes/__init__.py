@@ -1,0 +1,1 @@
+"""Checks of the DNA barcodes: letters, length, reading frame, BIN, and conflicts over the corpus."""

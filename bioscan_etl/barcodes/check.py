@@ -1,0 +1,190 @@
+"""From a record's nucleotides to its checked barcode.
+
+Belongs here: the flags that one record's own fields decide. Does not belong here: what other records say
+(`corpus`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from bioscan_etl import schema
+from bioscan_etl.barcodes import sequences
+from bioscan_etl.barcodes.reading_frame import COI_MOTIF, genetic_code, open_frame
+from bioscan_etl.settings import BarcodeSettings
+
+_INPUT = ("batch", "processid", "nuc", "nuc_basecount", "bin_uri", "phylum", "class")
+
+
+def check_barcodes(records: pl.LazyFrame, settings: BarcodeSettings) -> pl.DataFrame:
+    """Clean and check the barcode of each record.
+
+    `dna_barcode` is upper case, without gaps at its ends; internal gaps and characters that are no IUPAC code
+    become N, and nothing is spliced out. It is turned round where only its reverse complement has an open
+    reading frame and COI's motif WTxYPP does not show that it lies the right way. Lengths, shares, frame and
+    complexity are worked out once per distinct sequence.
+
+    Args:
+        records: rows of `schema.RECORDS`; read are batch, processid, nuc, nuc_basecount, bin_uri, phylum, class.
+        settings: thresholds.
+
+    Returns:
+        `schema.CHECKED_BARCODES`, a row per record, sorted by processid. `frame` is an offset into
+        `dna_barcode`. `flags` are ids of `bioscan_etl.barcodes.rules`, sorted.
+
+    Raises:
+        SchemaError: a record has no batch or processid, or a processid occurs twice.
+    """
+    rows = records.select(_INPUT).collect()
+    code = genetic_code(pl.col("phylum"), pl.col("class"), settings.genetic_code)
+    rows = rows.with_columns(code.alias("genetic_code"))
+    checked = rows.join(_distinct(rows, settings), on=["nuc", "genetic_code"], how="left", nulls_equal=True)
+
+    bin_ = pl.col("bin_uri").str.strip_chars()
+    valid_bin = bin_.str.contains(schema.BIN_PATTERN)
+    checked = checked.with_columns(dna_bin=pl.when(valid_bin).then(bin_))
+    flags = _list_flags(
+        {
+            "BARCODE_SHORT": pl.col("barcode_length") < settings.min_length,
+            "BARCODE_LONG": pl.col("barcode_length") > settings.max_length,
+            "BARCODE_AMBIGUOUS": pl.col("ambiguous_share") > settings.max_ambiguous_share,
+            "NO_OPEN_READING_FRAME": pl.col("barcode").is_not_null() & pl.col("frame").is_null(),
+            "REVERSE_COMPLEMENT": pl.col("turned"),
+            "BASECOUNT_MISMATCH": _basecount_differs(),
+            "HOMOPOLYMER": pl.col("homopolymer"),
+            "LOW_COMPLEXITY": pl.col("repeat_share") > settings.max_low_complexity_share,
+            "INVALID_LETTERS": pl.col("invalid_letters"),
+            "BIN_INVALID": ~valid_bin,
+            "BIN_WITHOUT_BARCODE": pl.col("dna_bin").is_not_null() & pl.col("barcode").is_null(),
+        }
+    )
+    return schema.CHECKED_BARCODES.conform(checked.with_columns(flags=flags)).sort("processid")
+
+
+def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFrame:
+    """What the checks changed beyond upper case and gaps, for the change log.
+
+    Three rules change values: REVERSE_COMPLEMENT and INVALID_LETTERS the field dna_barcode, in the order of
+    the rows here, letters first, and BIN_INVALID the field dna_bin.
+
+    Args:
+        records: the rows of `schema.RECORDS` that `checked` was made from; read are processid and bin_uri.
+        checked: `schema.CHECKED_BARCODES`.
+
+    Returns:
+        processid, field, before, after, rule, evidence (all text): the columns of `schema.CHANGES` without
+        step and ruleset, sorted by processid and field; several changes of one field stand in their order.
+    """
+    turned = pl.col("flags").list.contains("REVERSE_COMPLEMENT")
+    forward = pl.when(turned).then(sequences.reverse_complement(pl.col("dna_barcode"))).otherwise("dna_barcode")
+    raw = pl.col("nuc").str.strip_chars().str.strip_chars("-").str.replace_all("-", "N", literal=True)
+    letters = checked.filter(pl.col("flags").list.contains("INVALID_LETTERS")).select(
+        "processid",
+        field=pl.lit("dna_barcode"),
+        before=raw.str.to_uppercase(),
+        after=forward,
+        rule=pl.lit("INVALID_LETTERS"),
+        evidence=pl.lit("characters outside the IUPAC codes"),
+        order=pl.lit(0),
+    )
+    strands = checked.filter(turned).select(
+        "processid",
+        field=pl.lit("dna_barcode"),
+        before=forward,
+        after="dna_barcode",
+        rule=pl.lit("REVERSE_COMPLEMENT"),
+        evidence=pl.format(
+            "closed in all frames forwards, open at offset {} reversed, NCBI code {}", "frame", "genetic_code"
+        ),
+        order=pl.lit(1),
+    )
+    damaged = checked.filter(pl.col("flags").list.contains("BIN_INVALID")).select("processid")
+    bins = damaged.join(records.select("processid", "bin_uri").collect(), on="processid").select(
+        "processid",
+        field=pl.lit("dna_bin"),
+        before="bin_uri",
+        after=pl.lit(None, pl.String),
+        rule=pl.lit("BIN_INVALID"),
+        evidence=pl.lit("not of the form BOLD:AAA1234"),
+        order=pl.lit(0),
+    )
+    return pl.concat([letters, strands, bins]).sort("processid", "field", "order").drop("order")
+
+
+def _distinct(rows: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
+    """One row per distinct (nuc, genetic_code) with all that follows from these two."""
+    aligned, sequence, barcode = pl.col("aligned"), pl.col("dna_barcode"), pl.col("barcode")
+    distinct = (
+        rows.select("nuc", "genetic_code")
+        .unique()
+        .with_columns(
+            aligned=sequences.without_end_gaps(pl.col("nuc")),
+            invalid_letters=sequences.has_invalid_letters(pl.col("nuc")),
+        )
+        .with_columns(
+            dna_barcode=sequences.gaps_as_n(aligned),
+            internal_gaps=aligned.str.count_matches("-", literal=True).cast(pl.Int32),
+        )
+        .with_columns(frame=open_frame(sequence, pl.col("genetic_code")))
+    )
+    # The other strand is worth writing down only for the few sequences without an open frame, and is no
+    # candidate where COI is readable on this one: then the frame is closed by a pseudogene or an indel.
+    closed = (
+        distinct.filter(sequence.is_not_null() & pl.col("frame").is_null() & ~sequence.str.contains(COI_MOTIF))
+        .select("nuc", "genetic_code", reverse=sequences.reverse_complement(sequence))
+        .with_columns(reverse_frame=open_frame(pl.col("reverse"), pl.col("genetic_code")))
+        .filter(pl.col("reverse_frame").is_not_null())
+    )
+    distinct = (
+        distinct.join(closed, on=["nuc", "genetic_code"], how="left")
+        .with_columns(
+            turned=pl.col("reverse_frame").is_not_null(),
+            dna_barcode=pl.coalesce("reverse", "dna_barcode"),
+            frame=pl.coalesce("reverse_frame", "frame"),
+        )
+        .with_columns(barcode=sequences.stripped_of_n(sequence))
+        .with_columns(barcode_length=barcode.str.len_bytes().cast(pl.Int32))
+    )
+    # Most barcodes have A, C, G and T only, and need no counting.
+    length = pl.col("barcode_length")
+    ambiguous = barcode.str.contains("[^ACGT]").fill_null(True)
+    distinct = pl.concat(
+        [
+            distinct.filter(~ambiguous).with_columns(bases=length.cast(pl.Int64), unambiguous_run=length),
+            distinct.filter(ambiguous).with_columns(
+                bases=sequences.unambiguous_bases(barcode), unambiguous_run=sequences.longest_unambiguous_run(barcode)
+            ),
+        ]
+    )
+    run = settings.min_homopolymer
+    return distinct.select(
+        "nuc",
+        "genetic_code",
+        "dna_barcode",
+        "barcode",
+        "barcode_length",
+        "internal_gaps",
+        "invalid_letters",
+        "turned",
+        "bases",
+        "unambiguous_run",
+        ambiguous_share=(length - pl.col("bases")) / length,
+        frame=pl.when(barcode.is_not_null()).then("frame"),
+        homopolymer=barcode.str.contains("|".join(f"{base}{{{run}}}" for base in "ACGT")),
+        repeat_share=sequences.repeat_share(distinct["barcode"], settings.max_low_complexity_share),
+    )
+
+
+def _basecount_differs() -> pl.Expr:
+    """Whether BOLD's count is a number and another one than that of the bases; 658.0 is a number too."""
+    counted = pl.col("nuc_basecount").str.strip_chars().cast(pl.Float64, strict=False)
+    return counted != pl.col("bases").fill_null(0)
+
+
+def _list_flags(hits: Mapping[str, pl.Expr]) -> pl.Expr:
+    """The names of the conditions that hold, as a sorted list; a condition on missing values does not hold."""
+    return pl.concat_list(
+        pl.when(hit.fill_null(False)).then(pl.lit(name)) for name, hit in sorted(hits.items())
+    ).list.drop_nulls()

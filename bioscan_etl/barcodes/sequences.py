@@ -1,0 +1,99 @@
+"""Letters of a sequence: what is kept, what becomes N, and the other strand.
+
+Belongs here: expressions on one sequence that know no settings. Does not belong here: thresholds and flags
+(`check`) and reading frames (`reading_frame`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+_COMPLEMENT = dict(zip("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN", strict=True))
+IUPAC = "".join(_COMPLEMENT)
+_NO_IUPAC = f"[^{IUPAC}{IUPAC.lower()}-]"
+_BLOCK = 10_000  # sequences; some 7 MB of letters, whose counts stay near the processor
+
+
+def has_invalid_letters(nuc: pl.Expr) -> pl.Expr:
+    """Whether a sequence as delivered holds a character that is neither an IUPAC code nor a gap."""
+    return nuc.str.strip_chars().str.contains(_NO_IUPAC)
+
+
+def without_end_gaps(nuc: pl.Expr) -> pl.Expr:
+    """Outer blanks and gaps removed; invalid characters as N, upper case, internal gaps still there."""
+    return nuc.str.strip_chars().str.strip_chars("-").str.replace_all(_NO_IUPAC, "N").str.to_uppercase()
+
+
+def gaps_as_n(sequence: pl.Expr) -> pl.Expr:
+    """Each gap as N, so that no base moves out of its codon; an empty sequence is missing."""
+    letters = sequence.str.replace_all("-", "N", literal=True)
+    return pl.when(letters != "").then(letters)
+
+
+def stripped_of_n(sequence: pl.Expr) -> pl.Expr:
+    """The identity of a barcode: without N at both ends; null if nothing is left."""
+    stripped = sequence.str.strip_chars("N")
+    return pl.when(stripped != "").then(stripped)
+
+
+def reverse_complement(sequence: pl.Expr) -> pl.Expr:
+    """The other strand of an upper case IUPAC sequence, read in its own direction."""
+    return sequence.str.reverse().str.replace_many(list(_COMPLEMENT), list(_COMPLEMENT.values()))
+
+
+def longest_unambiguous_run(sequence: pl.Expr) -> pl.Expr:
+    """Length in bp of the longest run of A, C, G, T (Int32); 0 where there is none, null for null."""
+    runs = sequence.str.extract_all("[ACGT]+").list.eval(pl.element().str.len_bytes()).list.max()
+    return pl.when(sequence.is_not_null()).then(runs.fill_null(0)).cast(pl.Int32)
+
+
+def unambiguous_bases(sequence: pl.Expr) -> pl.Expr:
+    """Number of A, C, G, T of an upper case sequence (Int64)."""
+    rest = sequence.str.replace_all("[ACGT]+", "").str.len_bytes()
+    return sequence.str.len_bytes().cast(pl.Int64) - rest.cast(pl.Int64)
+
+
+def repeat_share(barcodes: pl.Series, worth_knowing: float) -> pl.Series:
+    """Share of each barcode that the repeats of its commonest trinucleotide take.
+
+    The share is three times the number of occurrences that do not overlap, over the length. Counting 64
+    trinucleotides is slow, so it is done exactly only where a bound, the overlapping occurrences, reaches
+    `worth_knowing`; elsewhere the bound is returned, which is smaller than that.
+
+    Args:
+        barcodes: upper case sequences; nulls stay null.
+        worth_knowing: share from which on the exact value is needed.
+
+    Returns:
+        Float64, 0 to 1, exact wherever it is at least `worth_knowing`.
+    """
+    if barcodes.is_empty():
+        return pl.Series(barcodes.name, [], dtype=pl.Float64)
+    bound = pl.concat([_overlapping_share(barcodes.slice(start, _BLOCK)) for start in range(0, len(barcodes), _BLOCK)])
+    frame = pl.DataFrame({"barcode": barcodes, "bound": bound}).with_row_index()
+    suspects = frame.filter(pl.col("bound") >= worth_knowing)
+    trinucleotides = [a + b + c for a in "ACGT" for b in "ACGT" for c in "ACGT"]
+    counts = (pl.col("barcode").str.count_matches(each, literal=True) for each in trinucleotides)
+    exact = suspects.select("index", share=3 * pl.max_horizontal(counts) / pl.col("barcode").str.len_bytes())
+    share = frame.join(exact, on="index", how="left", maintain_order="left").select(pl.coalesce("share", "bound"))
+    return share.to_series().alias(barcodes.name)
+
+
+def _overlapping_share(barcodes: pl.Series) -> pl.Series:
+    """Three times the overlapping occurrences of the commonest trinucleotide over the length, by arithmetic."""
+    lengths = barcodes.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
+    # Two letters that are no base part the barcodes, so that no trinucleotide spans two of them.
+    text = barcodes.fill_null("").str.join("NN").item() + "NN"
+    other = 64
+    code = np.full(256, other, np.uint8)
+    code[np.frombuffer(b"ACGT", np.uint8)] = np.arange(4, dtype=np.uint8)
+    bases = code[np.frombuffer(text.encode(), np.uint8)]
+    words = bases[:-2] * 16 + bases[1:-1] * 4 + bases[2:]
+    is_word = (bases[:-2] | bases[1:-1] | bases[2:]) < other
+    owners = np.repeat(np.arange(len(lengths), dtype=np.int64) * 64, lengths + 2)[:-2]
+    counts = np.bincount(owners[is_word] + words[is_word], minlength=64 * len(lengths))
+    share: npt.NDArray[np.float64] = np.zeros(len(lengths))
+    np.divide(3 * counts.reshape(-1, 64).max(axis=1), lengths, out=share, where=lengths > 0)
+    return pl.select(pl.when(barcodes.is_not_null()).then(pl.Series(share))).to_series()

@@ -1,0 +1,26 @@
+"""Two spellings of one name: what is left when case, accents and blanks are folded away."""
+
+from __future__ import annotations
+
+import polars as pl
+
+# Letters that Unicode does not take apart into a base letter and an accent.
+_LETTERS = {"ø": "o", "æ": "ae", "œ": "oe", "ß": "ss", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ı": "i", "þ": "th"}
+
+
+def trimmed(name: pl.Expr) -> pl.Expr:
+    """Without outer blanks, inner ones single; null if nothing is left."""
+    text = name.str.replace_all(r"\s+", " ").str.strip_chars(" ")
+    return pl.when(text != "").then(text)
+
+
+def folded(name: pl.Expr) -> pl.Expr:
+    """Lower case ASCII as far as letters have one, single blanks: equal for accented and plain spellings."""
+    plain = name.str.to_lowercase().str.normalize("NFKD").str.replace_all(r"\p{M}", "")
+    return trimmed(plain.str.replace_many(list(_LETTERS), list(_LETTERS.values())))
+
+
+def loose(name: pl.Expr) -> pl.Expr:
+    """`folded`, and besides without punctuation, "&" as "and", and without a leading "the"."""
+    words = folded(name).str.replace_all("&", " and ", literal=True).str.replace_all(r"[^\p{L}\p{N}]+", " ")
+    return trimmed(words.str.strip_chars(" ").str.replace("^the ", ""))
