@@ -1,0 +1,1 @@
+"""Taxonomic labels from raw to curated: names, typos, conflicts, inference, lineage, overrides, invariants."""

@@ -1,0 +1,166 @@
+"""What the stages of curation changed: differences between two states of the labels, and their undoing.
+
+Belongs here: the rows that become `schema.CHANGES`. Does not belong here: why a label changed; each stage
+hands over its notes.
+
+States of the labels are frames with the seven ranks and a key column (a record's row, or a combination of
+labels), in the same order of rows.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from bioscan_etl.changes import number_changes
+from bioscan_etl.errors import InvariantError
+from bioscan_etl.schema import RANKS
+from bioscan_etl.taxonomy.names import name_table
+
+# A record's row number, the rank, the label before and after, the rule and what it saw.
+LOG = pl.Schema(
+    {
+        "row": pl.UInt32,
+        "field": pl.String,
+        "before": pl.String,
+        "after": pl.String,
+        "rule": pl.String,
+        "evidence": pl.String,
+    }
+)
+# Why the label of a rank changed, for a row, a barcode group or a combination of labels.
+NOTES = pl.Schema({"key": pl.UInt32, "field": pl.String, "rule": pl.String, "evidence": pl.String})
+
+
+def differences(before: pl.DataFrame, after: pl.DataFrame, notes: pl.DataFrame, key: str) -> pl.DataFrame:
+    """List the cells in which two states of the labels differ.
+
+    Args:
+        before: `key`, `row` if there is one, and the ranks.
+        after: the ranks; the same number and order of rows.
+        notes: `NOTES`; one row per key and field that changed.
+        key: the column of `before` that the notes' `key` speaks of.
+
+    Returns:
+        `LOG`; with `key` instead of `row` where `before` has none.
+    """
+    identity = list(dict.fromkeys(name for name in ("row", key) if name in before.columns))
+    parts = []
+    for rank in RANKS:
+        cells = before.select(*identity, before=rank).with_columns(after=after[rank])
+        cells = cells.filter(pl.col("before").ne_missing(pl.col("after")))
+        reasons = notes.filter(pl.col("field") == rank).select(pl.col("key").alias(key), "rule", "evidence")
+        parts.append(
+            cells.join(reasons, on=key, how="left")
+            .with_columns(field=pl.lit(rank))
+            .select(identity[0], "field", "before", "after", "rule", "evidence")
+        )
+    return pl.concat(parts)
+
+
+def name_changes(specimens: pl.DataFrame) -> list[pl.DataFrame]:
+    """The steps from the labels as delivered to the normalised ones.
+
+    Names whose steps, taken again, do not end in the normalised label (a table made by other rules, or a
+    correction by another stage) get one step with the rule NAME_NORMALISED.
+
+    Args:
+        specimens: `row`, `<rank>_verbatim` and the ranks.
+
+    Returns:
+        `LOG` frames, in the order in which the steps were taken.
+    """
+    logs: list[pl.DataFrame] = []
+    for rank in RANKS:
+        cells = specimens.select("row", before=f"{rank}_verbatim", after=rank)
+        cells = cells.filter(pl.col("before").ne_missing(pl.col("after"))).with_columns(field=pl.lit(rank))
+        table = name_table(cells["before"], rank).rename({"after": "retaken"}).select("before", "retaken", "steps")
+        cells = cells.join(table, on="before", how="left")
+        known = pl.col("retaken").eq_missing(pl.col("after")) & (pl.col("steps").list.len() > 0)
+        other = cells.filter(~known.fill_null(False))
+        logs.append(
+            other.select(
+                "row", "field", "before", "after", rule=pl.lit("NAME_NORMALISED"), evidence=pl.lit(None, pl.String)
+            )
+        )
+        left = cells.filter(known.fill_null(False)).select("row", "field", "before", "steps")
+        while left.height:
+            step = pl.col("steps").list.first()
+            logs.append(
+                left.select(
+                    "row",
+                    "field",
+                    "before",
+                    after=step.struct.field("after"),
+                    rule=step.struct.field("rule"),
+                    evidence=pl.lit(None, pl.String),
+                )
+            )
+            left = left.select(
+                "row", "field", before=step.struct.field("after"), steps=pl.col("steps").list.slice(1)
+            ).filter(pl.col("steps").list.len() > 0)
+    return logs
+
+
+def change_log(logs: list[pl.DataFrame], processids: pl.Series) -> pl.DataFrame:
+    """Number the changes of all stages.
+
+    Args:
+        logs: `LOG` frames, in the order of the stages.
+        processids: process ID by row number.
+
+    Returns:
+        `schema.CHANGES`.
+    """
+    ids = pl.DataFrame({"row": pl.int_range(len(processids), dtype=pl.UInt32, eager=True), "processid": processids})
+    return number_changes([log.cast(LOG).join(ids, on="row", how="inner") for log in logs if log.height])
+
+
+def undo(frame: pl.DataFrame, changes: pl.DataFrame, fields: tuple[str, ...] = RANKS) -> pl.DataFrame:
+    """Apply the change log backwards.
+
+    Args:
+        frame: `processid` and the fields, with their final values.
+        changes: `schema.CHANGES`; changes of other fields are passed over.
+        fields: String columns to restore.
+
+    Returns:
+        The frame with the fields as they were before their first change, row order kept.
+
+    Raises:
+        InvariantError: the log does not fit: a step starts from another value than the one before it left,
+            the last step did not leave the final value, or a specimen is not in the frame.
+    """
+    log = changes.filter(pl.col("field").is_in(fields)).sort("processid", "field", "step")
+    starts = (pl.struct("processid", "field") != pl.struct("processid", "field").shift()).fill_null(True)
+    log = log.with_columns(starts=starts)
+    broken = log.filter(~pl.col("starts") & pl.col("before").ne_missing(pl.col("after").shift()))
+    if broken.height:
+        raise InvariantError(_misfit(broken, "does not start from the value that the step before it left"))
+    last = log.filter(pl.col("starts").shift(-1, fill_value=True))
+    ends = log.filter("starts").select("processid", "field", "before").hstack(last.select("after", "step"))
+    stray = ends.join(frame, on="processid", how="anti")
+    if stray.height:
+        raise InvariantError(_misfit(stray, "belongs to no specimen of the table"))
+    restored = frame
+    for field in fields:
+        first = ends.filter(pl.col("field") == field).select(
+            "processid", "field", "step", _before="before", _after="after", _changed=pl.lit(True)
+        )
+        if not first.height:
+            continue
+        joined = restored.join(first, on="processid", how="left", maintain_order="left")
+        misfit = joined.filter(pl.col("_changed") & pl.col("_after").ne_missing(pl.col(field)))
+        if misfit.height:
+            raise InvariantError(_misfit(misfit, f"does not leave the value of the table, {misfit[field][0]!r}"))
+        restored = joined.with_columns(pl.when("_changed").then("_before").otherwise(field).alias(field)).select(
+            restored.columns
+        )
+    return restored
+
+
+def _misfit(rows: pl.DataFrame, what: str) -> str:
+    row = rows.row(0, named=True)
+    return (
+        f"change log: step {row['step']} of {row['field']} of {row['processid']} {what} "
+        f"({rows.height} such); curate again from the specimens"
+    )

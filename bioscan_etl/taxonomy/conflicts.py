@@ -1,0 +1,126 @@
+"""Records of one barcode that disagree: the label of the great majority, or none.
+
+Belongs here: the vote within a barcode. Does not belong here: filling what is missing (`inference`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from bioscan_etl.schema import RANKS
+from bioscan_etl.settings import TaxonomySettings
+from bioscan_etl.taxonomy.changes import NOTES, differences
+
+CONFLICTS = pl.Schema(
+    {
+        "group": pl.UInt32(),
+        "rank": pl.String(),
+        "labels": pl.String(),
+        "records": pl.UInt32(),
+        "processids": pl.List(pl.String),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Labels after the vote.
+
+    Attributes:
+        labels: `row`, `group` and the ranks, in the order given.
+        log: `changes.LOG`.
+        conflicts: groups without a majority: `group`, `rank`, `labels` with their counts, `records`.
+    """
+
+    labels: pl.DataFrame
+    log: pl.DataFrame
+    conflicts: pl.DataFrame
+
+
+def resolve_conflicts(labels: pl.DataFrame, settings: TaxonomySettings) -> Resolution:
+    """Let the records of one barcode agree (spec: taxonomic labels, conflicts).
+
+    From phylum down, in each group of records with one barcode: if all labels of the rank are one, it stays;
+    else the label with at least `majority_share` of the group's labelled records and `minimum_support`
+    records is taken by all labelled records; else the rank and all below are cleared for the whole group.
+    A record that was outvoted at a rank still counts as labelled below, but its labels there cannot win: its
+    genus has no place in the winner's family.
+
+    Args:
+        labels: `row` (UInt32), `group` (UInt32; null without a barcode) and the ranks (String).
+        settings: the shares.
+    """
+    disagree = (
+        labels.filter(pl.col("group").is_not_null())
+        .group_by("group")
+        .agg(pl.any_horizontal(pl.col(rank).min() != pl.col(rank).max() for rank in RANKS).alias("disagree"))
+        .filter("disagree")
+    )
+    votes = labels.join(disagree, on="group", how="semi").with_columns(eligible=pl.lit(True), cleared=pl.lit(False))
+    before = votes.select("row", "group", *RANKS)
+    notes, conflicts = [], [pl.DataFrame(schema=CONFLICTS).drop("processids")]
+    for rank in RANKS:
+        verdicts = _verdicts(votes, rank, settings)
+        notes.append(verdicts.select(key="group", field=pl.lit(rank), rule="rule", evidence="evidence"))
+        conflicts.append(
+            verdicts.filter(rule="BARCODE_CONFLICT").select("group", "labels", "records", rank=pl.lit(rank))
+        )
+        below = RANKS[RANKS.index(rank) + 1 :]
+        notes += [
+            verdicts.filter(rule="BARCODE_CONFLICT").select(
+                key="group", field=pl.lit(lower), rule="rule", evidence="evidence"
+            )
+            for lower in below
+        ]
+        votes = votes.join(verdicts.select("group", "label", "rule"), on="group", how="left").with_columns(
+            cleared=pl.col("cleared") | (pl.col("rule") == "BARCODE_CONFLICT").fill_null(False)
+        )
+        label = pl.when(pl.col(rank).is_not_null() & ~pl.col("cleared")).then("label")
+        votes = votes.with_columns(
+            label.alias(rank),
+            eligible=pl.col("eligible") & (pl.col(rank).is_null() | pl.col(rank).eq_missing(pl.col("label"))),
+        ).drop("label", "rule")
+    votes = votes.sort("row")
+    log = differences(before.sort("row"), votes, pl.concat(notes).cast(NOTES), "group")
+    new = votes.select("row", *(pl.col(rank).alias(f"{rank}_new") for rank in RANKS), touched=pl.lit(True))
+    settled = labels.join(new, on="row", how="left", maintain_order="left").select(
+        "row", "group", *(pl.when("touched").then(f"{rank}_new").otherwise(rank).alias(rank) for rank in RANKS)
+    )
+    found = pl.concat([frame.select(conflicts[0].columns) for frame in conflicts], how="vertical_relaxed")
+    return Resolution(settled, log, found.sort("group", "rank"))
+
+
+def _verdicts(votes: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.DataFrame:
+    """One row per group with a label at the rank: the label it takes, the rule if not all agree, the counts."""
+    counts = (
+        votes.filter(~pl.col("cleared") & pl.col(rank).is_not_null())
+        .group_by("group", rank)
+        .agg(records=pl.len(), eligible=pl.col("eligible").sum())
+        .sort("group", "eligible", rank, descending=[False, True, False])
+    )
+    tally = counts.group_by("group", maintain_order=True).agg(
+        label=pl.col(rank).first(),
+        support=pl.col("eligible").first(),
+        records=pl.col("records").sum(),
+        distinct=pl.len(),
+        labels=pl.format("{} ({})", rank, "records").str.join("; "),
+    )
+    won = (pl.col("support") / pl.col("records") >= settings.majority_share) & (
+        pl.col("support") >= settings.minimum_support
+    )
+    outvoted = pl.col("support") == 0
+    conflict = ~outvoted & (pl.col("distinct") > 1) & ~won
+    return tally.select(
+        "group",
+        "labels",
+        "records",
+        label=pl.when(~outvoted & ~conflict).then("label"),
+        rule=pl.when(outvoted)
+        .then(pl.lit("BARCODE_OUTVOTED"))
+        .when(conflict)
+        .then(pl.lit("BARCODE_CONFLICT"))
+        .otherwise(pl.lit("BARCODE_MAJORITY")),
+        evidence=pl.format("{} of the barcode's {} labelled records: {}", pl.lit(rank), "records", "labels"),
+    )

@@ -1,0 +1,224 @@
+"""Curated labels of the whole corpus.
+
+Belongs here: the order of the stages, and what is put together from them. Does not belong here: any of the
+stages; each has its module.
+
+normalised -> typos -> barcode conflicts -> inference from barcode (and BIN) -> genus from binomial ->
+one lineage per name, filling upward -> filler -> curators' overrides.
+
+From the inference on, records of one barcode carry the same labels, and each later stage is a function of
+the labels, so they stay alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from bioscan_etl.errors import InvariantError
+from bioscan_etl.schema import CURATED, RANKS
+from bioscan_etl.settings import TaxonomySettings
+from bioscan_etl.taxonomy.changes import change_log, differences, name_changes
+from bioscan_etl.taxonomy.conflicts import resolve_conflicts
+from bioscan_etl.taxonomy.inference import bin_conflicts, infer_from_barcode, infer_from_bin
+from bioscan_etl.taxonomy.invariants import label_findings
+from bioscan_etl.taxonomy.lineage import combinations_of, fill_gaps, genus_from_species, one_lineage
+from bioscan_etl.taxonomy.overrides import OVERRIDES, Applied, apply_overrides
+from bioscan_etl.taxonomy.report import circular, curation_report
+from bioscan_etl.taxonomy.rules import RULES
+from bioscan_etl.taxonomy.typos import mend_typos
+
+# Counted from species upward; a phylum has no number of its own in the published column.
+_INFERRED_NUMBER = {rank: number for number, rank in enumerate(reversed(RANKS[1:]), start=1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Curated:
+    """The result of `curate`.
+
+    Attributes:
+        frame: `schema.CURATED`, sorted by process ID.
+        changes: `schema.CHANGES` of the ranks, from the labels as delivered to the final ones.
+        report: counts for the curators' report; JSON-like.
+        conflicts: barcodes without a majority: `group`, `rank`, `labels`, `records`, `processids`.
+        typos: fixes and candidates (`typos.TYPOS`).
+    """
+
+    frame: pl.DataFrame
+    changes: pl.DataFrame
+    report: dict[str, Any]
+    conflicts: pl.DataFrame
+    typos: pl.DataFrame
+
+
+def curate(specimens: pl.DataFrame, settings: TaxonomySettings, overrides: pl.DataFrame | None = None) -> Curated:
+    """Give every specimen its final labels, and log every change (spec: taxonomic labels).
+
+    A label counts as inferred if the record has none of its own at that rank after conflicts were resolved and
+    the final one comes from records of its barcode or BIN, from its species' name, or from the lineage of its
+    own names; a corrected label, a filler and a curator's label do not.
+
+    Args:
+        specimens: accepted specimens with the columns of `schema.SPECIMENS`, in any order.
+        settings: thresholds and choices.
+        overrides: from `overrides.read_overrides`, or None.
+
+    Raises:
+        InvariantError: an override breaks the hierarchy or the likeness of a barcode's records; the message
+            names its line.
+    """
+    frame = specimens.sort("processid").with_row_index("row").with_columns(pl.col("row").cast(pl.UInt32))
+    bins, processids = frame["dna_bin"], frame["processid"]
+    logs = name_changes(frame)
+    # A barcode is known by its first row; barcodes of one record need no agreement.
+    shared = (pl.len().over("barcode") > 1) & pl.col("barcode").is_not_null()
+    labels = frame.select("row", *RANKS, group=pl.when(shared).then(pl.col("row").min().over("barcode")))
+
+    mended = mend_typos(labels, bins, settings)
+    resolved = resolve_conflicts(mended.labels, settings)
+    labels, inferred = infer_from_barcode(resolved.labels, settings.infer_from_barcode)
+    logs += [mended.log, resolved.log, inferred]
+    if settings.infer_from_bin:
+        labels, inferred = infer_from_bin(labels, bins, resolved.conflicts)
+        logs.append(inferred)
+    labels, fillers, later = _by_combination(labels, settings)
+    logs += later
+    split_bins = bin_conflicts(labels, bins)
+
+    applied = apply_overrides(labels, processids, OVERRIDES.to_frame() if overrides is None else overrides)
+    if applied.lines.height:
+        _require_whole(applied, frame.select("row", "processid", "barcode"))
+        logs.append(applied.log)
+
+    changes = change_log(logs, processids)
+    raised = _raised(frame, logs, split_bins, mended.typos)
+    curated = _assembled(frame, resolved.labels, applied, fillers, raised)
+    conflicts = _with_records(resolved.conflicts, labels, processids)
+    report = curation_report(
+        curated,
+        changes=changes,
+        conflicts=conflicts,
+        typos=mended.typos,
+        split_bins=split_bins,
+        overrides=applied.effect,
+    )
+    return Curated(CURATED.conform(curated), changes, report, conflicts, mended.typos)
+
+
+def _by_combination(
+    labels: pl.DataFrame, settings: TaxonomySettings
+) -> tuple[pl.DataFrame, pl.DataFrame, list[pl.DataFrame]]:
+    """The stages that are functions of a record's labels: labels, which are fillers (`row`, ranks), and logs."""
+    start = combinations_of(labels)
+    members = labels.select("row", *RANKS).join(start, on=RANKS, how="left", nulls_equal=True, maintain_order="left")[
+        "combination"
+    ]
+    rows = pl.DataFrame({"combination": members, "row": labels["row"]})
+    states = [start]
+    logs = []
+    named = genus_from_species(start)
+    settled = one_lineage(named.combinations, settings)
+    filled = fill_gaps(settled.combinations)
+    for step in (named, settled, filled):
+        log = differences(states[-1].select("combination", *RANKS), step.combinations, step.notes, "combination")
+        logs.append(log.join(rows, on="combination", how="inner").drop("combination"))
+        states.append(step.combinations)
+    final = filled.combinations.select(RANKS)[members]
+    filler = settled.combinations.select(RANKS).select(
+        (pl.col(rank).is_null() & filled.combinations[rank].is_not_null()).alias(rank) for rank in RANKS
+    )[members]
+    return labels.select("row", "group").hstack(final), filler, logs
+
+
+def _require_whole(applied: Applied, identity: pl.DataFrame) -> None:
+    after = applied.labels.join(identity, on="row", how="left", maintain_order="left")
+    findings = label_findings(after)
+    if not findings:
+        return
+    first = findings[0]
+    at = RANKS.index(first.rank)
+    beside = pl.col("field").is_in(RANKS[max(at - 1, 0) : at + 2])
+    concerned = pl.col("processid").is_in(first.processids)
+    cells = applied.lines.join(identity.select("row", "processid"), on="row")
+    # The line that set one of the labels that disagree; failing that, the nearest there is.
+    tries = (cells.filter(concerned & beside), cells.filter(concerned), cells.filter(beside), cells)
+    line = next(found.sort("line")["line"][0] for found in tries if found.height)
+    raise InvariantError(
+        f"curators' overrides, line {line}: the labels no longer fit together ({first.rule}: {first.detail}); "
+        "override the other records of the barcode and the ranks above too, or take the line out"
+    )
+
+
+def _raised(
+    frame: pl.DataFrame, logs: list[pl.DataFrame], split_bins: pl.DataFrame, typos: pl.DataFrame
+) -> pl.DataFrame:
+    """The rules that hit each row, as `row` and `rule`; rows may repeat."""
+    candidates = typos.filter(~pl.col("fixed"))
+    return pl.concat(
+        [
+            *(log.select("row", "rule") for log in logs),
+            frame.filter(circular()).select("row", rule=pl.lit("IDENTIFICATION_CIRCULAR")),
+            split_bins.select("row", rule=pl.lit("BIN_CONFLICT")),
+            *(
+                frame.join(
+                    candidates.filter(pl.col("rank") == rank).select(pl.col("from").alias(rank)), on=rank, how="semi"
+                ).select("row", rule=pl.lit("NAME_TYPO_CANDIDATE"))
+                for rank in candidates["rank"].unique().sort()
+            ),
+        ]
+    )
+
+
+def _with_flags(frame: pl.DataFrame, raised: pl.DataFrame) -> pl.DataFrame:
+    """Add the rules to `flags`, sorted. Lists are made per distinct set of rules: few, however many rows."""
+    bits = {rule.id: 1 << number for number, rule in enumerate(RULES)}
+    sets = raised.select("row", bit=pl.col("rule").replace_strict(bits, return_dtype=pl.Int64))
+    keyed = frame.with_columns(_before=pl.col("flags").list.join("|")).join(
+        sets.group_by("row").agg(_raised=pl.col("bit").bitwise_or()), on="row", how="left", maintain_order="left"
+    )
+    distinct = keyed.select("_before", "_raised", "flags").unique(["_before", "_raised"])
+    merged = [
+        sorted({*flags, *(rule for rule, bit in bits.items() if (raised_bits or 0) & bit)})
+        for _, raised_bits, flags in distinct.rows()
+    ]
+    table = distinct.select("_before", "_raised", flags=pl.Series(merged, dtype=pl.List(pl.String)))
+    return (
+        keyed.drop("flags")
+        .join(table, on=["_before", "_raised"], how="left", nulls_equal=True, maintain_order="left")
+        .drop("_before", "_raised")
+    )
+
+
+def _assembled(
+    frame: pl.DataFrame, own: pl.DataFrame, applied: Applied, fillers: pl.DataFrame, raised: pl.DataFrame
+) -> pl.DataFrame:
+    final = applied.labels
+    by_curator = {
+        rank: frame["row"].is_in(applied.lines.filter(pl.col("field") == rank)["row"].implode()) for rank in RANKS
+    }
+    inferred = {
+        rank: own[rank].is_null() & final[rank].is_not_null() & ~fillers[rank] & ~by_curator[rank] for rank in RANKS
+    }
+    number = pl.max_horizontal(
+        pl.when(f"inferred_{rank}").then(pl.lit(number, pl.UInt8)).otherwise(pl.lit(0, pl.UInt8))
+        for rank, number in _INFERRED_NUMBER.items()
+    )
+    labelled = (
+        frame.with_columns(final.select(RANKS))
+        .with_columns(values.alias(f"inferred_{rank}") for rank, values in inferred.items())
+        .with_columns(taxon=pl.coalesce(reversed(RANKS)), inferred_ranks=number)
+    )
+    return _with_flags(labelled, raised)
+
+
+def _with_records(conflicts: pl.DataFrame, labels: pl.DataFrame, processids: pl.Series) -> pl.DataFrame:
+    members = (
+        labels.select("group")
+        .with_columns(processid=processids)
+        .join(conflicts, on="group", how="semi")
+        .group_by("group")
+        .agg(processids=pl.col("processid").sort())
+    )
+    return conflicts.join(members, on="group", how="left", maintain_order="left")

@@ -1,0 +1,143 @@
+"""Missing labels from records of the same barcode or BIN.
+
+Belongs here: filling sideways. Does not belong here: filling upward from a name's lineage (`lineage`), and
+the filler.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from bioscan_etl.schema import RANKS
+from bioscan_etl.taxonomy.changes import NOTES, differences
+
+
+def infer_from_barcode(labels: pl.DataFrame, enabled: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Let all records of a barcode carry the labels that some of them carry.
+
+    Without inference the same uniformity is reached the other way: a label that some records of the barcode
+    lack is cleared (rule BARCODE_PARTLY_LABELLED).
+
+    Args:
+        labels: `row`, `group` and the ranks after conflicts were resolved: per group and rank one label or null.
+        enabled: the setting `infer_from_barcode`.
+
+    Returns:
+        The labels in the same order, and `changes.LOG`.
+    """
+    grouped = labels.filter(pl.col("group").is_not_null())
+    partly = grouped.group_by("group").agg(
+        *(pl.col(rank).max() for rank in RANKS),
+        *(pl.col(rank).count().alias(f"{rank}_labelled") for rank in RANKS),
+        records=pl.len(),
+    )
+    mixed = [(pl.col(f"{rank}_labelled") > 0) & (pl.col(f"{rank}_labelled") < pl.col("records")) for rank in RANKS]
+    partly = partly.filter(pl.any_horizontal(mixed))
+    rule = "INFERRED_FROM_BARCODE" if enabled else "BARCODE_PARTLY_LABELLED"
+    notes = pl.concat(
+        partly.select(
+            key="group",
+            field=pl.lit(rank),
+            rule=pl.lit(rule),
+            evidence=pl.format("{} of {} records of the barcode carry it", f"{rank}_labelled", "records"),
+        )
+        for rank in RANKS
+    )
+    chosen = partly.select(
+        "group",
+        *(
+            (pl.col(rank) if enabled else pl.when(~mix).then(rank)).alias(f"{rank}_new")
+            for rank, mix in zip(RANKS, mixed, strict=True)
+        ),
+        touched=pl.lit(True),
+    )
+    return _replaced(labels, chosen, notes)
+
+
+def infer_from_bin(labels: pl.DataFrame, bins: pl.Series, conflicts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Fill missing labels from a BIN whose labelled records all agree.
+
+    A barcode's records follow the one BIN they are in; a barcode that is in two BINs is left alone, so
+    records of one barcode stay alike. A record takes labels from phylum down, as long as its own agree with
+    the BIN's. What was cleared as a conflict of its barcode stays cleared.
+
+    Args:
+        labels: `row`, `group` and the ranks, uniform within a group.
+        bins: BIN of each row, nulls allowed.
+        conflicts: `group` and `rank` of the barcodes in conflict.
+
+    Returns:
+        The labels in the same order, and `changes.LOG`.
+    """
+    frame = labels.with_columns(bin=bins)
+    one = pl.when(pl.col("bin").drop_nulls().n_unique() == 1).then(pl.col("bin").max())
+    of_barcode = frame.filter(pl.col("group").is_not_null()).group_by("group").agg(bin_of_barcode=one)
+    frame = frame.join(of_barcode, on="group", how="left", maintain_order="left").with_columns(
+        bin=pl.when(pl.col("group").is_null()).then("bin").otherwise("bin_of_barcode")
+    )
+    members = frame.filter(pl.col("bin").is_not_null())
+    agreed = members.group_by("bin").agg(
+        *(
+            pl.when(pl.col(rank).min() == pl.col(rank).max()).then(pl.col(rank).max()).alias(f"{rank}_bin")
+            for rank in RANKS
+        ),
+        *((pl.col(rank).min() != pl.col(rank).max()).fill_null(False).alias(f"{rank}_split") for rank in RANKS),
+        *(pl.col(rank).count().alias(f"{rank}_labelled") for rank in RANKS),
+        records=pl.len(),
+    )
+    depth = pl.col("rank").replace_strict({rank: number for number, rank in enumerate(RANKS)}, return_dtype=pl.Int64)
+    members = (
+        members.select("row", "group", "bin", *RANKS)
+        .join(agreed, on="bin", how="left")
+        .join(conflicts.select("group", cleared_from=depth), on="group", how="left")
+    )
+    follows = pl.lit(True)
+    chosen = []
+    for number, rank in enumerate(RANKS):
+        follows = follows & (pl.col("cleared_from").is_null() | (pl.col("cleared_from") > number))
+        own, theirs = pl.col(rank), pl.col(f"{rank}_bin")
+        follows = follows & ~pl.col(f"{rank}_split") & (own.is_null() | theirs.is_null() | (own == theirs))
+        chosen.append(pl.when(own.is_null() & follows).then(theirs).otherwise(own).alias(f"{rank}_new"))
+    notes = pl.concat(
+        members.select(
+            key="row",
+            field=pl.lit(rank),
+            rule=pl.lit("INFERRED_FROM_BIN"),
+            evidence=pl.format("{} of {} records of {} carry it", f"{rank}_labelled", "records", "bin"),
+        )
+        for rank in RANKS
+    )
+    return _replaced(labels, members.select("row", *chosen, touched=pl.lit(True)), notes)
+
+
+def bin_conflicts(labels: pl.DataFrame, bins: pl.Series) -> pl.DataFrame:
+    """Rows whose BIN holds more than one label at class, order, family or genus.
+
+    Species are left out: a BIN may hold two closely related species (spec: a weaker rule, at the ranks where
+    a BIN is meaningful).
+
+    Args:
+        labels: `row` and the ranks.
+        bins: BIN of each row, nulls allowed.
+
+    Returns:
+        `row`, `bin` and one Boolean per rank, `<rank>_split`.
+    """
+    frame = labels.with_columns(bin=bins).filter(pl.col("bin").is_not_null())
+    split = frame.group_by("bin").agg(
+        (pl.col(rank).min() != pl.col(rank).max()).fill_null(False).alias(f"{rank}_split")
+        for rank in ("class", "order", "family", "genus")
+    )
+    split = split.filter(pl.any_horizontal(pl.selectors.ends_with("_split")))
+    return frame.select("row", "bin").join(split, on="bin", how="inner").sort("row")
+
+
+def _replaced(labels: pl.DataFrame, chosen: pl.DataFrame, notes: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    key = "group" if "group" in chosen.columns else "row"
+    subset = labels.join(chosen, on=key, how="inner", maintain_order="left")
+    after = subset.select(pl.col(f"{rank}_new").alias(rank) for rank in RANKS)
+    log = differences(subset, after, notes.cast(NOTES), key)
+    joined = labels.join(chosen, on=key, how="left", maintain_order="left").select(
+        "row", "group", *(pl.when("touched").then(f"{rank}_new").otherwise(rank).alias(rank) for rank in RANKS)
+    )
+    return joined, log

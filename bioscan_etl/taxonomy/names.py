@@ -1,0 +1,89 @@
+"""Taxonomic names of records: normalised text, GBIF name type, rules that hit.
+
+Belongs here: the table `normalised_names`. Does not belong here: what one name's text becomes
+(`nametext`), and anything that needs more than the record itself (`curate`).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from bioscan_etl.schema import NORMALISED_NAMES, RANKS
+from bioscan_etl.taxonomy.nametext import normalise_name
+
+# A binomial, informal or not: 'Aus bus', 'Aus cf. bus', 'Aus sp. 5ES'.
+STARTS_WITH_GENUS = r"^\p{Lu}\p{Ll}+(?:-\p{Ll}+)? ."
+
+
+def name_table(names: pl.Series, rank: str) -> pl.DataFrame:
+    """Normalise the distinct names of one rank.
+
+    Args:
+        names: String, any length, nulls allowed.
+        rank: the rank they stand at; decides which rules apply.
+
+    Returns:
+        One row per distinct non-null name, sorted: `before`, `after` (String, null where the name means
+        nothing), `type` (GBIF name type) and `steps`, a list of {rule, after} in the order of application.
+    """
+    distinct = names.drop_nulls().unique().sort()
+    results = [normalise_name(name, rank) for name in distinct.to_list()]
+    return pl.DataFrame(
+        {
+            "before": distinct,
+            "after": [result.name for result in results],
+            "type": [result.type for result in results],
+            "steps": [[{"rule": rule, "after": after} for rule, after in result.steps] for result in results],
+        },
+        schema={
+            "before": pl.String,
+            "after": pl.String,
+            "type": pl.String,
+            "steps": pl.List(pl.Struct({"rule": pl.String, "after": pl.String})),
+        },
+    )
+
+
+def normalise_names(records: pl.LazyFrame) -> pl.DataFrame:
+    """Normalise and classify the labels of records (spec: taxonomic labels, names).
+
+    Every distinct name is looked at once; the result does not depend on the other records.
+
+    Args:
+        records: columns `batch`, `processid` and the seven ranks as text with nulls folded, as in
+            `schema.RECORDS`.
+
+    Returns:
+        `schema.NORMALISED_NAMES`, sorted by process ID; `flags` sorted.
+    """
+    frame = records.select("batch", "processid", *RANKS).sort("processid").collect()
+    columns: list[pl.Series] = []
+    hits: list[pl.Series] = []
+    for rank in RANKS:
+        table = name_table(frame[rank], rank).with_columns(
+            rules=pl.col("steps").list.eval(pl.element().struct.field("rule"))
+        )
+        joined = frame.select(before=rank).join(table, on="before", how="left", maintain_order="left")
+        columns += [frame[rank].alias(f"{rank}_verbatim"), joined["after"].alias(rank)]
+        hits.append(joined["rules"].alias(rank))
+        if rank in {"genus", "species"}:
+            columns.append(joined["type"].fill_null("NO_NAME").alias(f"{rank}_name_type"))
+    named = frame.select("batch", "processid").with_columns(columns)
+    doubtful = (pl.col("genus_name_type") == "DOUBTFUL") | (pl.col("species_name_type") == "DOUBTFUL")
+    mismatch = (
+        pl.col("species").str.contains(STARTS_WITH_GENUS)
+        & (pl.col("species").str.split(" ").list.first() != pl.col("genus"))
+    ).fill_null(False)
+    raised = named.select(
+        pl.concat_list(
+            pl.when(doubtful).then(pl.lit("NAME_DOUBTFUL")).otherwise(None),
+            pl.when(mismatch).then(pl.lit("SPECIES_GENUS_MISMATCH")).otherwise(None),
+        )
+    ).to_series()
+    flags = pl.DataFrame([*hits, raised.alias("raised")]).select(
+        flags=pl.concat_list(pl.all().fill_null(pl.lit([], dtype=pl.List(pl.String))))
+        .list.drop_nulls()
+        .list.unique()
+        .list.sort()
+    )
+    return NORMALISED_NAMES.conform(named.with_columns(flags["flags"]))

@@ -1,0 +1,188 @@
+"""Rare spellings close to a common name under the same parent.
+
+Belongs here: finding likely typos and mending those that barcodes prove. Does not belong here: a list of
+fixes in code; what was found is a table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import cdist
+
+from bioscan_etl.schema import RANKS
+from bioscan_etl.settings import TaxonomySettings
+from bioscan_etl.taxonomy.changes import LOG, NOTES, differences
+
+TYPOS = pl.Schema(
+    {
+        "rank": pl.String,
+        "parent": pl.String,
+        "from": pl.String,
+        "to": pl.String,
+        "distance": pl.Int32,
+        "count": pl.Int64,
+        "count_to": pl.Int64,
+        "supported": pl.Int64,
+        "fixed": pl.Boolean,
+        "evidence": pl.String,
+    }
+)
+_PARENTS = {"order": "class", "family": "order", "subfamily": "family", "genus": "family", "species": "genus"}
+_PLAIN = r"^\p{Lu}\p{Ll}+(?:-\p{Ll}+)?$"
+_PLAIN_SPECIES = r"^\p{Lu}\p{Ll}+(?:-\p{Ll}+)? (?:\p{L}+-)?\p{L}+$"
+# One letter in ten may be wrong: two in long words only.
+_LONG = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """Labels after typos were mended: `labels` as given, `changes.LOG`, and `TYPOS`, fixes and candidates."""
+
+    labels: pl.DataFrame
+    log: pl.DataFrame
+    typos: pl.DataFrame
+
+
+def mend_typos(labels: pl.DataFrame, bins: pl.Series, settings: TaxonomySettings) -> Mended:
+    """Mend spellings that are certainly typos and list those that are only likely (spec: typos).
+
+    A typo has at most `typo_rarity` times the records of a name under the same parent that differs by one
+    letter (two from ten letters on) of the word; placeholders, whose codes differ by design, are never
+    compared. It is certain where every record of the rare spelling shares its barcode or BIN with a record of
+    the common one, or where only capitals differ. A genus is mended only if its species, mended with it, are
+    known under the right genus.
+
+    Args:
+        labels: `row`, `group` (null without a barcode that others share) and the ranks, normalised.
+        bins: BIN of each row, nulls allowed.
+        settings: the thresholds.
+    """
+    logs, tables = [pl.DataFrame(schema=LOG)], [pl.DataFrame(schema=TYPOS)]
+    for rank, parent in _PARENTS.items():
+        found = _judged(labels.with_columns(bin=bins), _pairs(labels, rank, settings), rank, settings)
+        tables.append(found)
+        fixes = found.filter("fixed").select(
+            pl.col("parent").alias(parent), pl.col("from").alias(rank), "to", "evidence"
+        )
+        if not fixes.height:
+            continue
+        hit = labels.join(fixes, on=[parent, rank], how="inner").sort("row")
+        renamed = _species_of(pl.col("to"), pl.col("genus")) if rank == "genus" else pl.col("species")
+        after = hit.with_columns(renamed.alias("species")).with_columns(pl.col("to").alias(rank))
+        notes = pl.concat(
+            hit.select(key="row", field=pl.lit(field), rule=pl.lit("NAME_TYPO_FIXED"), evidence="evidence")
+            for field in (rank, "species")
+        ).unique(["key", "field"], maintain_order=True)
+        logs.append(differences(hit, after, notes.cast(NOTES), "row"))
+        labels = labels.update(after.select("row", *RANKS), on="row", how="left", include_nulls=True)
+    return Mended(labels, pl.concat(logs), pl.concat(tables).sort("rank", "parent", "from", "to"))
+
+
+def _species_of(genus: pl.Expr, before: pl.Expr) -> pl.Expr:
+    """The species with its first word replaced, where that is the old genus."""
+    words = pl.col("species").str.splitn(" ", 2)
+    renamed = pl.concat_str(genus, pl.lit(" "), words.struct.field("field_1"))
+    return pl.when(words.struct.field("field_0") == before).then(renamed).otherwise("species")
+
+
+def _pairs(labels: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.DataFrame:
+    """Pairs of names under one parent, rare and common, that differ by a letter or two."""
+    plain = _PLAIN_SPECIES if rank == "species" else _PLAIN
+    word = pl.col("name").str.split(" ").list.last()
+    names = (
+        labels.select(parent=_PARENTS[rank], name=rank)
+        .drop_nulls()
+        .group_by("parent", "name")
+        .agg(records=pl.len().cast(pl.Int64))
+        .filter(pl.col("name").str.contains(plain) & (word.str.len_chars() >= settings.typo_min_length))
+        .sort("parent", "name")
+    )
+    bounds = names.group_by("parent").agg(low=pl.col("records").min(), high=pl.col("records").max())
+    promising = bounds.filter(pl.col("low") <= settings.typo_rarity * pl.col("high"))
+    names = names.join(promising, on="parent", how="semi", maintain_order="left")
+    rows: list[tuple[str, str, str, int, int, int]] = []
+    for (parent,), group in names.group_by("parent", maintain_order=True):
+        rows += _close(str(parent), group, settings)
+    return pl.DataFrame(
+        rows,
+        orient="row",
+        schema={name: TYPOS[name] for name in ("parent", "from", "to", "distance", "count", "count_to")},
+    )
+
+
+def _close(parent: str, group: pl.DataFrame, settings: TaxonomySettings) -> list[tuple[str, str, str, int, int, int]]:
+    limit = settings.typo_rarity * int(group["records"].max() or 0)  # type: ignore[arg-type]
+    rare = group.filter(pl.col("records") <= limit).rows()
+    common = group.filter(pl.col("records") * settings.typo_rarity >= int(group["records"].min() or 0)).rows()  # type: ignore[arg-type]
+    distances = cdist(
+        [name.casefold() for _, name, _ in rare],
+        [name.casefold() for _, name, _ in common],
+        scorer=OSA.distance,
+        score_cutoff=2,
+    )
+    close = []
+    for row, column in zip(*(distances <= 2).nonzero(), strict=True):
+        (_, name, records), (_, other, others) = rare[row], common[column]
+        distance = int(distances[row, column])
+        length = min(len(name.split(" ")[-1]), len(other.split(" ")[-1]))
+        regular = " " not in other or other.split(" ")[1].islower()
+        far = distance > (1 if length < _LONG else 2)
+        if name != other and regular and not far and records <= settings.typo_rarity * others:
+            close.append((parent, name, other, distance, records, others))
+    return close
+
+
+def _judged(labels: pl.DataFrame, pairs: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.DataFrame:
+    """Add what the barcodes say of each pair and whether that is proof."""
+    pairs = pairs.with_row_index("pair")
+    parent = _PARENTS[rank]
+    marked = labels.select("row", "group", "bin", "species", parent=parent, name=rank)
+    wrong = marked.join(pairs.select("pair", "parent", name="from"), on=["parent", "name"], how="inner")
+    right = marked.join(pairs.select("pair", "parent", name="to"), on=["parent", "name"], how="inner")
+    shared = pl.concat(
+        wrong.join(right.select("pair", mark).drop_nulls().unique(), on=["pair", mark], how="semi").select(
+            "pair", "row"
+        )
+        for mark in ("group", "bin")
+    )
+    support = shared.unique().group_by("pair").agg(supported=pl.len().cast(pl.Int64))
+    targets = pairs.group_by("parent", "from").agg(targets=pl.len())
+    judged = (
+        pairs.join(support, on="pair", how="left")
+        .join(targets, on=["parent", "from"], how="left")
+        .with_columns(pl.col("supported").fill_null(0))
+    )
+    proven = (pl.col("supported") == pl.col("count")) | (pl.col("distance") == 0)
+    fixed = pl.lit(settings.typo_fix) & proven & (pl.col("targets") == 1)
+    if rank == "genus":
+        fixed &= ~pl.col("pair").is_in(_orphaning(wrong, right, pairs).implode())
+    return (
+        judged.with_columns(fixed=fixed, rank=pl.lit(rank))
+        .with_columns(
+            evidence=pl.format(
+                "{} records against {}, {} letters differ, {} share a barcode or BIN",
+                "count",
+                "count_to",
+                "distance",
+                "supported",
+            )
+        )
+        # Two letters are a likely typo only with some proof: many pairs of families are that close.
+        .filter((pl.col("distance") < 2) | (pl.col("supported") > 0))
+        .select(list(TYPOS))
+        .cast(TYPOS)
+    )
+
+
+def _orphaning(wrong: pl.DataFrame, right: pl.DataFrame, pairs: pl.DataFrame) -> pl.Series:
+    """Pairs of genera whose mending would make a species that no record carries."""
+    species = wrong.select("pair", "name", "species").drop_nulls().unique()
+    mended = species.join(pairs.select("pair", "to"), on="pair", how="inner").with_columns(
+        mended=_species_of(pl.col("to"), pl.col("name"))
+    )
+    known = right.select("pair", mended="species").drop_nulls().unique()
+    kept = mended.filter(pl.col("mended") != pl.col("species"))
+    return kept.join(known, on=["pair", "mended"], how="anti")["pair"].unique().sort()
