@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-_STAGES = ("records", "barcodes", "geography", "taxonomy", "images", "splits", "quality")
+_STAGES = ("records", "barcodes", "geography", "taxonomy", "images", "splits", "release", "quality")
 
 
 class Severity(StrEnum):

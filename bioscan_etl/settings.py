@@ -50,8 +50,14 @@ class GeographySettings(_Section):
     """Thresholds of the checks of places and dates (spec: geography)."""
 
     border_tolerance_km: float = Field(25.0, ge=0, description="km a point may lie outside its country")
+    sea_tolerance_km: float = Field(
+        100.0, ge=0, description="km a point at sea may lie off its country's coast: waters, and islets no map has"
+    )
     centroid_tolerance_km: float = Field(2.0, ge=0, description="km within which a point counts as centroid")
     apply_coordinate_fixes: bool = Field(False, description="apply swapped or negated coordinates, not only flag")
+    rounded_decimals: int = Field(
+        1, ge=0, le=6, description="decimals; coordinates of which neither number has more are flagged"
+    )
     earliest_year: int = Field(1700, description="collection dates before this year are flagged")
 
 
@@ -65,6 +71,9 @@ class TaxonomySettings(_Section):
     infer_from_barcode: bool = Field(True, description="fill missing labels from records of the same barcode")
     infer_from_bin: bool = Field(False, description="fill missing labels from records of the same BIN")
     overrides: str = Field("", description="path of the curators' CSV of overrides; empty for none")
+    typo_fix: bool = Field(True, description="mend rare spellings whose barcodes or BINs prove them typos")
+    typo_rarity: Share = Field(0.1, description="records of a likely typo, at most, as a share of the common name's")
+    typo_min_length: int = Field(5, ge=3, description="letters that a name or epithet needs to be looked at for typos")
 
 
 class ImageSettings(_Section):
@@ -77,7 +86,7 @@ class ImageSettings(_Section):
     short_side: int = Field(256, ge=16, description="px of the shorter side in the *_256 packages")
     jpeg_quality: int = Field(75, ge=1, le=100, description="JPEG quality of written images, 4:2:0")
     max_pixels: int = Field(200_000_000, ge=1, description="px; larger images are refused as unreadable")
-    empty_confidence: Share = Field(0.25, description="below it an image counts as empty")
+    empty_confidence: Share = Field(0.2, description="below it an image counts as empty")
     min_confidence: Share = Field(0.5, description="below it a box is low_confidence")
     min_blur: float = Field(15.0, ge=0, description="variance of the Laplacian on the crop; below is BLURRED")
     exposure_range: tuple[Byte, Byte] = Field((60, 250), description="mean grey of the crop; outside is flagged")
@@ -101,7 +110,21 @@ class GateSettings(_Section):
 class SplitSettings(_Section):
     """Partitioning (spec: partitioning)."""
 
-    protocol: Literal["bioscan-5m"] = Field("bioscan-5m", description="protocol that assigns the partitions")
+    protocol: Literal["bioscan-5m", "stable"] = Field(
+        "bioscan-5m", description="protocol that assigns the partitions; with stable no record ever moves unasked"
+    )
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] = Field(
+        0, description="key of the choice among a species' barcodes (stable); the published protocol has its own"
+    )
+    keep_bins_together: bool = Field(
+        False, description="all records of a BIN, not only of a barcode, in one partition (stable); from the first on"
+    )
+
+    @model_validator(mode="after")
+    def _published_is_as_published(self) -> SplitSettings:
+        if self.keep_bins_together and self.protocol == "bioscan-5m":
+            raise ValueError("keep_bins_together needs protocol stable: the published protocol splits BINs")
+        return self
 
 
 class ReleaseSettings(_Section):

@@ -1,0 +1,173 @@
+"""Rendered specimen images whose true boxes are known from the rendering.
+
+Belongs here: laying specimens into wells, the faults of a photograph, and the bytes of a file. Does not
+belong here: which specimen gets which image (`bioscan_etl.demo.image_plan`).
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PillowImage
+
+from bioscan_etl.demo.insects import VISIBLE, Patch, draw_insect, draw_leg
+from bioscan_etl.demo.wells import HEIGHT, WIDTH, Grain, Image, add_dirt, draw_well
+
+JPEG_QUALITY = 75
+MARGIN = 24
+"""Pixels that stay free between a whole specimen and the image's border."""
+
+_SMALLEST_AREA = 0.009
+_LARGEST_FRAGMENT = 0.0018
+_LENGTHS = (70.0, 430.0)
+_EXIF_ORIENTATION = 0x0112
+_ROTATED_CLOCKWISE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """An image before it becomes a file.
+
+    Attributes:
+        pixels: (768, 1024, 3) BGR.
+        box: (x0, y0, x1, y1) of the main specimen, whole px, x1 and y1 exclusive; None in an empty well.
+        area: px that the main specimen covers.
+        specimens: how many whole or cut-off specimens are seen.
+    """
+
+    pixels: Image
+    box: tuple[int, int, int, int] | None
+    area: int
+    specimens: int
+
+
+class Studio:
+    """Wells and grain that a series of images shares; `render` is safe to call from several threads."""
+
+    def __init__(self, seed: int, wells: int) -> None:
+        """Draw `wells` wells from `seed`."""
+        rng = np.random.default_rng([seed, 11])
+        self._wells = [draw_well(rng) for _ in range(wells)]
+        self._grain = Grain(rng)
+
+    def render(self, rng: np.random.Generator, fault: str = "") -> Rendering:
+        """Take a picture.
+
+        Args:
+            rng: the source of chance, one per image.
+            fault: `empty_well`, `two_specimens`, `cut_off`, `fragment`, `blurred` or `dark`; a good
+                picture of one specimen without it.
+        """
+        canvas = self._wells[int(rng.integers(len(self._wells)))]
+        if rng.random() < 0.5:
+            canvas = canvas[:, ::-1]
+        canvas = _scaled(canvas, float(rng.uniform(0.95, 1.03)))
+        add_dirt(rng, canvas)
+        visible = np.zeros((HEIGHT, WIDTH), np.bool_)
+        specimens = {"empty_well": 0, "two_specimens": 2}.get(fault, 1)
+        if fault == "two_specimens":
+            for half in (0, 1):
+                seen = _lay(
+                    rng, canvas, _insect(rng, fault), (WIDTH // 2 * half, WIDTH // 2 * (half + 1)), cut_off=False
+                )
+                visible = visible if half else seen
+        elif fault != "empty_well":
+            visible = _lay(rng, canvas, _insect(rng, fault), (0, WIDTH), cut_off=fault == "cut_off")
+        if fault == "blurred":
+            canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), 9), dtype=np.uint8)
+        elif fault == "dark":
+            canvas = _scaled(canvas, 0.28)
+        if fault != "blurred":
+            canvas = self._grain.add(rng, canvas)
+        return Rendering(canvas, _box(visible), int(visible.sum()), specimens)
+
+
+def _scaled(pixels: Image, contrast: float, brightness: float = 0.0) -> Image:
+    scaled = cv2.convertScaleAbs(np.ascontiguousarray(pixels), alpha=contrast, beta=brightness)
+    return np.asarray(scaled, dtype=np.uint8)
+
+
+def _insect(rng: np.random.Generator, fault: str) -> tuple[Patch, Patch]:
+    """A specimen of a size that suits the picture."""
+    image = WIDTH * HEIGHT
+    if fault == "fragment":
+        while True:
+            leg = draw_leg(rng, rng.uniform(44, 50))
+            if leg[1].size < _LARGEST_FRAGMENT * image:
+                return leg
+    low, high = _LENGTHS
+    if fault in {"two_specimens", "cut_off", "dark"}:
+        low, high = 160.0, 215.0
+    while True:
+        length = float(np.clip(np.exp(rng.normal(np.log(145), 0.42)), low, high))
+        colour, opacity = draw_insect(rng, length, dark=bool(fault))
+        height, width = opacity.shape
+        fits = width <= WIDTH - 2 * MARGIN and height <= HEIGHT - 2 * MARGIN
+        if fault == "two_specimens":
+            fits = fits and width <= WIDTH // 2 - 2 * MARGIN
+        if fits and width * height >= _SMALLEST_AREA * image:
+            return colour, opacity
+
+
+def _lay(
+    rng: np.random.Generator, canvas: Image, insect: tuple[Patch, Patch], columns: tuple[int, int], *, cut_off: bool
+) -> npt.NDArray[np.bool_]:
+    """Blend a specimen into the canvas, in place, with its soft shadow; gives the pixels it covers."""
+    colour, opacity = insect
+    height, width = opacity.shape
+    low, high = columns[0] + MARGIN, columns[1] - MARGIN - width
+    x = int(np.clip(rng.normal((columns[0] + columns[1] - width) / 2, 100), low, high))
+    y = int(np.clip(rng.normal((HEIGHT - height) / 2, 85), MARGIN, HEIGHT - MARGIN - height))
+    if cut_off:
+        x = -width // 3 if rng.random() < 0.5 else WIDTH - width + width // 3
+    pad = 24
+    wide = cv2.copyMakeBorder(opacity, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
+    shadow = cv2.GaussianBlur(cv2.resize(wide, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), (0, 0), 5)
+    shadow = cv2.resize(shadow, (wide.shape[1], wide.shape[0]), interpolation=cv2.INTER_LINEAR)
+    ink = cv2.copyMakeBorder(colour, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
+    top, left = max(0, y - pad), max(0, x - pad)
+    bottom, right = min(HEIGHT, y + height + pad), min(WIDTH, x + width + pad)
+    part = (slice(top - y + pad, bottom - y + pad), slice(left - x + pad, right - x + pad))
+    under = canvas[top:bottom, left:right].astype(np.float32) * (1 - 0.16 * shadow[part][..., None])
+    cover = wide[part][..., None]
+    canvas[top:bottom, left:right] = np.clip(under * (1 - cover) + ink[part] * cover, 0, 255).astype(np.uint8)
+    visible = np.zeros((HEIGHT, WIDTH), np.bool_)
+    visible[top:bottom, left:right] = wide[part] > VISIBLE
+    return visible
+
+
+def _box(visible: npt.NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """The tight box of a mask, x1 and y1 exclusive; None where nothing is visible."""
+    rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
+    if not len(rows):
+        return None
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def as_jpeg(pixels: Image, quality: int = JPEG_QUALITY) -> bytes:
+    """A 4:2:0 JPEG file of BGR pixels, as BOLD delivers them."""
+    return bytes(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
+
+
+def as_png(pixels: Image) -> bytes:
+    """A PNG file of BGR pixels."""
+    return bytes(cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
+
+
+def as_turned_jpeg(pixels: Image) -> bytes:
+    """A JPEG stored lying on its side, with the EXIF orientation that sets it upright again."""
+    lying = np.ascontiguousarray(np.rot90(pixels)[..., ::-1])
+    exif = PillowImage.Exif()
+    exif[_EXIF_ORIENTATION] = _ROTATED_CLOCKWISE
+    stream = io.BytesIO()
+    PillowImage.fromarray(lying).save(stream, "JPEG", quality=JPEG_QUALITY, exif=exif)
+    return stream.getvalue()
+
+
+def nearly_same(pixels: Image) -> Image:
+    """The same picture taken again: a little brighter, shifted by a pixel."""
+    return np.roll(_scaled(pixels, 1.0, 2.0), 1, axis=1)

@@ -1,0 +1,43 @@
+"""A cheap look at a records file before a run is started on it.
+
+Belongs here: what can be told from the first lines. Does not belong here: judging rows (`read`).
+"""
+
+from __future__ import annotations
+
+from bioscan_etl.errors import SourceError
+from bioscan_etl.records import lines
+from bioscan_etl.records.layouts import Layout
+from bioscan_etl.records.read import parse_header
+from bioscan_etl.records.sources import DamagedError, Entry, RecordsFile, entries
+
+_LOOK = 1 << 16
+
+
+def inspect(file: RecordsFile) -> Layout:
+    """Recognise a file's layout from its first lines; of an archive, that of its first table.
+
+    Raises:
+        SourceError: in one line: the file is absent, empty or unreadable, has a header but no rows, or its
+            layout is unknown (names the missing columns).
+    """
+    try:
+        for entry in entries(file.location):
+            if isinstance(entry, Entry):
+                return _look(entry, file.location)
+    except DamagedError as error:
+        raise SourceError(f"{file.location} is unreadable: {error}; fetch the file again") from None
+    raise SourceError(f"{file.location} holds no table; expected a .tsv")
+
+
+def _look(entry: Entry, location: str) -> Layout:
+    source = location if location.endswith(entry.name) else f"{entry.name} in {location}"
+    stream = lines.blocks(entry.pieces, _LOOK)
+    layout, rest = parse_header(next(stream, None), source)
+    while not rest.strip(b"\r\n"):
+        part = next(stream, None)
+        if part is None or (isinstance(part, lines.Rest) and not part.data):
+            damage = f" ({part.damage})" if part is not None else ""
+            raise SourceError(f"{source} has a header but no rows{damage}; fetch the file again or leave it out")
+        rest = part.start if isinstance(part, lines.LongLine) else part.data
+    return layout

@@ -1,0 +1,182 @@
+"""The layouts BOLD records come in, as data, and how one is recognised by its header.
+
+Belongs here: which source column is which column of `schema.RECORDS`. A new alias is one line of `ALIASES`.
+Does not belong here: reading rows (`read`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from bioscan_etl.errors import SourceError
+from bioscan_etl.schema import RANKS, RECORDS
+
+COI = "COI-5P"
+
+ALIASES: tuple[tuple[str, str], ...] = (
+    # Packages of 2023 and, for some names, of 5 April 2024.
+    ("nucraw", "nuc"),
+    ("gb_acs", "insdc_acs"),
+    ("country", "country/ocean"),
+    ("province", "province/state"),
+    ("collection_date", "collection_date_end"),
+    ("extrainfo", "short_note"),
+    ("collection_note", "collection_notes"),
+    ("associated_specimen", "associated_specimens"),
+    ("recordset_code_arr", "bold_recordset_code_arr"),
+    # The API of 2026.
+    ("country.ocean", "country/ocean"),
+    ("province.state", "province/state"),
+    # The BIOSCAN working table.
+    ("uri", "bin_uri"),
+    # BOLD v3 and v4, combined specimen and sequence data.
+    ("fieldnum", "fieldid"),
+    ("catalognum", "museumid"),
+    ("institution_storing", "inst"),
+    *((f"{rank}_name", rank) for rank in (*RANKS, "subspecies")),
+    ("identification_provided_by", "identified_by"),
+    ("tax_note", "taxonomy_notes"),
+    ("voucher_status", "voucher_type"),
+    ("collectiondate_start", "collection_date_start"),
+    ("collectiondate_end", "collection_date_end"),
+    ("collectiontime", "collection_time"),
+    ("lifestage", "life_stage"),
+    ("province_state", "province/state"),
+    ("exactsite", "site"),
+    ("markercode", "marker_code"),
+    ("genbank_accession", "insdc_acs"),
+    ("nucleotides", "nuc"),
+)
+
+COORD_PAIRS: tuple[tuple[str, str], ...] = (("coord-lat", "coord-lon"), ("lat", "lon"))
+"""Pairs of latitude and longitude columns that make one `coord`, as `[lat, lon]`."""
+
+REQUIRED = ("processid", "marker_code", "nuc", "bin_uri", *RANKS)
+"""What every known layout has and no specimen can do without."""
+
+EXTRA = "extra:"
+"""Prefix of the columns that no layout knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One kind of BOLD table: its name, the source columns that give it away, what it leaves unsaid."""
+
+    name: str
+    signature: frozenset[str]
+    implied: Mapping[str, str] = field(default_factory=dict)
+
+
+GENERATIONS: tuple[Generation, ...] = (
+    Generation("BOLD v3/v4 combined", frozenset({"markercode", "nucleotides"})),
+    # The working table holds nothing but barcodes of the BIOSCAN programme, so it names no marker.
+    Generation("BIOSCAN working table", frozenset({"nucraw", "uri"}), {"marker_code": COI}),
+    Generation("BCDM API 2026", frozenset({"nuc", "country.ocean"})),
+    Generation("BCDM 2025", frozenset({"nuc", "collection_date_start", "sovereign_inst"})),
+    Generation("BCDM Jun-2024", frozenset({"nuc", "collection_date_start", "taxon_name"})),
+    Generation("BCDM Apr-2024", frozenset({"nuc", "collection_date", "insdc_acs"})),
+    Generation("BCDM 2023", frozenset({"nucraw", "collection_date"})),
+    Generation("BCDM, other columns", frozenset()),
+)
+
+_CANONICAL = frozenset(RECORDS.names()) - {"batch", "source_file", "source_line", "snapshot_date"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the columns of one file map onto `schema.RECORDS`.
+
+    Attributes:
+        generation: name of the generation that was recognised.
+        header: the file's column names, in order, outer blanks trimmed.
+        targets: per source column its canonical name, or `extra:<name>`; the two halves of a split
+            coordinate carry the names `coord-lat` and `coord-lon`.
+        mapping: source name to canonical name, of the known columns.
+        extra: source names of the unknown columns, which are kept as `extra:<name>`.
+        implied: canonical columns that the file leaves out but that its kind settles.
+        absent: canonical columns of BCDM 2025 that the file does not have.
+    """
+
+    generation: str
+    header: tuple[str, ...]
+    targets: tuple[str, ...]
+    mapping: Mapping[str, str]
+    extra: tuple[str, ...]
+    implied: Mapping[str, str]
+    absent: tuple[str, ...]
+
+    @property
+    def split_coordinate(self) -> bool:
+        """Whether latitude and longitude come in two columns."""
+        return "coord-lat" in self.targets
+
+
+def recognise(header: Sequence[str], source: str = "the file") -> Layout:
+    """Recognise a table by its column names.
+
+    A canonical name wins over an alias, an earlier alias over a later one; a column that comes too late, or
+    that nobody knows, is kept as `extra:<name>`, a second one of that name as `extra:<name>.2`.
+
+    Args:
+        header: the column names in order.
+        source: what to call the file in an error.
+
+    Raises:
+        SourceError: a required column is missing, so the layout is unknown; names file and columns.
+    """
+    names = tuple(name.strip() for name in header)
+    generation = next(kind for kind in GENERATIONS if kind.signature <= set(names))
+    claims = _claims(names)
+    claimed = set(claims.values())
+    missing = [name for name in REQUIRED if name not in claimed and name not in generation.implied]
+    if missing:
+        aliases = {name: [source for source, target in ALIASES if target == name] for name in missing}
+        wanted = ", ".join(f"{name} (or {' or '.join(aliases[name])})" if aliases[name] else name for name in missing)
+        shown = f"{len(names)} columns, the first {names[0][:40]!r}"
+        raise SourceError(f"{source} has an unknown layout ({shown}): missing {wanted}; is it a tab-separated table?")
+    targets, extra, seen = [], [], set(claimed)
+    for position, name in enumerate(names):
+        target = claims.get(position)
+        if target is None:
+            extra.append(name)
+            target = stem = f"{EXTRA}{name or f'column {position + 1}'}"
+            number = 1
+            while target in seen:
+                number += 1
+                target = f"{stem}.{number}"
+            seen.add(target)
+        targets.append(target)
+    halves = {"coord-lat": "coord", "coord-lon": "coord"}
+    mapping = {names[position]: halves.get(target, target) for position, target in claims.items()}
+    known = {*mapping.values(), *generation.implied}
+    absent = tuple(name for name in RECORDS.names() if name in _CANONICAL and name not in known)
+    return Layout(
+        generation=generation.name,
+        header=names,
+        targets=tuple(targets),
+        mapping=MappingProxyType(mapping),
+        extra=tuple(extra),
+        implied=MappingProxyType(dict(generation.implied)),
+        absent=absent,
+    )
+
+
+def _claims(names: Sequence[str]) -> dict[int, str]:
+    """Position of a source column to the canonical column it fills, each filled once."""
+    first: dict[str, int] = {}
+    for position, name in enumerate(names):
+        first.setdefault(name, position)
+    claims: dict[int, str] = {}
+    taken: set[str] = set()
+    for source, target in (*((name, name) for name in sorted(_CANONICAL)), *ALIASES):
+        if source in first and target not in taken:
+            claims[first[source]] = target
+            taken.add(target)
+    if "coord" not in taken:
+        for latitude, longitude in COORD_PAIRS:
+            if latitude in first and longitude in first:
+                claims[first[latitude]], claims[first[longitude]] = "coord-lat", "coord-lon"
+                break
+    return dict(sorted(claims.items()))

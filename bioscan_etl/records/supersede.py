@@ -1,0 +1,51 @@
+"""The corpus' records out of those of all batches: of a process ID that comes again, the later row stands.
+
+Belongs here: the choice between batches. Does not belong here: the choice within one (`extract`).
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import polars as pl
+
+from bioscan_etl.records.choose import MEASURES, prefer
+from bioscan_etl.schema import SET_ASIDE
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+
+_ROW = ("processid", "batch", "source_file", "source_line")
+
+
+def latest(records: Frame) -> tuple[Frame, pl.DataFrame]:
+    """Keep one row per process ID: the later snapshot's, then the later batch name's, then the better sequence's.
+
+    The answer does not depend on the order of the rows. Only process IDs that come more than once are held in
+    memory; a lazy frame stays lazy, so that the caller can select columns or sink the rows in a stream.
+
+    Args:
+        records: `schema.RECORDS` rows of any number of batches, with any further columns.
+
+    Returns:
+        The rows that stand, sorted by processid, with all columns of `records`; and `schema.SET_ASIDE` rows of
+        reason `superseded`, sorted by processid and batch, that name the row that stands for each.
+    """
+    lazy = records.lazy()
+    contested = lazy.select("processid").group_by("processid").len().filter(pl.col("len") > 1)
+    # A row without a known line (null) equals itself here: joins are told so.
+    rows = (
+        lazy.select(
+            "processid", "batch", "record_id", "marker_code", "source_file", "source_line", "snapshot_date", "nuc"
+        )
+        .join(contested, on="processid", how="semi")
+        .with_columns(MEASURES)
+        .drop("nuc")
+        .collect()
+    )
+    ordered = prefer(rows, before=("batch",), after=("source_file", "source_line"))
+    losers = ordered.filter(~pl.col("stands"))
+    stands = ordered.filter("stands").select("processid", kept_batch="batch", kept_record_id="record_id")
+    set_aside = losers.join(stands, on="processid", how="left").with_columns(reason=pl.lit("superseded"))
+    set_aside = SET_ASIDE.conform(set_aside.sort("processid", "batch", "record_id", "source_file", "source_line"))
+    kept = lazy.join(losers.lazy().select(_ROW), on=_ROW, how="anti", nulls_equal=True).sort("processid")
+    return (kept.collect() if isinstance(records, pl.DataFrame) else kept), set_aside

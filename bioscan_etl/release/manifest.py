@@ -1,0 +1,229 @@
+"""A release's manifests: what it holds, from what it was made, and a checksum of every file.
+
+Belongs here: the shape of manifest.json and md5sums.txt, writing and reading them. Does not belong here:
+whether the files agree with it (`release.check`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bioscan_etl import storage
+from bioscan_etl.progress import Progress, silent
+from bioscan_etl.settings import ImagePackage, Settings
+
+MANIFEST = "manifest.json"
+MD5SUMS = "md5sums.txt"
+_FILES_LINE = ' "files": ['
+_BLOCK = 1 << 20
+_THREADS = 4
+Count = Annotated[int, Field(ge=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Ledger(_Part):
+    """Where every row that was read has gone: rows_read = specimens + quarantined + set_aside + rejected."""
+
+    rows_read: Count
+    specimens: Count
+    quarantined: Count
+    set_aside: Count
+    rejected: Count
+
+    @property
+    def balances(self) -> bool:
+        """Whether no row is lost."""
+        return self.rows_read == self.specimens + self.quarantined + self.set_aside + self.rejected
+
+
+class Counts(_Part):
+    """Rows and images of the release, and rows by reason (several gates of one specimen joined by '+')."""
+
+    splits: dict[str, Count]
+    images: dict[str, Count]
+    boxes: Count
+    changes: Count
+    quarantined: dict[str, Count]
+    set_aside: dict[str, Count]
+    rejected: dict[str, Count]
+
+
+class FileEntry(_Part):
+    """A file of the release; `path` is relative to it, `size` in bytes."""
+
+    path: str
+    size: Count
+    sha256: Sha256
+
+
+class Manifest(_Part):
+    """manifest.json."""
+
+    format: Literal["bioscan-release"]
+    format_version: Literal[1]
+    version: Annotated[str, Field(pattern=r"^v[1-9][0-9]*$")]
+    inputs_digest: str
+    dataset: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    title: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+    image_packages: Annotated[list[ImagePackage], Field(strict=False)]
+    hdf5_packages: Annotated[list[ImagePackage], Field(strict=False)]
+    counts: Counts
+    ledger: Ledger
+    settings: dict[str, Any]
+    inputs: list[dict[str, Any]]
+    files: list[FileEntry]
+
+
+class Sums(_Part):
+    """A file's sums."""
+
+    path: str
+    size: Count
+    sha256: str
+    md5: str
+
+
+def settings_document(settings: Settings) -> dict[str, Any]:
+    """The settings as the manifest states them: without those that change no result, and without local folders."""
+    document = settings.model_dump(
+        mode="json", exclude={"images": {"workers", "shard_images"}, "records": {"chunk_bytes"}}
+    )
+    document["images"]["detector"] = storage.base_name(document["images"]["detector"])
+    return document
+
+
+def walk(root: Path) -> Iterator[str]:
+    """Relative paths of everything below a folder that is no folder, links to folders included; unordered."""
+    for folder, names, files in os.walk(root):
+        here = Path(folder)
+        links = [name for name in names if (here / name).is_symlink()]
+        for name in (*files, *links):
+            yield (here / name).relative_to(root).as_posix()
+
+
+def md5(path: Path) -> str:
+    """Hex md5 of a file, as the published tools ask for."""
+    return _sums(path, "").md5
+
+
+def _sums(path: Path, name: str) -> Sums:
+    sha256, digest, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            sha256.update(block)
+            digest.update(block)
+            size += len(block)
+    return Sums.model_construct(path=name, size=size, sha256=sha256.hexdigest(), md5=digest.hexdigest())
+
+
+def sums(root: Path, names: Sequence[str], stage: str, progress: Progress = silent) -> list[Sums]:
+    """Size, sha256 and md5 of files, in the order of `names`; read once, by several threads."""
+    found = []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for one in pool.map(lambda name: _sums(root / name, name), names):
+            found.append(one)
+            if len(found) % 1000 == 0:
+                progress(stage, len(found), len(names))
+    progress(stage, len(names), len(names))
+    return found
+
+
+def write_manifests(
+    root: Path,
+    *,
+    version: str,
+    inputs_digest: str,
+    settings: Settings,
+    counts: Counts,
+    ledger: Ledger,
+    inputs: Sequence[Mapping[str, Any]],
+    progress: Progress = silent,
+) -> None:
+    """Write md5sums.txt over all other files, then manifest.json over all and md5sums.txt.
+
+    Args:
+        root: the release's folder, complete but for these two.
+        version: such as `v3`.
+        inputs_digest: of what the release was made from.
+        settings: all settings.
+        counts: see `Counts`.
+        ledger: see `Ledger`.
+        inputs: one entry per input file: name and sha256, no local folders.
+        progress: told of each thousand files.
+    """
+    names = sorted(set(walk(root)) - {MANIFEST, MD5SUMS})
+    found = sums(root, names, "checksums", progress)
+    storage.write_text(root / MD5SUMS, "".join(f"{one.md5}  {one.path}\n" for one in found))
+    found = sorted([*found, _sums(root / MD5SUMS, MD5SUMS)], key=lambda one: one.path)
+    head = Manifest(
+        format="bioscan-release",
+        format_version=1,
+        version=version,
+        inputs_digest=inputs_digest,
+        dataset=settings.release.dataset,
+        title=settings.release.title,
+        image_packages=list(settings.release.image_packages),
+        hdf5_packages=list(settings.release.hdf5_packages),
+        counts=counts,
+        ledger=ledger,
+        settings=settings_document(settings),
+        inputs=[dict(entry) for entry in inputs],
+        files=[],
+    ).model_dump(mode="json", exclude={"files"})
+    write_manifest(root, head, [{"path": one.path, "size": one.size, "sha256": one.sha256} for one in found])
+
+
+def write_manifest(root: Path, head: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> None:
+    """Write manifest.json: the head's keys, then one line per file, so that the head can be read alone."""
+    text = json.dumps(head, indent=1, sort_keys=True, ensure_ascii=False).removesuffix("\n}")
+    with storage.atomic_file(root / MANIFEST) as stream:
+        stream.write(f"{text},\n{_FILES_LINE}".encode())
+        for number, entry in enumerate(files):
+            line = json.dumps(entry, sort_keys=True, ensure_ascii=False)
+            stream.write(f"{',' if number else ''}\n  {line}".encode())
+        stream.write(b"\n ]\n}\n")
+
+
+def read_head(root: Path) -> dict[str, Any]:
+    """manifest.json without its list of files.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is no manifest of a release.
+    """
+    lines = []
+    with (root / MANIFEST).open(encoding="utf-8") as stream:
+        for line in stream:
+            if line.rstrip("\n") == _FILES_LINE:
+                break
+            lines.append(line)
+        else:
+            raise ValueError("no list of files")
+    head = json.loads("".join(lines).rstrip().removesuffix(",") + "}")
+    if not isinstance(head, dict) or head.get("format") != "bioscan-release":
+        raise ValueError("not of a release")
+    return head
+
+
+def is_inside(name: str) -> bool:
+    """Whether a path from a manifest stays below the release: relative, normal, with forward slashes."""
+    path = PurePosixPath(name)
+    return (
+        bool(name)
+        and not path.is_absolute()
+        and ".." not in path.parts
+        and path.as_posix() == name != "."
+        and ("\\" not in name and "\0" not in name)
+    )

@@ -1,0 +1,174 @@
+"""Where a release is put together, and how it becomes a version.
+
+Belongs here: the staging folder with its parts, versions, and the pointer `latest`. Does not belong here:
+what a part holds (`release.parts`).
+
+    releases/.staging-<digest>/release/   the release as it grows
+    releases/.staging-<digest>/parts/     one marker per complete part
+    releases/v<N>/                        a published version; never written again
+    releases/latest                       link to the last one
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bioscan_etl import storage
+from bioscan_etl.errors import LakeError
+from bioscan_etl.release import manifest
+
+_STAGING = ".staging-"
+_VERSION = re.compile(r"^v([1-9][0-9]*)$")
+LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """A release being built from the inputs of one digest."""
+
+    releases: Path
+    digest: str
+
+    @property
+    def folder(self) -> Path:
+        """Holds the tree and the markers."""
+        return self.releases / f"{_STAGING}{self.digest[:16]}"
+
+    @property
+    def tree(self) -> Path:
+        """The release as it grows."""
+        return self.folder / "release"
+
+    def _marker(self, part: str) -> Path:
+        return self.folder / "parts" / f"{part}.json"
+
+    def is_complete(self, part: str) -> bool:
+        """Whether a part is there in full."""
+        return self._marker(part).is_file()
+
+    @contextmanager
+    def building(self, part: str, owned: Sequence[str], *, resumable: bool = False) -> Iterator[bool]:
+        """Build a part, unless it is complete or its release is published already.
+
+        Args:
+            part: name of the part.
+            owned: files and folders that the part alone writes, relative to `tree`.
+            resumable: keep what a killed attempt has left of it.
+
+        Yields:
+            Whether there is something to do; the part is marked complete when the block ends without error.
+        """
+        if self.is_complete(part) or published(self.releases, self.digest) is not None:
+            yield False
+            return
+        if not resumable:
+            for name in owned:
+                remove(self.tree / name)
+        self.tree.mkdir(parents=True, exist_ok=True)
+        yield True
+        storage.write_text(self._marker(part), json.dumps(self._extent(owned), sort_keys=True))
+
+    def verify(self, part: str, owned: Sequence[str]) -> None:
+        """Hold a part against its marker: number and bytes of its files.
+
+        Raises:
+            LakeError: it is not complete, or files changed since.
+        """
+        if not self.is_complete(part):
+            raise LakeError(f"part {part} of the release is not built yet; materialise it first")
+        if json.loads(self._marker(part).read_text(encoding="utf-8")) != self._extent(owned):
+            self._marker(part).unlink()
+            raise LakeError(f"part {part} of the release changed after it was built; materialise it again")
+
+    def _extent(self, owned: Sequence[str]) -> dict[str, int]:
+        sizes = []
+        for name in owned:
+            path = self.tree / name
+            files = [path / inner for inner in manifest.walk(path)] if path.is_dir() else [path]
+            sizes += [file.stat().st_size for file in files if file.is_file()]
+        return {"files": len(sizes), "bytes": sum(sizes)}
+
+
+def remove(path: Path) -> None:
+    """Remove a file, link or folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def versions(releases: Path) -> list[Path]:
+    """Folders of the published versions, oldest first."""
+    found = [(int(match.group(1)), path) for path in releases.glob("v*") if (match := _VERSION.match(path.name))]
+    return [path for _, path in sorted(found)]
+
+
+def latest(releases: Path) -> Path | None:
+    """Folder of the version that `latest` points to, or None."""
+    link = releases / LATEST
+    return releases / link.readlink() if link.is_symlink() and link.is_dir() else None
+
+
+def published(releases: Path, digest: str) -> Path | None:
+    """The last version, if it was made from the inputs of this digest.
+
+    A version newer than `latest` counts too: the run that made it was killed before it moved the pointer.
+
+    Raises:
+        LakeError: the manifest of the last version is damaged.
+    """
+    found = versions(releases)
+    if not found:
+        return None
+    try:
+        same = manifest.read_head(found[-1]).get("inputs_digest") == digest
+    except (OSError, ValueError) as error:
+        raise LakeError(f"{found[-1]} has a damaged manifest.json ({error}); move that folder away") from None
+    return found[-1] if same else None
+
+
+def next_version(releases: Path) -> str:
+    """Name of the version to come."""
+    found = versions(releases)
+    return f"v{int(found[-1].name[1:]) + 1}" if found else "v1"
+
+
+def point_latest(releases: Path, version: Path) -> None:
+    """Let `latest` point to a version, in one step; the link is relative."""
+    fresh = releases / f".{LATEST}"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(version.name)
+    fresh.replace(releases / LATEST)
+
+
+def discard_stagings(releases: Path) -> None:
+    """Remove all staging folders: what was published, and what newer inputs have overtaken."""
+    for folder in releases.glob(f"{_STAGING}*"):
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def publishing(releases: Path) -> Iterator[None]:
+    """Hold the releases folder against other publishers; the lock dies with its process.
+
+    Raises:
+        LakeError: another process publishes.
+    """
+    releases.mkdir(parents=True, exist_ok=True)
+    handle = os.open(releases / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LakeError(f"another run publishes to {releases}; wait for it and run again") from None
+        yield
+    finally:
+        os.close(handle)

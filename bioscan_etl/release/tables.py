@@ -1,0 +1,146 @@
+"""The metadata and the logs as files: CSV, Parquet shards, Hive folders.
+
+Belongs here: how a table is written so that every reader reads it (spec: the release). Does not belong here:
+which values it holds (`release.metadata`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bioscan_etl import schema, storage
+from bioscan_etl.settings import ReleaseSettings
+
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+# What Hive and Spark escape in a partition's folder name; readers undo it as in a URL.
+_HIVE_ESCAPED = frozenset(map(chr, range(1, 32))) | frozenset("\"#%'*/:=?\\{[]^\x7f")
+
+
+def hive_name(value: str | None) -> str:
+    """A partition value as folder name.
+
+    Example:
+        >>> hive_name("Dip/tera"), hive_name(None)
+        ('Dip%2Ftera', '__HIVE_DEFAULT_PARTITION__')
+    """
+    if value is None:
+        return HIVE_NULL
+    return "".join(f"%{ord(letter):02X}" if letter in _HIVE_ESCAPED else letter for letter in value)
+
+
+def write_csv(frame: pl.DataFrame, path: Path, separator: str = ",") -> None:
+    """Write UTF-8 without BOM, LF, minimal quoting; missing is the empty field.
+
+    Args:
+        frame: columns of numbers and texts. An empty text is written as missing: quotes would tell them apart,
+            but not to every reader.
+        path: the file, written whole or not at all.
+        separator: one character.
+    """
+    plain = frame.with_columns(
+        pl.when(pl.col(name) != "").then(pl.col(name)) for name, dtype in frame.schema.items() if dtype == pl.String
+    )
+    with storage.atomic_file(path) as stream:
+        plain.write_csv(stream, separator=separator, line_terminator="\n", quote_style="necessary")
+
+
+def write_parquet(frame: pl.DataFrame, path: Path, arrow: pa.Schema, rows_per_group: int) -> None:
+    """Write one Parquet file: zstd, statistics and page index on.
+
+    Args:
+        frame: the columns of `arrow`, in order.
+        path: the file, written whole or not at all.
+        arrow: schema of the file, the same for all files of one form.
+        rows_per_group: rows of a row group.
+    """
+    with storage.atomic_file(path) as stream, _writer(stream, arrow) as writer:
+        writer.write_table(frame.to_arrow().cast(arrow), row_group_size=rows_per_group)
+
+
+def _writer(stream: object, arrow: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(
+        stream, arrow, compression="zstd", write_statistics=True, write_page_index=True, write_page_checksum=True
+    )
+
+
+def write_table(frame: pl.DataFrame, table: schema.Table, path: Path, rows_per_group: int) -> None:
+    """Write a table of `bioscan_etl.schema`, in an order that depends on its rows only.
+
+    Raises:
+        SchemaError: the frame does not conform.
+    """
+    conforming = table.conform(frame)
+    order = list(table.key) or [column.name for column in table.columns if column.dtype != pl.List(pl.String)]
+    write_parquet(conforming.sort(order, nulls_last=True), path, table.arrow(), rows_per_group)
+
+
+def shards(rows: int, rows_per_shard: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (number, first row, rows) of each shard; a table without rows has one empty shard."""
+    for number, start in enumerate(range(0, max(rows, 1), rows_per_shard)):
+        yield number, start, min(rows_per_shard, rows - start)
+
+
+def write_shards(metadata: pl.DataFrame, folder: Path, settings: ReleaseSettings) -> None:
+    """Write `<split>-NNNNN-of-NNNNN.parquet`, the split column kept in the file.
+
+    A split without specimens has one file without rows, so that all eight can be opened.
+
+    Args:
+        metadata: `schema.METADATA_EXTENDED`, sorted.
+        folder: where the files go.
+        settings: rows of a shard and of a row group.
+    """
+    arrow = schema.METADATA_EXTENDED.arrow()
+    for split in schema.SPLITS:
+        rows = metadata.filter(pl.col("split") == split)
+        parts = list(shards(rows.height, settings.rows_per_shard))
+        for number, start, length in parts:
+            path = folder / f"{split}-{number:05d}-of-{len(parts):05d}.parquet"
+            write_parquet(rows.slice(start, length), path, arrow, settings.rows_per_group)
+
+
+def partitioned_schema() -> pa.Schema:
+    """Arrow schema of the files of the Hive form: the partition keys are not stored."""
+    fields = [field for field in schema.METADATA_EXTENDED.arrow() if field.name not in {"split", "order"}]
+    return pa.schema(fields)
+
+
+def write_partitioned(metadata: pl.DataFrame, folder: Path, settings: ReleaseSettings) -> None:
+    """Write `split=<split>/order=<order>/part-NNNNN.parquet`; the partition keys are not stored in the files.
+
+    Args:
+        metadata: `schema.METADATA_EXTENDED`, sorted.
+        folder: where the folders go.
+        settings: rows of a file (as of a shard) and of a row group.
+    """
+    arrow = partitioned_schema()
+    for (split, order), rows in metadata.group_by("split", "order", maintain_order=True):
+        place = folder / f"split={split}" / f"order={hive_name(order)}"
+        for number, start, length in shards(rows.height, settings.rows_per_shard):
+            part = rows.slice(start, length).select(arrow.names)
+            write_parquet(part, place / f"part-{number:05d}.parquet", arrow, settings.rows_per_group)
+
+
+def write_splits(metadata: pl.DataFrame, folder: Path) -> None:
+    """Write `<split>.csv` for each split and `all.csv`: columns processid, split; order as in the metadata."""
+    rows = metadata.select("processid", "split")
+    for split in schema.SPLITS:
+        write_csv(rows.filter(pl.col("split") == split), folder / f"{split}.csv")
+    write_csv(rows, folder / "all.csv")
+
+
+def write_bbox(boxes: pl.DataFrame, folder: Path, title: str) -> None:
+    """Write `<title>_bbox.tsv` with commas, as its readers expect, and `<title>_bbox.tab.tsv` with tabs.
+
+    Args:
+        boxes: `schema.BBOX`.
+        folder: where the files go.
+        title: first part of the names.
+    """
+    write_csv(boxes, folder / f"{title}_bbox.tsv", ",")
+    write_csv(boxes, folder / f"{title}_bbox.tab.tsv", "\t")
