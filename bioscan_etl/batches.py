@@ -161,6 +161,12 @@ def register(
         SourceError: a name or a file cannot be used.
     """
     check_name(name)
+    sources = tuple(images_entry(_absolute(location)) for location in images)
+    manifest = (
+        ManifestEntry(location=_absolute(image_manifest), sha256=storage.sha256(image_manifest))
+        if image_manifest is not None
+        else None
+    )
     entries = []
     for done, location in enumerate(records):
         progress(f"hash {name}", done, len(records))
@@ -171,10 +177,8 @@ def register(
     batch = Batch(
         name=name,
         records=tuple(sorted(entries, key=lambda entry: (storage.base_name(entry.location), entry.sha256))),
-        images=tuple(images_entry(_absolute(location)) for location in images),
-        image_manifest=None
-        if image_manifest is None
-        else ManifestEntry(location=_absolute(image_manifest), sha256=storage.sha256(image_manifest)),
+        images=sources,
+        image_manifest=manifest,
         folder=lake.landing / name,
     )
     storage.write_text(lake.landing / name / MARKER, batch.model_dump_json(indent=1))

@@ -44,6 +44,9 @@ _COMPUTES = (
     "shapely",
     "pycountry",
     "onnxruntime",
+    "simplejpeg",
+    "rapidfuzz",
+    "gbif-name-parser",
 )
 
 

@@ -32,6 +32,16 @@ NAME_TYPES = ("SCIENTIFIC", "INFORMAL", "OTU", "PLACEHOLDER", "HYBRID_FORMULA", 
 IMAGE_STATUSES = ("found", "no_record", "duplicate", "unsafe_name", "missing")
 BOX_STATUSES = ("detected", "low_confidence", "empty", "multiple", "unreadable")
 SET_ASIDE_REASONS = ("other_marker", "duplicate_marker_row", "superseded")
+MOVE_REASONS = (
+    "MOVED_SPECIES_NAMED",
+    "MOVED_SPECIES_DESCRIBED",
+    "MOVED_SPECIES_UNDESCRIBED",
+    "MOVED_SPECIES_CLEARED",
+    "MOVED_BARCODE_CHANGED",
+    "MOVED_WITH_BARCODE",
+    "MOVED_WITH_SPECIES",
+    "MOVED_AS_REFERENCE",
+)
 REJECT_REASONS = ("field_count", "no_processid", "unsafe_processid", "undecodable", "truncated_file")
 
 
@@ -482,6 +492,31 @@ PARTITIONS = Table(
     (_PROCESSID, Column("split", _TEXT, "partition", nullable=False, allowed=SPLITS)),
 )
 
+PARTITION_MEMORY = Table(
+    "partition_memory",
+    "a specimen that this or an earlier release assigned, with the labels it then had: input of the next assignment",
+    ("processid",),
+    (
+        _PROCESSID,
+        PARTITIONS["split"],
+        *_texts((("genus", "genus"), ("species", "species"))),
+        CHECKED_BARCODES["dna_bin"],
+        CHECKED_BARCODES["dna_barcode"],
+    ),
+)
+
+PARTITION_MOVES = Table(
+    "partition_moves",
+    "a specimen whose partition is another than in the release before",
+    ("processid",),
+    (
+        _PROCESSID,
+        Column("before", _TEXT, "partition before", nullable=False, allowed=SPLITS),
+        Column("after", _TEXT, "partition now", nullable=False, allowed=SPLITS),
+        Column("reason", _TEXT, "rule that moved it", nullable=False, allowed=MOVE_REASONS),
+    ),
+)
+
 _RELEASED = (
     _PROCESSID,
     Column("sampleid", _TEXT, "identifier of the sample, given by its owner"),
@@ -563,6 +598,8 @@ TABLES = (
     CHANGES,
     QUARANTINE,
     PARTITIONS,
+    PARTITION_MEMORY,
+    PARTITION_MOVES,
     METADATA,
     METADATA_EXTENDED,
     BBOX,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.schema import SPLITS
 from bioscan_etl.splits.bioscan_5m import assign
-from bioscan_etl.splits.checks import check, report, require, split_of_each
+from bioscan_etl.splits.checks import check, report, report_by_class, require, species_also_held_out, split_of_each
 from bioscan_etl.splits.rules import RULES
 
 NAMES = [rule.id for rule in RULES if rule.severity == "blocking"]
@@ -153,3 +153,36 @@ def test_conflicting_labels_are_reported():
     assert sorted(set(partitions["split"])) == ["key_unseen", "train"]
     with pytest.raises(InvariantError, match="BARCODE_IN_TWO_PARTITIONS"):
         require(check(table, partitions))
+
+
+def test_report_by_class():
+    rows = [
+        *[("Atta a", f"A{i}", "train" if i < 20 else "test") for i in range(25)],  # T(25) = 8; 20 left: 0.05 * 20
+        *[("Atta b", "B", "train")] * 2,
+        ("Atta c", "C", "train"),
+        *[("Atta sp. 1", f"U{i % 6}", "key_unseen" if i % 6 < 4 else "test_unseen") for i in range(8)],
+        *[("Atta sp. 2", "V", "other_heldout")] * 9,
+        *[(None, "P", "test")] * 4,
+    ]
+    table = report_by_class(*tables(rows))
+    assert table.columns == [
+        "kind", "records", "split", "species", "samples", "barcodes", "target_samples", "share", "target_share",
+    ]  # fmt: skip
+    assert len(table) == 2 * 4 * 3
+    numbers = {row[:3]: row[3:] for row in table.iter_rows()}
+    assert numbers["seen", "20+", "test"] == (1, 5, 5, 8.0, 0.2, 8 / 25)
+    assert numbers["seen", "20+", "val"] == (1, 0, 0, 1.0, 0.0, 1 / 25)
+    assert numbers["seen", "20+", "train"] == (1, 20, 20, None, 0.8, None)
+    assert numbers["seen", "1", "train"][:3] == (1, 1, 1)
+    assert numbers["seen", "2-7", "train"][:3] == (1, 2, 1)
+    assert numbers["seen", "2-7", "test"][3] == 0
+    assert numbers["unseen", "8-19", "test_unseen"][:4] == (1, 2, 2, 4.0)
+    assert numbers["unseen", "8-19", "key_unseen"][:3] == (1, 6, 4)
+    assert numbers["unseen", "20+", "key_unseen"] == (0, 0, 0, None, 0.0, None)
+    assert report_by_class(*tables([]))["samples"].sum() == 0
+
+
+def test_unseen_species_also_held_out():
+    assert species_also_held_out(*tables(SOUND)).passed
+    found = species_also_held_out(*tables([*SOUND, ("Atta sp. 1", "Z", "other_heldout")]))
+    assert (found.name, found.count, found.examples) == ("UNSEEN_SPECIES_ALSO_HELD_OUT", 1, ("P10-20",))

@@ -2,10 +2,10 @@ import polars as pl
 import pytest
 
 from bioscan_etl.errors import SettingsError, SourceError
-from bioscan_etl.schema import PARTITIONS
-from bioscan_etl.settings import SplitSettings
+from bioscan_etl.schema import PARTITION_MEMORY, PARTITION_MOVES, PARTITIONS
+from bioscan_etl.settings import Settings, SplitSettings, load_settings
 from bioscan_etl.splits.bioscan_5m import assign
-from bioscan_etl.splits.partition import partition, split_table
+from bioscan_etl.splits.partition import PROTOCOLS, partition, partition_onward, split_table
 
 ROWS = [
     *[("Atta", "Atta cephalotes", barcode) for barcode in "ABBBCCCC"],
@@ -104,7 +104,7 @@ def test_absent_files_and_folders(tmp_path):
 
 
 def test_protocol_and_output_are_checked_first(tmp_path):
-    with pytest.raises(SettingsError, match="no protocol 'mine'; choose one of bioscan-5m"):
+    with pytest.raises(SettingsError, match="no protocol 'mine'; choose one of bioscan-5m, stable"):
         split_table(tmp_path / "none.csv", tmp_path / "out.csv", "mine")
     with pytest.raises(SettingsError, match=r"neither \.csv nor \.parquet"):
         split_table(tmp_path / "none.csv", tmp_path / "out.txt", "bioscan-5m")
@@ -117,3 +117,53 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     with pytest.raises(OSError, match=r"out\.csv"):
         split_table(tmp_path / "t.csv", tmp_path / "out.csv", "bioscan-5m")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "t.csv"]
+
+
+STABLE = SplitSettings(protocol="stable")
+
+
+def test_the_stable_protocol_goes_on_from_its_own_memory():
+    first = partition_onward(TABLE.head(12), STABLE, None)
+    PARTITIONS.check(first.partitions)
+    PARTITION_MOVES.check(first.moves)
+    PARTITION_MEMORY.check(first.memory)
+    assert first.partitions.equals(partition(TABLE.head(12), STABLE))
+    described = TABLE.reverse().with_columns(pl.col("species").replace("Atta sp. 1", "Atta nova"))
+    second = partition_onward(described, STABLE, first.memory.lazy())
+    moved = first.partitions.join(second.partitions, on="processid").filter(pl.col("split") != pl.col("split_right"))
+    assert second.moves["processid"].to_list() == moved["processid"].to_list()
+    assert set(second.moves["reason"]) == {"MOVED_SPECIES_DESCRIBED"}
+    assert second.memory["processid"].to_list() == sorted(TABLE["processid"])
+
+
+def test_the_published_protocol_looks_at_no_earlier_release():
+    first = partition_onward(TABLE.head(12), SplitSettings(), None)
+    second = partition_onward(TABLE, SplitSettings(), first.memory)
+    assert second.partitions.equals(partition(TABLE, SplitSettings()))
+    assert second.moves.is_empty()
+
+
+def test_bins_are_used_where_they_are_to_be_kept_together():
+    table = TABLE.with_columns(dna_bin=pl.lit("BOLD:AAA0001"))
+    together = STABLE.model_copy(update={"keep_bins_together": True})
+    assert set(partition(table, together)["split"]) == {"train"}
+    assert partition(table, STABLE).equals(partition(TABLE, STABLE))
+    with pytest.raises(SettingsError, match="column dna_bin"):
+        partition(TABLE, together)
+
+
+def test_files_by_the_stable_protocol(tmp_path):
+    assert list(PROTOCOLS) == ["bioscan-5m", "stable"]
+    TABLE.write_csv(tmp_path / "t.csv")
+    written = split_table(tmp_path / "t.csv", tmp_path / "out.csv", "stable")
+    assert written["processid"].to_list() == TABLE["processid"].to_list()
+    assert written.sort("processid").equals(partition(TABLE, STABLE))
+
+
+def test_the_published_protocol_cannot_keep_bins_together(tmp_path):
+    assert Settings().splits.protocol == "bioscan-5m"
+    (tmp_path / "s.toml").write_text("[splits]\nkeep_bins_together = true\n")
+    with pytest.raises(SettingsError, match="keep_bins_together needs protocol stable"):
+        load_settings(tmp_path / "s.toml")
+    (tmp_path / "s.toml").write_text('[splits]\nprotocol = "stable"\nseed = 7\nkeep_bins_together = true\n')
+    assert load_settings(tmp_path / "s.toml").splits.seed == 7

@@ -1,0 +1,69 @@
+# Two commands: `make run` (a release from a demo corpus) and `make test`. `make help` lists the rest.
+
+OUTPUT ?= output
+PORT ?= 3000
+SPECIMENS ?= 300
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+HOME_OF_RUNS = DAGSTER_HOME=$(CURDIR) BIOSCAN_OUTPUT=$(abspath $(OUTPUT)) BIOSCAN_DAGSTER_STORAGE=$(abspath $(OUTPUT))/.dagster
+
+.PHONY: help run dev test check lock clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make run    environment, demo corpus, pipeline, release   (OUTPUT=$(OUTPUT) SPECIMENS=$(SPECIMENS))"
+	@echo "make dev    the Dagster UI on http://127.0.0.1:$(PORT)           (OUTPUT=$(OUTPUT) PORT=$(PORT))"
+	@echo "make test   ruff, mypy and all tests"
+	@echo "make lock   choose dependency versions anew (needs uv)"
+
+# The environment of `make run`: the locked base. Made once; afterwards no network is needed.
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing: apt-get install python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than Python 3.11: install python3.11, or make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv module is missing: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "installing the locked dependencies into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || \
+	  { echo "no package could be fetched: the first run needs the network"; exit 1; }
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.base
+	@echo "installing the locked test dependencies into $(VENV) …"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+run: $(VENV)/.base
+	@test -e $(OUTPUT)/landing || $(BIN)/bioscan-etl demo --output $(OUTPUT) --specimens $(SPECIMENS)
+	@$(BIN)/bioscan-etl run --output $(OUTPUT)
+	@$(BIN)/bioscan-etl check $(OUTPUT)/releases/latest
+
+dev: $(VENV)/.base
+	@mkdir -p $(OUTPUT)/.dagster
+	@echo "the UI opens on http://127.0.0.1:$(PORT); end it with Ctrl-C"
+	@$(HOME_OF_RUNS) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+
+test: $(VENV)/.dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@command -v chromium >/dev/null || echo "chromium is missing, its tests are skipped: apt-get install chromium"
+	@$(BIN)/pytest
+
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" pyproject.toml --group base-build -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" pyproject.toml --group base-build --group dev -c requirements.lock \
+	  -o requirements-dev.lock
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" pyproject.toml --extra train -c requirements.lock -o requirements-train.lock
+
+clean:
+	rm -rf $(VENV) output

@@ -1,0 +1,118 @@
+"""Shards of crops: Parquet files that hold the JPEG files of one package, in the order of process IDs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bioscan_etl.errors import LakeError
+from bioscan_etl.schema import CROPS
+from bioscan_etl.storage import atomic_file
+
+FOLDER = "crops"
+FINGERPRINT = b"fingerprint"
+# Images of a row group, about 2 MB: what a reader or writer holds at a time.
+_GROUP = 64
+
+
+def shard_path(folder: Path, package: str, number: int) -> Path:
+    """The file of a package's shard."""
+    return folder / FOLDER / f"{package}-{number:05d}.parquet"
+
+
+def stored_fingerprint(path: Path) -> str | None:
+    """The fingerprint in a Parquet file's metadata; None where the file is absent, damaged or has none."""
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except (OSError, pa.ArrowInvalid):
+        return None
+    value = metadata.get(FINGERPRINT)
+    return value.decode() if value is not None else None
+
+
+class CropWriter:
+    """Takes the crops of one shard and package, in order."""
+
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+        self._writer = writer
+        self._schema = schema
+        self._processids: list[str] = []
+        self._jpegs: list[bytes] = []
+
+    def add(self, processid: str, jpeg: bytes) -> None:
+        """Add one image."""
+        self._processids.append(processid)
+        self._jpegs.append(jpeg)
+        if len(self._processids) == _GROUP:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held as one row group."""
+        if self._processids:
+            columns = [pa.array(self._processids, self._schema.field(0).type), pa.array(self._jpegs, pa.large_binary())]
+            self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+            self._processids, self._jpegs = [], []
+
+
+class ShardWriter:
+    """The crops of one shard, one file per package; all appear together at the end, or none."""
+
+    def __init__(self, folder: Path, packages: tuple[str, ...], number: int, fingerprint: str) -> None:
+        self._paths = {package: shard_path(folder, package, number) for package in packages}
+        self._fingerprint = fingerprint
+        self._stack = ExitStack()
+        self.packages: dict[str, CropWriter] = {}
+
+    def __enter__(self) -> ShardWriter:
+        for package, path in self._paths.items():
+            self.packages[package] = self._stack.enter_context(_crop_writer(path, self._fingerprint))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+
+@contextmanager
+def _crop_writer(path: Path, fingerprint: str) -> Iterator[CropWriter]:
+    schema = CROPS.arrow().with_metadata({FINGERPRINT: fingerprint.encode()})
+    with (
+        atomic_file(path) as stream,
+        # JPEG files do not compress further and never repeat.
+        pq.ParquetWriter(
+            stream, schema, compression="none", use_dictionary=False, write_statistics=["processid"]
+        ) as writer,
+    ):
+        crops = CropWriter(writer, schema)
+        yield crops
+        crops.flush()
+
+
+def read_crops(folder: Path, package: str) -> Iterator[tuple[str, bytes]]:
+    """The images of a package as `(process ID, bytes)`, in the order of process IDs, streaming.
+
+    Args:
+        folder: where `images.stage.process_images` wrote.
+        package: for example "cropped_256".
+
+    Raises:
+        LakeError: the folder does not hold the package, or a shard of it is damaged.
+    """
+    paths = sorted((folder / FOLDER).glob(f"{package}-[0-9][0-9][0-9][0-9][0-9].parquet"))
+    if not paths:
+        raise LakeError(f"{folder} holds no image package {package}; run the image stage for it")
+    for path in paths:
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=_GROUP):
+                    yield from zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise LakeError(
+                f"crops {path} are damaged: {str(error).splitlines()[0]}; delete it and run again"
+            ) from None

@@ -1,0 +1,83 @@
+"""What a detector of specimens is, and the choice of one by the settings.
+
+Belongs here: the interface and the factory. Does not belong here: the detectors themselves
+(`images.segmentation`, `images.onnx_detector`) and their training (`detector/`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from bioscan_etl.errors import SettingsError
+from bioscan_etl.images.decode import RGB
+from bioscan_etl.images.measure import FloatBox
+from bioscan_etl.settings import ImageSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What a detector says of one image.
+
+    Attributes:
+        box: (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive; None where it is empty.
+        confidence: of the box, 0 to 1; of an empty image, that of the best rejected candidate.
+        specimens: number of plausible specimens.
+        status: detected, low_confidence, empty or multiple.
+        mask: (h, w), nonzero on the organism, over the whole image at any scale; None where not known.
+    """
+
+    box: FloatBox | None
+    confidence: float
+    specimens: int
+    status: str
+    mask: npt.NDArray[Any] | None = None
+
+
+class Detector(Protocol):
+    """Finds the specimen of an image; `detect` may be called from several threads."""
+
+    name: str
+
+    def detect(self, image: RGB) -> Detection:
+        """Find the specimen in an image (height, width, 3), RGB, uint8."""
+
+
+def status_of(confidence: float, specimens: int, settings: ImageSettings) -> str:
+    """The status of an image from its best box's confidence and the number of plausible specimens."""
+    if confidence < settings.empty_confidence:
+        return "empty"
+    if confidence < settings.min_confidence:
+        return "low_confidence"
+    return "multiple" if specimens > 1 else "detected"
+
+
+def detector_fingerprint(settings: ImageSettings) -> str:
+    """What the detector's results depend on beside settings and code: its name, with the model's hash.
+
+    Raises:
+        SettingsError: `images.detector` names no detector.
+    """
+    return load_detector(settings).name
+
+
+def load_detector(settings: ImageSettings) -> Detector:
+    """The detector that `images.detector` names.
+
+    Raises:
+        SettingsError: it is neither `segmentation` nor the path of a detection model in ONNX.
+    """
+    if settings.detector == "segmentation":
+        from bioscan_etl.images.segmentation import SegmentationDetector
+
+        return SegmentationDetector(settings)
+    if settings.detector.lower().endswith(".onnx"):
+        from bioscan_etl.images.onnx_detector import OnnxDetector
+
+        return OnnxDetector(Path(settings.detector), settings)
+    raise SettingsError(
+        f"images.detector = {settings.detector!r} is unknown; use 'segmentation' or the path of an .onnx model"
+    )

@@ -1,0 +1,80 @@
+"""The rules on specimen images; their expressions are in `images.quality`."""
+
+from __future__ import annotations
+
+from bioscan_etl.rules import Rule
+
+_SPEC = "spec: specimen images, image quality"
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        id="UNREADABLE_IMAGE",
+        statement="The image file is empty, truncated, damaged, too large, or no JPEG, PNG or TIFF.",
+        reason="There is no picture of the specimen; the file has to be delivered again.",
+        source=_SPEC,
+        setting="images.max_pixels",
+        example="a text file named AAASF005-17.jpg",
+    ),
+    Rule(
+        id="EMPTY_IMAGE",
+        statement="The detector found no specimen in the image.",
+        reason="The well was empty or the specimen lay outside the field of view; a crop would show dirt.",
+        source=_SPEC,
+        setting="images.empty_confidence",
+        example="a clean well with a hair in it",
+    ),
+    Rule(
+        id="SEVERAL_SPECIMENS",
+        statement="The detector found more than one plausible specimen in the image.",
+        reason="The barcode belongs to one of them and the crop may show the other.",
+        source=_SPEC,
+        setting="images.min_confidence",
+        example="two midges in one well",
+    ),
+    Rule(
+        id="TOUCHES_BORDER",
+        statement="The specimen's box touches the border of the image.",
+        reason="Part of the specimen is cut off, so its size is an underestimate.",
+        source=_SPEC,
+        example="a box with x0 = 0",
+    ),
+    Rule(
+        id="FRAGMENT",
+        statement="The box covers a smaller share of the image than images.fragment_fraction.",
+        reason="A leg, a wing or a speck of dirt may have been taken for the specimen.",
+        source=_SPEC,
+        setting="images.fragment_fraction",
+        example="a box of 30 x 40 px in 1024 x 768 px",
+    ),
+    Rule(
+        id="BLURRED",
+        statement="The variance of the Laplacian on the crop is below images.min_blur.",
+        reason="The specimen is out of focus and shows no characters to identify it by.",
+        source=_SPEC,
+        setting="images.min_blur",
+        example="a specimen on the wall of the well, above the focal plane",
+    ),
+    Rule(
+        id="BADLY_EXPOSED",
+        statement="The mean grey of the crop is outside images.exposure_range.",
+        reason="The specimen drowns in shadow or glare.",
+        source=_SPEC,
+        setting="images.exposure_range",
+        example="a mean grey of 30 of 255",
+    ),
+    Rule(
+        id="EXACT_DUPLICATE_IMAGE",
+        statement="The image file is byte for byte that of another specimen.",
+        reason="One of the two specimens has the wrong picture.",
+        source=_SPEC,
+        example="two process IDs whose files have one sha256",
+    ),
+    Rule(
+        id="NEAR_DUPLICATE_IMAGE",
+        statement="The crop's difference hash is within images.near_duplicate_bits bits of another specimen's.",
+        reason="The same picture may have been saved twice under two process IDs.",
+        source=_SPEC,
+        setting="images.near_duplicate_bits",
+        example="the same photograph at two JPEG qualities",
+    ),
+)

@@ -1,0 +1,308 @@
+"""The image stage of one batch: images in, boxes and crops out, streaming and resumable.
+
+Belongs here: the way of an image through decode, detect, measure, quality and crop, and the shards it ends
+in. Does not belong here: the steps themselves, and duplicates across batches (`images.quality`).
+
+Images are taken in the order of process IDs and written in shards. A shard is complete when its part of the
+boxes is there, which is written after its crops; all carry a fingerprint of the shard's images, the settings
+and the detector. A killed run therefore goes on at the shard it was at, and ends in the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bioscan_etl.errors import BioscanError, SettingsError, SourceError
+from bioscan_etl.images import crops, quality
+from bioscan_etl.images.crop import crop, encode_jpeg, inside, resize_short
+from bioscan_etl.images.decode import RGB, UnreadableImage, decode
+from bioscan_etl.images.detect import Detection, Detector, load_detector
+from bioscan_etl.images.measure import Box, area_fraction, measurement_at_1024, scale_factor, whole_pixels
+from bioscan_etl.images.pool import ordered_map
+from bioscan_etl.images.sources import DamagedFile, Sources, open_sources
+from bioscan_etl.progress import Progress, silent
+from bioscan_etl.schema import BOX_STATUSES, BOXES
+from bioscan_etl.settings import ImageSettings
+from bioscan_etl.storage import atomic_file
+
+PACKAGES = ("original_full", "original_256", "cropped", "cropped_256")
+_PARTS = "parts"
+_ROW_GROUP = 100_000
+_REPORT_EVERY = 50
+_RESUMES_AS = 1  # raise it when the same images and settings come to give other bytes
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    number: int
+    images: pl.DataFrame
+    fingerprint: str
+
+
+def process_images(
+    index: pl.DataFrame,
+    sources: Sequence[str],
+    settings: ImageSettings,
+    packages: Sequence[str],
+    folder: Path,
+    batch: str,
+    progress: Progress = silent,
+) -> dict[str, int]:
+    """Decode, detect, measure, judge and crop the images of a batch.
+
+    Writes `folder/boxes.parquet` (table `boxes`, one row per image of status found, sorted by process ID) and
+    `folder/crops/<package>-NNNNN.parquet` (table `crops`) with every readable image in which a specimen was
+    found. The folder is the stage's own: leftovers of a killed run are used or removed. An image that cannot
+    be read, or that a step fails on, is a row of status unreadable. Neither the number of threads nor an
+    interruption changes a byte.
+
+    Args:
+        index: table `image_index` of the batch.
+        sources: locations that the index was made from, in any order.
+        settings: detector, crop, JPEG quality, thresholds, threads, images per shard.
+        packages: of original_full, original_256, cropped, cropped_256.
+        folder: where the output goes.
+        batch: name of the batch.
+        progress: told of the stage "images".
+
+    Returns:
+        Number of images (`images`), by status, and `crops` (per package).
+
+    Raises:
+        SettingsError: an unknown package or detector.
+        SourceError: a source is out of reach, or an image has changed since it was indexed. A new run resumes.
+    """
+    unknown = sorted(set(packages) - set(PACKAGES))
+    if unknown:
+        raise SettingsError(f"image packages {unknown} are unknown; there are {', '.join(PACKAGES)}")
+    detector = load_detector(settings)
+    images = index.filter(pl.col("status") == "found").select("processid", "image_file", "sha256", "detail")
+    images = images.sort("processid", "image_file")
+    chosen = tuple(sorted(set(packages)))
+    fingerprint = _fingerprint(images, settings, detector.name, chosen, batch)
+    shards = list(_plan(images, settings, detector.name, chosen, batch))
+    boxes = folder / "boxes.parquet"
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder, shards, chosen)
+    if crops.stored_fingerprint(boxes) != fingerprint or not all(_has_crops(folder, s, chosen) for s in shards):
+        boxes.unlink(missing_ok=True)
+        work = _Work(settings, detector, chosen, batch)
+        _process(work, shards, sources, folder, progress)
+        _assemble([_part(folder, shard.number) for shard in shards], boxes, fingerprint)
+    for shard in shards:
+        _part(folder, shard.number).unlink(missing_ok=True)
+    if (folder / _PARTS).is_dir():
+        (folder / _PARTS).rmdir()
+    progress("images", images.height, images.height)
+    return _count(boxes)
+
+
+def _plan(
+    images: pl.DataFrame, settings: ImageSettings, detector: str, packages: tuple[str, ...], batch: str
+) -> Iterator[_Shard]:
+    # An empty batch has one empty shard, so that each package has a file.
+    for number, start in enumerate(range(0, max(images.height, 1), settings.shard_images)):
+        part = images.slice(start, settings.shard_images)
+        yield _Shard(number, part, _fingerprint(part, settings, detector, packages, batch))
+
+
+def _fingerprint(
+    images: pl.DataFrame, settings: ImageSettings, detector: str, packages: tuple[str, ...], batch: str
+) -> str:
+    # The model counts by its content (in the detector's name), not by where it lies.
+    values = settings.model_dump(mode="json", exclude={"detector", "workers", "shard_images"})
+    head = [_RESUMES_AS, values, detector, packages, batch]
+    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+    for rows in images.iter_slices(10_000):
+        digest.update(rows.write_csv(include_header=False).encode())
+    return digest.hexdigest()
+
+
+def _part(folder: Path, number: int) -> Path:
+    return folder / _PARTS / f"boxes-{number:05d}.parquet"
+
+
+def _has_crops(folder: Path, shard: _Shard, packages: tuple[str, ...]) -> bool:
+    paths = [crops.shard_path(folder, package, shard.number) for package in packages]
+    return all(crops.stored_fingerprint(path) == shard.fingerprint for path in paths)
+
+
+def _sweep(folder: Path, shards: Sequence[_Shard], packages: tuple[str, ...]) -> None:
+    """Remove what a killed run or other settings have left behind."""
+    numbers = range(len(shards))
+    wanted = {crops.shard_path(folder, package, number) for package in packages for number in numbers}
+    wanted |= {_part(folder, number) for number in numbers}
+    for place in (folder / crops.FOLDER, folder / _PARTS):
+        for path in place.glob("*"):
+            if path not in wanted:
+                path.unlink()
+    for path in folder.glob(".*"):  # temporary names of atomic_file
+        if path.is_file():
+            path.unlink()
+
+
+def _process(work: _Work, shards: Sequence[_Shard], sources: Sequence[str], folder: Path, progress: Progress) -> None:
+    total = sum(shard.images.height for shard in shards)
+    todo = [
+        shard
+        for shard in shards
+        if crops.stored_fingerprint(_part(folder, shard.number)) != shard.fingerprint
+        or not _has_crops(folder, shard, work.packages)
+    ]
+    done = total - sum(shard.images.height for shard in todo)
+    progress("images", done, total)
+    threads = cv2.getNumThreads()
+    # The images are spread over threads; OpenCV's own would fight with them for the cores.
+    cv2.setNumThreads(1)
+    try:
+        with open_sources(sources) if todo else open_sources(()) as opened:
+            tasks = (row for shard in todo for row in shard.images.iter_rows(named=True))
+            results = ordered_map(lambda task: work.image(task, opened), tasks, work.settings.workers)
+            try:
+                for shard in todo:
+                    rows = []
+                    with crops.ShardWriter(folder, work.packages, shard.number, shard.fingerprint) as writer:
+                        for _ in range(shard.images.height):
+                            _, (row, files) = next(results)
+                            for package, data in files.items():
+                                writer.packages[package].add(row["processid"], data)
+                            rows.append(row)
+                            done += 1
+                            if done % _REPORT_EVERY == 0:
+                                progress("images", done, total)
+                    _write_part(rows, work.settings, _part(folder, shard.number), shard.fingerprint)
+            finally:
+                results.close()
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _write_part(rows: list[Row], settings: ImageSettings, path: Path, fingerprint: str) -> None:
+    names = [name for name in BOXES.names() if name != "flags"]
+    frame = pl.DataFrame(rows, schema={name: BOXES[name].dtype for name in names})
+    table = BOXES.conform(frame.with_columns(flags=quality.image_flags(settings))).to_arrow()
+    with atomic_file(path) as stream, _boxes_writer(stream, fingerprint) as writer:
+        writer.write_table(table.cast(writer.schema))
+
+
+def _boxes_writer(stream: Any, fingerprint: str) -> pq.ParquetWriter:
+    schema = BOXES.arrow().with_metadata({crops.FINGERPRINT: fingerprint.encode()})
+    return pq.ParquetWriter(stream, schema, compression="zstd")
+
+
+def _assemble(parts: Sequence[Path], target: Path, fingerprint: str) -> None:
+    """Join the parts in row groups of a fixed size, whatever the size of a shard was."""
+    with atomic_file(target) as stream, _boxes_writer(stream, fingerprint) as writer:
+        held = writer.schema.empty_table()
+        for part in parts:
+            held = pa.concat_tables([held, pq.read_table(part).cast(writer.schema)])
+            while held.num_rows >= _ROW_GROUP:
+                writer.write_table(held.slice(0, _ROW_GROUP).combine_chunks())
+                held = held.slice(_ROW_GROUP)
+        if held.num_rows:
+            writer.write_table(held.combine_chunks())
+
+
+def _count(boxes: Path) -> dict[str, int]:
+    # One pass over two columns; the table of a large batch is not held.
+    found = pl.scan_parquet(boxes).select(
+        pl.len().alias("images"),
+        *((pl.col("status") == status).sum().alias(status) for status in BOX_STATUSES),
+        pl.col("x0").is_not_null().sum().alias("crops"),
+    )
+    return {name: int(value) for name, value in found.collect().row(0, named=True).items()}
+
+
+class _Work:
+    """What the threads do with one image."""
+
+    def __init__(self, settings: ImageSettings, detector: Detector, packages: tuple[str, ...], batch: str) -> None:
+        self.settings = settings
+        self.packages = packages
+        self._detector = detector
+        self._batch = batch
+
+    def image(self, task: Row, sources: Sources) -> tuple[Row, dict[str, bytes]]:
+        """The row of an image and its files by package; both without a box where there is none."""
+        row: Row = {name: None for name in BOXES.names() if name != "flags"}
+        row |= {
+            "batch": self._batch,
+            "processid": task["processid"],
+            "image_file": task["image_file"],
+            "sha256": task["sha256"],
+            "detector": self._detector.name,
+            "status": "unreadable",
+        }
+        try:
+            data = self._verified(task, sources)
+            pixels = decode(data, self.settings.max_pixels)
+            return self._measured(row, pixels, data)
+        except (UnreadableImage, DamagedFile) as error:
+            return row | {"detail": str(error)}, {}
+        except BioscanError:
+            raise
+        except Exception as error:  # one image that a library stumbles over must not end the batch
+            first = (str(error).splitlines() or [""])[0]
+            return row | {"detail": f"{type(error).__name__}: {first}"}, {}
+
+    def _verified(self, task: Row, sources: Sources) -> bytes:
+        if task["sha256"] is None:
+            raise UnreadableImage(task["detail"] or "the file could not be read when it was indexed")
+        data = sources.read(task["image_file"])
+        if hashlib.sha256(data).hexdigest() != task["sha256"]:
+            raise SourceError(f"image {task['image_file']} has changed since the batch was indexed; index it again")
+        return data
+
+    def _measured(self, row: Row, pixels: RGB, data: bytes) -> tuple[Row, dict[str, bytes]]:
+        height, width = pixels.shape[:2]
+        detection = self._detector.detect(pixels)
+        sizes: Row = {
+            "width_original": width,
+            "height_original": height,
+            "confidence": round(detection.confidence, 6),
+            "specimens": detection.specimens,
+            "status": detection.status,
+        }
+        box = None if detection.box is None else whole_pixels(detection.box, width, height)
+        if box is None or box[2] <= box[0] or box[3] <= box[1]:
+            return row | sizes | {"status": "empty", "specimens": 0}, {}
+        cut = crop(pixels, box, self.settings)
+        files = {package: self._file(package, pixels, cut, data) for package in self.packages}
+        return row | sizes | self._of_box(box, pixels, cut, detection), files
+
+    def _of_box(self, box: Box, pixels: RGB, cut: RGB, detection: Detection) -> Row:
+        height, width = pixels.shape[:2]
+        grey = quality.grey_of(inside(pixels, box, self.settings))
+        return {
+            **dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)),
+            "area_fraction": area_fraction(box, width, height),
+            "scale_factor": scale_factor(box),
+            "image_measurement_value": None if detection.mask is None else measurement_at_1024(detection.mask),
+            "blur": quality.blur(grey),
+            "exposure": quality.exposure(grey),
+            "dhash": quality.dhash(cut),
+        }
+
+    def _file(self, package: str, pixels: RGB, cut: RGB, data: bytes) -> bytes:
+        match package:
+            case "original_full":
+                return data
+            case "original_256":
+                image = resize_short(pixels, self.settings.short_side)
+            case "cropped":
+                image = cut
+            case _:
+                image = resize_short(cut, self.settings.short_side)
+        return encode_jpeg(image, self.settings)

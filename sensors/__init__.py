@@ -1,0 +1,1 @@
+"""What starts runs: new batches, the release schedule, and the jobs they ask for."""

@@ -1,0 +1,58 @@
+"""The two storeys stay apart: the library runs without Dagster, and slow libraries are imported when needed."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LIBRARY = ROOT / "bioscan_etl"
+MAY_IMPORT_DAGSTER = {"definitions.py", "resources.py"}
+MODULES = sorted(path for path in LIBRARY.rglob("*.py"))
+
+
+def imported(path: Path, *, top_level_only: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def test_there_are_modules_to_look_at():
+    assert len(MODULES) > 40
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_library_does_not_know_the_orchestration(path):
+    if path.parent == LIBRARY and path.name in MAY_IMPORT_DAGSTER:
+        pytest.skip("puts both together")
+    assert not imported(path) & {"dagster", "assets", "sensors"}
+    slow = {"great_expectations", "matplotlib", "onnxruntime", "boto3", "ultralytics", "torch"}
+    assert not imported(path, top_level_only=True) & slow
+
+
+def test_the_library_runs_where_dagster_cannot_be_imported():
+    code = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"dagster", "assets", "sensors"}:
+            raise ImportError(f"{name} is not to be imported here")
+sys.meta_path.insert(0, Refuse())
+import importlib, pkgutil
+import bioscan_etl
+skipped = {"bioscan_etl.definitions", "bioscan_etl.resources"}
+for module in pkgutil.walk_packages(bioscan_etl.__path__, "bioscan_etl."):
+    if module.name not in skipped and not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+print("all imported")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd="/")
+    assert done.stdout.strip() == "all imported", done.stderr

@@ -1,0 +1,305 @@
+"""The command line from end to end: a release from a demo corpus and from real records, and what bad input does."""
+
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from bioscan_etl import batches
+from bioscan_etl.lake import Lake
+from bioscan_etl.schema import BCDM
+
+SPECIMENS = "60"
+
+
+def command(*arguments, check=None, **environment):
+    """Run `bioscan-etl` in a process of its own, as a user does."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("bioscan-etl"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+    if check is not None:
+        assert done.returncode == check, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    return done
+
+
+def data_files(release):
+    """Path and sha256 of every file of a release."""
+    manifest = json.loads((release / "manifest.json").read_text())
+    return {entry["path"]: entry["sha256"] for entry in manifest["files"]}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    command("demo", "--output", folder, "--specimens", SPECIMENS, check=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def released(demo, tmp_path_factory):
+    """The demo corpus, run once; returns its output folder."""
+    output = tmp_path_factory.mktemp("released")
+    shutil.copytree(demo, output, dirs_exist_ok=True, copy_function=shutil.copy2)
+    land_again(output)
+    done = command("run", "--output", output, check=0)
+    assert "release v1" in done.stdout
+    return output
+
+
+def land_again(output, order=1):
+    """Land the copied demo batches where they lie now."""
+    lake = Lake(output)
+    for name in batches.landed(lake)[::order]:
+        folder = output / "landing" / name
+        marker = json.loads((folder / "batch.json").read_text())
+        moved = [str(next(folder.rglob(Path(e["location"]).name))) for e in marker["records"]]
+        images = [str(next(folder.rglob(Path(e["location"]).name))) for e in marker["images"]]
+        manifest = marker["image_manifest"]
+        manifest = str(next(folder.rglob(Path(manifest["location"]).name))) if manifest else None
+        batches.register(lake, name, moved, images, manifest)
+
+
+@pytest.mark.slow
+def test_the_demo_becomes_a_release_without_fault(released):
+    release = released / "releases" / "latest"
+    assert command("check", release, "--all-images", check=0).stdout.endswith("no fault found\n")
+    for part in (
+        "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv",
+        "data/train-00000-of-00001.parquet",
+        "partitioned",
+        "bioscan5m/images/original_256",
+        "bioscan5m/images/cropped",
+        "bioscan5m/images/cropped_256",
+        "hdf5/cropped_256.hdf5",
+        "splits/all.csv",
+        "BIOSCAN_5M_Insect_bbox.tsv",
+        "quarantine.parquet",
+        "set_aside.parquet",
+        "rejects.parquet",
+        "changes.parquet",
+        "report/index.html",
+        "md5sums.txt",
+        "README.md",
+    ):
+        assert (release / part).exists(), part
+    ledger = json.loads((release / "manifest.json").read_text())["ledger"]
+    assert ledger["specimens"] > 20
+    assert ledger["rows_read"] == sum(ledger[part] for part in ("specimens", "quarantined", "set_aside", "rejected"))
+
+
+@pytest.mark.slow
+def test_the_same_run_again_makes_no_release(released):
+    done = command("run", "--output", released, check=0)
+    assert "nothing changed" in done.stdout
+    assert sorted(p.name for p in (released / "releases").glob("v*")) == ["v1"]
+
+
+@pytest.mark.slow
+def test_other_order_and_threads_give_the_same_bytes(demo, released, tmp_path):
+    shutil.copytree(demo, tmp_path, dirs_exist_ok=True, copy_function=shutil.copy2)
+    land_again(tmp_path, order=-1)
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[images]\nworkers = 1\nshard_images = 7\n[records]\nchunk_bytes = 65536\n")
+    command("run", "--output", tmp_path, "--settings", settings, check=0, POLARS_MAX_THREADS="1", PYTHONHASHSEED="7")
+    assert data_files(tmp_path / "releases" / "latest") == data_files(released / "releases" / "latest")
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(demo, released, tmp_path):
+    shutil.copytree(demo, tmp_path, dirs_exist_ok=True, copy_function=shutil.copy2)
+    land_again(tmp_path)
+    # Where the work is found when the kill comes; each pattern appears in the middle of a stage.
+    for pattern in ("lake/specimen_boxes/*/.writing-*", "lake/curated_taxonomy/corpus", "releases/.staging-*"):
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("bioscan-etl"), "run", "--output", tmp_path],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 300
+        while not list(tmp_path.glob(pattern)):
+            assert process.poll() is None, f"the run ended before {pattern} appeared"
+            assert time.monotonic() < deadline, pattern
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not list(tmp_path.glob("releases/v*")), "half a release"
+    command("run", "--output", tmp_path, check=0)
+    assert data_files(tmp_path / "releases" / "latest") == data_files(released / "releases" / "latest")
+
+
+@pytest.mark.slow
+def test_real_records_and_images_become_a_release(shared_data, tmp_path):
+    bold = shared_data / "bold"
+    done = command(
+        "run",
+        "--records",
+        *sorted(bold.glob("*.tsv")),
+        "--images",
+        shared_data / "images",
+        "--image-manifest",
+        shared_data / "image_manifest.csv",
+        "--output",
+        tmp_path,
+        check=0,
+    )
+    release = tmp_path / "releases" / "latest"
+    manifest = json.loads((release / "manifest.json").read_text())
+    ledger = manifest["ledger"]
+    assert ledger["rows_read"] == 3520, done.stdout
+    assert ledger["specimens"] + ledger["quarantined"] == 3121
+    assert manifest["counts"]["set_aside"] == {"other_marker": 358, "superseded": 41}
+    assert ledger["rejected"] == 0
+    lake = Lake(tmp_path)
+    coi = {name: lake.get("raw_records", name).counts["records"] for name in lake.batches("raw_records")}
+    assert sorted(coi.values()) == [515, 999, 1648]
+    for name, records in coi.items():
+        closed = lake.get("checked_barcodes", name).counts["flags"].get("NO_OPEN_READING_FRAME", 0)
+        assert closed == (58 if records == 999 else 0)
+    specimens = pl.read_parquet(lake.get("specimens").path("specimens.parquet"))
+    norway = specimens.filter(pl.col("source_file") == "chironominae_norway_2025.tsv")
+    assert norway["country_iso"].unique().to_list() == ["NO"]
+    assert command("check", release, check=0).stdout.endswith("no fault found\n")
+
+
+HEADER = "\t".join(["processid", *(column.name for column in BCDM)])
+
+
+def records_text(*processids, drop_last=()):
+    """A records file of the 76-column layout; rows named in `drop_last` lack their last field."""
+    columns = HEADER.split("\t")
+    lines = [HEADER]
+    for processid in processids:
+        values = dict.fromkeys(columns, "None") | {
+            "processid": processid,
+            "marker_code": "COI-5P",
+            "record_id": f"{processid}.COI-5P",
+            "nuc": "ACGT" * 160,
+        }
+        row = [values[column] for column in columns]
+        lines.append("\t".join(row[:-1] if processid in drop_last else row))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.slow
+def test_bad_rows_and_images_are_counted_and_nothing_else_is_lost(tmp_path):
+    records = tmp_path / "plate.tsv.gz"
+    good = [f"GOOD{n:03}-26" for n in range(20)]
+    text = records_text(*good, "../../x", "SHORT1-26", drop_last={"SHORT1-26"})
+    records.write_bytes(gzip.compress(text.encode())[:-10])
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "GOOD000-26.jpg").write_text("this is no image")
+    output = tmp_path / "out"
+    done = command("run", "--records", records, "--images", images, "--output", output, check=0)
+    manifest = json.loads((output / "releases" / "latest" / "manifest.json").read_text())
+    assert manifest["counts"]["rejected"]["unsafe_processid"] == 1
+    assert manifest["counts"]["rejected"]["field_count"] == 1
+    assert manifest["counts"]["rejected"]["truncated_file"] == 1
+    assert manifest["ledger"]["quarantined"] == 20
+    quarantine = pl.read_parquet(output / "releases" / "latest" / "quarantine.parquet")
+    first = quarantine.row(0, named=True)
+    assert (first["processid"], first["gates"], first["image_status"]) == ("GOOD000-26", ["IMAGE_STATUS"], "unreadable")
+    assert set(quarantine["gates"].list.join("+")[1:]) == {"NO_IMAGE"}
+    assert "No specimen passed the gates" in done.stdout
+    assert command("check", output / "releases" / "latest", check=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty"),
+        (b"name\tlegs\nant\t6\n", "processid"),
+        (b"\x1f\x8b\x08\x00garbage", "unreadable"),
+    ],
+)
+def test_a_file_that_is_no_records_file_is_one_line(tmp_path, content, says):
+    path = tmp_path / ("records.tsv.gz" if content.startswith(b"\x1f") else "records.tsv")
+    path.write_bytes(content)
+    done = command("run", "--records", path, "--output", tmp_path / "out", check=2)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert says in done.stderr
+    assert str(path) in done.stderr
+    assert not (tmp_path / "out" / "landing").exists(), "nothing lands"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "--output", "{tmp}/out"], "no batch has landed"),
+        (["run", "--output", "{tmp}/out", "--images", "{tmp}"], "give its --records too"),
+        (["run", "--output", "{tmp}/out", "--records", "{tmp}/none.tsv"], "cannot be read"),
+        (["run", "--output", "{tmp}/out", "--records", "{tmp}/r.tsv", "--batch", "../x"], "batch name"),
+        (["run", "--output", "{tmp}/out", "--records", "{tmp}/r.tsv", "{tmp}/deep/r.tsv"], "give one --batch"),
+        (["run", "--output", "{tmp}/out", "--records", "{tmp}/r.tsv", "--images", "{tmp}/none"], "images"),
+        (["run", "--output", "{tmp}/out", "--settings", "{tmp}/none.toml"], "does not exist"),
+        (["split", "{tmp}/none.csv", "--output", "{tmp}/split.csv"], "none.csv"),
+    ],
+)
+def test_a_command_that_cannot_be_done_says_why_in_one_line(tmp_path, arguments, says):
+    (tmp_path / "deep").mkdir()
+    for path in (tmp_path / "r.tsv", tmp_path / "deep" / "r.tsv"):
+        path.write_text(records_text("A-1"))
+    done = command(*[argument.format(tmp=tmp_path) for argument in arguments], check=2)
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert says in done.stderr
+
+
+def test_check_lists_what_is_wrong(tmp_path):
+    done = command("check", tmp_path / "none", check=1)
+    assert "none" in done.stdout
+    assert "fault" in done.stdout
+
+
+def test_help_documents_every_command():
+    text = command("--help", check=0).stdout
+    for name in ("run", "demo", "check", "split"):
+        assert name in text
+        assert "--help" in command(name, "--help", check=0).stdout
+
+
+@pytest.mark.slow
+def test_more_records_make_the_next_release_of_the_whole_corpus(tmp_path):
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[gates]\nrequire_image = false\n")
+    output = tmp_path / "out"
+    for number, ids in enumerate((["A-1", "A-2"], ["A-2", "B-1"]), start=1):
+        path = tmp_path / f"BOLD_Public.0{number}-Jan-2026.tsv"
+        path.write_text(records_text(*ids))
+        done = command("run", "--records", path, "--output", output, "--settings", settings, check=0)
+        assert f"release v{number}" in done.stdout
+    ids = pl.read_csv(output / "releases" / "latest" / "splits" / "all.csv")["processid"].sort().to_list()
+    assert ids == ["A-1", "A-2", "B-1"]
+    assert (output / "releases" / "v1").is_dir()
+    aside = pl.read_parquet(output / "releases" / "latest" / "set_aside.parquet")
+    assert aside.select("processid", "reason", "batch").rows() == [("A-2", "superseded", "BOLD_Public.01-Jan-2026")]
+
+
+@pytest.mark.slow
+def test_split_keeps_the_order_of_the_table(tmp_path):
+    table = pl.DataFrame(
+        {
+            "processid": [f"P-{n}" for n in range(30)][::-1],
+            "genus": "Aus",
+            "species": ["Aus bus"] * 30,
+            "dna_barcode": ["ACGT" * 100 + "A" * n + "C" for n in range(30)],
+        }
+    )
+    table.write_csv(tmp_path / "table.csv")
+    command("split", tmp_path / "table.csv", "--protocol", "bioscan-5m", "--output", tmp_path / "split.csv", check=0)
+    split = pl.read_csv(tmp_path / "split.csv")
+    assert split.columns == ["processid", "split"]
+    assert split["processid"].to_list() == table["processid"].to_list()
+    assert set(split["split"]) == {"train", "val", "test"}

@@ -1,0 +1,111 @@
+"""Image quality and duplicates."""
+
+import cv2
+import numpy as np
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bioscan_etl.images.quality import blur, dhash, duplicate_flags, exposure, grey_of, image_flags
+from bioscan_etl.images.rules import RULES
+from bioscan_etl.settings import ImageSettings
+
+SETTINGS = ImageSettings()
+GOOD = {
+    "status": "detected",
+    "specimens": 1,
+    "x0": 10,
+    "y0": 10,
+    "x1": 90,
+    "y1": 90,
+    "width_original": 100,
+    "height_original": 100,
+    "area_fraction": 0.64,
+    "blur": 100.0,
+    "exposure": 150.0,
+}
+
+
+def flags(**changed: object) -> list[str]:
+    frame = pl.DataFrame([GOOD | changed], schema_overrides=dict.fromkeys(("x0", "y0", "x1", "y1"), pl.Int32))
+    return frame.select(flags=image_flags(SETTINGS))["flags"].to_list()[0]
+
+
+def test_flags_hit_on_their_side_of_the_threshold() -> None:
+    assert flags() == []
+    assert flags(status="empty", specimens=0, x0=None, y0=None, x1=None, y1=None, blur=None) == ["EMPTY_IMAGE"]
+    assert flags(status="unreadable", specimens=None, area_fraction=None, exposure=None) == ["UNREADABLE_IMAGE"]
+    assert flags(specimens=2) == ["SEVERAL_SPECIMENS"]
+    for edge in ({"x0": 0}, {"y0": 0}, {"x1": 100}, {"y1": 100}):
+        assert flags(**edge) == ["TOUCHES_BORDER"]
+    assert flags(area_fraction=SETTINGS.fragment_fraction) == []
+    assert flags(area_fraction=SETTINGS.fragment_fraction - 0.0001) == ["FRAGMENT"]
+    assert flags(blur=SETTINGS.min_blur) == []
+    assert flags(blur=SETTINGS.min_blur - 0.01) == ["BLURRED"]
+    assert flags(exposure=59.9) == flags(exposure=250.1) == ["BADLY_EXPOSED"]
+    assert flags(x0=0, blur=1.0) == ["TOUCHES_BORDER", "BLURRED"]
+
+
+def test_every_flag_is_a_declared_rule() -> None:
+    hit = set(flags(status="unreadable", specimens=2, x0=0, area_fraction=0.0, blur=0.0, exposure=0.0))
+    assert hit | {"EMPTY_IMAGE", "EXACT_DUPLICATE_IMAGE", "NEAR_DUPLICATE_IMAGE"} == {rule.id for rule in RULES}
+
+
+def test_blur_falls_when_an_image_is_smoothed() -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (200, 200), dtype=np.uint8)
+    laplacian = cv2.Laplacian(grey, cv2.CV_64F)
+    assert abs(blur(grey) - laplacian.var()) < 0.01
+    assert blur(cv2.GaussianBlur(grey, (0, 0), 3)) < blur(grey) / 100
+    assert blur(np.zeros((0, 5), np.uint8)) == 0
+    assert exposure(np.full((5, 5), 42, np.uint8)) == 42
+
+
+def test_dhash_bits_say_where_it_gets_darker() -> None:
+    ramp = np.repeat(np.linspace(255, 0, 90)[None], 80, axis=0).astype(np.uint8)
+    image = np.repeat(ramp[:, :, None], 3, axis=2)
+    assert dhash(image) == 2**64 - 1
+    assert dhash(image[:, ::-1]) == 0
+    assert grey_of(image).shape == (80, 90)
+
+
+def boxes(hashes: list[int | None], files: list[str | None] | None = None) -> pl.DataFrame:
+    names = files or [f"file{number}" for number in range(len(hashes))]
+    return pl.DataFrame(
+        {"processid": [f"A-{n:04d}" for n in range(len(hashes))], "sha256": names, "dhash": hashes},
+        schema={"processid": pl.String, "sha256": pl.String, "dhash": pl.UInt64},
+    )
+
+
+def test_exact_and_near_duplicates_are_told_apart() -> None:
+    frame = boxes([5, 5, 5 ^ 0b1111, 5 ^ (0b11111 << 20), None, None], ["a", "a", "b", "c", None, None])
+    assert duplicate_flags(frame, SETTINGS).rows() == [
+        ("A-0000", ["EXACT_DUPLICATE_IMAGE", "NEAR_DUPLICATE_IMAGE"]),
+        ("A-0001", ["EXACT_DUPLICATE_IMAGE", "NEAR_DUPLICATE_IMAGE"]),
+        ("A-0002", ["NEAR_DUPLICATE_IMAGE"]),
+    ]
+    assert duplicate_flags(frame.head(2), SETTINGS)["flags"].to_list() == [["EXACT_DUPLICATE_IMAGE"]] * 2
+    assert duplicate_flags(frame.head(0), SETTINGS).schema == {"processid": pl.String, "flags": pl.List(pl.String)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(0, 16))
+def test_near_duplicates_are_those_of_all_pairs(data: st.DataObject, bits: int) -> None:
+    seeds = data.draw(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=4))
+    flips = st.sets(st.integers(0, 63), max_size=18)
+    hashes = []
+    for seed in seeds:
+        for flipped in data.draw(st.lists(flips, max_size=6)):
+            hashes.append(seed ^ sum(1 << bit for bit in flipped))
+    wanted = [
+        f"A-{one:04d}"
+        for one, value in enumerate(hashes)
+        if any(one != two and (value ^ other).bit_count() <= bits for two, other in enumerate(hashes))
+    ]
+    found = duplicate_flags(boxes(hashes), ImageSettings(near_duplicate_bits=bits))
+    assert found["processid"].to_list() == wanted
+
+
+def test_many_nearly_equal_hashes_stay_cheap() -> None:
+    # All agree in 48 bits: a comparison of all pairs would be 200 million.
+    hashes = (np.arange(20_000, dtype=np.uint64) * np.uint64(3)).tolist()
+    assert duplicate_flags(boxes(hashes), SETTINGS).height == 20_000

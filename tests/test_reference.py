@@ -1,0 +1,31 @@
+"""The committed reference pages are what the registries print."""
+
+from pathlib import Path
+
+import pytest
+
+from bioscan_etl import reference, rules
+from bioscan_etl.settings import Settings
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_the_committed_page_is_up_to_date(name):
+    printed = reference.PAGES[name]().rstrip("\n") + "\n"
+    assert (DOCS / name).read_text() == printed, "run: python -m bioscan_etl.reference docs"
+
+
+def test_every_setting_that_a_rule_names_exists():
+    for rule in rules.registry().values():
+        if rule.setting:
+            section, name = rule.setting.split(".")
+            assert hasattr(getattr(Settings(), section), name), f"{rule.id} names {rule.setting}"
+
+
+def test_every_rule_is_told_to_a_curator():
+    for rule in rules.registry().values():
+        assert rule.id == rule.id.upper()
+        assert rule.statement.endswith("."), rule.id
+        assert len(rule.reason) > 20, rule.id
+        assert rule.source, rule.id

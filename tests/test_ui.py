@@ -1,0 +1,155 @@
+"""The UI: `dagster dev` in a real browser, with a batch materialised through its GraphQL."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from bioscan_etl.batches import BATCH_ASSETS, is_ingested, load
+from bioscan_etl.cli import main
+from bioscan_etl.lake import Lake
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium")
+# Chromium's background traffic has nowhere to go in a closed network.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+pytestmark = [pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        if os.environ.get("BIOSCAN_REQUIRE_BROWSER"):
+            pytest.fail("chromium is missing: apt-get install chromium")
+        pytest.skip("chromium is missing: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ui")
+    assert main(["demo", "--output", str(folder), "--specimens", "40"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(output):
+    """`dagster dev` as `make dev` starts it; yields its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    storage = output / ".dagster"
+    storage.mkdir()
+    environment = os.environ | {
+        "DAGSTER_HOME": str(ROOT),
+        "BIOSCAN_OUTPUT": str(output),
+        "BIOSCAN_DAGSTER_STORAGE": str(storage),
+    }
+    log = (output / "dagster.log").open("w")
+    # A session of its own: started otherwise it ignores signals and leaves orphans (spec: orchestration).
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("dagster"), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
+        cwd=ROOT,
+        env=environment,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=2).close()
+                break
+            except OSError:
+                assert process.poll() is None, (output / "dagster.log").read_text()
+                time.sleep(0.5)
+        yield port
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        log.close()
+
+
+def open_page(browser, url):
+    page = browser.new_page(viewport={"width": 1800, "height": 1100})
+    # The UI asks its vendor's servers for news; there is no network here, and none is wanted.
+    page.route(lambda address: "127.0.0.1" not in address, lambda route: route.abort())
+    page.goto(url)
+    return page
+
+
+def test_a_batch_is_materialised_and_the_graph_shows_it(browser, output, server):
+    from dagster import DagsterRunStatus
+    from dagster_graphql import DagsterGraphQLClient
+
+    lake = Lake(output)
+    name = sorted(path.parent.name for path in lake.landing.glob("*/batch.json"))[0]
+    client = DagsterGraphQLClient("127.0.0.1", port_number=server)
+    added = client._execute(
+        """mutation($name: String!, $key: String!) {
+             addDynamicPartition(
+               partitionsDefName: $name, partitionKey: $key,
+               repositorySelector: {repositoryName: "__repository__", repositoryLocationName: "bioscan_etl"}
+             ) { __typename }
+           }""",
+        {"name": "specimen_batches", "key": name},
+    )
+    assert added["addDynamicPartition"]["__typename"] == "AddDynamicPartitionSuccess"
+    run = client.submit_job_execution("ingest_batch", tags={"dagster/partition": name})
+    deadline = time.monotonic() + 240
+    while (status := client.get_run_status(run)) not in {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE}:
+        assert time.monotonic() < deadline, f"run {run} is {status}"
+        time.sleep(1)
+    assert status == DagsterRunStatus.SUCCESS, (output / "dagster.log").read_text()[-3000:]
+    assert is_ingested(lake, load(lake, name))
+
+    page = open_page(browser, f"http://127.0.0.1:{server}/asset-groups")
+    for asset in (*BATCH_ASSETS, "specimens", "curated_taxonomy", "partitions", "release_manifest", "quality_report"):
+        page.get_by_text(asset, exact=True).first.wait_for(timeout=60_000)
+    shot = output / "graph.png"
+    page.wait_for_timeout(2000)
+    page.screenshot(path=shot)
+    assert shot.stat().st_size > 50_000, "the screenshot is blank"
+
+    page.goto(f"http://127.0.0.1:{server}/assets/raw_records")
+    page.get_by_text("One row per specimen of the batch", exact=False).first.wait_for(timeout=60_000)
+    page.screenshot(path=output / "asset.png")
+
+
+def test_the_sensor_and_the_schedule_are_there(browser, server):
+    page = open_page(browser, f"http://127.0.0.1:{server}/automation")
+    page.get_by_text("new_batches", exact=True).first.wait_for(timeout=60_000)
+    page.get_by_text("release_when_changed", exact=True).first.wait_for(timeout=60_000)
+
+
+def test_the_reports_open_offline_and_whole(browser, output):
+    assert main(["run", "--output", str(output)]) == 0
+    report = output / "releases" / "latest" / "report" / "index.html"
+    page = browser.new_page(viewport={"width": 1200, "height": 1600})
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    broken = []
+    page.on("requestfailed", lambda request: broken.append(request.url))
+    page.goto(report.as_uri())
+    assert all(url.startswith(("file:", "data:")) for url in asked), asked
+    assert not broken, broken
+    assert page.locator("h1").count() == 1
+    assert page.locator("table").count() >= 3
+    page.screenshot(path=output / "report.png", full_page=True)
