@@ -1,6 +1,7 @@
 """Great Expectations over the curated table, and the report that curators act on."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 
@@ -111,10 +112,13 @@ def quality_report(lake: LakeResource) -> dg.MaterializeResult:
     }
 
     def build(draft: Draft) -> None:
+        pages = draft.folder / "report"
+        (pages / "contact_sheets").mkdir(parents=True)
+        copies = [shutil.copyfile(path, pages / "contact_sheets" / f"{batch}.jpg") for batch, path in sheets.items()]
         every = pl.read_parquet(held.path("specimens.parquet"), columns=["processid", "flags"])
         changes = pl.read_parquet(curated.path("changes.parquet"))
         write_report(
-            draft.folder / "report",
+            pages,
             version=version,
             ledger=Ledger(**held.counts["ledger"]),
             rule_counts=_counted(every.explode("flags").drop_nulls().rename({"flags": "rule"}), ["rule"], "hits"),
@@ -128,7 +132,9 @@ def quality_report(lake: LakeResource) -> dg.MaterializeResult:
                 if path.endswith(".parquet")
             },
             figures=[drawn.path(name) for name in sorted(drawn.files)],
-            contact_sheets=list(sheets.values()),
+            contact_sheets=copies,
+            flagged=every.filter(pl.col("flags").list.len() > 0),
+            settings=settings,
         )
         draft.counts["files"] = sum(path.is_file() for path in draft.folder.rglob("*"))
 
@@ -140,6 +146,7 @@ def quality_report(lake: LakeResource) -> dg.MaterializeResult:
         "figures": drawn.content,
         "contact_sheets": {batch: storage.sha256(str(path)) for batch, path in sheets.items()},
         "version": version,
+        "settings": settings.digest(),
     }
     result = run(home, settings, "quality_report", inputs=inputs, build=build)
     page = result[0].folder / "report" / "index.html"

@@ -86,16 +86,18 @@ def _run(arguments: argparse.Namespace) -> int:
             raise SourceError(f"nothing to run: no --records, and no batch has landed in {lake.landing}")
         from bioscan_etl import definitions
 
-        instance = definitions.open_instance(lake)
-        for done, name in enumerate(landed):
-            progress("batches", done, len(landed))
-            if not batches.is_ingested(lake, batches.load(lake, name), settings):
-                definitions.run_batch(
-                    lake, name, instance=instance, progress=progress, settings_file=arguments.settings
-                )
-        progress("batches", len(landed), len(landed))
         before = (lake.releases / "latest").resolve()
-        release = definitions.run_release(lake, instance=instance, progress=progress, settings_file=arguments.settings)
+        with definitions.open_instance(lake) as instance:
+            for done, name in enumerate(landed):
+                progress("batches", done, len(landed))
+                if not batches.is_ingested(lake, batches.load(lake, name), settings):
+                    definitions.run_batch(
+                        lake, name, instance=instance, progress=progress, settings_file=arguments.settings
+                    )
+            progress("batches", len(landed), len(landed))
+            release = definitions.run_release(
+                lake, instance=instance, progress=progress, settings_file=arguments.settings
+            )
     _summarise(release, made=release != before, lake_root=lake.root)
     return 0
 

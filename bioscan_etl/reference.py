@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 from bioscan_etl import storage
-from bioscan_etl.rules import registry
-from bioscan_etl.schema import TABLES, data_dictionary
+from bioscan_etl.rules import Rule, Severity, registry
+from bioscan_etl.schema import METADATA, TABLES, data_dictionary
 from bioscan_etl.settings import Settings
 
 _PRINTED = "<!-- Printed by `python -m bioscan_etl.reference docs`; edit the registries, not this page. -->\n"
@@ -56,32 +57,73 @@ def tables_page() -> str:
     return "\n".join(lines)
 
 
+def rule_page(rule: Rule) -> str:
+    """One rule, told to a curator: what it says, why, what it does, an example, and the setting that tunes it."""
+    effects = {
+        Severity.FLAG: "Flags the specimen in the column `flags`; no value changes and nothing is held back.",
+        Severity.CHANGE: "Changes the value; the change log keeps it before and after, so that it can be undone.",
+        Severity.GATE: "Holds the specimen in quarantine; it is looked at again at every run.",
+        Severity.REJECT: "Keeps the row from becoming a specimen; it is counted and listed with its text or place.",
+        Severity.BLOCKING: "Stops the run: nothing is released until it holds.",
+    }
+    lines = [f"# {rule.id}", _PRINTED, rule.statement, "", f"**Why.** {rule.reason}", ""]
+    lines += [f"**What it does.** {effects[rule.severity]}", ""]
+    if rule.example:
+        lines += [f"**Example.** {rule.example}", ""]
+    if rule.setting:
+        section, name = rule.setting.split(".")
+        model = getattr(Settings(), section)
+        field = type(model).model_fields[name]
+        lines += [
+            f"**Setting.** `{name}` in `[{section}]`, `{_toml(getattr(model, name))}` by default: {field.description}.",
+            "",
+        ]
+    else:
+        lines += ["**Setting.** None: the rule is fixed.", ""]
+    lines += [f"**Source.** {rule.source}.", ""]
+    return "\n".join(lines)
+
+
 def rules_page() -> str:
-    """Every rule of curation: what it says, why, what it does, and the setting that tunes it."""
+    """The index of all rules."""
     lines = [
         "# Rules",
         _PRINTED,
         "A flag in a table, a reason in the report and a line of the change log are ids of this page.",
         "",
+        "| rule | effect | what it says |",
+        "|---|---|---|",
     ]
-    for rule in registry().values():
-        lines += [f"## {rule.id}", "", rule.statement, "", f"*Why:* {rule.reason}", ""]
-        lines += [f"*Effect:* {rule.severity.value}. *Source:* {rule.source}."]
-        if rule.setting:
-            lines += [f"*Setting:* `{rule.setting}`."]
-        if rule.example:
-            lines += [f"*Example:* {rule.example}"]
-        lines.append("")
+    lines += [
+        f"| [{rule.id}](rules/{rule.id}.md) | {rule.severity.value} | {_cell(rule.statement)} |"
+        for rule in registry().values()
+    ]
     return "\n".join(lines)
 
 
-PAGES = {"settings.md": settings_page, "tables.md": tables_page, "rules.md": rules_page}
+def readme_columns() -> str:
+    """The data dictionary of the CSV, as the README holds it."""
+    return f"<!-- metadata -->\n{data_dictionary(METADATA)}\n<!-- /metadata -->"
+
+
+def pages() -> dict[str, str]:
+    """All pages by name."""
+    found = {"settings.md": settings_page(), "tables.md": tables_page(), "rules.md": rules_page()}
+    found |= {f"rules/{rule.id}.md": rule_page(rule) for rule in registry().values()}
+    return {name: page.rstrip("\n") + "\n" for name, page in found.items()}
 
 
 def main(folder: str) -> None:
-    """Write all pages into a folder."""
-    for name, page in PAGES.items():
-        storage.write_text(Path(folder) / name, page().rstrip("\n") + "\n")
+    """Write all pages into a folder, and the columns into the README beside it."""
+    root = Path(folder)
+    for page in (root / "rules").glob("*.md"):
+        page.unlink()
+    for name, page in pages().items():
+        storage.write_text(root / name, page)
+    readme = root.parent / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    block = re.compile(r"<!-- metadata -->.*<!-- /metadata -->", re.DOTALL)
+    storage.write_text(readme, block.sub(lambda _: readme_columns(), text))
 
 
 if __name__ == "__main__":

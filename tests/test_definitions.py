@@ -111,6 +111,12 @@ def lake(tmp_path):
     return Lake(tmp_path / "out")
 
 
+@pytest.fixture
+def instance(lake):
+    with open_instance(lake) as running:
+        yield running
+
+
 def land(lake, tmp_path, name, text):
     path = tmp_path / f"{name}.tsv"
     path.write_text(text)
@@ -121,14 +127,13 @@ HEADER = "\t".join(["processid", *(column.name for column in BCDM)])
 
 
 @pytest.mark.slow
-def test_a_batch_runs_alone_and_again_without_work(lake, tmp_path):
+def test_a_batch_runs_alone_and_again_without_work(lake, instance, tmp_path):
     values = dict.fromkeys(HEADER.split("\t"), "None") | {
         "processid": "A-1",
         "marker_code": "COI-5P",
         "nuc": "ACGT" * 160,
     }
     batch = land(lake, tmp_path, "b1", HEADER + "\n" + "\t".join(values.values()) + "\n")
-    instance = open_instance(lake)
     run_batch(lake, "b1", instance=instance, progress=silent)
     assert batches.is_ingested(lake, batch)
     folders = {asset: lake.get(asset, "b1").folder.stat().st_mtime_ns for asset in batches.BATCH_ASSETS}
@@ -137,16 +142,16 @@ def test_a_batch_runs_alone_and_again_without_work(lake, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_source_that_changed_after_landing_stops_the_run_in_one_line(lake, tmp_path):
+def test_a_source_that_changed_after_landing_stops_the_run_in_one_line(lake, instance, tmp_path):
     land(lake, tmp_path, "b1", HEADER + "\n")
     (tmp_path / "b1.tsv").write_text("other")
     with pytest.raises(BioscanError, match=r"raw_records: .*has changed since batch b1 landed") as caught:
-        run_batch(lake, "b1", instance=open_instance(lake), progress=silent)
+        run_batch(lake, "b1", instance=instance, progress=silent)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.slow
-def test_a_damaged_corpus_releases_nothing(lake, tmp_path, monkeypatch):
+def test_a_damaged_corpus_releases_nothing(lake, instance, monkeypatch):
     """An invariant that is violated breaks the run, and no release appears."""
     from bioscan_etl.errors import InvariantError
     from bioscan_etl.quality.ledger import Ledger
@@ -156,7 +161,7 @@ def test_a_damaged_corpus_releases_nothing(lake, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Ledger, "balance", lost)
     with pytest.raises(BioscanError, match="specimens: the ledger does not add up"):
-        run_release(lake, instance=open_instance(lake), progress=silent)
+        run_release(lake, instance=instance, progress=silent)
     assert not (lake.releases / "latest").exists()
 
 

@@ -10,10 +10,20 @@ from bioscan_etl.settings import Settings
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("name", reference.PAGES)
+PAGES = reference.pages()
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_the_committed_page_is_up_to_date(name):
-    printed = reference.PAGES[name]().rstrip("\n") + "\n"
-    assert (DOCS / name).read_text() == printed, "run: python -m bioscan_etl.reference docs"
+    assert (DOCS / name).read_text() == PAGES[name], "run: python -m bioscan_etl.reference docs"
+
+
+def test_no_page_is_left_of_a_rule_that_is_gone():
+    assert {f"rules/{path.name}" for path in (DOCS / "rules").glob("*")} == {n for n in PAGES if "/" in n}
+
+
+def test_the_readme_holds_the_columns():
+    assert reference.readme_columns() in (DOCS.parent / "README.md").read_text()
 
 
 def test_every_setting_that_a_rule_names_exists():

@@ -36,8 +36,8 @@ def ingest(lake, batch):
 
 
 def tick(lake, instance):
-    context = dg.build_sensor_context(instance=instance, resources={"lake": LakeResource(output=str(lake.root))})
-    return new_batches(context)
+    with dg.build_sensor_context(instance=instance, resources={"lake": LakeResource(output=str(lake.root))}) as context:
+        return new_batches(context)
 
 
 def test_nothing_landed_is_nothing_to_do(lake, instance):
@@ -84,8 +84,10 @@ def test_a_tick_asks_for_no_more_than_it_can_launch(lake, instance):
 
 
 def evaluate(lake, instance):
-    context = dg.build_schedule_context(instance=instance, resources={"lake": LakeResource(output=str(lake.root))})
-    return release_when_changed(context)
+    with dg.build_schedule_context(
+        instance=instance, resources={"lake": LakeResource(output=str(lake.root))}
+    ) as context:
+        return release_when_changed(context)
 
 
 def add_run(instance, job, status, **tags):

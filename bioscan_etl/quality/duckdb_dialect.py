@@ -1,0 +1,168 @@
+"""DuckDB for Great Expectations: a read-only SQLAlchemy dialect, and two expectations that fit it.
+
+Belongs here: what makes the SQL engine of Great Expectations run on DuckDB. Does not belong here: what is
+expected of a table (`bioscan_etl.quality.expectations`).
+
+Great Expectations closes its connection before it fetches, and DuckDB drops a result with its connection, so
+the dialect fetches every result as soon as it is executed. The results are counts and samples; memory is no
+concern. The dialect stands on SQLAlchemy's PostgreSQL one, whose SQL DuckDB understands: neither
+duckdb-engine 0.17 (its reflection of columns asks for a missing `pg_collation`) nor
+duckdb-sqlalchemy 1.5.6.5 (asks for duckdb < 2) goes with DuckDB 2 and SQLAlchemy 2.1.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Mapping
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.base import PGDialect, PGExecutionContext
+from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
+from sqlalchemy.pool import SingletonThreadPool
+
+_TYPES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
+    "VARCHAR": sa.String,
+    "DOUBLE": sa.Double,
+    "FLOAT": sa.Float,
+    "BOOLEAN": sa.Boolean,
+    "DATE": sa.Date,
+    **dict.fromkeys(
+        ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"), sa.BigInteger
+    ),
+}
+
+
+class _BufferedContext(PGExecutionContext):
+    """Fetches all rows of a result right after it was executed."""
+
+    def post_exec(self) -> None:
+        super().post_exec()  # type: ignore[no-untyped-call]
+        if self.cursor.description:
+            rows = self.cursor.fetchall()
+            self.cursor_fetch_strategy = FullyBufferedCursorFetchStrategy(self.cursor, initial_buffer=rows)
+
+
+class ParquetViews(PGDialect):
+    """An in-memory DuckDB whose views are Parquet files, given as `connect_args={"views": {name: path}}`."""
+
+    name = "duckdb"
+    driver = "parquet_views"
+    default_paramstyle = "qmark"
+    supports_statement_cache = True
+    supports_sane_rowcount = False
+    server_version_info = (16, 0)  # of PostgreSQL, whose SQL this is
+    _backslash_escapes = False  # a backslash in a text is a backslash
+    execution_ctx_cls = _BufferedContext
+
+    @classmethod
+    def import_dbapi(cls) -> ModuleType:
+        """The module `duckdb`."""
+        import duckdb
+
+        return duckdb
+
+    @classmethod
+    def get_pool_class(cls, url: sa.URL) -> type[sa.Pool]:
+        """One connection per thread, since each is a database of its own."""
+        return SingletonThreadPool
+
+    def create_connect_args(self, url: sa.URL) -> Any:
+        """The URL says nothing: all is in `connect_args`."""
+        return [], {}
+
+    def connect(self, *arguments: Any, views: Mapping[str, str], **named: Any) -> Any:
+        """Open a database in memory that holds the views."""
+        import duckdb
+
+        connection = duckdb.connect(":memory:")
+        # Parquet's minimum and maximum leave NaN out; believing them, DuckDB takes "x <= 180" for true of a NaN.
+        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
+        for name, path in views.items():
+            connection.read_parquet(glob.escape(path), hive_partitioning=False).create_view(name)
+        return connection
+
+    def initialize(self, connection: sa.Connection) -> None:
+        """Ask nothing: the questions PostgreSQL is asked here mean nothing to DuckDB."""
+
+    def on_connect(self) -> None:
+        """Set nothing on a new connection."""
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        """Nothing is ever written, so there are no transactions."""
+
+    do_commit = do_rollback = do_begin
+
+    def get_columns(self, connection: sa.Connection, table_name: str, schema: str | None = None, **named: Any) -> Any:
+        """Columns of a view; types that no expectation compares (lists, bytes) stay unknown."""
+        rows = connection.execute(
+            sa.text(
+                "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = :name ORDER BY column_index"
+            ),
+            {"name": table_name},
+        )
+        return [
+            {"name": name, "type": _TYPES.get(dtype, sa.types.NullType)(), "nullable": True, "default": None}
+            for name, dtype in rows
+        ]
+
+
+registry.register("parquet_views", __name__, "ParquetViews")
+
+
+@cache
+def pattern_expectation() -> type[Any]:
+    """The expectation `ExpectColumnValuesToMatchRe2`, made and registered on the first call.
+
+    The one of Great Expectations knows no regular expressions of DuckDB. Both DuckDB (RE2) and polars (Rust's
+    regex) search without backtracking and let `$` match at the very end only, so counts agree.
+    """
+    from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
+    from great_expectations.expectations.expectation import ColumnMapExpectation
+    from great_expectations.expectations.metrics.map_metric_provider.column_condition_partial import (
+        column_condition_partial,
+    )
+    from great_expectations.expectations.metrics.map_metric_provider.column_map_metric_provider import (
+        ColumnMapMetricProvider,
+    )
+
+    class ColumnValuesMatchRe2(ColumnMapMetricProvider):
+        condition_metric_name = "column_values.match_re2"
+        condition_value_keys = ("regex",)
+
+        @column_condition_partial(engine=SqlAlchemyExecutionEngine)
+        def _sqlalchemy(cls, column: Any, regex: str, **named: Any) -> Any:  # noqa: N805 (the decorator's convention)
+            return sa.func.regexp_matches(column, regex)
+
+    class ExpectColumnValuesToMatchRe2(ColumnMapExpectation):
+        """Expect the values of a text column to match a regular expression, searched with RE2."""
+
+        regex: str
+        map_metric = ColumnValuesMatchRe2.condition_metric_name
+        success_keys = ("regex", "mostly")
+        args_keys = ("column", "regex")
+
+    return ExpectColumnValuesToMatchRe2
+
+
+@cache
+def no_rows_expectation() -> type[Any]:
+    """The expectation `ExpectQueryToReturnNoRows`, made and registered on the first call.
+
+    `UnexpectedRowsExpectation` runs its query twice, to count and to sample; this one only counts.
+    """
+    from great_expectations.expectations.core.unexpected_rows_expectation import UnexpectedRowsExpectation
+
+    class ExpectQueryToReturnNoRows(UnexpectedRowsExpectation):
+        """Expect a query to return no rows."""
+
+        metric_dependencies = ("unexpected_rows_query.row_count",)
+
+        def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> Any:
+            count = metrics["unexpected_rows_query.row_count"]
+            return {"success": count == 0, "result": {"observed_value": count}}
+
+    return ExpectQueryToReturnNoRows

@@ -1,0 +1,276 @@
+"""The curators' report of a release: one HTML page that opens offline, and the complete lists beside it.
+
+Belongs here: what the page says and how it is laid out. Does not belong here: any counting; all numbers come
+as arguments. The page is made by `report.html.jinja` with autoescaping, so nothing that stands in the data is
+ever markup, and holds no date, no script and no address of another machine.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from bioscan_etl.quality.ledger import GATE_SEPARATOR, Ledger
+from bioscan_etl.quality.rules import GATES
+from bioscan_etl.quality.spreadsheet import write_spreadsheet
+from bioscan_etl.quality.validate import ExpectationResult
+from bioscan_etl.rules import Rule, Severity, registry
+from bioscan_etl.settings import Settings
+from bioscan_etl.statistics.figures import FIGURES
+from bioscan_etl.storage import write_text
+
+_TITLES = {
+    "attributes": "Attributes: categories and how evenly they are filled",
+    "sizes": "The three sizes",
+    "partitions": "Partitions: samples, barcodes, species",
+    "barcodes": "Barcodes within the groups of each rank",
+}
+_SHOWN_ROWS = 100
+_IMAGE_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+
+
+def write_report(
+    folder: Path,
+    *,
+    version: str,
+    ledger: Ledger,
+    rule_counts: pl.DataFrame,
+    expectation_results: Sequence[ExpectationResult],
+    change_counts: pl.DataFrame,
+    split_report: pl.DataFrame,
+    quarantine: pl.DataFrame,
+    statistics: Mapping[str, pl.DataFrame],
+    figures: Sequence[Path],
+    contact_sheets: Sequence[Path],
+    flagged: pl.DataFrame | None = None,
+    settings: Settings | None = None,
+    rules: Mapping[str, Rule] | None = None,
+) -> Path:
+    """Write `index.html` and, beside it, `quarantined.csv`, `flagged.csv` and the contact sheets.
+
+    Args:
+        folder: of the report; made if missing.
+        version: of the release.
+        ledger: where every row went.
+        rule_counts: rule, hits: specimens that each rule hit.
+        expectation_results: what `bioscan_etl.quality.validate.validate` returned.
+        change_counts: rule, field, changes.
+        split_report: one row per partition; all columns are shown.
+        quarantine: `schema.QUARANTINE`.
+        statistics: tables by name, as from `bioscan_etl.statistics.tables.statistics`.
+        figures: SVG, PNG or JPEG files, which are put into the page.
+        contact_sheets: JPEG or PNG files, copied into `contact_sheets/` unless they lie below `folder`.
+        flagged: processid and flags (list) of specimens that a rule flagged, for the list beside the page.
+        settings: of the run, whose values the page names; None means the defaults.
+        rules: by id; None means all that the stages declare.
+
+    Returns:
+        The path of `index.html`.
+
+    Raises:
+        InvariantError: the ledger does not add up.
+    """
+    ledger.balance()
+    known = registry() if rules is None else rules
+    chosen = settings or Settings()
+    folder.mkdir(parents=True, exist_ok=True)
+    lists = {"quarantined.csv": ("held at a gate", quarantine.sort("processid"))}
+    if flagged is not None:
+        marked = flagged.filter(pl.col("flags").list.len() > 0).select("processid", "flags").sort("processid")
+        lists["flagged.csv"] = ("flagged by a rule", marked)
+    for name, (_, frame) in lists.items():
+        write_spreadsheet(folder / name, frame)
+    page = _template().render(
+        version=version,
+        ledger=_ledger_rows(ledger, known),
+        totals=ledger.totals(),
+        rows_read=ledger.rows_read,
+        gates=_gates(ledger, known, chosen),
+        lists=[(name, what, frame.height) for name, (what, frame) in lists.items()],
+        rules=_rules_hit(rule_counts, known, chosen),
+        changes=_changes(change_counts, known),
+        failed=[result for result in expectation_results if not result.success],
+        held=[result for result in expectation_results if result.success],
+        tables=[("Partitions: targets and what was reached", _table(split_report))],
+        statistics=[(_TITLES.get(name, name), _table(frame)) for name, frame in statistics.items()],
+        figures=[(_data_uri(path), FIGURES.get(path.stem, path.stem)) for path in figures],
+        contact_sheets=[(_beside(path, folder), path.stem) for path in contact_sheets],
+    )
+    write_text(folder / "index.html", page)
+    return folder / "index.html"
+
+
+def _template() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    return environment.get_template("report.html.jinja")
+
+
+def _number(value: Any) -> str:
+    """A count with thousands separators, any other number with at most four decimals."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        text = f"{value:,.4f}".rstrip("0").rstrip(".")
+        return "0" if text in {"-0", ""} else text
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _ledger_rows(ledger: Ledger, known: Mapping[str, Rule]) -> list[dict[str, Any]]:
+    """The parts of the ledger in the order of the way through the pipeline, each with its reasons.
+
+    A reason's words are the statement of the rule of its name in upper case.
+    """
+    totals = ledger.totals()
+
+    def parts(counts: Mapping[str, int]) -> list[tuple[str, int, str]]:
+        return [
+            (reason, count, "Held at more than one gate; counted once." if GATE_SEPARATOR in reason else words(reason))
+            for reason, count in counts.items()
+        ]
+
+    def words(reason: str) -> str:
+        rule = known.get(reason.upper())
+        return rule.statement if rule else ""
+
+    return [
+        {
+            "name": "rejected",
+            "meaning": "rows that could not become a record",
+            "count": totals["rejected"],
+            "parts": parts(ledger.rejected),
+        },
+        {
+            "name": "set aside",
+            "meaning": "rows that another row of the same specimen stands for",
+            "count": totals["set_aside"],
+            "parts": parts(ledger.set_aside),
+        },
+        {
+            "name": "quarantined",
+            "meaning": "specimens held at a gate",
+            "count": totals["quarantined"],
+            "parts": parts(ledger.quarantined),
+        },
+        {"name": "released", "meaning": "specimens in this release", "count": totals["specimens"], "parts": []},
+    ]
+
+
+def _setting(rule: Rule, settings: Settings) -> dict[str, str] | None:
+    """Name, value and description of the setting that tunes a rule; None where there is none."""
+    if rule.setting is None:
+        return None
+    section, _, name = rule.setting.partition(".")
+    part = getattr(settings, section, None)
+    value = getattr(part, name, None)
+    field = type(part).model_fields.get(name) if part is not None else None
+    return {
+        "section": section,
+        "name": name,
+        "value": json.dumps(value, ensure_ascii=False),  # reads the same in TOML
+        "description": (field.description or "") if field is not None else "",
+    }
+
+
+def _gates(ledger: Ledger, known: Mapping[str, Rule], settings: Settings) -> list[dict[str, Any]]:
+    first, every = ledger.by_first_gate(), ledger.by_gate()
+    order = [gate.id for gate in GATES] + sorted(set(every) - {gate.id for gate in GATES})
+    gates = {gate.id: gate for gate in GATES}
+    return [
+        {
+            "id": gate,
+            "rule": (rule := known.get(gate, gates.get(gate))),
+            "setting": _setting(rule, settings) if rule else None,
+            "first": first.get(gate, 0),
+            "every": every.get(gate, 0),
+        }
+        for gate in order
+    ]
+
+
+def _rules_hit(counts: pl.DataFrame, known: Mapping[str, Rule], settings: Settings) -> list[dict[str, Any]]:
+    """Rules by hits, then by id; gates have a section of their own."""
+    rows = []
+    for rule_id, hits in counts.filter(pl.col("hits") > 0).sort("hits", "rule", descending=[True, False]).iter_rows():
+        rule = known.get(rule_id)
+        if rule is not None and rule.severity is Severity.GATE:
+            continue
+        rows.append(
+            {
+                "id": rule_id,
+                "hits": hits,
+                "rule": rule,
+                "setting": _setting(rule, settings) if rule else None,
+            }
+        )
+    return rows
+
+
+def _changes(counts: pl.DataFrame, known: Mapping[str, Rule]) -> list[dict[str, Any]]:
+    """Changes by rule: the fields of each with their numbers."""
+    by_rule = (
+        counts.sort("changes", "field", descending=[True, False])
+        .group_by("rule")
+        .agg(pl.col("changes").sum().alias("total"), "field", "changes")
+        .sort("total", "rule", descending=[True, False])
+    )
+    return [
+        {
+            "id": row["rule"],
+            "rule": known.get(row["rule"]),
+            "total": row["total"],
+            "fields": list(zip(row["field"], row["changes"], strict=True)),
+        }
+        for row in by_rule.iter_rows(named=True)
+    ]
+
+
+def _table(frame: pl.DataFrame) -> dict[str, Any]:
+    """A frame as texts for the page: shares as percent, and whether a column is of numbers."""
+    numeric = [dtype.is_numeric() for dtype in frame.dtypes]
+    return {
+        "columns": [(name.replace("_", " "), right) for name, right in zip(frame.columns, numeric, strict=True)],
+        "rows": [
+            [(_cell(name, value), right) for name, value, right in zip(frame.columns, row, numeric, strict=True)]
+            for row in frame.head(_SHOWN_ROWS).iter_rows()
+        ],
+        "more": max(0, frame.height - _SHOWN_ROWS),
+    }
+
+
+def _cell(column: str, value: Any) -> str:
+    if value is not None and column.endswith("share"):
+        return f"{100 * value:.2f} %"
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(map(str, value))
+    if isinstance(value, str) and len(value) > 40:
+        return f"{value[:20]}… ({len(value)} characters)"
+    return _number(value)
+
+
+def _data_uri(path: Path) -> str:
+    return f"data:{_IMAGE_TYPES[path.suffix.lower()]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _beside(path: Path, folder: Path) -> str:
+    """The path of a contact sheet relative to the page; one from elsewhere is copied."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        target = folder / "contact_sheets" / path.name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, target)
+        path = target
+    return path.resolve().relative_to(folder.resolve()).as_posix()
