@@ -116,8 +116,8 @@ def pages() -> dict[str, str]:
 def main(folder: str) -> None:
     """Write all pages into a folder, and the columns into the README beside it."""
     root = Path(folder)
-    for page in (root / "rules").glob("*.md"):
-        page.unlink()
+    for old in (root / "rules").glob("*.md"):
+        old.unlink()
     for name, page in pages().items():
         storage.write_text(root / name, page)
     readme = root.parent / "README.md"

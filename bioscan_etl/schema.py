@@ -357,7 +357,7 @@ CHECKED_BARCODES = Table(
         _PROCESSID,
         Column("nuc", _TEXT, "nucleotides as delivered"),
         Column("dna_barcode", _TEXT, "upper case, end gaps removed, internal gaps as N", pattern="^[A-Z]+$"),
-        Column("barcode", _TEXT, "dna_barcode stripped of N at both ends: the identity of a barcode"),
+        Column("barcode", _TEXT, "dna_barcode with IUPAC codes as N, as released, stripped of N at both ends: a barcode's identity"),
         Column("dna_bin", _TEXT, "Barcode Index Number", pattern=BIN_PATTERN),
         Column("barcode_length", pl.Int32(), "length of `barcode`", unit="bp", minimum=0),
         Column("unambiguous_run", pl.Int32(), "longest run of A, C, G, T", unit="bp", minimum=0),

@@ -72,3 +72,7 @@ def test_repeats_over_many_blocks_stay_with_their_barcode(monkeypatch):
 def test_letters_as_delivered(nuc, aligned, invalid):
     assert value(sequences.without_end_gaps(pl.lit(nuc))) == aligned
     assert value(sequences.has_invalid_letters(pl.lit(nuc))) is invalid
+
+
+def test_codes_become_n_and_nothing_else():
+    assert value(sequences.codes_as_n(pl.lit("ACGTNRYKM"))) == "ACGTNNNNN"

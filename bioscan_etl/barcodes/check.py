@@ -144,7 +144,7 @@ def _distinct(rows: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
             dna_barcode=pl.coalesce("reverse", "dna_barcode"),
             frame=pl.coalesce("reverse_frame", "frame"),
         )
-        .with_columns(barcode=sequences.stripped_of_n(sequence))
+        .with_columns(barcode=sequences.stripped_of_n(sequences.codes_as_n(sequence)))
         .with_columns(barcode_length=barcode.str.len_bytes().cast(pl.Int32))
     )
     # Most barcodes have A, C, G and T only, and need no counting.

@@ -32,6 +32,11 @@ def gaps_as_n(sequence: pl.Expr) -> pl.Expr:
     return pl.when(letters != "").then(letters)
 
 
+def codes_as_n(sequence: pl.Expr) -> pl.Expr:
+    """Each IUPAC code other than A, C, G, T as N, as the release writes a barcode (spec: the release, rule 3)."""
+    return sequence.str.replace_all("[^ACGTN]", "N")
+
+
 def stripped_of_n(sequence: pl.Expr) -> pl.Expr:
     """The identity of a barcode: without N at both ends; null if nothing is left."""
     stripped = sequence.str.strip_chars("N")

@@ -59,24 +59,17 @@ def invariants(rows: pl.DataFrame, name: str) -> Iterator[Fault]:
 
 
 def _barcodes(rows: pl.DataFrame, name: str) -> Iterator[Fault]:
-    # The identity of a barcode is its sequence before IUPAC codes became N, stripped of N (spec: DNA barcodes).
-    # dna_barcode is after; where there were codes, the verbatim sequence tells two such barcodes apart.
-    verbatim = pl.col("dna_barcode_verbatim").str.to_uppercase().str.replace_all("-", "N").str.strip_chars("N")
+    # The identity of a barcode is the released sequence, stripped of N at both ends (spec: DNA barcodes).
     stripped = pl.col("dna_barcode").str.strip_chars("N")
     for columns, what in ((["split"], "partitions"), (list(schema.RANKS), "labels")):
         # Hashes first: sequences of millions of rows are not copied; what they point at is looked at in full.
         hashed = rows.select(barcode=stripped.hash(), value=pl.struct(columns).hash())
         several = hashed.unique().group_by("barcode").len().filter(pl.col("len") > 1)
         suspects = rows.filter(hashed["barcode"].is_in(several["barcode"].to_list())).select(
-            "processid",
-            *columns,
-            barcode=stripped,
-            codes=pl.when(verbatim.str.contains("[^ACGTN]")).then(verbatim),
+            "processid", *columns, barcode=stripped
         )
-        distinct = suspects.select("barcode", "codes", *columns).unique().group_by("barcode", "codes").len()
-        bad = suspects.join(
-            distinct.filter(pl.col("len") > 1), on=["barcode", "codes"], how="semi", nulls_equal=True
-        ).sort("barcode", "processid")
+        distinct = suspects.select("barcode", *columns).unique().group_by("barcode").len()
+        bad = suspects.join(distinct.filter(pl.col("len") > 1), on="barcode", how="semi").sort("barcode", "processid")
         yield from faulty_rows(name, bad.select("processid", "barcode"), f"its barcode {{barcode}} has several {what}")
 
 

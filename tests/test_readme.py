@@ -1,0 +1,97 @@
+"""What people read is true: every command and snippet of the README and the docs is run."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bioscan_etl.cli import main, parser
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = (ROOT / "README.md").read_text()
+
+
+def commands(text):
+    """Indented commands, continued lines joined."""
+    joined = re.sub(r"\\\n\s*", "", text)
+    return [line.strip() for line in joined.splitlines() if line.startswith("    ") and line.strip()]
+
+
+def test_the_two_commands_are_the_makefile_s():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = {command.split()[1] for command in commands(README) if command.startswith("make ")}
+    assert named == {"run", "test"}
+    assert named | {"dev", "lock", "help"} <= targets
+    assert "make test" in (ROOT / ".ci" / "run").read_text(), "CI calls the README's test command"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_line_that_is_named_parses(page):
+    for command in commands(page.read_text()):
+        if "bioscan-etl " in command:
+            parser().parse_args(command.split("bioscan-etl ", 1)[1].split())
+
+
+def test_the_layout_of_the_release_is_told_as_it_is():
+    tree = README.split("```")[1]
+    from bioscan_etl.release.parts import LOGS, csv_name
+    from bioscan_etl.settings import ReleaseSettings
+
+    for name in (*LOGS, csv_name(ReleaseSettings()), "md5sums.txt", "manifest.json", "report/index.html"):
+        assert name in tree
+
+
+@pytest.mark.slow
+def test_the_real_run_of_the_readme_runs(tmp_path):
+    """The commands as they stand, on demo deliveries under the names that the README uses."""
+    assert main(["demo", "--output", str(tmp_path / "demo"), "--specimens", "40"]) == 0
+    landing = tmp_path / "demo" / "landing"
+    records = sorted(landing.rglob("*.tsv"))
+    by_columns = {len(path.read_bytes().split(b"\n", 1)[0].split(b"\t")): path for path in records}
+    shutil.copy(by_columns[56], tmp_path / "BOLD_Public.18-Dec-2023.tsv")
+    shutil.copy(by_columns[74], tmp_path / "BOLD_Public.21-Jun-2024.tsv")
+    images = next(path for path in landing.rglob("images") if path.is_dir())
+    shutil.copytree(images, tmp_path / "images")
+    lines = ["processid,image_file", *(f"{path.name.split('.')[0]},{path.name}" for path in images.glob("*.jpg"))]
+    (tmp_path / "image_manifest.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "bioscan-etl").symlink_to(Path(sys.executable).with_name("bioscan-etl"))
+    real = [command for command in commands(README) if command.startswith(".venv/bin/bioscan-etl")]
+    assert len(real) == 2
+    for command in real:
+        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "no fault found" in done.stdout
+
+
+def test_the_snippets_of_the_docs_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plate-7.tsv").write_text("processid\nA-1\n")
+    (tmp_path / "plate-7").mkdir()
+    (tmp_path / "plate-7" / "A-1.jpg").write_bytes(b"jpeg")
+    for snippet in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "curation.md").read_text(), re.S):
+        exec(compile(snippet, "docs/curation.md", "exec"), {})
+    assert (tmp_path / "out" / "landing" / "plate-7" / "batch.json").exists()
+
+
+def test_the_overrides_of_the_docs_are_read(tmp_path):
+    import polars as pl
+
+    from bioscan_etl import schema
+    from bioscan_etl.taxonomy.overrides import read_overrides
+
+    text = re.search(r"```\n(processid,rank.*?)```", (ROOT / "docs" / "curation.md").read_text(), re.S)[1]
+    (tmp_path / "overrides.csv").write_text(text)
+    columns = [*schema.RANKS, *(f"{rank}_verbatim" for rank in schema.RANKS)]
+    known = pl.DataFrame({"processid": ["AAASF001-17"], **{name: ["Aus"] for name in columns}})
+    assert read_overrides(tmp_path / "overrides.csv", known).height == 2
