@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from assets.specimens import specimens
-from assets.splits import partitions
+from assets.splits import MEMORY, partitions
 from assets.stage import stage
 from assets.taxonomy import curated_taxonomy
 from bioscan_etl import lake as lakes
@@ -142,13 +142,16 @@ def release_manifest(lake: LakeResource, progress: dg.ResourceParam[Progress]) -
     home, settings = lake.lake(), lake.settings()
     draft = open_staging(home, settings)
     held = home.get("specimens")
-    report = home.get("quality_report").folder / "report"
+    extra = {"report": home.get("quality_report").folder / "report"}
+    split = home.get("partitions")
+    if MEMORY in split.files:
+        extra |= {name: split.path(name) for name in (MEMORY, "partition_moves.parquet")}
     version = publish(
         draft,
         settings,
         rows_read=held.counts["ledger"]["rows_read"],
         inputs=_inputs(home, held.inputs["batches"]),
-        extra={"report": report},
+        extra=extra,
         progress=progress,
     )
     head = manifest.read_head(version)

@@ -6,11 +6,15 @@ import polars as pl
 from assets.stage import report, run, stage
 from assets.taxonomy import curated_taxonomy
 from bioscan_etl import schema
-from bioscan_etl.lake import Draft
+from bioscan_etl.lake import Draft, Lake
+from bioscan_etl.release import staging
 from bioscan_etl.resources import LakeResource
+from bioscan_etl.settings import Settings
 from bioscan_etl.splits import checks
 from bioscan_etl.splits.near_duplicates import near_duplicates
-from bioscan_etl.splits.partition import partition
+from bioscan_etl.splits.partition import partition_onward
+
+MEMORY = "partition_memory.parquet"
 
 
 @stage(
@@ -32,22 +36,29 @@ def partitions(lake: LakeResource) -> dg.MaterializeResult:
     """One row per released specimen and its partition, of the eight.
 
     Key: process ID. Source: curated_taxonomy, in process ID order. Rules: the protocol of the settings
-    (`splits.protocol`); all records of one barcode are in one partition.
+    (`splits.protocol`); all records of one barcode are in one partition. With "stable", the assignments of the last
+    release are kept, and each move is listed with its reason.
     """
     home, settings = lake.lake(), lake.settings()
     source = home.get("curated_taxonomy")
+    base = _base(home, settings, source.files["curated.parquet"])
 
     def build(draft: Draft) -> None:
         # A barcode's identity is its released sequence, so that users find no barcode in two partitions.
         curated = pl.read_parquet(
             source.path("curated.parquet"), columns=["processid", "genus", "species", "barcode", "dna_bin"]
         ).rename({"barcode": "dna_barcode"})
-        assigned = partition(curated, settings.splits)
-        findings = checks.check(curated, assigned)
+        assigned = partition_onward(curated, settings.splits, _earlier(home, base))
+        findings = checks.check(curated, assigned.partitions)
         checks.require(findings)
-        draft.write(schema.PARTITIONS, assigned)
-        achieved = checks.report(curated, assigned)
-        near_duplicates(curated, assigned).write_parquet(draft.folder / "near_duplicates.parquet", compression="zstd")
+        draft.write(schema.PARTITIONS, assigned.partitions)
+        draft.write(schema.PARTITION_MOVES, assigned.moves)
+        if settings.splits.protocol == "stable":
+            draft.write(schema.PARTITION_MEMORY, assigned.memory)
+        achieved = checks.report(curated, assigned.partitions)
+        near_duplicates(curated, assigned.partitions).write_parquet(
+            draft.folder / "near_duplicates.parquet", compression="zstd"
+        )
         achieved.write_parquet(draft.folder / "split_report.parquet", compression="zstd")
         draft.counts["findings"] = {finding.name: finding.count for finding in findings}
         draft.counts["splits"] = dict(zip(achieved["split"], achieved["samples"], strict=True))
@@ -56,8 +67,11 @@ def partitions(lake: LakeResource) -> dg.MaterializeResult:
         home,
         settings,
         "partitions",
-        inputs={"curated": source.files["curated.parquet"]},
-        sections=("splits",),
+        inputs={
+            "curated": source.files["curated.parquet"],
+            "settings": settings.digest("splits"),
+            "earlier": base,
+        },
         build=build,
     )
     # An output exists only if `require` let it through.
@@ -66,4 +80,28 @@ def partitions(lake: LakeResource) -> dg.MaterializeResult:
         passed=True,
         metadata={"findings": dg.MetadataValue.json(dict(result[0].counts["findings"]))},
     )
-    return report(result, rows="partitions", checks=[held])
+    return report(result, rows="partitions", checks=[held], moves=result[0].counts["partition_moves"])
+
+
+def _base(home: Lake, settings: Settings, curated: str) -> str:
+    """Version of the release whose assignments are kept; empty for none.
+
+    The same corpus with the same settings keeps the base it had: else the release that it became would be its own
+    base, and a run that changes nothing would make another release.
+    """
+    if settings.splits.protocol != "stable":
+        return ""
+    made = home.find("partitions")
+    if made and (made.inputs["curated"], made.inputs["settings"]) == (curated, settings.digest("splits")):
+        return str(made.inputs["earlier"])
+    last = staging.latest(home.releases)
+    return last.name if last else ""
+
+
+def _earlier(home: Lake, base: str) -> pl.LazyFrame | None:
+    """What the base remembers: its memory, or its rows where another protocol made it."""
+    if not base:
+        return None
+    folder = home.releases / base
+    memory = folder / MEMORY
+    return pl.scan_parquet(memory if memory.is_file() else sorted((folder / "data").glob("*.parquet")))

@@ -2,6 +2,9 @@
 
     .venv/bin/python benchmarks/splits.py                 # 1 M records side by side, then 5.15 M alone
     .venv/bin/python benchmarks/splits.py --records 50000 # a quick look at both
+    .venv/bin/python benchmarks/splits.py --records 0     # 5.15 M alone
+
+The large run is made with both protocols; with "stable" also for a second release of the same records and 3 % more.
 
 The records come from `records_like_bioscan` below, with a fixed seed. Each large run is a process of its own, so
 its peak of memory is its own; it reads a Parquet file and writes a CSV, as `bioscan-etl split` does.
@@ -87,12 +90,28 @@ def _write(path: Path, records: int) -> None:
     records_like_bioscan(records, seed=5).write_parquet(path)
 
 
-def _ours(path: Path, output: Path, answer) -> None:
+def _ours(path: Path, output: Path, protocol: str, answer) -> None:
     from bioscan_etl.splits.partition import split_table
 
     start = time.perf_counter()
-    split_table(path, output, "bioscan-5m")
+    split_table(path, output, protocol)
     answer.put((time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
+
+
+def _onward(path: Path, output: Path, memory: Path, records: int, answer) -> None:
+    """A release of the first records as `partition_onward` makes it, from the memory if there is one."""
+    from bioscan_etl.settings import SplitSettings
+    from bioscan_etl.splits.partition import partition_onward
+
+    start = time.perf_counter()
+    earlier = pl.scan_parquet(memory) if memory.exists() else None
+    table = pl.read_parquet(path, n_rows=records).with_columns(dna_bin=pl.lit(None, dtype=pl.String))
+    result = partition_onward(table, SplitSettings(protocol="stable"), earlier)
+    result.partitions.write_csv(output)
+    seconds, peak = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    if earlier is None:
+        result.memory.write_parquet(memory, compression="lz4")
+    answer.put((seconds, peak, len(result.moves)))
 
 
 def _pandas(path: Path, output: Path, answer) -> None:
@@ -144,26 +163,41 @@ def _write_alone(path: Path, records: int, answer) -> None:
 def main() -> None:
     """Run both comparisons and print the numbers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--records", type=int, default=1_000_000, help="records of the comparison")
+    parser.add_argument("--records", type=int, default=1_000_000, help="records of the comparison; 0 leaves it out")
     parser.add_argument("--full", type=int, default=None, help="records of the large run; 0 leaves it out")
     options = parser.parse_args()
-    full = options.full if options.full is not None else (FULL if options.records == 1_000_000 else options.records)
+    full = (
+        options.full if options.full is not None else (FULL if options.records in {0, 1_000_000} else options.records)
+    )
     with tempfile.TemporaryDirectory() as folder:
         path, ours, theirs = (Path(folder) / name for name in ("table.parquet", "ours.csv", "pandas.csv"))
-        _alone(_write_alone, path, options.records)
-        our_time, our_peak = _alone(_ours, path, ours)
-        their_time, their_peak = _alone(_pandas, path, theirs)
-        if ours.read_bytes() != theirs.read_bytes():
-            raise SystemExit("the two versions differ")
-        print(f"{options.records:,} records, file to file, same partitions:")
-        print(f"  bioscan-etl {our_time:7.1f} s {our_peak:6.2f} GiB")
-        print(f"  pandas      {their_time:7.1f} s {their_peak:6.2f} GiB   {their_time / our_time:.1f} times as long")
+        if options.records:
+            _alone(_write_alone, path, options.records)
+            our_time, our_peak = _alone(_ours, path, ours, "bioscan-5m")
+            their_time, their_peak = _alone(_pandas, path, theirs)
+            if ours.read_bytes() != theirs.read_bytes():
+                raise SystemExit("the two versions differ")
+            stable_time, stable_peak = _alone(_ours, path, theirs, "stable")
+            print(f"{options.records:,} records, file to file; the first two give the same partitions:")
+            for name, seconds, peak in (
+                ("bioscan-5m", our_time, our_peak),
+                ("pandas", their_time, their_peak),
+                ("stable", stable_time, stable_peak),
+            ):
+                print(f"  {name:11} {seconds:7.1f} s {peak:6.2f} GiB   {seconds / our_time:.1f} times as long")
         if full:
             _alone(_write_alone, path, full)
-            our_time, our_peak = _alone(_ours, path, ours)
-            print(f"{full:,} records, bioscan-etl alone: {our_time:.1f} s, peak {our_peak:.2f} GiB", flush=True)
-            check_time, near_time, peak = _alone(_near, path, ours)
-            print(f"checks and report {check_time:.1f} s, near duplicates {near_time:.1f} s, peak {peak:.2f} GiB")
+            for protocol in ("bioscan-5m", "stable"):
+                seconds, peak = _alone(_ours, path, ours, protocol)
+                print(f"{full:,} records, {protocol} alone: {seconds:.1f} s, peak {peak:.2f} GiB", flush=True)
+                check_time, near_time, peak = _alone(_near, path, ours)
+                print(f"checks and report {check_time:.1f} s, near duplicates {near_time:.1f} s, peak {peak:.2f} GiB")
+            memory = Path(folder) / "memory.parquet"
+            for records in (full * 97 // 100, full):
+                seconds, peak, moves = _alone(_onward, path, ours, memory, records)
+                print(
+                    f"stable, release of {records:,}: {seconds:.1f} s, peak {peak:.2f} GiB, {moves} moves", flush=True
+                )
 
 
 if __name__ == "__main__":

@@ -50,6 +50,10 @@ _COMPUTES = (
 )
 
 
+# What fetches, shows or documents, but makes no output.
+_COMPUTES_NOTHING = ("bold", "demo", "cli.py", "definitions.py", "reference.py", "resources.py")
+
+
 def digest(value: Any) -> str:
     """Hex sha256 of a value's canonical JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
@@ -57,12 +61,14 @@ def digest(value: Any) -> str:
 
 @cache
 def code_digest() -> str:
-    """Hex sha256 over the library's source and data files and the versions of the libraries it computes with."""
+    """Hex sha256 over the source and data that make outputs, and the versions of the libraries they compute with."""
     root = Path(__file__).parent
     files = {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and path.relative_to(root).parts[0] not in _COMPUTES_NOTHING
     }
     versions = {}
     for name in _COMPUTES:

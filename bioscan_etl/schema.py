@@ -42,7 +42,7 @@ MOVE_REASONS = (
     "MOVED_WITH_SPECIES",
     "MOVED_AS_REFERENCE",
 )
-REJECT_REASONS = ("field_count", "no_processid", "unsafe_processid", "undecodable", "truncated_file")
+REJECT_REASONS = ("field_count", "no_processid", "unsafe_processid", "undecodable", "not_json", "truncated_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ _BATCH = Column("batch", _TEXT, "specimen batch that delivered the row", nullabl
 _RECORD_ID = Column("record_id", _TEXT, "processid.marker_code", nullable=False)
 _SOURCE = (
     Column("source_file", _TEXT, "file name of the source", nullable=False),
-    Column("source_line", pl.Int64(), "line of the source, the header being 1", unit="1-based", minimum=1),
+    Column("source_line", pl.Int64(), "line of the source, a header being 1; row of Parquet", unit="1-based", minimum=1),
 )
 _SNAPSHOT = Column("snapshot_date", pl.Date(), "date of the BOLD snapshot the source was taken from")
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -18,6 +18,7 @@ from bioscan_etl.errors import SettingsError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Byte = Annotated[int, Field(ge=0, le=255)]
+WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]+)*$")]
 ImagePackage = Literal["original_full", "original_256", "cropped", "cropped_256"]
 
 
@@ -32,7 +33,7 @@ class RecordSettings(_Section):
     null_markers: tuple[str, ...] = Field(
         ("None", "", "[NULL]"), description="texts that mean missing, after outer blanks are trimmed"
     )
-    chunk_bytes: int = Field(32 << 20, ge=1 << 16, description="bytes of a source read at a time")
+    chunk_bytes: int = Field(8 << 20, ge=1 << 16, description="bytes of a source read at a time")
 
 
 class BarcodeSettings(_Section):
@@ -158,6 +159,24 @@ class ReleaseSettings(_Section):
         return self
 
 
+class BoldSettings(_Section):
+    """How `bioscan-etl fetch` talks to BOLD; no effect on any release (spec: BOLD records, "Getting more")."""
+
+    portal_url: WebAddress = Field("https://portal.boldsystems.org", description="portal whose API delivers records")
+    images_url: WebAddress = Field("https://caos.boldsystems.org", description="store whose API delivers images")
+    requests_per_second: float = Field(4.0, gt=0, le=1000, description="requests a second in all, over all downloads")
+    timeout_seconds: float = Field(120.0, gt=0, description="s of silence after which a request counts as failed")
+    attempts: int = Field(6, ge=1, le=20, description="how often a request is tried in all")
+    backoff_seconds: float = Field(1.0, ge=0, description="s before the second attempt; doubles each time, with jitter")
+    max_wait_seconds: float = Field(
+        120.0, ge=0, description="s between two attempts at most; a server that asks for a longer pause ends the run"
+    )
+    records_per_query: int = Field(1_000_000, ge=1, description="records that BOLD delivers for one query at most")
+    ids_per_call: int = Field(600, ge=1, le=2000, description="process IDs whose images are looked up in one request")
+    parallel_downloads: int = Field(4, ge=1, le=16, description="images that are fetched at the same time")
+    give_up_after: int = Field(20, ge=1, description="images that fail in a row before the run stops: BOLD is down")
+
+
 class Settings(_Section):
     """All settings; `Settings()` is the documented default."""
 
@@ -169,23 +188,28 @@ class Settings(_Section):
     gates: GateSettings = GateSettings()
     splits: SplitSettings = SplitSettings()
     release: ReleaseSettings = ReleaseSettings()
+    bold: BoldSettings = BoldSettings()
 
-    def digest(self, *sections: str) -> str:
-        """Hex sha256 over the named sections (all, without a name), for fingerprints of outputs.
+    def choices(self, *sections: str) -> dict[str, Any]:
+        """The named sections (all, without a name) as plain values, but for what can change no result.
 
-        Settings that change no result (`images.workers`, `images.shard_images`, `records.chunk_bytes`) are
-        left out, and so is the path of the overrides: their content is an input.
+        Left out are `images.workers`, `images.shard_images`, `records.chunk_bytes`, the section `bold`, which only
+        `fetch` reads, and the path of the overrides: their content is an input.
         """
-        chosen = self.model_dump(
+        return self.model_dump(
             mode="json",
             include=set(sections) or None,
             exclude={
                 "images": {"workers", "shard_images"},
                 "records": {"chunk_bytes"},
                 "taxonomy": {"overrides"},
+                "bold": True,
             },
         )
-        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+    def digest(self, *sections: str) -> str:
+        """Hex sha256 over `choices`, for fingerprints of outputs."""
+        return hashlib.sha256(json.dumps(self.choices(*sections), sort_keys=True).encode()).hexdigest()
 
 
 def load_settings(path: Path | None) -> Settings:

@@ -1,6 +1,7 @@
 """The command line from end to end: a release from a demo corpus and from real records, and what bad input does."""
 
 import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -177,16 +178,25 @@ def test_real_records_and_images_become_a_release(shared_data, tmp_path):
 HEADER = "\t".join(["processid", *(column.name for column in BCDM)])
 
 
-def records_text(*processids, drop_last=()):
-    """A records file of the 76-column layout; rows named in `drop_last` lack their last field."""
+def records_text(*processids, drop_last=(), species="None"):
+    """A records file of the 76-column layout, each barcode its own; rows in `drop_last` lack their last field."""
     columns = HEADER.split("\t")
     lines = [HEADER]
     for processid in processids:
+        letters = (
+            hashlib.sha256(processid.encode()).hexdigest().translate(str.maketrans("0123456789abcdef", "ACGT" * 4))
+        )
         values = dict.fromkeys(columns, "None") | {
             "processid": processid,
             "marker_code": "COI-5P",
             "record_id": f"{processid}.COI-5P",
-            "nuc": "ACGT" * 160,
+            "nuc": letters * 10,
+            "phylum": "Arthropoda",
+            "class": "Insecta",
+            "order": "Diptera",
+            "family": "Aidae",
+            "genus": species.split(" ")[0],
+            "species": species,
         }
         row = [values[column] for column in columns]
         lines.append("\t".join(row[:-1] if processid in drop_last else row))
@@ -265,7 +275,7 @@ def test_check_lists_what_is_wrong(tmp_path):
 
 def test_help_documents_every_command():
     text = command("--help", check=0).stdout
-    for name in ("run", "demo", "check", "split"):
+    for name in ("run", "demo", "check", "split", "fetch"):
         assert name in text
         assert "--help" in command(name, "--help", check=0).stdout
 
@@ -303,3 +313,28 @@ def test_split_keeps_the_order_of_the_table(tmp_path):
     assert split.columns == ["processid", "split"]
     assert split["processid"].to_list() == table["processid"].to_list()
     assert set(split["split"]) == {"train", "val", "test"}
+
+
+@pytest.mark.slow
+def test_with_the_stable_protocol_no_record_moves_when_the_corpus_grows(tmp_path):
+    settings = tmp_path / "settings.toml"
+    settings.write_text('[gates]\nrequire_image = false\n[splits]\nprotocol = "stable"\n')
+    output = tmp_path / "out"
+
+    def run(number, ids):
+        path = tmp_path / f"BOLD_Public.0{number}-Jan-2026.tsv"
+        path.write_text(records_text(*ids, species="Aus bus"))
+        return command("run", "--records", path, "--output", output, "--settings", settings, check=0)
+
+    def splits():
+        return dict(pl.read_csv(output / "releases" / "latest" / "splits" / "all.csv").iter_rows())
+
+    run(1, [f"A-{n}" for n in range(30)])
+    first = splits()
+    run(2, [f"B-{n}" for n in range(20)])
+    second = splits()
+    assert len(second) == 50
+    assert {processid: second[processid] for processid in first} == first
+    assert pl.read_parquet(output / "releases" / "latest" / "partition_moves.parquet").is_empty()
+    assert "nothing changed" in command("run", "--output", output, "--settings", settings, check=0).stdout
+    command("check", output / "releases" / "latest", check=0)

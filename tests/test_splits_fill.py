@@ -42,7 +42,7 @@ def test_what_is_there_counts():
     assert fill([1] * 20, got=9, taken=4) == []
     assert fill([1] * 4, got=8, taken=7, trained=30, trained_barcodes=10) == []  # T(42) = 12, but B(21) = 7
     assert fill([3], got=4, taken=1, trained=20, trained_barcodes=9) == [0]  # T(27) = 8
-    assert fill([5], got=4, taken=1, trained=20, trained_barcodes=9) == []
+    assert fill([6], got=4, taken=1, trained=20, trained_barcodes=9) == []
 
 
 def test_a_little_is_taken_where_a_batch_brings_little_but_not_below_the_lower_bound():

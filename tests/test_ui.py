@@ -121,6 +121,9 @@ def test_a_batch_is_materialised_and_the_graph_shows_it(browser, output, server)
     assert is_ingested(lake, load(lake, name))
 
     page = open_page(browser, f"http://127.0.0.1:{server}/asset-groups")
+    page.get_by_text("extract", exact=True).first.wait_for(timeout=60_000)
+    page.wait_for_timeout(1000)
+    page.keyboard.press("Alt+e")  # opens all groups
     for asset in (*BATCH_ASSETS, "specimens", "curated_taxonomy", "partitions", "release_manifest", "quality_report"):
         page.get_by_text(asset, exact=True).first.wait_for(timeout=60_000)
     shot = output / "graph.png"

@@ -15,6 +15,8 @@ from bioscan_etl.barcodes import sequences
 from bioscan_etl.barcodes.reading_frame import COI_MOTIF, genetic_code, open_frame
 from bioscan_etl.settings import BarcodeSettings
 
+_BLOCK = 100_000  # distinct sequences that are worked on at a time
+_SEQUENCE = ["nuc", "genetic_code"]
 _INPUT = ("batch", "processid", "nuc", "nuc_basecount", "bin_uri", "phylum", "class")
 
 
@@ -40,7 +42,7 @@ def check_barcodes(records: pl.LazyFrame, settings: BarcodeSettings) -> pl.DataF
     rows = records.select(_INPUT).collect()
     code = genetic_code(pl.col("phylum"), pl.col("class"), settings.genetic_code)
     rows = rows.with_columns(code.alias("genetic_code"))
-    checked = rows.join(_distinct(rows, settings), on=["nuc", "genetic_code"], how="left", nulls_equal=True)
+    checked = _joined(rows, settings)
 
     bin_ = pl.col("bin_uri").str.strip_chars()
     valid_bin = bin_.str.contains(schema.BIN_PATTERN)
@@ -113,53 +115,69 @@ def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFram
     return pl.concat([letters, strands, bins]).sort("processid", "field", "order").drop("order")
 
 
-def _distinct(rows: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
-    """One row per distinct (nuc, genetic_code) with all that follows from these two."""
-    aligned, sequence, barcode = pl.col("aligned"), pl.col("dna_barcode"), pl.col("barcode")
-    distinct = (
-        rows.select("nuc", "genetic_code")
-        .unique()
-        .with_columns(
-            aligned=sequences.without_end_gaps(pl.col("nuc")),
-            invalid_letters=sequences.has_invalid_letters(pl.col("nuc")),
-        )
+def _joined(rows: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
+    """Add all that follows from `nuc` and `genetic_code`, worked out once per distinct pair.
+
+    Rows are gathered by number from frames of one chunk: polars then shares the texts instead of copying them.
+    """
+    rows = rows.rechunk()
+    first = rows.with_row_index("row").select(pl.col("row").min().over(_SEQUENCE)).to_series()
+    heads = first.unique().sort()
+    distinct = rows.select(_SEQUENCE)[heads].rechunk()
+    blocks = [_checked(distinct[start : start + _BLOCK], settings) for start in range(0, distinct.height, _BLOCK)]
+    checked = pl.concat(blocks, rechunk=True) if blocks else _checked(distinct, settings)
+    return rows.drop(_SEQUENCE).hstack(checked[heads.search_sorted(first)])
+
+
+def _checked(distinct: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
+    """What follows from distinct sequences and their genetic codes, in the order given.
+
+    Most sequences are delivered in their final letters: their barcodes are stretches of `nuc`, and a slice of
+    a text shares its memory in polars. Only the others are written anew.
+    """
+    nuc, code = pl.col("nuc"), pl.col("genetic_code")
+    final = sequences.is_final(nuc)
+    distinct = distinct.with_row_index("place")
+    plain = distinct.filter(final).with_columns(
+        dna_barcode=sequences.within_end_gaps(nuc), internal_gaps=pl.lit(0, pl.Int32), invalid_letters=pl.lit(False)
+    )
+    aligned = pl.col("aligned")
+    other = (
+        distinct.filter(~final.fill_null(False))
+        .with_columns(aligned=sequences.without_end_gaps(nuc), invalid_letters=sequences.has_invalid_letters(nuc))
         .with_columns(
             dna_barcode=sequences.gaps_as_n(aligned),
             internal_gaps=aligned.str.count_matches("-", literal=True).cast(pl.Int32),
         )
-        .with_columns(frame=open_frame(sequence, pl.col("genetic_code")))
     )
-    # The other strand is worth writing down only for the few sequences without an open frame, and is no
-    # candidate where COI is readable on this one: then the frame is closed by a pseudogene or an indel.
-    closed = (
-        distinct.filter(sequence.is_not_null() & pl.col("frame").is_null() & ~sequence.str.contains(COI_MOTIF))
-        .select("nuc", "genetic_code", reverse=sequences.reverse_complement(sequence))
-        .with_columns(reverse_frame=open_frame(pl.col("reverse"), pl.col("genetic_code")))
-        .filter(pl.col("reverse_frame").is_not_null())
+    framed = pl.concat([plain, other.select(plain.columns)], rechunk=True).with_columns(
+        frame=open_frame(pl.col("dna_barcode"), code)
     )
-    distinct = (
-        distinct.join(closed, on=["nuc", "genetic_code"], how="left")
-        .with_columns(
-            turned=pl.col("reverse_frame").is_not_null(),
-            dna_barcode=pl.coalesce("reverse", "dna_barcode"),
-            frame=pl.coalesce("reverse_frame", "frame"),
-        )
+    turned = _turned(framed)
+    unturned = framed.join(turned, on=_SEQUENCE, how="anti", nulls_equal=True).with_columns(turned=pl.lit(False))
+    checked = pl.concat([unturned, turned], rechunk=True)
+    # Most sequences have A, C, G and T only: they are their own identity, and need no counting.
+    sequence, barcode, length = pl.col("dna_barcode"), pl.col("barcode"), pl.col("barcode_length")
+    ambiguous = sequence.str.contains("[^ACGT]").fill_null(True)
+    bases = checked.filter(~ambiguous).with_columns(
+        barcode=sequence,
+        barcode_length=sequence.str.len_bytes().cast(pl.Int32),
+        bases=sequence.str.len_bytes().cast(pl.Int64),
+        unambiguous_run=sequence.str.len_bytes().cast(pl.Int32),
+    )
+    codes = (
+        checked.filter(ambiguous)
         .with_columns(barcode=sequences.stripped_of_n(sequences.codes_as_n(sequence)))
-        .with_columns(barcode_length=barcode.str.len_bytes().cast(pl.Int32))
+        .with_columns(
+            barcode_length=barcode.str.len_bytes().cast(pl.Int32),
+            bases=sequences.unambiguous_bases(barcode),
+            unambiguous_run=sequences.longest_unambiguous_run(barcode),
+        )
     )
-    # Most barcodes have A, C, G and T only, and need no counting.
-    length = pl.col("barcode_length")
-    ambiguous = barcode.str.contains("[^ACGT]").fill_null(True)
-    distinct = pl.concat(
-        [
-            distinct.filter(~ambiguous).with_columns(bases=length.cast(pl.Int64), unambiguous_run=length),
-            distinct.filter(ambiguous).with_columns(
-                bases=sequences.unambiguous_bases(barcode), unambiguous_run=sequences.longest_unambiguous_run(barcode)
-            ),
-        ]
-    )
+    checked = pl.concat([bases, codes], rechunk=True)
+    checked = checked.sort("place")
     run = settings.min_homopolymer
-    return distinct.select(
+    return checked.select(
         "nuc",
         "genetic_code",
         "dna_barcode",
@@ -173,7 +191,23 @@ def _distinct(rows: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
         ambiguous_share=(length - pl.col("bases")) / length,
         frame=pl.when(barcode.is_not_null()).then("frame"),
         homopolymer=barcode.str.contains("|".join(f"{base}{{{run}}}" for base in "ACGT")),
-        repeat_share=sequences.repeat_share(distinct["barcode"], settings.max_low_complexity_share),
+        repeat_share=sequences.repeat_share(checked["barcode"], settings.max_low_complexity_share),
+    )
+
+
+def _turned(framed: pl.DataFrame) -> pl.DataFrame:
+    """The sequences that only the other strand makes sense of, turned round.
+
+    The other strand is worth writing down only for the few sequences without an open frame, and is no
+    candidate where COI is readable on this one: then the frame is closed by a pseudogene or an indel.
+    """
+    sequence = pl.col("dna_barcode")
+    closed = sequence.is_not_null() & pl.col("frame").is_null() & ~sequence.str.contains(COI_MOTIF)
+    return (
+        framed.filter(closed)
+        .with_columns(dna_barcode=sequences.reverse_complement(sequence))
+        .with_columns(frame=open_frame(sequence, pl.col("genetic_code")), turned=pl.lit(True))
+        .filter(pl.col("frame").is_not_null())
     )
 
 

@@ -26,6 +26,18 @@ def without_end_gaps(nuc: pl.Expr) -> pl.Expr:
     return nuc.str.strip_chars().str.strip_chars("-").str.replace_all(_NO_IUPAC, "N").str.to_uppercase()
 
 
+def is_final(nuc: pl.Expr) -> pl.Expr:
+    """Whether a sequence as delivered is upper case IUPAC codes with gaps at its ends at most; null for null."""
+    inner = nuc.str.strip_chars("-")
+    return (inner != "") & ~inner.str.contains(f"[^{IUPAC}]")
+
+
+def within_end_gaps(nuc: pl.Expr) -> pl.Expr:
+    """The stretch between the gaps at both ends of a final sequence; shares the memory of `nuc`."""
+    start = nuc.str.len_bytes() - nuc.str.strip_chars_start("-").str.len_bytes()
+    return nuc.str.slice(start, nuc.str.strip_chars("-").str.len_bytes())
+
+
 def gaps_as_n(sequence: pl.Expr) -> pl.Expr:
     """Each gap as N, so that no base moves out of its codon; an empty sequence is missing."""
     letters = sequence.str.replace_all("-", "N", literal=True)

@@ -97,9 +97,7 @@ class Sums(_Part):
 
 def settings_document(settings: Settings) -> dict[str, Any]:
     """The settings as the manifest states them: without those that change no result, and without local folders."""
-    document = settings.model_dump(
-        mode="json", exclude={"images": {"workers", "shard_images"}, "records": {"chunk_bytes"}}
-    )
+    document = settings.choices()
     document["images"]["detector"] = storage.base_name(document["images"]["detector"])
     return document
 

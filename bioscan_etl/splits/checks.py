@@ -22,6 +22,7 @@ from bioscan_etl.splits.select import TEST, VAL, VAL_FROM, VAL_SHARE, VAL_UNSEEN
 
 SEEN = ("train", "val", "test")
 UNSEEN = ("key_unseen", "val_unseen", "test_unseen")
+_CLASSES = (("1", 1, 1), ("2-7", 2, 7), ("8-19", 8, 19), ("20+", 20, 2**31))  # records of a species
 _EXAMPLES = 5
 _CHUNK = 250_000  # rows whose barcodes are stripped and hashed at a time
 _STATEMENTS = {rule.id: rule.statement for rule in RULES}
@@ -110,6 +111,58 @@ def report(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
         .with_columns(pl.col("samples", "barcodes", "species").fill_null(0))
         .with_columns(share=pl.col("samples") / max(len(records), 1))
     )
+
+
+def report_by_class(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
+    """Targets against achieved, per partition and class of species.
+
+    A species' class is its number of records in the seen, or in the unseen partitions. Below 8 records the protocols
+    want nothing of it, up to 19 nothing for val but the long tail.
+
+    Args:
+        table: columns processid, species, dna_barcode, text; one row per record.
+        partitions: columns processid, split; the same process IDs in any order.
+
+    Returns:
+        One row per kind ("seen", "unseen"), class ("1", "2-7", "8-19", "20+") and partition of the kind, in this
+        order: kind, records (the class), split; species (of the class), samples, barcodes, int64; target_samples
+        (null for train and key_unseen, which take what is left); share (samples of all samples of the class, 0
+        where there is none) and target_share, float.
+
+    Raises:
+        InvariantError: the two tables do not hold the same process IDs.
+    """
+    records = _records(table, partitions).filter(pl.col("species").is_not_null())
+    rows: list[tuple[str, str, str, int, int, int, float | None]] = []
+    for kind, splits in (("seen", SEEN), ("unseen", UNSEEN)):
+        own = records.filter(pl.col("split").is_in(splits)).with_columns(size=pl.len().over("species"))
+        for name, low, high in _CLASSES:
+            group = own.filter(pl.col("size").is_between(low, high))
+            targets = _targets(group)
+            for split in splits:
+                part = group.filter(pl.col("split") == split)
+                barcodes = part["barcode_hash"].drop_nulls().n_unique()
+                rows.append((kind, name, split, group["species"].n_unique(), len(part), barcodes, targets.get(split)))
+    names = ("kind", "records", "split", "species", "samples", "barcodes", "target_samples")
+    types = (pl.String, pl.String, pl.String, pl.Int64, pl.Int64, pl.Int64, pl.Float64)
+    total = pl.max_horizontal(pl.col("samples").sum().over("kind", "records"), 1)
+    return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row").with_columns(
+        share=pl.col("samples") / total, target_share=pl.col("target_samples") / total
+    )
+
+
+def species_also_held_out(table: pl.DataFrame, partitions: pl.DataFrame) -> Finding:
+    """Unseen species of which records lie in other_heldout: with "stable", those that became unseen by growing.
+
+    Args:
+        table: columns processid, species, dna_barcode, text; one row per record.
+        partitions: columns processid, split; the same process IDs in any order.
+    """
+    labelled = _records(table, partitions).filter(pl.col("species").is_not_null())
+    shared = labelled.filter(
+        pl.col("split").is_in(UNSEEN).any().over("species"), (pl.col("split") == "other_heldout").any().over("species")
+    ).filter(pl.col("split") == "other_heldout")
+    return _finding("UNSEEN_SPECIES_ALSO_HELD_OUT", shared, "species")
 
 
 def split_of_each(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.Series:

@@ -108,13 +108,13 @@ def select_barcodes(sizes: NDArray[np.int64], records: int, quota: Quota, genera
         first = int(np.searchsorted(total, math.ceil(quota.soft * target - got), side="left"))
         end = int(np.searchsorted(left, math.floor(target - got), side="right"))
         if first >= end:
-            taken = _without_options(
+            taken = without_options(
                 left, quota, first=first, end=end, got=got, records=records, target=target, upper=upper
             )
             if taken is None:
                 break
         elif len(chosen) + 1 >= bound:
-            taken = _last(left, end - 1, got, target, upper)
+            taken = last_choice(left, end - 1, got, target, upper)
         else:
             # The spec's case "m <= lo" cannot occur: m >= 1 here, and int(m / 2) < m.
             options = end - first
@@ -125,11 +125,11 @@ def select_barcodes(sizes: NDArray[np.int64], records: int, quota: Quota, genera
         if got >= target or len(chosen) >= bound:
             break
         total[taken:] -= size
-        left, total, positions = (_without(array, taken) for array in (left, total, positions))
+        left, total, positions = (without(array, taken) for array in (left, total, positions))
     return chosen if got >= quota.lower else []
 
 
-def _without_options(
+def without_options(
     left: NDArray[np.int64],
     quota: Quota,
     *,
@@ -155,7 +155,7 @@ def _without_options(
     return first
 
 
-def _last(left: NDArray[np.int64], fitting: int, got: int, target: float, upper: float) -> int:
+def last_choice(left: NDArray[np.int64], fitting: int, got: int, target: float, upper: float) -> int:
     """The position to take where only one more barcode may be taken: the largest, or the next if that is nearer."""
     following = fitting + 1
     if (
@@ -167,7 +167,7 @@ def _last(left: NDArray[np.int64], fitting: int, got: int, target: float, upper:
     return fitting
 
 
-def _without(array: NDArray[Any], position: int) -> NDArray[Any]:
+def without(array: NDArray[Any], position: int) -> NDArray[Any]:
     """The array less one position; moved in place, since a species may have very many barcodes."""
     array[position:-1] = array[position + 1 :]
     return array[:-1]

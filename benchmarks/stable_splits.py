@@ -1,0 +1,110 @@
+"""The protocol "stable" over ten growing releases: what moved, what straddled, and how close the shares stay.
+
+    .venv/bin/python benchmarks/stable_splits.py                    # 4,000 species, some 230,000 records
+    .venv/bin/python benchmarks/stable_splits.py --species 20000
+
+The corpus is that of `tests/splits_growth.py`, once with growth alone and once with labels that change. At the end
+stand the same corpus partitioned at once, by both protocols, and the price of keeping BINs together.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from splits_growth import RELEASES, growing_corpus, release
+
+from bioscan_etl.schema import SPLITS
+from bioscan_etl.settings import SplitSettings
+from bioscan_etl.splits import bioscan_5m
+from bioscan_etl.splits.checks import check, report, report_by_class, require, species_also_held_out
+from bioscan_etl.splits.price import bin_price
+from bioscan_etl.splits.stable import assign_stable, remember
+
+EVALUATED = ("val", "test", "val_unseen", "test_unseen")
+
+
+def grow(corpus, options: SplitSettings, relabel: bool) -> pl.DataFrame:
+    """Ten releases, one line each; returns the last one's report."""
+    memory, last = None, pl.DataFrame()
+    print(f"{'release':>7} {'records':>9} {'seconds':>7} {'moved':>6} {'unlisted':>8} {'straddling':>10}  ", end="")
+    print(*(f"{split + ' % of target':>24}" for split in EVALUATED))
+    for number in range(RELEASES):
+        table = release(corpus, number, relabel)
+        start = time.perf_counter()
+        assigned, moves = assign_stable(table, memory, options)
+        seconds = time.perf_counter() - start
+        findings = check(table, assigned)
+        require(findings)
+        moved = 0
+        if memory is not None:
+            changed = memory.join(assigned, on="processid", suffix="_now").filter(
+                pl.col("split") != pl.col("split_now")
+            )
+            moved = len(changed)
+            unlisted = len(changed.join(moves, on="processid", how="anti"))
+        else:
+            unlisted = 0
+        last = report(table, assigned)
+        shares = last.filter(pl.col("split").is_in(EVALUATED)).with_columns(
+            of_target=100 * pl.col("samples") / pl.col("target_samples")
+        )
+        print(f"{number + 1:>7} {len(table):>9,} {seconds:>7.2f} {moved:>6,} {unlisted:>8} ", end="")
+        print(f"{findings[0].count:>10}  ", *(f"{share:>24.1f}" for share in shares["of_target"]))
+        if not moves.is_empty():
+            counts = Counter(
+                moves.select(pl.concat_str("reason", pl.lit(" "), "before", pl.lit(" -> "), "after")).to_series()
+            )
+            last_counts = counts
+        memory = remember(table, assigned, memory)
+    print(f"unseen species also in other_heldout: {species_also_held_out(table, assigned).count}")
+    if relabel:
+        print("moves of the last release:")
+        for what, count in sorted(last_counts.items()):
+            print(f"  {count:>6,}  {what}")
+    else:
+        print(report_by_class(table, assigned))
+    return last
+
+
+def main() -> None:
+    """Grow twice and compare."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--species", type=int, default=4_000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    corpus = growing_corpus(arguments.seed, arguments.species)
+    options = SplitSettings(protocol="stable")
+    pl.Config(
+        tbl_rows=-1, tbl_cols=-1, tbl_width_chars=160, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True
+    )
+    print("growth alone")
+    grown = grow(corpus, options, relabel=False)
+    print("growth, and labels that change")
+    grow(corpus, options, relabel=True)
+    table = release(corpus, RELEASES - 1)
+    at_once = report(table, assign_stable(table, None, options)[0])
+    published = report(table, bioscan_5m.assign(table))
+    print("the last release of growth alone, and the same table partitioned at once")
+    print(
+        pl.DataFrame(
+            {
+                "split": SPLITS,
+                "target": published["target_samples"],
+                "bioscan-5m": published["samples"],
+                "stable, at once": at_once["samples"],
+                "stable, grown": grown["samples"],
+            }
+        )
+    )
+    print("the price of keeping BINs together")
+    print(bin_price(table))
+
+
+if __name__ == "__main__":
+    main()
