@@ -135,6 +135,9 @@ def quality_report(lake: LakeResource) -> dg.MaterializeResult:
             contact_sheets=copies,
             flagged=every.filter(pl.col("flags").list.len() > 0),
             settings=settings,
+            taxonomy=curated.counts["report"],
+            conflicts=pl.read_parquet(curated.path("conflicts.parquet")),
+            typos=pl.read_parquet(curated.path("typos.parquet")),
         )
         draft.counts["files"] = sum(path.is_file() for path in draft.folder.rglob("*"))
 

@@ -53,6 +53,8 @@ def curated_taxonomy(lake: LakeResource) -> dg.MaterializeResult:
         values = values.join(curated.frame, on="processid", how="semi")
         draft.write(schema.CURATED, curated.frame)
         draft.write(schema.CHANGES, number_changes([values, curated.changes]))
+        curated.conflicts.write_parquet(draft.folder / "conflicts.parquet", compression="zstd")
+        curated.typos.write_parquet(draft.folder / "typos.parquet", compression="zstd")
         draft.counts["report"] = curated.report
 
     result = run(

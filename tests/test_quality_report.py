@@ -175,3 +175,44 @@ def test_a_ledger_that_does_not_add_up_has_no_report(tmp_path):
     with pytest.raises(InvariantError, match="does not add up"):
         write_report(tmp_path / "report", **arguments(tmp_path, ledger=Ledger(1, {}, {}, {}, 2)))
     assert not (tmp_path / "report").exists()
+
+
+def test_gates_say_how_many_stand_before_and_after(tmp_path):
+    write_report(tmp_path / "report", **arguments(tmp_path))
+    text = (tmp_path / "report" / "index.html").read_text()
+    numbers = re.findall(
+        r"<code>([A-Z_]+)</code></th>(?:<td class=\"n\">([0-9,]+)</td>){1}<td class=\"n\">([0-9,]+)</td>", text
+    )
+    held = arguments(tmp_path)["ledger"]
+    before = held.specimens + sum(held.quarantined.values())
+    assert numbers[0] == ("NO_IMAGE", f"{before:,}", f"{before - held.by_first_gate().get('NO_IMAGE', 0):,}")
+    assert numbers[4][2] == f"{held.specimens:,}", "what passes the last gate is released"
+
+
+def test_conflicts_and_typos_stand_in_the_page_and_in_lists(tmp_path):
+    taxonomy = {
+        "labels": {"species": {"delivered": 5, "final": 3, "distinct": 2}},
+        "circular": {"records": 2, "share": 0.4},
+        "overrides": {"lines": 2, "labels": 3, "without_effect": [4]},
+    }
+    conflicts = pl.DataFrame(
+        {
+            "group": [0],
+            "rank": ["species"],
+            "labels": [f"{EVIL} (2); Aus cus (1)"],
+            "records": [3],
+            "processids": [["A1"]],
+        }
+    )
+    typos = pl.DataFrame(
+        {"rank": ["species"], "from": ["Aus bsu"], "to": ["Aus bus"], "fixed": [True], "evidence": ["x"]}
+    )
+    write_report(tmp_path / "report", **arguments(tmp_path), taxonomy=taxonomy, conflicts=conflicts, typos=typos)
+    text = (tmp_path / "report" / "index.html").read_text()
+    page = Page(text)
+    assert EVIL not in text
+    assert page.open == []
+    for word in ("Labels by rank", "Aus bsu", "40 %", "had no effect"):
+        assert word in text
+    assert (tmp_path / "report" / "label_conflicts.csv").read_text().count("\n") == 2
+    assert "Aus bus" in (tmp_path / "report" / "typos.csv").read_text()

@@ -31,6 +31,7 @@ _TITLES = {
     "partitions": "Partitions: samples, barcodes, species",
     "barcodes": "Barcodes within the groups of each rank",
 }
+_SHOWN_CONFLICTS = 20
 _SHOWN_ROWS = 100
 _IMAGE_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
@@ -51,6 +52,9 @@ def write_report(
     flagged: pl.DataFrame | None = None,
     settings: Settings | None = None,
     rules: Mapping[str, Rule] | None = None,
+    taxonomy: Mapping[str, Any] | None = None,
+    conflicts: pl.DataFrame | None = None,
+    typos: pl.DataFrame | None = None,
 ) -> Path:
     """Write `index.html` and, beside it, `quarantined.csv`, `flagged.csv` and the contact sheets.
 
@@ -69,6 +73,9 @@ def write_report(
         flagged: processid and flags (list) of specimens that a rule flagged, for the list beside the page.
         settings: of the run, whose values the page names; None means the defaults.
         rules: by id; None means all that the stages declare.
+        taxonomy: what `bioscan_etl.taxonomy.report.curation_report` counted.
+        conflicts: barcodes without a majority (`taxonomy.conflicts.CONFLICTS`), for the list beside the page.
+        typos: fixes and candidates (`taxonomy.typos.TYPOS`), for the list beside the page.
 
     Returns:
         The path of `index.html`.
@@ -84,6 +91,10 @@ def write_report(
     if flagged is not None:
         marked = flagged.filter(pl.col("flags").list.len() > 0).select("processid", "flags").sort("processid")
         lists["flagged.csv"] = ("flagged by a rule", marked)
+    if conflicts is not None:
+        lists["label_conflicts.csv"] = ("barcodes whose labels no majority settles", conflicts.drop("group"))
+    if typos is not None:
+        lists["typos.csv"] = ("likely typos, fixed or for you to judge", typos)
     for name, (_, frame) in lists.items():
         write_spreadsheet(folder / name, frame)
     page = _template().render(
@@ -95,6 +106,9 @@ def write_report(
         lists=[(name, what, frame.height) for name, (what, frame) in lists.items()],
         rules=_rules_hit(rule_counts, known, chosen),
         changes=_changes(change_counts, known),
+        labels=_label_tables(taxonomy, conflicts, typos),
+        circular=taxonomy["circular"] if taxonomy else None,
+        overrides=taxonomy["overrides"] if taxonomy else None,
         failed=[result for result in expectation_results if not result.success],
         held=[result for result in expectation_results if result.success],
         tables=[("Partitions: targets and what was reached", _table(split_report))],
@@ -190,16 +204,23 @@ def _gates(ledger: Ledger, known: Mapping[str, Rule], settings: Settings) -> lis
     first, every = ledger.by_first_gate(), ledger.by_gate()
     order = [gate.id for gate in GATES] + sorted(set(every) - {gate.id for gate in GATES})
     gates = {gate.id: gate for gate in GATES}
-    return [
-        {
-            "id": gate,
-            "rule": (rule := known.get(gate, gates.get(gate))),
-            "setting": _setting(rule, settings) if rule else None,
-            "first": first.get(gate, 0),
-            "every": every.get(gate, 0),
-        }
-        for gate in order
-    ]
+    before = ledger.specimens + sum(first.values())
+    rows = []
+    for gate in order:
+        rule = known.get(gate, gates.get(gate))
+        after = before - first.get(gate, 0)
+        rows.append(
+            {
+                "id": gate,
+                "rule": rule,
+                "setting": _setting(rule, settings) if rule else None,
+                "before": before,
+                "after": after,
+                "every": every.get(gate, 0),
+            }
+        )
+        before = after
+    return rows
 
 
 def _rules_hit(counts: pl.DataFrame, known: Mapping[str, Rule], settings: Settings) -> list[dict[str, Any]]:
@@ -239,25 +260,44 @@ def _changes(counts: pl.DataFrame, known: Mapping[str, Rule]) -> list[dict[str, 
     ]
 
 
-def _table(frame: pl.DataFrame) -> dict[str, Any]:
-    """A frame as texts for the page: shares as percent, and whether a column is of numbers."""
+def _label_tables(
+    taxonomy: Mapping[str, Any] | None, conflicts: pl.DataFrame | None, typos: pl.DataFrame | None
+) -> list[tuple[str, dict[str, Any]]]:
+    """Labels by rank, and the first of the conflicts and typos that wait for a curator."""
+    tables = []
+    if taxonomy:
+        ranks = [{"rank": rank, **counts} for rank, counts in taxonomy["labels"].items()]
+        tables.append(("Labels by rank", _table(pl.DataFrame(ranks))))
+    if conflicts is not None and conflicts.height:
+        shown = conflicts.select("rank", "labels", "records", "processids").head(_SHOWN_CONFLICTS)
+        tables.append(("Conflicts within a barcode: cleared, until a curator decides", _table(shown, whole=True)))
+    if typos is not None and typos.height:
+        shown = typos.select("rank", "from", "to", "fixed", "evidence").head(_SHOWN_CONFLICTS)
+        tables.append(("Likely typos", _table(shown, whole=True)))
+    return tables
+
+
+def _table(frame: pl.DataFrame, *, whole: bool = False) -> dict[str, Any]:
+    """A frame as texts for the page: shares as percent, long texts cut unless `whole`, numbers to the right."""
     numeric = [dtype.is_numeric() for dtype in frame.dtypes]
     return {
         "columns": [(name.replace("_", " "), right) for name, right in zip(frame.columns, numeric, strict=True)],
         "rows": [
-            [(_cell(name, value), right) for name, value, right in zip(frame.columns, row, numeric, strict=True)]
+            [(_cell(name, value, whole), right) for name, value, right in zip(frame.columns, row, numeric, strict=True)]
             for row in frame.head(_SHOWN_ROWS).iter_rows()
         ],
         "more": max(0, frame.height - _SHOWN_ROWS),
     }
 
 
-def _cell(column: str, value: Any) -> str:
+def _cell(column: str, value: Any, whole: bool) -> str:
     if value is not None and column.endswith("share"):
         return f"{100 * value:.2f} %"
     if isinstance(value, Iterable) and not isinstance(value, str):
         return ", ".join(map(str, value))
-    if isinstance(value, str) and len(value) > 40:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) and len(value) > 40 and not whole:
         return f"{value[:20]}… ({len(value)} characters)"
     return _number(value)
 
