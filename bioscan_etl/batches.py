@@ -24,6 +24,7 @@ from bioscan_etl.settings import Settings
 
 # Batch names become paths and Dagster partition keys (spec: orchestration).
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
+_SUFFIXES = re.compile(r"(\.(tsv|txt|csv|gz|tar|tgz|zip|jsonl|ndjson|json|parquet))+$", re.IGNORECASE)
 MARKER = "batch.json"
 BATCH_ASSETS = (
     "raw_records",
@@ -85,7 +86,7 @@ class Batch(_Entry):
 
     def locate(self, location: str) -> str:
         """An entry's location as a path or S3 address that can be opened."""
-        if storage.is_s3(location) or Path(location).is_absolute():
+        if storage.is_remote(location) or Path(location).is_absolute():
             return location
         return str(self.folder / location)
 
@@ -111,9 +112,7 @@ def check_name(name: str) -> str:
 
 def name_from_file(location: str) -> str:
     """A batch name from a records file's name: its suffixes gone, other letters as '-'."""
-    name = re.sub(r"\.(tsv|txt|csv|gz|tar|tgz|zip|jsonl|parquet)$", "", storage.base_name(location), flags=re.I)
-    while (shorter := re.sub(r"\.(tsv|txt|csv|gz|tar|tgz|zip|jsonl|parquet)$", "", name, flags=re.I)) != name:
-        name = shorter
+    name = _SUFFIXES.sub("", storage.base_name(location))
     return check_name(re.sub(r"[^A-Za-z0-9_.-]", "-", name).lstrip(".") or "batch")
 
 
@@ -151,7 +150,7 @@ def register(
     Args:
         lake: the lake to land in.
         name: batch name.
-        records: records files, local or on S3.
+        records: records files, local, on S3 or on the web.
         images: image folders, zips or S3 prefixes.
         image_manifest: CSV with processid and image_file.
         snapshot_date: date of the records' BOLD snapshot, where their names and descriptors do not say it.
@@ -186,7 +185,7 @@ def register(
 
 
 def _absolute(location: str) -> str:
-    return location if storage.is_s3(location) else str(Path(location).resolve())
+    return location if storage.is_remote(location) else str(Path(location).resolve())
 
 
 def landed(lake: Lake) -> list[str]:

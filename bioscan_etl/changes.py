@@ -35,10 +35,15 @@ def number_changes(stages: Sequence[pl.DataFrame]) -> pl.DataFrame:
         for number, frame in enumerate(stages)
     ]
     empty = schema.CHANGES.empty().select(*_COLUMNS, stage=pl.lit(0), within="step")
-    log = pl.concat([empty, *parts], how="vertical_relaxed").sort("processid", "field", "stage", "within", "rule")
-    return schema.CHANGES.conform(
-        log.with_columns(
-            step=pl.int_range(pl.len(), dtype=pl.Int32).over("processid", "field"),
-            ruleset=pl.lit(RULESET),
+    log = pl.concat([empty, *parts], how="vertical_relaxed", rechunk=True)
+    # Sorting and counting by numbers is several times as fast as by text, and moves none.
+    keys = log.select(pl.col("processid", "field", "rule").rank("dense"), "stage", "within")
+    keys = keys.with_row_index("row").sort("processid", "field", "stage", "within", "rule", maintain_order=True)
+    opens = keys.select(
+        ((pl.col("processid") != pl.col("processid").shift()) | (pl.col("field") != pl.col("field").shift())).fill_null(
+            True
         )
     )
+    place = pl.int_range(pl.len(), dtype=pl.Int32)
+    step = opens.select(place - pl.when(pl.first()).then(place).forward_fill()).to_series()
+    return schema.CHANGES.conform(log[keys["row"]].with_columns(step=step, ruleset=pl.lit(RULESET)))

@@ -1,10 +1,10 @@
-"""The command line: `bioscan-etl run | demo | check | split`.
+"""The command line: `bioscan-etl run | demo | check | split | compare | fetch`.
 
 Belongs here: arguments, progress on the terminal, exit codes. Does not belong here: anything a notebook
 would want too.
 
-Exit codes: 0 done; 1 the check found faults; 2 the command, a setting or an input cannot be used, or the run
-stopped; 130 interrupted.
+Exit codes: 0 done; 1 the check found faults, or images could not be fetched; 2 the command, a setting or an
+input cannot be used, or the run stopped; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -62,11 +62,12 @@ def _run(arguments: argparse.Namespace) -> int:
     from bioscan_etl import batches
     from bioscan_etl.lake import Lake
     from bioscan_etl.records.inspect import inspect
-    from bioscan_etl.records.sources import RecordsFile
+    from bioscan_etl.records.sources import RecordsFile, expand
     from bioscan_etl.settings import load_settings
 
     settings = load_settings(arguments.settings)
     lake = Lake(arguments.output.expanduser().resolve())
+    arguments.records = [file for location in arguments.records or () for file in expand(location)]
     names = _batch_names(arguments)
     for location in arguments.records or ():
         inspect(RecordsFile(location))
@@ -178,12 +179,79 @@ def _split(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _fetch_records(arguments: argparse.Namespace) -> int:
+    from bioscan_etl.bold.records import fetch_records
+    from bioscan_etl.settings import load_settings
+
+    settings = load_settings(arguments.settings).bold
+    with _terminal_progress() as progress:
+        done = fetch_records(arguments.query, arguments.output, settings, arguments.format, progress)
+    print(f"{done.path}: {done.records:,} records, {done.size_bytes:,} bytes, of {done.query}")
+    return 0
+
+
+def _fetch_images(arguments: argparse.Namespace) -> int:
+    from bioscan_etl.bold import processids
+    from bioscan_etl.bold.images import fetch_images
+    from bioscan_etl.settings import load_settings
+
+    settings = load_settings(arguments.settings)
+    if arguments.records:
+        wanted = processids.from_records(arguments.records, settings.records)
+    else:
+        wanted = processids.from_list(arguments.processids)
+    with _terminal_progress() as progress:
+        done = fetch_images(wanted, arguments.output, settings.bold, progress)
+    print(f"{arguments.output}: {done.fetched + done.kept:,} images of {done.wanted:,} process IDs")
+    print(f"  fetched now {done.fetched:,}, kept {done.kept:,}; which is whose: {done.index}")
+    if done.several:
+        print(f"  {done.several:,} process IDs have several images; the first by object ID was taken")
+    if done.reasons:
+        print("  " + ", ".join(f"{reason} {count:,}" for reason, count in done.reasons.items()) + f": {done.failures}")
+    if done.failed:
+        print("  run the same command again to try those that failed once more")
+    return 1 if done.failed else 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from bioscan_etl.quality.spreadsheet import write_spreadsheet
+    from bioscan_etl.records.compare import compare_files
+    from bioscan_etl.records.sources import expand
+    from bioscan_etl.settings import load_settings
+    from bioscan_etl.storage import atomic_file
+
+    output: Path = arguments.output
+    if output.suffix not in {".csv", ".parquet"}:
+        raise SourceError(f"--output {output} must end in .csv or .parquet")
+    settings = load_settings(arguments.settings).records
+    with _terminal_progress() as progress:
+        found = compare_files(expand(arguments.earlier), expand(arguments.later), settings, progress)
+    membership = output.with_name(f"{output.stem}-records{output.suffix}")
+    for path, table in ((output, found.changes), (membership, found.membership)):
+        if output.suffix == ".csv":
+            write_spreadsheet(path, table)
+        else:
+            with atomic_file(path) as stream:
+                table.write_parquet(stream)
+    added, removed = (found.membership["status"].eq(status).sum() for status in ("added", "removed"))
+    print(f"{found.shared:,} records in both, {found.changed:,} of them changed; {added:,} added, {removed:,} removed")
+    for field, changed, filled, emptied in found.fields.filter(found.fields["changed"] > 0).iter_rows():
+        print(f"  {field:<28} {changed:>9,}   filled {filled:,}, emptied {emptied:,}")
+    if found.uncompared:
+        print(f"not compared, for one snapshot has no such column: {', '.join(found.uncompared)}")
+    print(f"changes: {output}; added and removed records: {membership}")
+    return 0
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line's parser."""
     top = argparse.ArgumentParser(
         prog="bioscan-etl",
         description="Turn BOLD records and specimen images into a checked release.",
-        epilog="Exit codes: 0 done; 1 faults found by check; 2 a command, setting or input cannot be used.",
+        epilog=(
+            "Exit codes: 0 done; 1 faults found by check, or images that fetch could not get; "
+            "2 a command, setting or input cannot be used."
+        ),
     )
     top.add_argument("--version", action="version", version=f"bioscan-etl {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -197,7 +265,11 @@ def parser() -> argparse.ArgumentParser:
         ),
     )
     run.add_argument(
-        "--records", nargs="+", action="extend", metavar="FILE", help="BOLD records: TSV, .gz, .zip, .tar.gz; s3:// too"
+        "--records",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="BOLD records: TSV, JSON lines, Parquet, .gz, .zip, .tar.gz; a folder of these; s3:// and https:// too",
     )
     run.add_argument("--images", nargs="+", action="extend", metavar="DIR|ZIP|S3", help="folder, .zip or s3:// prefix")
     run.add_argument("--image-manifest", metavar="CSV", help="processid,image_file: which image is whose")
@@ -241,7 +313,65 @@ def parser() -> argparse.ArgumentParser:
     split.add_argument("--protocol", choices=("bioscan-5m",), default="bioscan-5m")
     split.add_argument("--output", type=Path, required=True, metavar="FILE", help="CSV or Parquet: processid, split")
     split.set_defaults(act=_split)
+
+    compare = commands.add_parser(
+        "compare",
+        help="what changed between two snapshots of BOLD records",
+        description=(
+            "Compare the records that two snapshots share, field by field, whatever their layouts; values are compared "
+            "in one spelling and shown as delivered. FILE gets a row per change, FILE's name with -records the process "
+            "IDs that one snapshot alone holds."
+        ),
+    )
+    compare.add_argument("earlier", metavar="EARLIER", help="a records file or a folder of them, as for run --records")
+    compare.add_argument("later", metavar="LATER", help="the same of the later snapshot")
+    compare.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv or .parquet")
+    compare.add_argument("--settings", type=Path, metavar="FILE", help="TOML with settings")
+    compare.set_defaults(act=_compare)
+    _add_fetch(commands)
     return top
+
+
+def _add_fetch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    fetch = commands.add_parser(
+        "fetch",
+        help="fetch records or images from BOLD",
+        description="Fetch what BOLD has published: records by a query, images by process ID. See docs/fetch.md.",
+    )
+    kinds = fetch.add_subparsers(dest="kind", required=True, metavar="KIND")
+
+    records = kinds.add_parser(
+        "records",
+        help="records of a query into one file",
+        description=(
+            "Download the records of a query, at most a million. After a break the same command goes on where BOLD "
+            "lets it, else starts anew; the file appears only when it is whole."
+        ),
+    )
+    records.add_argument("query", metavar="QUERY", help="terms joined by ';', as in 'tax:Culicidae;geo:Canada'")
+    records.add_argument("--output", type=Path, required=True, metavar="FILE", help="the file to write")
+    records.add_argument(
+        "--format", choices=("tsv", "json"), help="without it, json for .json, .jsonl, .ndjson, else tsv"
+    )
+    records.add_argument("--settings", type=Path, metavar="FILE", help="TOML with settings; [bold] is read")
+    records.set_defaults(act=_fetch_records)
+
+    images = kinds.add_parser(
+        "images",
+        help="images of process IDs into a folder",
+        description=(
+            "Fetch one image per process ID into a folder, with the index image_manifest.csv and the table "
+            "failures.csv. Images that stand are not fetched again. Exit code 1 where some could not be fetched."
+        ),
+    )
+    which = images.add_mutually_exclusive_group(required=True)
+    which.add_argument("processids", nargs="?", type=Path, metavar="PROCESSIDS_FILE", help="one process ID per line")
+    which.add_argument("--records", metavar="FILE", help="BOLD records whose images are wanted")
+    images.add_argument("--output", type=Path, required=True, metavar="DIR", help="the folder to fill")
+    images.add_argument(
+        "--settings", type=Path, metavar="FILE", help="TOML with settings; [bold] and [records] are read"
+    )
+    images.set_defaults(act=_fetch_images)
 
 
 def _positive(text: str) -> int:
@@ -258,6 +388,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = parsed.act(parsed)
     except BioscanError as error:
         print(f"bioscan-etl: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"bioscan-etl: {place}{error.strerror or error}; check space and permissions", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("bioscan-etl: interrupted; run the same command again to go on", file=sys.stderr)

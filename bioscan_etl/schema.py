@@ -156,7 +156,7 @@ _BATCH = Column("batch", _TEXT, "specimen batch that delivered the row", nullabl
 _RECORD_ID = Column("record_id", _TEXT, "processid.marker_code", nullable=False)
 _SOURCE = (
     Column("source_file", _TEXT, "file name of the source", nullable=False),
-    Column("source_line", pl.Int64(), "line of the source, a header being 1; row of Parquet", unit="1-based", minimum=1),
+    Column("source_line", pl.Int64(), "line, the header being 1; row of a Parquet file", unit="1-based", minimum=1),
 )
 _SNAPSHOT = Column("snapshot_date", pl.Date(), "date of the BOLD snapshot the source was taken from")
 
@@ -334,7 +334,7 @@ BOXES = Table(
         Column("blur", pl.Float64(), "variance of the Laplacian on the crop", minimum=0),
         Column("exposure", pl.Float64(), "mean grey of the crop", unit="0 to 255", minimum=0, maximum=255),
         Column("sha256", _TEXT, "sha256 of the file", unit="hex"),
-        Column("dhash", pl.UInt64(), "perceptual difference hash of the crop"),
+        Column("dhash", pl.UInt64(), "perceptual difference hash of the specimen with its surroundings"),
         Column("detector", _TEXT, "detector that found the box", nullable=False),
         Column("flags", _FLAGS, "image rules that hit", nullable=False),
         Column("detail", _TEXT, "why the image is unreadable"),
@@ -357,7 +357,7 @@ CHECKED_BARCODES = Table(
         _PROCESSID,
         Column("nuc", _TEXT, "nucleotides as delivered"),
         Column("dna_barcode", _TEXT, "upper case, end gaps removed, internal gaps as N", pattern="^[A-Z]+$"),
-        Column("barcode", _TEXT, "dna_barcode with IUPAC codes as N, as released, stripped of N at both ends: a barcode's identity"),
+        Column("barcode", _TEXT, "a barcode's identity: dna_barcode as released (codes as N), without N at its ends"),
         Column("dna_bin", _TEXT, "Barcode Index Number", pattern=BIN_PATTERN),
         Column("barcode_length", pl.Int32(), "length of `barcode`", unit="bp", minimum=0),
         Column("unambiguous_run", pl.Int32(), "longest run of A, C, G, T", unit="bp", minimum=0),

@@ -2,13 +2,19 @@
 
 Belongs here: joining the per-batch tables, choosing the record and the image that stand for a specimen, and
 the gates. Does not belong here: the checks themselves; their flags arrive with the batch tables.
+
+Millions of specimens with all their texts do not fit into memory. What the whole corpus decides (which record
+and image stand, duplicates, conflicts, spellings of provinces) is worked out from the few columns it needs;
+the wide rows are put together in slices of process IDs, by which all tables are sorted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 
@@ -20,6 +26,14 @@ from bioscan_etl.geography.provinces import unify_provinces
 from bioscan_etl.images.quality import duplicate_flags
 from bioscan_etl.records.supersede import latest
 from bioscan_etl.settings import Settings
+from bioscan_etl.slices import Slice, in_slices
+
+_RECORD = (
+    *("processid", "sampleid", "record_id", "batch", "source_file", "source_line", "snapshot_date"),
+    *("identification_method", "index_bioscan_1M_insect", "image_measurement_value"),
+)
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +50,35 @@ class BatchTables:
     boxes: Path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Specimens:
     """What `assemble` makes.
 
     Attributes:
-        specimens: `schema.SPECIMENS`, sorted by process ID.
+        parts: what makes the specimens.
         set_aside: `schema.SET_ASIDE` of all batches, superseded rows included.
         rejects: `schema.REJECTS` of all batches.
         changes: columns of `schema.CHANGES` without `ruleset`: what the barcode and geography rules changed.
     """
 
-    specimens: pl.DataFrame
+    parts: Parts
     set_aside: pl.DataFrame
     rejects: pl.DataFrame
     changes: pl.DataFrame
 
+    @cached_property
+    def specimens(self) -> pl.DataFrame:
+        """`schema.SPECIMENS`, sorted by process ID, in memory: for corpora that fit."""
+        return self.lazy().collect()
 
-def _concat(paths: Sequence[Path], table: schema.Table) -> pl.DataFrame:
+    def lazy(self) -> pl.LazyFrame:
+        """`schema.SPECIMENS`, sorted by process ID, put together as it is read: to be sunk into a file."""
+        return in_slices(schema.SPECIMENS, self.parts.standing["processid"], self.parts.within)
+
+
+def _scan(paths: Sequence[Path], table: schema.Table) -> pl.LazyFrame:
     frames = [pl.scan_parquet(path).select(table.names()) for path in paths]
-    return pl.concat(frames).collect() if frames else table.empty()
+    return pl.concat(frames) if frames else table.empty().lazy()
 
 
 def choose_images(boxes: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
@@ -65,16 +88,18 @@ def choose_images(boxes: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
     records-only delivery so keeps the image that an earlier one brought.
 
     Args:
-        boxes: `schema.BOXES` of all batches.
+        boxes: `schema.BOXES` of all batches; only processid and batch are needed.
         kept: processid, batch, snapshot_date of the records that stand.
 
     Returns:
-        `schema.BOXES` rows, one per process ID at most.
+        Rows of `boxes`, one per process ID at most, sorted by process ID.
     """
+    several = boxes.select(pl.col("processid").is_duplicated()).to_series()
+    contested = boxes.filter(several)
     own = kept.select("processid", own_batch="batch")
     age = kept.group_by("batch").agg(newest=pl.col("snapshot_date").max())
-    return (
-        boxes.join(own, on="processid", how="left")
+    chosen = (
+        contested.join(own, on="processid", how="left")
         .join(age, on="batch", how="left")
         .sort(
             "processid",
@@ -85,8 +110,8 @@ def choose_images(boxes: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
             nulls_last=True,
         )
         .unique("processid", keep="first", maintain_order=True)
-        .select(schema.BOXES.names())
     )
+    return pl.concat([boxes.filter(~several), chosen.select(boxes.columns)]).sort("processid")
 
 
 def gates(settings: Settings) -> list[pl.Expr]:
@@ -116,80 +141,135 @@ def assemble(batches: Sequence[BatchTables], settings: Settings) -> Specimens:
     """One row per specimen from all batches; the result does not depend on their order.
 
     Args:
-        batches: the tables of each batch.
-        settings: gates and image duplicate thresholds are read.
+        batches: the tables of each batch, sorted by process ID.
+        settings: gates, images and barcodes are read.
 
     Returns:
         Specimens, set-aside rows, rejects and changes.
     """
     batches = sorted(batches, key=lambda tables: tables.batch)
-    kept, superseded = latest(_concat([b.records for b in batches], schema.RECORDS))
-    set_aside = pl.concat([_concat([b.set_aside for b in batches], schema.SET_ASIDE), superseded])
-    rejects = _concat([b.rejects for b in batches], schema.REJECTS)
+    records, superseded = latest(_scan([b.records for b in batches], schema.RECORDS))
+    set_aside = pl.concat([_scan([b.set_aside for b in batches], schema.SET_ASIDE).collect(), superseded])
+    rejects = _scan([b.rejects for b in batches], schema.REJECTS).collect()
 
-    frame = kept.select(
-        "processid",
-        "sampleid",
-        "record_id",
-        "batch",
-        "source_file",
-        "source_line",
-        "snapshot_date",
-        "identification_method",
-        "index_bioscan_1M_insect",
-        delivered_measurement="image_measurement_value",
-    ).with_columns(pl.col("index_bioscan_1M_insect").cast(pl.Int64, strict=False))
-    standing = kept.select("processid", "batch")
+    standing = records.select("processid", "batch", "snapshot_date").collect()
+    checked = (
+        _scan([b.barcodes for b in batches], schema.CHECKED_BARCODES),
+        _scan([b.geography for b in batches], schema.CHECKED_GEOGRAPHY),
+        _scan([b.names for b in batches], schema.NORMALISED_NAMES),
+    )
     barcodes, geography, names = (
-        _concat(paths, table).join(standing, on=["processid", "batch"], how="semi")
-        for paths, table in (
-            ([b.barcodes for b in batches], schema.CHECKED_BARCODES),
-            ([b.geography for b in batches], schema.CHECKED_GEOGRAPHY),
-            ([b.names for b in batches], schema.NORMALISED_NAMES),
-        )
+        table.join(standing.lazy(), on=["processid", "batch"], how="semi") for table in checked
     )
-    flags = [checked.select("processid", "flags") for checked in (barcodes, geography, names)]
-    for checked in (barcodes, geography, names):
-        frame = frame.join(checked.drop("batch", "flags"), on="processid", how="left", validate="1:1")
-
-    images = choose_images(_concat([b.boxes for b in batches], schema.BOXES), kept)
-    images = images.join(kept, on="processid", how="semi")
-    flags += [images.select("processid", "flags"), duplicate_flags(images, settings.images)]
-    frame = frame.join(
-        images.drop("flags", "detail").rename({"batch": "image_batch", "status": "image_status"}),
-        on="processid",
-        how="left",
-        validate="1:1",
+    boxes = _scan([b.boxes for b in batches], schema.BOXES)
+    images = choose_images(boxes.select("processid", "batch").collect(), standing)
+    duplicates = duplicate_flags(
+        boxes.select("processid", "batch", "sha256", "dhash")
+        .join(images.lazy(), on=["processid", "batch"], how="semi")
+        .join(standing.lazy(), on="processid", how="semi")
+        .collect(),
+        settings.images,
     )
-    frame = _measure(frame)
-    frame, unified = unify_provinces(frame)
-    changes = pl.concat([barcode_changes(kept.lazy(), barcodes), geography_changes(geography), unified])
-    changes = changes.with_columns(step=pl.int_range(pl.len(), dtype=pl.Int32).over("processid", "field"))
-    flags.append(corpus_flags(frame.select("processid", "barcode", "species", "dna_bin")))
-    all_flags = (
-        pl.concat([f.select("processid", "flags") for f in flags])
-        .explode("flags")
-        .drop_nulls()
-        .group_by("processid")
-        .agg(pl.col("flags").unique().sort())
-    )
-    frame = frame.join(all_flags, on="processid", how="left").with_columns(
-        pl.col("flags").fill_null(pl.lit([], dtype=pl.List(pl.String)))
-    )
-    held = gates(settings)
-    frame = frame.with_columns(
-        gates=pl.concat_list(
-            pl.when(gate).then(pl.lit(gate.meta.output_name())).otherwise(None) for gate in held
-        ).list.drop_nulls()
-    )
-    if not settings.gates.require_image:
-        frame = _without_unaccepted_images(frame, settings)
+    places = geography.select("processid", "country", "province_state").collect().sort("processid")
+    places, unified = unify_provinces(places)
     return Specimens(
-        schema.SPECIMENS.conform(frame.sort("processid")),
+        Parts(
+            standing=standing.select("processid", "batch"),
+            images=images,
+            records=records,
+            checked=checked,
+            boxes=boxes,
+            provinces=places.select("processid", "province_state"),
+            flags=(duplicates, _conflicts(barcodes, names, settings)),
+            settings=settings,
+        ),
         schema.SET_ASIDE.conform(set_aside.sort("processid", "batch", "source_file", "source_line")),
         schema.REJECTS.conform(rejects.sort("batch", "source_file", "source_line", nulls_last=True)),
-        changes,
+        _changes(records, barcodes, geography, unified),
     )
+
+
+def _conflicts(barcodes: pl.LazyFrame, names: pl.LazyFrame, settings: Settings) -> pl.DataFrame:
+    labels = names.select("processid", "species", "order").collect()
+    frame = barcodes.select("processid", "barcode", "dna_bin").collect()
+    flags = corpus_flags(frame.join(labels, on="processid", how="left", maintain_order="left"), settings.barcodes)
+    return flags.filter(pl.col("flags").list.len() > 0)
+
+
+def _changes(
+    records: pl.LazyFrame, barcodes: pl.LazyFrame, geography: pl.LazyFrame, unified: pl.DataFrame
+) -> pl.DataFrame:
+    """What the barcode and geography rules changed; only rows that may have changed are read whole."""
+    flagged = barcodes.filter(pl.col("flags").list.len() > 0).collect()
+    moved = geography.filter(
+        (pl.col("flags").list.len() > 0)
+        | pl.col("country_verbatim").ne_missing(pl.col("country"))
+        | pl.col("province_verbatim").ne_missing(pl.col("province_state"))
+    ).collect()
+    changes = pl.concat([barcode_changes(records, flagged), geography_changes(moved), unified])
+    return changes.with_columns(step=pl.int_range(pl.len(), dtype=pl.Int32).over("processid", "field"))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What specimens are put together from.
+
+    Attributes:
+        standing: processid, batch of the records that stand, sorted by processid.
+        images: processid, batch of the images that stand, sorted by processid.
+        records: `schema.RECORDS` that stand.
+        checked: the checked barcodes, geography and names of all batches.
+        boxes: `schema.BOXES` of all batches.
+        provinces: processid, province_state as unified, sorted by processid.
+        flags: processid, flags (sorted lists of rule ids) that the corpus raised; sorted by processid, not of all.
+        settings: gates are read.
+    """
+
+    standing: pl.DataFrame
+    images: pl.DataFrame
+    records: pl.LazyFrame
+    checked: tuple[pl.LazyFrame, ...]
+    boxes: pl.LazyFrame
+    provinces: pl.DataFrame
+    flags: tuple[pl.DataFrame, ...]
+    settings: Settings
+
+    def within(self, part: Slice) -> pl.DataFrame:
+        """The specimens of a slice of process IDs, `schema.SPECIMENS`, sorted."""
+        standing, chosen = part.of(self.standing).lazy(), part.of(self.images).lazy()
+        lazy = [
+            self.records.filter(part.condition).select(_RECORD),
+            *(
+                table.filter(part.condition).join(standing, on=["processid", "batch"], how="semi").drop("batch")
+                for table in self.checked
+            ),
+            self.boxes.filter(part.condition).join(chosen, on=["processid", "batch"], how="semi"),
+        ]
+        records, *checked, boxes = pl.collect_all(lazy)
+        frame = records.with_columns(pl.col("index_bioscan_1M_insect").cast(pl.Int64, strict=False)).rename(
+            {"image_measurement_value": "delivered_measurement"}
+        )
+        images = boxes.drop("detail").rename({"batch": "image_batch", "status": "image_status"})
+        raised = [part.of(table) for table in self.flags]
+        for table in (*checked, images):
+            frame = frame.join(table.drop("flags"), on="processid", how="left", validate="1:1")
+            raised.append(table.filter(pl.col("flags").list.len() > 0).select("processid", "flags"))
+        frame = frame.drop("province_state").join(part.of(self.provinces), on="processid", how="left")
+        all_flags = pl.concat(raised).explode("flags").group_by("processid").agg(pl.col("flags").unique().sort())
+        frame = (
+            _measure(frame)
+            .join(all_flags, on="processid", how="left")
+            .with_columns(pl.col("flags").fill_null(pl.lit([], dtype=pl.List(pl.String))))
+        )
+        held = gates(self.settings)
+        frame = frame.with_columns(
+            gates=pl.concat_list(
+                pl.when(gate).then(pl.lit(gate.meta.output_name())).otherwise(None) for gate in held
+            ).list.drop_nulls()
+        )
+        if not self.settings.gates.require_image:
+            frame = _without_unaccepted_images(frame, self.settings)
+        return frame.sort("processid")
 
 
 def _measure(frame: pl.DataFrame) -> pl.DataFrame:
@@ -224,11 +304,12 @@ def _without_unaccepted_images(frame: pl.DataFrame, settings: Settings) -> pl.Da
     return frame.with_columns(pl.when(accepted).then(pl.col(name)).alias(name) for name in released)
 
 
-def accepted(specimens: pl.DataFrame) -> pl.DataFrame:
+def accepted(specimens: Frame) -> Frame:
     """Specimens that no gate holds."""
     return specimens.filter(pl.col("gates").list.len() == 0).drop("gates")
 
 
-def quarantine(specimens: pl.DataFrame) -> pl.DataFrame:
+def quarantine(specimens: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """Specimens that a gate holds, in `schema.QUARANTINE`, sorted by process ID."""
-    return schema.QUARANTINE.conform(specimens.filter(pl.col("gates").list.len() > 0).sort("processid"))
+    held = specimens.lazy().filter(pl.col("gates").list.len() > 0).select(schema.QUARANTINE.names())
+    return schema.QUARANTINE.conform(held.sort("processid").collect())

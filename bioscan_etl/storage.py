@@ -1,10 +1,10 @@
-"""Where bytes live: a local folder or an S3 prefix, behind the same few functions.
+"""Where bytes live: a local folder, an S3 prefix or a web address, behind the same few functions.
 
 Belongs here: listing, reading, hashing and atomic writing. Does not belong here: what the bytes mean, and
 where in the lake an output goes (`bioscan_etl.lake`).
 
-A location is a local path or `s3://bucket/key`. S3 is read with boto3's standard credentials; the
-environment variable AWS_ENDPOINT_URL points it at another S3-compatible server.
+A location is a local path, `s3://bucket/key` or, for single files, an http(s) address. S3 is read with boto3's
+standard credentials; the environment variable AWS_ENDPOINT_URL points it at another S3-compatible server.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import IO, Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 from bioscan_etl.errors import SourceError
+from bioscan_etl.web import WebReader, is_web, name_of
 
 _BLOCK = 1 << 20
 
@@ -40,9 +41,14 @@ def is_s3(location: str) -> bool:
     return location.startswith("s3://")
 
 
+def is_remote(location: str) -> bool:
+    """Whether a location is on S3 or the web, and so no local path."""
+    return is_s3(location) or is_web(location)
+
+
 def base_name(location: str) -> str:
-    """The last part of a location's path."""
-    return location.rstrip("/").rsplit("/", 1)[-1]
+    """The last part of a location's path; of a web address without its query."""
+    return name_of(location) if is_web(location) else location.rstrip("/").rsplit("/", 1)[-1]
 
 
 def split_s3(location: str) -> tuple[str, str]:
@@ -132,6 +138,8 @@ def open_binary(location: str) -> BinaryIO:
     """
     if is_s3(location):
         return io.BufferedReader(_S3Reader(location), buffer_size=8 * _BLOCK)
+    if is_web(location):
+        return io.BufferedReader(WebReader(location), buffer_size=_BLOCK)
     try:
         return Path(location).open("rb")
     except OSError as error:

@@ -58,7 +58,7 @@ def ordered_sizes(group):
     return [(counts.index[i], int(counts.iloc[i])) for i in order]
 
 
-def choose(group, target_of, lower, upper_of, bound_of, soft, soft2, g):  # noqa: PLR0912, PLR0917
+def choose(group, target_of, lower, upper_of, bound_of, soft, soft2, g):  # noqa: PLR0912
     n = len(group)
     t = target_of(n)
     left = ordered_sizes(group)

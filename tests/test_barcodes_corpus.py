@@ -1,10 +1,13 @@
 """Contradictions between records of one barcode."""
 
+import numpy as np
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan_etl.barcodes.corpus import corpus_flags
+from bioscan_etl.barcodes.corpus import corpus_flags, same_barcode
+from bioscan_etl.demo.sequences import as_text, haplotypes, lineage_tree
+from bioscan_etl.settings import BarcodeSettings
 
 SCHEMA = {"processid": pl.String, "barcode": pl.String, "species": pl.String, "dna_bin": pl.String}
 
@@ -58,3 +61,29 @@ def test_flags_follow_from_the_sets_of_labels(rows):
         expected = ["BARCODE_SEVERAL_BINS"] * (len({row[2] for row in same} - {None}) > 1)
         expected += ["BARCODE_SEVERAL_SPECIES"] * (len({row[1] for row in same} - {None}) > 1)
         assert found.to_list() == expected
+
+
+def test_misplaced_barcodes_are_flagged_where_they_are_looked_for():
+    rng = np.random.default_rng(1)
+    two = np.arange(2)
+    cluster = np.repeat(two, 4)
+    texts = as_text(haplotypes(rng, lineage_tree(rng, two, two, two), cluster, cluster < 0))
+    orders = ["Diptera"] * 3 + ["Hymenoptera"] * 5
+    specimens = pl.DataFrame(
+        {"processid": [f"P{n}" for n in range(8)], "barcode": texts, "order": orders}
+    ).with_columns(species=pl.lit(None, pl.String), dna_bin=pl.lit(None, pl.String))
+    found = corpus_flags(specimens, BarcodeSettings())
+    assert found.filter(pl.col("flags").list.len() > 0).rows() == [("P3", ["BARCODE_MISPLACED"])]
+    assert corpus_flags(specimens)["flags"].list.len().sum() == 0
+
+
+@given(st.lists(st.sampled_from([None, "", "A", "AC", "ACG"]), max_size=12))
+def test_equal_barcodes_have_the_number_of_the_first(barcodes):
+    numbers = same_barcode(pl.Series("barcode", barcodes, dtype=pl.String))
+    assert numbers.to_list() == [None if one is None else barcodes.index(one) for one in barcodes]
+
+
+def test_barcodes_of_one_hash_are_told_apart(monkeypatch):
+    barcodes = pl.Series(["A", "C", "A", None, "C"])
+    monkeypatch.setattr(pl.Series, "hash", lambda self: pl.Series([7] * len(self), dtype=pl.UInt64))
+    assert same_barcode(barcodes).to_list() == [0, 1, 0, None, 1]

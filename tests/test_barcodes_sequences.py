@@ -76,3 +76,19 @@ def test_letters_as_delivered(nuc, aligned, invalid):
 
 def test_codes_become_n_and_nothing_else():
     assert value(sequences.codes_as_n(pl.lit("ACGTNRYKM"))) == "ACGTNNNNN"
+
+
+@given(st.text("ACGTNRac-7 ", max_size=30))
+def test_the_stretch_of_a_final_sequence_is_what_is_left_of_it(nuc):
+    frame = pl.DataFrame({"nuc": [nuc]}).select(
+        final=sequences.is_final(pl.col("nuc")),
+        stretch=sequences.within_end_gaps(pl.col("nuc")),
+        letters=sequences.gaps_as_n(sequences.without_end_gaps(pl.col("nuc"))),
+        invalid=sequences.has_invalid_letters(pl.col("nuc")),
+    )
+    final, stretch, letters, invalid = frame.row(0)
+    assert stretch == nuc.strip("-")
+    if final:
+        assert stretch == letters
+        assert not invalid
+        assert "-" not in stretch

@@ -1,6 +1,7 @@
 """Batches: markers, fingerprints, pins."""
 
 import datetime as dt
+import hashlib
 import shutil
 
 import pytest
@@ -147,3 +148,15 @@ def test_a_pin_names_whole_batches_and_notices_when_one_changes(lake):
         batches.load_pin(lake, pin.digest)
     with pytest.raises(LakeError, match="no digest"):
         batches.load_pin(lake, "../../etc/passwd")
+
+
+def test_records_on_the_web_are_landed_by_their_content(tmp_path, web_folder):
+    (tmp_path / "a.tsv").write_bytes(b"rows")
+    address = web_folder(tmp_path) + "/a.tsv?token=x"
+    lake = Lake(tmp_path / "lake")
+    batch = batches.register(lake, "b1", [address])
+    assert batch.records[0].location == address
+    assert batch.locate(address) == address
+    assert batch.records[0].sha256 == hashlib.sha256(b"rows").hexdigest()
+    assert batch.fingerprint == batches.register(lake, "b1", [str(tmp_path / "a.tsv")]).fingerprint
+    assert batches.name_from_file(address) == "a"

@@ -208,7 +208,7 @@ def test_bad_rows_and_images_are_counted_and_nothing_else_is_lost(tmp_path):
     records = tmp_path / "plate.tsv.gz"
     good = [f"GOOD{n:03}-26" for n in range(20)]
     text = records_text(*good, "../../x", "SHORT1-26", drop_last={"SHORT1-26"})
-    records.write_bytes(gzip.compress(text.encode())[:-10])
+    records.write_bytes(gzip.compress(text.encode())[:-9])
     images = tmp_path / "images"
     images.mkdir()
     (images / "GOOD000-26.jpg").write_text("this is no image")
@@ -338,3 +338,17 @@ def test_with_the_stable_protocol_no_record_moves_when_the_corpus_grows(tmp_path
     assert pl.read_parquet(output / "releases" / "latest" / "partition_moves.parquet").is_empty()
     assert "nothing changed" in command("run", "--output", output, "--settings", settings, check=0).stdout
     command("check", output / "releases" / "latest", check=0)
+
+
+def test_a_folder_of_records_stands_for_its_files(tmp_path, capsys):
+    from bioscan_etl.cli import main
+
+    folder = tmp_path / "delivery"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("x")
+    arguments = ["run", "--records", str(folder), "--output", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert "holds no records file among 1 files" in capsys.readouterr().err
+    (folder / "BOLD_Public.21-Jun-2024.tsv").write_text("a\tb\n1\t2\n")
+    assert main(arguments) == 2
+    assert "BOLD_Public.21-Jun-2024.tsv has an unknown layout" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from bioscan_etl.demo.geography import SITES, points_around
 from bioscan_etl.demo.kinds import KINDS, Report
 from bioscan_etl.demo.layouts import LAYOUT_2023, LAYOUT_2024, LAYOUT_2025
 from bioscan_etl.errors import SourceError
+from bioscan_etl.schema import RANKS
 
 _REAL = {
     "BOLD_Public.18-Dec-2023.head.tsv": LAYOUT_2023,
@@ -89,6 +90,47 @@ def test_images_have_the_same_bytes_too_and_an_earlier_corpus_is_replaced(demo, 
 def test_every_kind_is_planted(demo, truth):
     assert set(demo[0].planted) == set(KINDS) == set(truth["kind"])
     assert sum(demo[0].planted.values()) == truth.height
+
+
+@pytest.mark.parametrize("specimens", [1, 3, 40])
+def test_small_corpora_plant_what_fits(tmp_path, specimens):
+    summary = write_demo(tmp_path, specimens, 2)
+    truth = pl.read_parquet(tmp_path / "truth" / "truth.parquet")
+    assert set(summary.planted) == set(truth["kind"])
+    assert set(summary.planted) | set(summary.left_out) == set(KINDS)
+    assert not set(summary.planted) & set(summary.left_out)
+    for kind in KINDS.values():
+        if kind.report == Report.REJECT:
+            assert summary.planted[kind.id] >= 1
+    for batch in summary.batches:
+        assert all(path.is_file() for path in batch.records)
+        if batch.images is not None:
+            assert batch.images.exists()
+    if specimens == 40:
+        clean = pl.read_parquet(tmp_path / "truth" / "clean.parquet")
+        assert clean.height >= 8
+        of_rows_and_images = (Report.SET_ASIDE, Report.IMAGE_INDEX, Report.BOX)
+        left_out = {kind for kind in summary.left_out if KINDS[kind].report in of_rows_and_images}
+        assert not left_out
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("specimens", [300, 650])
+def test_every_kind_finds_room_whatever_the_seed(tmp_path, specimens, seed):
+    planted = set(write_demo(tmp_path, specimens, seed, images=False).planted)
+    of_images = {kind for kind, fact in KINDS.items() if fact.report in {Report.IMAGE_INDEX, Report.BOX}}
+    missing = set(KINDS) - planted - of_images
+    assert missing <= {
+        *("touches_border", "blurred", "badly_exposed", "fragment", "exact_duplicate_image", "near_duplicate_image"),
+        *("image_turned", "image_png", "image_status", "no_image"),
+    }
+
+
+def test_clean_specimens_come_with_their_sound_values(demo, truth):
+    clean = pl.read_parquet(demo[1] / "truth" / "clean.parquet")
+    assert {"nuc", "bin_uri", "country/ocean", "coord-lat", *RANKS} < set(clean.columns)
+    assert clean["nuc"].str.contains("^[ACGT]{658}$").all()
+    assert clean["order"].null_count() == 0
 
 
 def test_batches_lie_where_the_summary_says(demo):
@@ -266,7 +308,7 @@ def test_somebody_elses_batches_are_left_alone(tmp_path):
     assert own.read_text() == "mine"
 
 
-@pytest.mark.parametrize("arguments", [{"specimens": 10}, {"seed": -1}])
+@pytest.mark.parametrize("arguments", [{"specimens": 0}, {"seed": -1}])
 def test_impossible_corpora_are_refused_before_anything_is_written(tmp_path, arguments):
     with pytest.raises(SourceError):
         write_demo(tmp_path / "new", **arguments)

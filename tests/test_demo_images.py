@@ -9,6 +9,9 @@ from PIL import Image
 
 from bioscan_etl.demo.images import Studio, as_jpeg, as_png, as_turned_jpeg, nearly_same
 from bioscan_etl.demo.insects import KINDS, draw_insect
+from bioscan_etl.images.detect import Detection
+from bioscan_etl.images.segmentation import SegmentationDetector
+from bioscan_etl.settings import ImageSettings
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def test_faults_are_what_their_names_say(studio):
     assert (empty.box, empty.area, empty.specimens) == (None, 0, 0)
     assert _take(studio, 1, "two_specimens").specimens == 2
     cut = _take(studio, 1, "cut_off").box
-    assert cut[0] == 0 or cut[2] == 1024
+    assert cut[1] == 0 or cut[3] == 768
     x0, y0, x1, y1 = _take(studio, 1, "fragment").box
     assert (x1 - x0) * (y1 - y0) < 0.002 * 1024 * 768
     assert _take(studio, 1, "dark").pixels.mean() < 62
@@ -89,3 +92,23 @@ def test_insects_of_every_kind_grow_with_their_length(kind):
         assert opacity.max() <= 1
         assert opacity[0].any(), "cut to its outline"
         assert opacity[:, 0].any(), "cut to its outline"
+
+
+@pytest.mark.slow
+def test_the_baseline_is_sure_of_sound_pictures_and_sees_every_fault():
+    settings = ImageSettings()
+    detector = SegmentationDetector(settings)
+
+    def detected(number: int, fault: str = "") -> Detection:
+        pixels = _take(studios[number % 2], number, fault).pixels
+        return detector.detect(np.ascontiguousarray(pixels[..., ::-1]))
+
+    studios = [Studio(71, 8), Studio(72, 8)]
+    sound = [detected(number) for number in range(40)]
+    assert {found.status for found in sound} == {"detected"}
+    assert all(min(found.box[:2]) > 0 and found.box[2] < 1024 and found.box[3] < 768 for found in sound)
+    statuses = {"empty_well": {"empty"}, "two_specimens": {"multiple"}, "cut_off": {"detected"}}
+    for fault, expected in statuses.items():
+        assert {detected(number, fault).status for number in range(4)} == expected
+    hard = [detected(number, "hard").confidence for number in range(10)]
+    assert np.mean(hard) < 0.6 * np.mean([found.confidence for found in sound])

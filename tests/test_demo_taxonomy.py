@@ -6,18 +6,17 @@ import numpy as np
 import pytest
 
 from bioscan_etl.demo.taxonomy import (
-    MINIMUM_SPECIMENS,
+    BASE_SPECIMENS,
     PLACEHOLDERS,
     bin_name,
     build_taxonomy,
     cluster_members,
     genus_name,
 )
-from bioscan_etl.errors import SourceError
 from bioscan_etl.schema import BIN_PATTERN, RANKS
 
 
-@pytest.mark.parametrize("specimens", [MINIMUM_SPECIMENS, 300, 301, 1000, 20_000])
+@pytest.mark.parametrize("specimens", [1, 2, 7, 40, 60, 299, BASE_SPECIMENS, 301, 1000, 20_000])
 def test_sizes_sum_to_the_specimens_asked_for(specimens):
     taxonomy = build_taxonomy(np.random.default_rng(1), specimens)
     assert taxonomy.clusters["size"].sum() == specimens
@@ -25,9 +24,17 @@ def test_sizes_sum_to_the_specimens_asked_for(specimens):
     assert taxonomy.clusters["bin"].n_unique() == taxonomy.clusters.height
 
 
-def test_too_few_specimens_are_an_error_that_says_how_many():
-    with pytest.raises(SourceError, match=f"give {MINIMUM_SPECIMENS} or more"):
-        build_taxonomy(np.random.default_rng(1), MINIMUM_SPECIMENS - 1)
+def test_small_corpora_get_the_groups_that_fit_and_whole_ones_only():
+    whole = {"conflict": 4, "inferred": 4, "majority": 11, "typo": 12, "decomposed": 2}
+    for specimens in range(1, BASE_SPECIMENS, 13):
+        clusters = build_taxonomy(np.random.default_rng(1), specimens).clusters
+        roles = set(clusters["role"])
+        for role, size in whole.items():
+            assert set(clusters.filter(clusters["role"] == role)["size"]) <= {size}
+        for pair in ("similar", "homonym"):
+            assert (f"{pair}_a" in roles) == (f"{pair}_b" in roles)
+        if specimens >= 40:
+            assert {"conflict", "inferred", "seen", "dark"} <= roles
 
 
 def test_each_name_has_one_parent_but_the_homonym():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bioscan_etl.images.crop import crop, encode_jpeg, inside, resize_short
+from bioscan_etl.images.crop import crop, encode_jpeg, inside, resize_short, surroundings
 from bioscan_etl.settings import ImageSettings
 
 SETTINGS = ImageSettings()
@@ -110,3 +110,15 @@ def test_jpeg_is_baseline_420_without_metadata_and_repeatable() -> None:
     Image.fromarray(image).save(plain, "JPEG", quality=75)
     assert opened.quantization == Image.open(plain).quantization
     assert len(encode_jpeg(image, ImageSettings(jpeg_quality=95))) > len(data)
+
+
+@pytest.mark.parametrize("box", [(100, 100, 160, 140), (100, 100, 140, 160), (0, 0, 50, 80), (180, 180, 200, 200)])
+def test_surroundings_are_never_turned_and_stay_inside(box: tuple[int, int, int, int]) -> None:
+    image = np.arange(200 * 200 * 3, dtype=np.uint32).astype(np.uint8).reshape(200, 200, 3)
+    part = surroundings(image, box, ImageSettings())
+    side = 1.4 * max(box[2] - box[0], box[3] - box[1])
+    assert 0 < part.shape[0] <= side + 2
+    assert 0 < part.shape[1] <= side + 2
+    assert np.shares_memory(part, image)
+    wider = surroundings(image, (box[0], box[1], box[2] + 1, box[3]), ImageSettings())
+    assert abs(wider.shape[0] - part.shape[0]) <= 2

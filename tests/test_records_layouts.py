@@ -1,7 +1,7 @@
 import pytest
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.records.layouts import ALIASES, GENERATIONS, REQUIRED, recognise
+from bioscan_etl.records.layouts import ALIASES, GENERATIONS, REQUIRED, extend, recognise
 from bioscan_etl.schema import BCDM, RANKS, RECORDS
 
 _V2023 = """
@@ -130,3 +130,14 @@ def test_aliases_lead_to_columns_of_the_schema():
     assert len({source for source, _ in ALIASES}) == len(ALIASES)
     assert set(REQUIRED) <= set(RECORDS.names())
     assert len({kind.name for kind in GENERATIONS}) == len(GENERATIONS)
+
+
+def test_late_columns_go_where_their_name_and_the_beginning_say():
+    layout = recognise([*REQUIRED, "mood"])
+    both = extend(layout, ["tribe", "country", "age"])
+    assert both.header == (*layout.header, "age", "country", "tribe")
+    assert both.targets[-3:] == ("extra:age", "extra:country", "tribe")
+    assert both.extra == ("mood", "age", "country")
+    assert "tribe" in layout.absent
+    assert "tribe" not in both.absent
+    assert extend(recognise([*REQUIRED, "country"]), ["country/ocean"]).targets[-1] == "extra:country/ocean"

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.records.sources import DamagedError, Descriptor, Entry, RecordsFile, entries
+from bioscan_etl.records.sources import DamagedError, Descriptor, Entry, RecordsFile, entries, expand
 
 TEXT = b"".join(b"%d\t%d\tACGTACGT\n" % (number, number * 7919 % 1000) for number in range(60_000))
 
@@ -146,3 +146,44 @@ def test_absent_file():
 
 def test_name_of_a_file():
     assert RecordsFile("s3://bucket/folder/a.tsv").name == "a.tsv"
+
+
+def test_a_folder_stands_for_the_records_files_in_it(tmp_path):
+    for name in ("b.tsv", "a/x.tsv.gz", "a/y.JSONL", "c.parquet", "d.tar.gz", "e.zip"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    for name in ("x.datapackage.json", "readme.txt", ".hidden.tsv", "sums.sha256"):
+        (tmp_path / name).write_bytes(b"x")
+    names = ["a/x.tsv.gz", "a/y.JSONL", "b.tsv", "c.parquet", "d.tar.gz", "e.zip"]
+    assert expand(str(tmp_path)) == [str(tmp_path / name) for name in names]
+    assert expand(str(tmp_path / "readme.txt")) == [str(tmp_path / "readme.txt")]
+    assert expand("https://host/folder/") == ["https://host/folder/"]
+
+
+def test_a_folder_without_records_files(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"x")
+    with pytest.raises(SourceError, match="holds no records file among 1 files"):
+        expand(str(tmp_path))
+
+
+def test_plain_files_name_their_path_and_packed_ones_do_not(write):
+    for name, data, known in (("a.tsv", TEXT, True), ("a.gz", gzip.compress(TEXT), False)):
+        path = write(name, data)
+        (entry,) = entries(str(path))
+        assert (entry.path == path) == known
+
+
+def test_s3(s3):
+    s3.put_object(Bucket="deliveries", Key="bold/2025/a.tsv.gz", Body=gzip.compress(TEXT))
+    s3.put_object(Bucket="deliveries", Key="bold/2025/b.zip", Body=zipped([("b.tsv", b"b")]))
+    s3.put_object(Bucket="deliveries", Key="bold/2025/c.tar.gz", Body=tar([("c.tsv", TEXT)], compress=True))
+    s3.put_object(Bucket="deliveries", Key="bold/2025/readme.txt", Body=b"no")
+    found = expand("s3://deliveries/bold/2025/")
+    assert [RecordsFile(location).name for location in found] == ["a.tsv.gz", "b.zip", "c.tar.gz"]
+    assert [opened(location) for location in found] == [
+        ({"a.tsv.gz": TEXT}, None),
+        ({"b.tsv": b"b"}, None),
+        ({"c.tsv": TEXT}, None),
+    ]
+    with pytest.raises(SourceError, match="check the bucket, the key"):
+        opened("s3://deliveries/bold/none.tsv")

@@ -186,3 +186,12 @@ def test_no_batches_is_an_empty_corpus():
     found = assemble([], Settings())
     assert found.specimens.equals(schema.SPECIMENS.empty())
     assert found.set_aside.height == found.rejects.height == 0
+
+
+def test_specimens_are_the_same_read_lazily_and_in_memory(write, tmp_path):
+    found = assemble([write("b", OLD, ["A-1", "A-2", "A-3"], images={"A-2": "detected"})], Settings())
+    found.lazy().sink_parquet(tmp_path / "specimens.parquet")
+    assert pl.read_parquet(tmp_path / "specimens.parquet").equals(found.specimens)
+    held = quarantine(pl.scan_parquet(tmp_path / "specimens.parquet"))
+    assert held["processid"].to_list() == ["A-1", "A-3"]
+    assert accepted(found.lazy()).collect()["processid"].to_list() == ["A-2"]

@@ -8,7 +8,7 @@ from bioscan_etl.splits.select import TEST, VAL, VAL_UNSEEN, select_barcodes
 HASH = 2984141754472225710
 
 
-def fill(sizes, quota=TEST, got=0, taken=0, trained=0, trained_barcodes=0, keys=None):  # noqa: PLR0917
+def fill(sizes, quota=TEST, got=0, taken=0, trained=0, trained_barcodes=0, keys=None):
     return fill_barcodes(
         np.array(sizes, dtype=np.int64),
         np.array(keys if keys is not None else range(len(sizes)), dtype=np.int64),

@@ -2,54 +2,11 @@
 
 import hashlib
 import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
 
-import boto3
 import pytest
 
 from bioscan_etl import storage
 from bioscan_etl.errors import SourceError
-
-
-@pytest.fixture(scope="module")
-def s3():
-    """A moto server of its own process; the AWS environment points at it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    patch = pytest.MonkeyPatch()
-    for name, value in {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        patch.setenv(name, value)
-    for _ in range(100):
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-            break
-        except OSError:
-            time.sleep(0.1)
-    storage.s3_client.cache_clear()
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="deliveries")
-    yield client
-    storage.s3_client.cache_clear()
-    patch.undo()
-    server.terminate()
-    server.wait(10)
 
 
 def test_local_files_are_listed_sorted_and_links_out_are_not_followed(tmp_path):

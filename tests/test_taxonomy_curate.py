@@ -178,3 +178,14 @@ def test_real_records_keep_their_species_and_meet_the_invariants(real):
     changed = set(curated.changes["rule"])
     assert changed == {"BARCODE_CONFLICT", "INFERRED_FROM_LINEAGE", "UNASSIGNED_FILLER"}
     assert 0.4 < curated.report["circular"]["share"] < 0.5
+
+
+def test_lazy_specimens_are_curated_as_those_in_memory(tmp_path):
+    corpus = specimens([{"labels": MIDGE, "barcode": "ACGT"}, {"barcode": "ACGT"}, {"genus": "chironomus"}])
+    corpus.write_parquet(tmp_path / "specimens.parquet")
+    lazy = curate(pl.scan_parquet(tmp_path / "specimens.parquet"), TaxonomySettings())
+    curated = curate(corpus, TaxonomySettings())
+    assert_frame_equal(lazy.frame, curated.frame)
+    assert_frame_equal(lazy.changes, curated.changes)
+    assert lazy.labels["processid"].to_list() == lazy.frame["processid"].to_list()
+    assert check(lazy.lazy(), lazy.changes, pl.scan_parquet(tmp_path / "specimens.parquet")) == []

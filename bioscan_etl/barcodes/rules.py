@@ -110,4 +110,13 @@ RULES: tuple[Rule, ...] = (
         source=_SPEC,
         example="one barcode in BOLD:AAA1234 and BOLD:AAB5678",
     ),
+    Rule(
+        id="BARCODE_MISPLACED",
+        statement="The barcodes most alike it are of another order than the record.",
+        reason="Another animal's DNA was sequenced (a parasite, its prey, a neighbour on the plate), or the specimen "
+        "is mislabelled.",
+        source=f"{_SPEC}; neighbours by shared words, at least 0.93 alike",
+        setting="barcodes.neighbour_similarity",
+        example="a record labelled Hymenoptera whose ten nearest barcodes are Diptera",
+    ),
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from bioscan_etl.demo.draft import Draft, Mask
 from bioscan_etl.demo.sequences import CODONS, OFFSET, reverse_complement
 from bioscan_etl.demo.taxonomy import bin_name
+from bioscan_etl.schema import RANKS
 
 Recipe = Callable[[str], str]
 
@@ -77,7 +78,6 @@ def plant_barcodes(draft: Draft) -> None:
         draft.note("basecount_mismatch", specimen, "nuc_basecount", "658", "601")
     _plant_notation(draft, unlabelled)
     _plant_bins(draft, unlabelled)
-    _plant_gates(draft, unlabelled)
 
 
 def _as_n(sequence: str) -> str:
@@ -111,17 +111,31 @@ def _plant_bins(draft: Draft, unlabelled: Mask) -> None:
         draft.note("no_barcode", specimen, "nuc", "None")
     # The same barcode twice, in two BINs: the second specimen takes over the first one's sequence.
     for first in draft.take(draft.rate, unlabelled):
-        second = draft.take(1, unlabelled & (draft.batch == draft.batch[first]))[0]
-        draft.edit_barcode(second, draft.barcode(first))
-        for column in ("phylum", "class", "order", "family", "subfamily", "genus", "species", "identification"):
-            draft.edit(second, column, draft.value(first, column))
-        draft.edit(second, "identification_rank", draft.value(first, "identification_rank"))
-        draft.edit(second, "bin_uri", bin_name(900_000 + first))
-        for specimen in (first, second):
-            draft.note("barcode_several_bins", specimen, "bin_uri")
+        for second in draft.take(1, unlabelled & (draft.batch == draft.batch[first])):
+            draft.edit_barcode(second, draft.barcode(first))
+            for column in (*RANKS, "identification", "identification_rank"):
+                draft.edit(second, column, draft.value(first, column))
+            draft.edit(second, "bin_uri", bin_name(900_000 + first))
+            for specimen in (first, second):
+                draft.note("barcode_several_bins", specimen, "bin_uri")
+    _plant_split_bins(draft, unlabelled)
 
 
-def _plant_gates(draft: Draft, unlabelled: Mask) -> None:
+def _plant_split_bins(draft: Draft, unlabelled: Mask) -> None:
+    """Two barcodes of one BIN whose records say different families: one of them is another animal, or another's."""
+    family = draft.specimens["family"]
+    labelled = unlabelled & (family != "None").to_numpy() & (draft.specimens["genus"] == "None").to_numpy()
+    for first in draft.take(draft.rate, labelled):
+        other = labelled & (family != draft.value(first, "family")).to_numpy()
+        for second in draft.take(1, other):
+            draft.edit(second, "bin_uri", draft.value(first, "bin_uri"))
+            for specimen in (first, second):
+                draft.note("bin_conflict", specimen, "bin_uri", draft.value(first, "bin_uri"))
+
+
+def plant_gates(draft: Draft) -> None:
+    """Plant the barcodes that no specimen is released with."""
+    unlabelled = draft.alone
     for specimen in draft.take(draft.rate, unlabelled):
         draft.edit_barcode(specimen, "None", basecount=0)
         draft.plant("no_barcode", specimen, "bin_uri", "None")

@@ -15,17 +15,18 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from bioscan_etl.demo.barcode_defects import plant_barcodes
+from bioscan_etl.demo.barcode_defects import plant_barcodes, plant_gates
 from bioscan_etl.demo.draft import BATCHES, FILES, TRUNCATED_FILE, TRUNCATED_NAME, Draft, sound_corpus
 from bioscan_etl.demo.image_plan import ARCHIVE, FOLDER, MANIFEST, plan_images, write_images
 from bioscan_etl.demo.kinds import KINDS
 from bioscan_etl.demo.name_defects import plant_names
 from bioscan_etl.demo.place_defects import plant_places
 from bioscan_etl.demo.records_file import row_orders, write_records
-from bioscan_etl.demo.row_defects import plant_rows
-from bioscan_etl.demo.sequences import Indices
+from bioscan_etl.demo.row_defects import plant_rows, plant_texts
+from bioscan_etl.demo.sequences import Indices, as_text
 from bioscan_etl.errors import SourceError
 from bioscan_etl.progress import Progress, silent
+from bioscan_etl.schema import RANKS
 
 _TRUTH = {
     "batch": pl.String,
@@ -54,12 +55,22 @@ class DemoBatch:
 
 @dataclass(frozen=True, slots=True)
 class DemoSummary:
-    """What was written: the batches, specimens, images, and the number of planted facts of each kind."""
+    """What was written.
+
+    Attributes:
+        batches: the deliveries.
+        specimens: number of specimens.
+        images: number of image files.
+        planted: number of facts by kind.
+        left_out: kinds that found no room.
+        truth: folder of the truth tables.
+    """
 
     batches: tuple[DemoBatch, ...]
     specimens: int
     images: int
     planted: dict[str, int]
+    left_out: tuple[str, ...]
     truth: Path
 
 
@@ -70,7 +81,8 @@ def write_demo(
 
     Args:
         output: folder to write `landing` and `truth` into; an earlier corpus there is replaced.
-        specimens: number of specimens, at least `bioscan_etl.demo.taxonomy.MINIMUM_SPECIMENS`.
+        specimens: number of specimens, at least 1. From `bioscan_etl.demo.taxonomy.BASE_SPECIMENS` on every kind
+            is planted; below, as many as fit, those of rows and images first, and two fifths stay untouched.
         seed: seed of everything, at least 0.
         progress: told of each step.
         images: whether to draw images; without them corpora of millions of records are quick.
@@ -79,17 +91,22 @@ def write_demo(
         The batches, and what was planted.
 
     Raises:
-        SourceError: too few specimens, a negative seed, or `output` holds something else.
+        SourceError: no specimens, a negative seed, or `output` holds something else.
     """
+    if specimens < 1:
+        raise SourceError(f"--specimens {specimens} makes no corpus; give 1 or more")
     if seed < 0:
         raise SourceError(f"--seed {seed} is negative; give 0 or more")
     draft = sound_corpus(specimens, seed)
     landing, truth = _fresh_folders(output)
+    # In a small corpus the first ones get their specimens first.
     plant_rows(draft)
+    plant_gates(draft)
+    pictures, manifest = plan_images(draft) if images else ([], [])
     plant_names(draft)
     plant_barcodes(draft)
-    pictures, manifest = plan_images(draft) if images else ([], [])
     plant_places(draft)
+    plant_texts(draft)
 
     orders = row_orders(draft, np.random.default_rng([seed, 3]))
     paths = [landing / BATCHES[FILES[file]].name / _file_name(file) for file in range(len(FILES))]
@@ -102,11 +119,13 @@ def write_demo(
     _write_truth(draft, facts, truth)
     if images:
         write_images(pictures, manifest, landing, seed, progress).write_csv(truth / "boxes.csv")
+    planted = dict(facts.group_by("kind").len().sort("kind").iter_rows())
     return DemoSummary(
         batches=tuple(_batch(landing, position, images=images) for position in range(len(BATCHES))),
         specimens=specimens,
         images=len(pictures),
-        planted=dict(facts.group_by("kind").len().sort("kind").iter_rows()),
+        planted=planted,
+        left_out=tuple(kind for kind in KINDS if kind not in planted),
         truth=truth,
     )
 
@@ -139,7 +158,7 @@ def _batch(landing: Path, position: int, *, images: bool) -> DemoBatch:
     return DemoBatch(
         name=BATCHES[position].name,
         records=tuple(folder / _file_name(file) for file, batch in enumerate(FILES) if batch == position),
-        images=sources[0] if images else None,
+        images=sources[0] if images and sources else None,
         image_manifest=folder / MANIFEST if (folder / MANIFEST).exists() else None,
     )
 
@@ -184,10 +203,19 @@ def _truth_table(draft: Draft, orders: list[Indices]) -> pl.DataFrame:
 
 
 def _write_truth(draft: Draft, facts: pl.DataFrame, folder: Path) -> None:
-    """The facts, and the specimens that no rule may flag."""
+    """The facts, and the specimens that no rule may flag, with their sound values."""
     facts.write_parquet(folder / "truth.parquet")
     facts.write_csv(folder / "truth.csv")
     faulty = facts.filter(pl.col("kind").is_in([kind.id for kind in KINDS.values() if not kind.benign]))
     plans = pl.Series([plan.name for plan in BATCHES])
-    clean = pl.DataFrame({"processid": draft.specimens["processid"], "batch": plans.gather(draft.batch)})
+    clean = draft.specimens.select(
+        "processid",
+        plans.gather(draft.batch).alias("batch"),
+        pl.col("country/ocean", "province/state", "bin_uri", "collection_date_end"),
+        pl.col("site_iso").alias("country_iso"),
+        pl.col("latitude").alias("coord-lat"),
+        pl.col("longitude").alias("coord-lon"),
+        *(pl.col(rank).replace("None", None) for rank in RANKS),
+        pl.Series("nuc", as_text(draft.barcodes[draft.haplotype])),
+    )
     clean.join(faulty, on="processid", how="anti").sort("processid").write_parquet(folder / "clean.parquet")

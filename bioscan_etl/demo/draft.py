@@ -10,6 +10,7 @@ rows after those are further rows (other markers, later snapshots, rows that are
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -55,7 +56,10 @@ TRUNCATED_FILE = len(BATCHES)
 TRUNCATED_NAME = "BOLD_Public.10-Oct-2025.part2.tsv.gz"
 TRUNCATED_ROWS = 4
 
-_METHODS = ("Morphology", "BIN Taxonomy Match (Aug 2022)", "BOLD ID Engine Manual (Aug 2022)", "Image-based", "None")
+# None of these is circular: labels that come from the barcode itself are planted (`identification_circular`).
+_METHODS = ("Morphology", "Morphology (key to genera)", "Image-based", "None")
+_UNTOUCHED = 0.4
+"""Share of the specimens of a small corpus in which nothing is planted."""
 _PEOPLE = ("Mira Ostlund", "Teo Varga", "Ines Calloway", "Jun Hatsuda", "None")
 _SEXES = ("None", "F", "M", "f", "U")
 _STAGES = ("None", "A", "Adult", "adult", "Imago", "L")
@@ -90,6 +94,7 @@ class Draft:
         file: shape (specimens,), index into `FILES`.
         free: shape (specimens,), whether nothing has been planted in it yet.
         rate: how often a kind is planted, at least 1.
+        left: how many more specimens `take` gives away in a corpus too small for every kind; None in others.
         extra: further rows as (specimen, file).
         edits: column to (row, text) pairs; `nuc` among them.
         raw_rows: rows that are written as these bytes.
@@ -106,6 +111,7 @@ class Draft:
     file: Indices
     free: Mask
     rate: int
+    left: int | None = None
     extra: list[tuple[int, int]] = field(default_factory=list)
     edits: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     raw_rows: dict[int, bytes] = field(default_factory=dict)
@@ -135,18 +141,42 @@ class Draft:
         first, last = np.searchsorted(self.cluster, clusters), np.searchsorted(self.cluster, clusters, side="right")
         return [np.arange(start, end) for start, end in zip(first, last, strict=True)]
 
-    def take(self, count: int, among: Mask | None = None) -> list[int]:
+    def take(self, count: int, among: Mask | None = None, *, some: bool = False) -> list[int]:
         """Choose specimens that nothing was planted in yet, and mark them.
 
+        Args:
+            count: how many.
+            among: which ones may be chosen; all, without it.
+            some: whether fewer are better than none, where a small corpus has no more.
+
+        Returns:
+            Their numbers, sorted; none where a small corpus has too few: the kind is then left out.
+
         Raises:
-            ValueError: there are too few; the plan of `taxonomy` and the kinds do not fit together.
+            ValueError: a corpus that holds every kind has too few; the plan of `taxonomy` and the kinds do
+                not fit together.
         """
         candidates = np.flatnonzero(self.free if among is None else self.free & among)
-        if len(candidates) < count:
+        if self.left is not None:
+            there = min(len(candidates), self.left)
+            count = min(count, there) if some else count * (count <= there)
+            self.left -= count
+        elif len(candidates) < count:
             raise ValueError(f"{count} sound specimens are wanted, {len(candidates)} are left")
         chosen = np.sort(self.rng.choice(candidates, count, replace=False))
         self.free[chosen] = False
         return [int(specimen) for specimen in chosen]
+
+    def give_back(self, specimens: Sequence[int]) -> None:
+        """Let something else be planted in specimens of which what was planted is no fault."""
+        self.free[list(specimens)] = True
+        if self.left is not None:
+            self.left += len(specimens)
+
+    def template(self, batch: int, number: int = 0) -> int:
+        """A specimen whose row others start from: one of the batch, where the batch has any."""
+        there = np.flatnonzero(self.batch == batch)
+        return int(there[number % len(there)]) if len(there) else 0
 
     def value(self, specimen: int, column: str) -> str:
         """A specimen's sound value; `None` as text where it has none."""
@@ -194,11 +224,9 @@ def sound_corpus(specimens: int, seed: int) -> Draft:
     """Draw a corpus in which nothing is wrong yet.
 
     Args:
-        specimens: number of specimens.
+        specimens: number of specimens, at least 1; from `bioscan_etl.demo.taxonomy.BASE_SPECIMENS` on there is
+            room for every kind of defect.
         seed: seed of everything.
-
-    Raises:
-        SourceError: too few specimens (`bioscan_etl.demo.taxonomy.MINIMUM_SPECIMENS`).
     """
     rng = np.random.default_rng([seed, 1])
     taxonomy = build_taxonomy(rng, specimens)
@@ -220,6 +248,7 @@ def sound_corpus(specimens: int, seed: int) -> Draft:
         file=file,
         free=np.ones(specimens, np.bool_),
         rate=specimens // BASE_SPECIMENS or 1,
+        left=None if specimens >= BASE_SPECIMENS else specimens - math.ceil(_UNTOUCHED * specimens),
     )
 
 

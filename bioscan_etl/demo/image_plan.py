@@ -35,6 +35,7 @@ _PICTURES = {
     "blurred": "blurred",
     "badly_exposed": "dark",
     "fragment": "fragment",
+    "hard_image": "hard",
 }
 _FILES: dict[str, Callable[[Rendering], bytes]] = {
     "image_text": lambda _: b"404 Not Found\nThe image server could not find the object.\n",
@@ -81,11 +82,11 @@ def _choose(draft: Draft) -> _Choice:
         fault |= dict.fromkeys(draft.take(draft.rate, alone), name)
     kind, shown = dict(fault), {}
     for name, copy in (("exact_duplicate_image", ""), ("near_duplicate_image", "near_copy")):
-        for _ in range(draft.rate):
-            first, second = draft.take(2, alone)
+        chosen = draft.take(2 * draft.rate, alone)
+        for first, second in zip(chosen[::2], chosen[1::2], strict=True):
             shown[second], fault[second] = first, copy
             kind |= {first: name, second: name}
-    without = draft.take(len(BATCHES) * draft.rate, alone)
+    without = draft.take(len(BATCHES) * draft.rate, alone, some=True)
     return _Choice(fault, kind, shown, frozenset(promised), frozenset(without), twice)
 
 
@@ -142,7 +143,9 @@ def _stray_files(draft: Draft, twice: Sequence[int], processids: Sequence[str]) 
     for specimen in twice:
         name = f"{processids[specimen]}.1024px.jpg"
         strays.append(Picture(0, name, processids[specimen], specimen))
-        draft.truths.append(Truth("image_duplicate", specimen=specimen, batch=0, image_file=name))
+        # The first name counts as the specimen's image, so the other file is the second one.
+        second = max(name, f"{processids[specimen]}.jpg")
+        draft.truths.append(Truth("image_duplicate", specimen=specimen, batch=0, image_file=second))
     return strays
 
 
@@ -162,12 +165,12 @@ def write_images(
         batch, image_file, processid, x0, y0, x1, y1, area, specimens: the true box of each readable image,
         null in an empty well; `area` in px of the organism.
     """
-    studio = Studio(seed, _WELLS)
+    # A well takes longer to draw than what lies in it.
+    studio = Studio(seed, min(_WELLS, 2 + len(pictures) // 8))
     boxes = []
     with zipfile.ZipFile(landing / BATCHES[_ZIPPED].name / ARCHIVE, "w") as archive:
-        for plan in BATCHES:
-            if plan is not BATCHES[_ZIPPED]:
-                (landing / plan.name / FOLDER).mkdir()
+        for number in {picture.batch for picture in pictures} - {_ZIPPED}:
+            (landing / BATCHES[number].name / FOLDER).mkdir()
         for done, (picture, content, taken) in enumerate(_taken(partial(_take, studio, seed), pictures), start=1):
             name = BATCHES[picture.batch].name
             if picture.batch == _ZIPPED:
@@ -179,9 +182,10 @@ def write_images(
                 boxes.append(_true_box(name, picture, taken))
             if done % _WINDOW == 0 or done == len(pictures):
                 progress("draw images", done, len(pictures))
-    pl.DataFrame(manifest, schema=["processid", "image_file"], orient="row").write_csv(
-        landing / BATCHES[_LISTED].name / MANIFEST
-    )
+    if manifest:
+        pl.DataFrame(manifest, schema=["processid", "image_file"], orient="row").write_csv(
+            landing / BATCHES[_LISTED].name / MANIFEST
+        )
     corners = dict.fromkeys(("x0", "y0", "x1", "y1", "area", "specimens"), pl.Int32)
     schema = {"batch": pl.String, "image_file": pl.String, "processid": pl.String, **corners}
     return pl.DataFrame(boxes, schema=schema, orient="row")

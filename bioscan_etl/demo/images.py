@@ -19,11 +19,42 @@ from bioscan_etl.demo.wells import HEIGHT, WIDTH, Grain, Image, add_dirt, draw_w
 
 JPEG_QUALITY = 75
 MARGIN = 24
-"""Pixels that stay free between a whole specimen and the image's border."""
+"""Pixels that stay free between a whole specimen and the image's border, at least."""
 
-_SMALLEST_AREA = 0.009
-_LARGEST_FRAGMENT = 0.0018
-_LENGTHS = (70.0, 430.0)
+_CUT_SHARE = 0.2
+"""Share of a cut-off specimen's height that lies beyond the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pose:
+    """How large specimens are and where they lie.
+
+    Attributes:
+        lengths: shortest, median and longest body, px.
+        spread: deviation of the logarithm of the length.
+        margin: px that stay free on each side.
+        scatter: deviation of the place from the middle, px, in x and y.
+        smallest: share of the image that the box takes, at least.
+    """
+
+    lengths: tuple[float, float, float]
+    spread: float
+    margin: int
+    scatter: tuple[float, float]
+    smallest: float
+
+
+# A sound picture has what an imaging station aims at: the specimen fills the middle of the well. A small, pale one
+# off the middle is as real, but no baseline is sure of it, so such pictures are a kind of their own (`hard`).
+_SOUND = _Pose((172.0, 215.0, 320.0), 0.25, 72, (55.0, 45.0), 0.02)
+_HARD = _Pose((62.0, 74.0, 90.0), 0.15, MARGIN, (130.0, 110.0), 0.004)
+_MIDDLING = _Pose((160.0, 185.0, 215.0), 0.42, MARGIN, (55.0, 45.0), 0.02)
+_PAIR = _Pose((200.0, 220.0, 245.0), 0.2, MARGIN, (20.0, 35.0), 0.02)
+_LARGE = _Pose((230.0, 260.0, 300.0), 0.15, MARGIN, (55.0, 45.0), 0.02)
+_LEG = _Pose((35.0, 36.0, 37.0), 0.0, MARGIN, (35.0, 30.0), 0.0)
+_POSES = {"": _SOUND, "hard": _HARD, "two_specimens": _PAIR, "cut_off": _LARGE, "dark": _LARGE, "fragment": _LEG}
+_PAIRED = ((96, WIDTH // 2), (WIDTH // 2, WIDTH - 96))
+"""Columns of the two specimens of a pair, px."""
 _EXIF_ORIENTATION = 0x0112
 _ROTATED_CLOCKWISE = 6
 
@@ -59,7 +90,7 @@ class Studio:
 
         Args:
             rng: the source of chance, one per image.
-            fault: `empty_well`, `two_specimens`, `cut_off`, `fragment`, `blurred` or `dark`; a good
+            fault: `empty_well`, `two_specimens`, `cut_off`, `fragment`, `blurred`, `dark` or `hard`; a good
                 picture of one specimen without it.
         """
         canvas = self._wells[int(rng.integers(len(self._wells)))]
@@ -69,18 +100,17 @@ class Studio:
         add_dirt(rng, canvas)
         visible = np.zeros((HEIGHT, WIDTH), np.bool_)
         specimens = {"empty_well": 0, "two_specimens": 2}.get(fault, 1)
+        pose = _POSES.get(fault, _MIDDLING)
         if fault == "two_specimens":
             for half in (0, 1):
-                seen = _lay(
-                    rng, canvas, _insect(rng, fault), (WIDTH // 2 * half, WIDTH // 2 * (half + 1)), cut_off=False
-                )
+                seen = _lay(rng, canvas, _insect(rng, fault, pose), _PAIRED[half], pose, cut_off=False)
                 visible = visible if half else seen
         elif fault != "empty_well":
-            visible = _lay(rng, canvas, _insect(rng, fault), (0, WIDTH), cut_off=fault == "cut_off")
+            visible = _lay(rng, canvas, _insect(rng, fault, pose), (0, WIDTH), pose, cut_off=fault == "cut_off")
         if fault == "blurred":
             canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), 9), dtype=np.uint8)
         elif fault == "dark":
-            canvas = _scaled(canvas, 0.28)
+            canvas = _scaled(canvas, 0.27)
         if fault != "blurred":
             canvas = self._grain.add(rng, canvas)
         return Rendering(canvas, _box(visible), int(visible.sum()), specimens)
@@ -91,39 +121,44 @@ def _scaled(pixels: Image, contrast: float, brightness: float = 0.0) -> Image:
     return np.asarray(scaled, dtype=np.uint8)
 
 
-def _insect(rng: np.random.Generator, fault: str) -> tuple[Patch, Patch]:
+def _insect(rng: np.random.Generator, fault: str, pose: _Pose) -> tuple[Patch, Patch]:
     """A specimen of a size that suits the picture."""
     image = WIDTH * HEIGHT
     if fault == "fragment":
-        while True:
-            leg = draw_leg(rng, rng.uniform(44, 50))
-            if leg[1].size < _LARGEST_FRAGMENT * image:
-                return leg
-    low, high = _LENGTHS
-    if fault in {"two_specimens", "cut_off", "dark"}:
-        low, high = 160.0, 215.0
+        return draw_leg(rng, rng.uniform(pose.lengths[0], pose.lengths[-1]))
+    shades = {"": "any", "hard": "pale", "two_specimens": "black", "dark": "black"}.get(fault, "dark")
+    low, median, high = pose.lengths
+    room = _PAIRED[0][1] - _PAIRED[0][0] if fault == "two_specimens" else WIDTH
     while True:
-        length = float(np.clip(np.exp(rng.normal(np.log(145), 0.42)), low, high))
-        colour, opacity = draw_insect(rng, length, dark=bool(fault))
+        length = float(np.exp(rng.normal(np.log(median), pose.spread)))
+        if not low <= length <= high:
+            continue
+        colour, opacity = draw_insect(rng, length, shades=shades)
         height, width = opacity.shape
-        fits = width <= WIDTH - 2 * MARGIN and height <= HEIGHT - 2 * MARGIN
-        if fault == "two_specimens":
-            fits = fits and width <= WIDTH // 2 - 2 * MARGIN
-        if fits and width * height >= _SMALLEST_AREA * image:
+        fits = width <= room - 2 * pose.margin and height <= HEIGHT - 2 * pose.margin
+        if fits and width * height >= pose.smallest * image:
             return colour, opacity
 
 
 def _lay(
-    rng: np.random.Generator, canvas: Image, insect: tuple[Patch, Patch], columns: tuple[int, int], *, cut_off: bool
+    rng: np.random.Generator,
+    canvas: Image,
+    insect: tuple[Patch, Patch],
+    columns: tuple[int, int],
+    pose: _Pose,
+    *,
+    cut_off: bool,
 ) -> npt.NDArray[np.bool_]:
     """Blend a specimen into the canvas, in place, with its soft shadow; gives the pixels it covers."""
     colour, opacity = insect
     height, width = opacity.shape
-    low, high = columns[0] + MARGIN, columns[1] - MARGIN - width
-    x = int(np.clip(rng.normal((columns[0] + columns[1] - width) / 2, 100), low, high))
-    y = int(np.clip(rng.normal((HEIGHT - height) / 2, 85), MARGIN, HEIGHT - MARGIN - height))
+    low, high = columns[0] + pose.margin, columns[1] - pose.margin - width
+    x = int(np.clip(rng.normal((columns[0] + columns[1] - width) / 2, pose.scatter[0]), low, high))
+    y = int(np.clip(rng.normal((HEIGHT - height) / 2, pose.scatter[1]), pose.margin, HEIGHT - pose.margin - height))
     if cut_off:
-        x = -width // 3 if rng.random() < 0.5 else WIDTH - width + width // 3
+        # Above or below: the picture is wider than the well, so nothing lies beyond its sides.
+        beyond = round(_CUT_SHARE * height)
+        y = -beyond if rng.random() < 0.5 else HEIGHT - height + beyond
     pad = 24
     wide = cv2.copyMakeBorder(opacity, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
     shadow = cv2.GaussianBlur(cv2.resize(wide, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), (0, 0), 5)

@@ -20,7 +20,6 @@ Points = npt.NDArray[np.float64]
 Colour = tuple[float, float, float]
 
 SUPERSAMPLING = 2
-_DARK_COLOURS = 2
 VISIBLE = 0.2
 """Opacity from which a pixel counts as organism; the membrane of a wing lies above it."""
 
@@ -34,6 +33,8 @@ _COLOURS: tuple[tuple[Colour, Colour], ...] = (
     ((44, 56, 92), (74, 110, 152)),
     ((58, 84, 86), (96, 136, 140)),
 )
+SHADES = {"any": (0, 1, 2, 3, 4, 5), "dark": (0, 1), "black": (0,), "pale": (3,)}
+"""Which of the colours a specimen may have, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def _beetle_shell(canvas: _Canvas, build: _Build, colour: Colour) -> None:
 
 
 def draw_insect(
-    rng: np.random.Generator, length: float, kind: str | None = None, *, dark: bool = False
+    rng: np.random.Generator, length: float, kind: str | None = None, *, shades: str = "any"
 ) -> tuple[Patch, Patch]:
     """An insect on a patch cut to its outline.
 
@@ -200,14 +201,14 @@ def draw_insect(
         rng: the source of chance: build, colours, pose and turn.
         length: body length in px.
         kind: one of `KINDS`; any, without one.
-        dark: whether to leave out the pale colours.
+        shades: one of `SHADES`.
 
     Returns:
         Colour (h, w, 3) BGR 0 to 255 and opacity (h, w) 0 to 1, both float32.
     """
     name = kind or KINDS[int(rng.integers(len(KINDS)))]
     build = _BUILDS[name]
-    body, pale = _COLOURS[int(rng.integers(_DARK_COLOURS if dark else len(_COLOURS)))]
+    body, pale = _COLOURS[int(rng.choice(SHADES[shades]))]
     colour, limb_colour = _tone(body, rng.uniform(0.85, 1.2)), _tone(pale, rng.uniform(0.85, 1.1))
     canvas = _Canvas(length, rng.uniform(0, 2 * np.pi), colour)
     _legs(rng, canvas, build, colour, limb_colour)
@@ -220,10 +221,10 @@ def draw_insect(
 
 def draw_leg(rng: np.random.Generator, length: float) -> tuple[Patch, Patch]:
     """A lost leg, as `draw_insect` gives an insect; `length` in px."""
-    colour, _ = _COLOURS[int(rng.integers(_DARK_COLOURS))]
+    colour, _ = _COLOURS[0]
     canvas = _Canvas(length, rng.uniform(0, 2 * np.pi), colour)
-    bend = rng.uniform(0.3, 0.9)
-    canvas.limb(np.array([[-0.5, 0.0], [0.0, bend * 0.3], [0.35, -0.05], [0.5, -0.1]]), 0.17, colour)
+    bend = rng.uniform(0.2, 0.4)
+    canvas.limb(np.array([[-0.5, 0.0], [0.0, bend * 0.3], [0.35, -0.05], [0.5, -0.1]]), 0.3, colour)
     return _developed(rng, canvas, colour)
 
 

@@ -6,7 +6,7 @@ Belongs here: the names. Does not belong here: how a defect is made (the `…_de
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -35,6 +35,8 @@ class Kind:
             the expected value.
         expected: reason, rule id or status; for VALUE what happens to the value.
         meaning: one line for a reader of the truth table.
+        rule: the rule that the change log must name, where the value changes.
+        curated: found while labels are curated, which only specimens that pass the gates are.
         benign: the record is sound: no flag may come of it, so it still counts as clean.
     """
 
@@ -43,6 +45,8 @@ class Kind:
     expected: str
     meaning: str
     benign: bool = False
+    rule: str = ""
+    curated: bool = False
 
 
 def _flags(meanings: dict[str, str]) -> list[Kind]:
@@ -120,6 +124,7 @@ _IMAGE_INDEX = [
 _BOXES = [
     Kind("empty_well", Report.BOX, "empty", "a picture of an empty well"),
     Kind("two_specimens", Report.BOX, "multiple", "two specimens in one picture"),
+    Kind("hard_image", Report.BOX, "any", "a small, pale specimen off the middle: any status will do, but it gets one"),
     Kind("image_text", Report.BOX, "unreadable", "a text file with the name of an image"),
     Kind("image_truncated", Report.BOX, "unreadable", "a JPEG that ends in its middle"),
     Kind("image_zero_bytes", Report.BOX, "unreadable", "an image file of no bytes"),
@@ -171,6 +176,8 @@ _LABELS = [
     Kind("typo_candidate", Report.CANDIDATE, "listed", "one letter off a common name, on a barcode of its own"),
     Kind("similar_names", Report.VALUE, "unchanged", "two real species whose names differ by one letter", benign=True),
     Kind("homonym", Report.VALUE, "unchanged", "one genus name in two orders", benign=True),
+    Kind("bin_conflict", Report.FLAG, "BIN_CONFLICT", "a BIN under two families"),
+    Kind("identification_circular", Report.FLAG, "IDENTIFICATION_CIRCULAR", "a label that comes from the barcode"),
     Kind("hybrid_name", Report.NAME_TYPE, "HYBRID_FORMULA", "a cross of two species"),
     Kind("doubtful_name", Report.NAME_TYPE, "DOUBTFUL", "a species with a question mark"),
 ]
@@ -195,9 +202,39 @@ _PLACEHOLDERS = [
     for form, meaning in _PLACEHOLDER_MEANINGS.items()
 ]
 
+_RULES = {
+    "country_spelling": "COUNTRY_NORMALISED",
+    "province_accented": "PROVINCE_UNIFIED",
+    "barcode_conflict": "BARCODE_CONFLICT",
+    "barcode_majority": "BARCODE_MAJORITY",
+    "label_inferred": "INFERRED_FROM_BARCODE",
+    "lineage_repaired": "LINEAGE_ONE_PARENT",
+    "lineage_filled": "INFERRED_FROM_LINEAGE",
+    "unassigned_filler": "UNASSIGNED_FILLER",
+    "null_word": "NAME_IS_NULL_WORD",
+    "name_case": "NAME_CASE",
+    "name_authorship": "NAME_AUTHORSHIP_DROPPED",
+    "name_whitespace": "NAME_WHITESPACE",
+    "name_decomposed": "NAME_UNICODE",
+    "name_typo": "NAME_TYPO_FIXED",
+}
+_CURATED = {
+    "barcode_conflict",
+    "barcode_majority",
+    "label_inferred",
+    "lineage_repaired",
+    "lineage_filled",
+    "unassigned_filler",
+    "name_typo",
+    "malaise_typo",
+    "typo_candidate",
+    "bin_conflict",
+    "identification_circular",
+}
+
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        kind.id: kind
+        kind.id: replace(kind, rule=_RULES.get(kind.id, ""), curated=kind.id in _CURATED)
         for group in (
             _REJECTS,
             _SET_ASIDE,

@@ -10,6 +10,7 @@ from bioscan_etl.demo.taxonomy import epithet
 from bioscan_etl.schema import RANKS
 
 _BELOW_GENUS = ("genus", "species")
+_CIRCULAR = ("BIN Taxonomy Match (Aug 2022)", "BOLD ID Engine Manual (Aug 2022)", "Tree based identification")
 
 
 def plant_names(draft: Draft) -> None:
@@ -83,9 +84,9 @@ def _plant_spellings(draft: Draft) -> None:
     named = draft.role("seen")
     dark = draft.role("dark")
     has_genus = (draft.specimens["genus"] != "None").to_numpy()
-    words = ("Unknown", "unidentified", "n/a", "None", "not identified")
+    words = ("Unknown", "unidentified", "n/a", "undetermined", "not identified")
     # Of records that have no species anyway, so the word is all there is to see.
-    for number, specimen in enumerate(draft.take(len(words) * draft.rate, dark)):
+    for number, specimen in enumerate(draft.take(len(words) * draft.rate, dark, some=True)):
         draft.plant("null_word", specimen, "species", words[number % len(words)], None)
     for rank in ("order", "genus", "species"):
         for specimen in draft.take(draft.rate, named):
@@ -104,6 +105,9 @@ def _plant_spellings(draft: Draft) -> None:
         for specimen in (int(member) for member in members):
             expected = draft.value(specimen, "species")
             draft.plant("name_decomposed", specimen, "species", expected.replace("\u00eb", "e\u0308"), expected)
+    for number, specimen in enumerate(draft.take(len(_CIRCULAR) * draft.rate, named, some=True)):
+        method = _CIRCULAR[number % len(_CIRCULAR)]
+        draft.plant("identification_circular", specimen, "identification_method", method)
     for kind, form in (("hybrid_name", "{genus} {one} \u00d7 {genus} {two}"), ("doubtful_name", "{genus} ?{one}")):
         for specimen in draft.take(draft.rate, draft.alone & has_genus):
             genus = int(draft.taxonomy.genus_of_cluster[draft.cluster[specimen]])
@@ -116,12 +120,12 @@ def _plant_lineages(draft: Draft) -> None:
     named = draft.role("seen")
     common = (draft.taxonomy.clusters["size"] >= 8).to_numpy()[draft.cluster]
     families = draft.specimens["family"].unique().sort().to_list()
-    # Beside an equal barcode the two families would be a conflict, which is settled before lineages are.
+    # Beside an equal barcode two families would be a conflict, and a missing one inferred, before lineages are seen to.
     for specimen in draft.take(draft.rate, named & common & draft.own_barcode):
         expected = draft.value(specimen, "family")
         other = next(family for family in families if family not in {expected, "None"})
         draft.plant("lineage_repaired", specimen, "family", other, expected)
-    for specimen in draft.take(draft.rate, named & common):
+    for specimen in draft.take(draft.rate, named & common & draft.own_barcode):
         draft.plant("lineage_filled", specimen, "family", "None", draft.value(specimen, "family"))
         draft.edit(specimen, "subfamily", "None")
 
@@ -138,8 +142,8 @@ def _plant_kept(draft: Draft) -> None:
             field = "genus" if kind == "homonym" else "species"
             for specimen in (int(member) for member in members):
                 draft.note(kind, specimen, field, draft.value(specimen, field), draft.value(specimen, field))
-    largest = draft.groups("seen")[0]
     for members in draft.groups("candidate"):
+        largest = draft.groups("seen")[0]
         draft.free[members] = False
         specimen = int(members[0])
         right = draft.value(int(largest[0]), "species")

@@ -21,7 +21,6 @@ def plant_rows(draft: Draft) -> None:
     _plant_later_snapshots(draft)
     _plant_broken_rows(draft)
     _plant_truncated_file(draft)
-    _plant_texts(draft)
 
 
 def _random_sequence(draft: Draft, length: int) -> str:
@@ -38,9 +37,10 @@ def _other_marker(draft: Draft, row: int, processid: str, marker: str) -> None:
 def _plant_markers(draft: Draft) -> None:
     newest = draft.batch == len(BATCHES) - 1
     sturdy = (draft.role("seen") | draft.role("dark")) & newest
-    for number, specimen in enumerate(draft.take(8 * draft.rate, sturdy)):
-        # Further markers are no fault of the specimen: something else may still be planted in it.
-        draft.free[specimen] = True
+    chosen = draft.take(8 * draft.rate, sturdy, some=True)
+    # Further markers are no fault of the specimen: something else may still be planted in it.
+    draft.give_back(chosen)
+    for number, specimen in enumerate(chosen):
         for offset in range(1 + number % 3):
             row = draft.add_row(specimen)
             _other_marker(draft, row, draft.value(specimen, "processid"), _MARKERS[(number + offset) % len(_MARKERS)])
@@ -50,8 +50,7 @@ def _plant_markers(draft: Draft) -> None:
         draft.edit_barcode(row, draft.barcode(specimen)[:514])
         draft.note("duplicate_marker_row", row)
     for number in range(draft.rate):
-        specimen = int(np.flatnonzero(newest)[number])
-        row = draft.add_row(specimen)
+        row = draft.add_row(draft.template(len(BATCHES) - 1, number), len(BATCHES) - 1)
         processid = f"QDONLY{number + 1:03d}-24"
         draft.edit(row, "processid", processid)
         draft.edit(row, "sampleid", f"SYNTHONLY-{number + 1:03d}")
@@ -63,7 +62,7 @@ def _plant_later_snapshots(draft: Draft) -> None:
     """Specimens of older batches come again in the newest, some under a better label."""
     older = draft.batch < len(BATCHES) - 1
     named = draft.role("seen") & older
-    for number, specimen in enumerate(draft.take(4 * draft.rate, named)):
+    for number, specimen in enumerate(draft.take(4 * draft.rate, named, some=True)):
         later = draft.add_row(specimen, len(BATCHES) - 1)
         draft.note("superseded", specimen)
         _rewrite_for_newest(draft, specimen, later)
@@ -93,9 +92,9 @@ def _plant_broken_rows(draft: Draft) -> None:
     for number in range(draft.rate):
         for file in range(len(BATCHES)):
             layout = BATCHES[file].layout
-            specimen = int(np.flatnonzero(draft.batch == file)[number])
+            specimen = draft.template(file, number)
             for kind in _BROKEN:
-                row = draft.add_row(specimen)
+                row = draft.add_row(specimen, file)
                 fields = ["None"] * len(layout.header)
                 fields[0], fields[1] = f"QDBAD{number + 1:03d}{file}-22", f"SYNTHBAD-{number + 1}{file}"
                 fields[layout.header.index("marker_code")] = "COI-5P"
@@ -124,19 +123,19 @@ def _plant_broken_rows(draft: Draft) -> None:
 def _plant_truncated_file(draft: Draft) -> None:
     """Some specimens come in a second, gzipped file of the newest batch, which breaks off in one more row."""
     newest = draft.batch == len(BATCHES) - 1
+    chosen = draft.take(TRUNCATED_ROWS, draft.alone & newest, some=True)
     # Their rows are whole: no fault of theirs.
-    chosen = draft.take(TRUNCATED_ROWS, draft.alone & newest)
-    for specimen in chosen:
-        draft.free[specimen] = True
-        draft.file[specimen] = TRUNCATED_FILE
-    row = draft.add_row(chosen[-1])
+    draft.give_back(chosen)
+    draft.file[chosen] = TRUNCATED_FILE
+    row = draft.add_row(draft.template(len(BATCHES) - 1), TRUNCATED_FILE)
     draft.edit(row, "processid", "QDCUT001-24")
     draft.edit(row, "sampleid", "SYNTHCUT-001")
     draft.edit(row, "record_id", "QDCUT001-24.COI-5P")
     draft.note("truncated_gzip", row)
 
 
-def _plant_texts(draft: Draft) -> None:
+def plant_texts(draft: Draft) -> None:
+    """Plant nulls of every spelling and texts that only look broken: no faults."""
     dark = draft.role("dark")
     for spelling in ("", " ", "[NULL]", "None"):
         for specimen in draft.take(draft.rate, dark):

@@ -13,6 +13,7 @@ Orders and classes are real, families, genera and species are not. A cluster's r
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,14 +21,16 @@ import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl.demo.sequences import Indices
-from bioscan_etl.errors import SourceError
 from bioscan_etl.schema import RANKS
 
 BASE_SPECIMENS = 300
-_DARK = 86
-MINIMUM_SPECIMENS = 300
+"""Specimens from which on every kind of defect is planted."""
 
-_SEEN = (24, 13, 12, 11, 10, 10, 9, 5, 4, 3, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1)
+_DARK = 92
+_DARK_SHARE = 0.6
+"""Share of unlabelled specimens in smaller corpora."""
+
+_SEEN = (24, 13, 12, 11, 10, 9, 5, 4, 3, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1)
 _NOVEL = (13, 12, 12)
 _DEDICATED = {
     "conflict": 4,
@@ -94,6 +97,15 @@ PLACEHOLDERS = {
     "placeholder_genus": "{prefix}Malaise{n}",
 }
 """Kind of placeholder to its form; `placeholder_genus` labels the genus and leaves the species open."""
+
+_BY_WORTH = (
+    *([(role, _DEDICATED[role])] for role in ("conflict", "inferred")),
+    *([("placeholder", 1)] for _ in PLACEHOLDERS),
+    [("decomposed", _DEDICATED["decomposed"])],
+    *([(f"{pair}_{half}", _DEDICATED[f"{pair}_{half}"]) for half in "ab"] for pair in ("similar", "homonym")),
+    *([(role, _DEDICATED[role])] for role in ("majority", "typo", "malaise")),
+)
+"""Groups of clusters that a corpus too small for all gets as many of as fit; the candidate of a typo needs more."""
 
 _NOVEL_FORMS = ("placeholder_sp_code", "placeholder_genus_collector", "placeholder_genus_code")
 
@@ -173,6 +185,8 @@ def _long_tailed(rng: np.random.Generator, total: int, exponent: float, largest:
 
 def _plan(rng: np.random.Generator, specimens: int) -> tuple[list[str], list[int]]:
     """Role and size of every cluster."""
+    if specimens < BASE_SPECIMENS:
+        return _small_plan(specimens)
     copies = 1 + max(0, specimens - BASE_SPECIMENS) // 3000
     plan = [("seen", size) for size in _SEEN] + [("novel", size) for size in _NOVEL]
     plan += [("placeholder", 1)] * (len(PLACEHOLDERS) * copies)
@@ -191,20 +205,33 @@ def _plan(rng: np.random.Generator, specimens: int) -> tuple[list[str], list[int
     return [role for role, _ in plan], [size for _, size in plan]
 
 
+def _small_plan(specimens: int) -> tuple[list[str], list[int]]:
+    """Role and size of every cluster where not every kind of defect fits: groups for as many as do, in order."""
+    dark = math.ceil(_DARK_SHARE * specimens)
+    named = specimens - dark
+    plan: list[tuple[str, int]] = []
+    used = 0
+    for group in _BY_WORTH:
+        size = sum(count for _, count in group)
+        if used + size <= named // 2:
+            plan += group
+            used += size
+    seen = []
+    left = named - used
+    while left:
+        seen.append(min(_SEEN[0], math.ceil(left / 2)))
+        left -= seen[-1]
+    plan = [("seen", size) for size in seen] + plan + [("dark", 1)] * dark
+    return [role for role, _ in plan], [size for _, size in plan]
+
+
 def build_taxonomy(rng: np.random.Generator, specimens: int) -> Taxonomy:
     """Invent the clusters of a corpus.
 
     Args:
         rng: the source of chance.
-        specimens: records to share out; at least `MINIMUM_SPECIMENS`.
-
-    Raises:
-        SourceError: too few specimens to plant every kind of defect in.
+        specimens: records to share out, at least 1.
     """
-    if specimens < MINIMUM_SPECIMENS:
-        raise SourceError(
-            f"--specimens {specimens} is too few to plant every kind of defect; give {MINIMUM_SPECIMENS} or more"
-        )
     roles, sizes = _plan(rng, specimens)
     clusters = len(roles)
     seen_genera = max(7, roles.count("seen") // 3)

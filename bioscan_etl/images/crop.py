@@ -87,6 +87,17 @@ def inside(image: RGB, box: Box, settings: ImageSettings) -> RGB:
     return image[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
 
 
+def surroundings(image: RGB, box: Box, settings: ImageSettings) -> RGB:
+    """The square around a box, as wide as its longer side and the margin, clipped to the image; a view.
+
+    Unlike the crop it is never turned, so that a box a pixel taller or wider shows the same.
+    """
+    x0, y0, x1, y1 = box
+    half = (1 + settings.crop_margin) * max(x1 - x0, y1 - y0) / 2
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    return image[max(int(y - half), 0) : int(y + half) + 1, max(int(x - half), 0) : int(x + half) + 1]
+
+
 def _unrotated(frame: CropFrame, width: int) -> Box:
     if frame.rotated:
         return width - frame.y1, frame.x0, width - frame.y0, frame.x1

@@ -47,7 +47,7 @@ def exposure(grey: RGB) -> float:
 
 
 def dhash(image: RGB) -> int:
-    """64-bit difference hash of a crop, fill included.
+    """64-bit difference hash of a picture, such as a specimen with its surroundings.
 
     The image is reduced to 9 x 8 grey pixels; each bit says whether a pixel is brighter than its right
     neighbour, from the most significant bit in the upper left corner, row by row.

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from bioscan_etl.errors import BioscanError, SettingsError, SourceError
 from bioscan_etl.images import crops, quality
-from bioscan_etl.images.crop import crop, encode_jpeg, inside, resize_short
+from bioscan_etl.images.crop import crop, encode_jpeg, inside, resize_short, surroundings
 from bioscan_etl.images.decode import RGB, UnreadableImage, decode
 from bioscan_etl.images.detect import Detection, Detector, load_detector
 from bioscan_etl.images.measure import Box, area_fraction, measurement_at_1024, scale_factor, whole_pixels
@@ -280,9 +280,9 @@ class _Work:
             return row | sizes | {"status": "empty", "specimens": 0}, {}
         cut = crop(pixels, box, self.settings)
         files = {package: self._file(package, pixels, cut, data) for package in self.packages}
-        return row | sizes | self._of_box(box, pixels, cut, detection), files
+        return row | sizes | self._of_box(box, pixels, detection), files
 
-    def _of_box(self, box: Box, pixels: RGB, cut: RGB, detection: Detection) -> Row:
+    def _of_box(self, box: Box, pixels: RGB, detection: Detection) -> Row:
         height, width = pixels.shape[:2]
         grey = quality.grey_of(inside(pixels, box, self.settings))
         return {
@@ -292,7 +292,7 @@ class _Work:
             "image_measurement_value": None if detection.mask is None else measurement_at_1024(detection.mask),
             "blur": quality.blur(grey),
             "exposure": quality.exposure(grey),
-            "dhash": quality.dhash(cut),
+            "dhash": quality.dhash(surroundings(pixels, box, self.settings)),
         }
 
     def _file(self, package: str, pixels: RGB, cut: RGB, data: bytes) -> bytes:

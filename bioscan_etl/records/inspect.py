@@ -6,10 +6,10 @@ Belongs here: what can be told from the first lines. Does not belong here: judgi
 from __future__ import annotations
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.records import lines
+from bioscan_etl.records import columnar, jsonlines, lines
 from bioscan_etl.records.layouts import Layout
 from bioscan_etl.records.read import parse_header
-from bioscan_etl.records.sources import DamagedError, Entry, RecordsFile, entries
+from bioscan_etl.records.sources import DamagedError, Entry, RecordsFile, entries, peek
 
 _LOOK = 1 << 16
 
@@ -32,8 +32,23 @@ def inspect(file: RecordsFile) -> Layout:
 
 def _look(entry: Entry, location: str) -> Layout:
     source = location if location.endswith(entry.name) else f"{entry.name} in {location}"
-    stream = lines.blocks(entry.pieces, _LOOK)
-    layout, rest = parse_header(next(stream, None), source)
+    head, pieces = peek(entry.pieces, 64)
+    if head.startswith(columnar.MAGIC):
+        layout, rows = columnar.look(pieces, entry.path, source)
+        if not rows:
+            raise SourceError(f"{source} has columns but no rows; fetch the file again or leave it out")
+        return layout
+    stream = lines.blocks(pieces, _LOOK)
+    first = next(stream, None)
+    if jsonlines.is_json(head):
+        match first:
+            case lines.Lines(data):
+                return jsonlines.look(data, source)
+            case lines.Rest(_, damage):
+                raise SourceError(f"{source} breaks off within its first line: {damage}; fetch the file again")
+            case _:
+                raise SourceError(f"{source} is no records table: its first line is longer than any record")
+    layout, rest = parse_header(first, source)
     while not rest.strip(b"\r\n"):
         part = next(stream, None)
         if part is None or (isinstance(part, lines.Rest) and not part.data):

@@ -7,7 +7,7 @@ Does not belong here: reading rows (`read`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from bioscan_etl.errors import SourceError
@@ -160,6 +160,29 @@ def recognise(header: Sequence[str], source: str = "the file") -> Layout:
         extra=tuple(extra),
         implied=MappingProxyType(dict(generation.implied)),
         absent=absent,
+    )
+
+
+def extend(layout: Layout, late: Sequence[str]) -> Layout:
+    """Take in columns that a table shows only later, as JSON lines may.
+
+    A canonical name that no column fills yet does so; any other becomes `extra:<name>`. So where a late column
+    goes depends on its name and the first layout alone, not on what else comes late.
+
+    Args:
+        layout: the layout of the table's beginning.
+        late: names that its header lacks.
+    """
+    names = sorted(late)
+    claimed = {*layout.mapping.values(), *layout.implied}
+    canonical = {name for name in names if name in _CANONICAL and name not in claimed}
+    return replace(
+        layout,
+        header=(*layout.header, *names),
+        targets=(*layout.targets, *(name if name in canonical else f"{EXTRA}{name}" for name in names)),
+        mapping=MappingProxyType({**layout.mapping, **{name: name for name in names if name in canonical}}),
+        extra=(*layout.extra, *(name for name in names if name not in canonical)),
+        absent=tuple(name for name in layout.absent if name not in canonical),
     )
 
 

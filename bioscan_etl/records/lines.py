@@ -1,7 +1,7 @@
 """A stream of bytes, cut into blocks of whole lines.
 
-Belongs here: where a line ends, and what happens to one that is too long or breaks off. Does not belong here:
-what a line holds (`read`).
+Belongs here: where a line ends, whether it is text, and what happens to one that is too long or breaks off. Does
+not belong here: what a line holds (`read`, `jsonlines`).
 """
 
 from __future__ import annotations
@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
 from bioscan_etl.records.sources import DamagedError
 
 LONGEST_LINE = 16 << 20
 """Bytes beyond which a line is no row any more. The longest real rows have some ten thousand."""
+
+SHOWN = 1 << 16
+"""Bytes that are kept of a line that is too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +93,65 @@ def blocks(pieces: Iterator[bytes], size: int) -> Iterator[Lines | LongLine | Re
         yield LongLine(data, skipped)
     elif data:
         yield Lines(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Where the lines of a block lie: the i-th is `data[starts[i]:stops[i]]`, and its line feed at `ends[i]`.
+
+    A carriage return before the line feed belongs to the line's end. All three are (lines,) int64.
+    """
+
+    starts: npt.NDArray[np.int64]
+    stops: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+
+    def only(self, data: bytes, keep: npt.NDArray[np.bool_]) -> bytes:
+        """The lines that are kept, joined; copied in stretches between those that are not, as these are few."""
+        if keep.all():
+            return data
+        edges = np.flatnonzero(np.diff(keep, prepend=False, append=False))
+        view = memoryview(data)
+        stretches = zip(self.starts[edges[::2]].tolist(), (self.ends[edges[1::2] - 1] + 1).tolist(), strict=True)
+        return b"".join(view[start:end] for start, end in stretches)
+
+
+def spans(data: bytes) -> Spans:
+    """Find the lines of a block that ends in a line feed."""
+    octets = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(octets == ord("\n"))
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    stops = ends - ((ends > starts) & (octets[np.maximum(ends - 1, 0)] == ord("\r")))
+    return Spans(starts, stops, ends)
+
+
+def undecodable(data: bytes, where: Spans) -> npt.NDArray[np.bool_]:
+    """Which lines are not UTF-8; lines are looked at only where the block as a whole is not."""
+    flags = np.zeros(len(where.starts), np.bool_)
+    if not _is_utf8(data):
+        beyond_ascii = np.logical_or.reduceat(np.frombuffer(data, np.uint8) >= 0x80, where.starts)
+        for line in np.flatnonzero(beyond_ascii):
+            flags[line] = not _is_utf8(data[where.starts[line] : where.stops[line]])
+    return flags
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def raw_texts(data: bytes, where: Spans, which: npt.NDArray[np.int64]) -> pl.Series:
+    """The text of some lines without their line ends; bytes that are not UTF-8 are escaped, long lines cut."""
+    starts, stops = where.starts[which], where.stops[which]
+    ends = np.minimum(stops, starts + np.where(stops - starts > LONGEST_LINE, SHOWN, 1 << 62))
+    # Rejects are few, and only Python's codec writes escapes for what it cannot decode.
+    texts = [decode(data[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+    return pl.Series("raw_text", texts, pl.String)
+
+
+def decode(data: bytes) -> str:
+    """Text of bytes; those that are not UTF-8 are escaped, a backslash, an x and two hexadecimal digits."""
+    return data.decode("utf-8", "backslashreplace")

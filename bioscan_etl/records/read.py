@@ -1,7 +1,8 @@
 """A table's rows, block by block: good ones as canonical columns, bad ones as rejects with their reason.
 
-Belongs here: turning bytes into text columns without losing a row. Does not belong here: containers
-(`sources`), names of columns (`layouts`), choosing among rows (`extract`).
+Belongs here: telling a table's format, and turning tab-separated text into columns without losing a row. Does
+not belong here: the other formats (`jsonlines`, `columnar`), containers (`sources`), names of columns
+(`layouts`), choosing among rows (`extract`).
 
 BOLD tables have no quoting, so a lone quote is data, and every column stays text: a sniffer reads Norway's NO
 as false and Namibia's NA as missing (spec: BOLD records).
@@ -10,53 +11,30 @@ as false and Namibia's NA as missing (spec: BOLD records).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl.errors import InvariantError, SourceError
-from bioscan_etl.records import lines
+from bioscan_etl.records import columnar, jsonlines, lines
+from bioscan_etl.records.blocks import Block, canonical, no_rejects, no_rows, only_reject, part_unfit
 from bioscan_etl.records.layouts import Layout, recognise
-from bioscan_etl.records.sources import Entry
-from bioscan_etl.schema import PROCESSID_PATTERN
+from bioscan_etl.records.sources import Entry, peek
 from bioscan_etl.settings import RecordSettings
 
 _BOM = b"\xef\xbb\xbf"
-_SHOWN_OF_LONG_LINE = 1 << 16
-_TRIMMED = ("processid", "record_id", "marker_code")
-
-_REJECTS = {"source_line": pl.Int64, "reason": pl.String, "detail": pl.String, "raw_text": pl.String}
-
-_Positions = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Some consecutive rows of one table.
-
-    Attributes:
-        layout: the table's layout, the same for all its blocks.
-        rows: good rows: `source_line`, then the layout's canonical and extra columns, all text.
-        rejects: bad rows: source_line, reason, detail, raw_text.
-        rows_read: lines that are not blank; always `rows.height + rejects.height`.
-        damaged: the source broke off in this block, its last.
-    """
-
-    layout: Layout
-    rows: pl.DataFrame
-    rejects: pl.DataFrame
-    rows_read: int
-    damaged: bool = False
+# Bytes at the edge of a field that may be a blank: of ASCII what str.strip_chars takes off, and all beyond.
+_MAYBE_BLANK = np.zeros(256, np.bool_)
+_MAYBE_BLANK[[*range(9), *range(11, 33), *range(0x80, 0x100)]] = True
 
 
 def read(entry: Entry, settings: RecordSettings, location: str = "") -> Iterator[Block]:
     """Read one table in a stream; at least one block is yielded, even where there are no rows.
 
-    Missing values are folded: a text that is one of `settings.null_markers` once its outer blanks are off
-    becomes null; other values stay as they are. Process IDs, record IDs and markers, being keys, are trimmed.
-    `record_id` is `processid.marker_code` where the source has none.
+    The format is told by the first bytes: Parquet, JSON lines, else tab-separated text. How values are folded
+    is said in `blocks.canonical`.
 
     Args:
         entry: the table's name and bytes.
@@ -67,8 +45,16 @@ def read(entry: Entry, settings: RecordSettings, location: str = "") -> Iterator
         SourceError: there is no header, or its layout is unknown.
     """
     source = location if not location or location.endswith(entry.name) else f"{entry.name} in {location}"
-    stream = lines.blocks(entry.pieces, settings.chunk_bytes)
-    layout, first = parse_header(next(stream, None), source or entry.name)
+    source = source or entry.name
+    head, pieces = peek(entry.pieces, 64)
+    if head.startswith(columnar.MAGIC):
+        yield from columnar.read(pieces, entry.path, settings, source)
+        return
+    stream = lines.blocks(pieces, settings.chunk_bytes)
+    if jsonlines.is_json(head):
+        yield from jsonlines.read(stream, settings, source)
+        return
+    layout, first = parse_header(next(stream, None), source)
     yield _block(first, 2, layout, settings)
     number = 2 + first.count(b"\n") + (bool(first) and not first.endswith(b"\n"))
     for part in stream:
@@ -77,12 +63,13 @@ def read(entry: Entry, settings: RecordSettings, location: str = "") -> Iterator
                 yield _block(data, number, layout, settings)
                 number += data.count(b"\n")
             case lines.LongLine(start, length):
-                yield _one_reject(layout, number, "field_count", _long(length), _decode(start[:_SHOWN_OF_LONG_LINE]))
+                text = lines.decode(start[: lines.SHOWN])
+                yield only_reject(layout, number, "field_count", _long(length), text)
                 number += 1
             case lines.Rest(data, damage):
-                text = _decode(data[:_SHOWN_OF_LONG_LINE])
-                block = _one_reject(layout, number, "truncated_file", f"{damage}; rows before it are kept", text)
-                yield Block(layout, block.rows, block.rejects, block.rows_read, damaged=True)
+                text = lines.decode(data[: lines.SHOWN])
+                block = only_reject(layout, number, "truncated_file", f"{damage}; rows before it are kept", text)
+                yield replace(block, damaged=True)
 
 
 def parse_header(first: lines.Lines | lines.LongLine | lines.Rest | None, source: str) -> tuple[Layout, bytes]:
@@ -96,36 +83,40 @@ def parse_header(first: lines.Lines | lines.LongLine | lines.Rest | None, source
     if first.data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SourceError(f"{source} is UTF-16, not UTF-8; save it as tab-separated UTF-8 text")
     line, _, rest = first.data.partition(b"\n")
-    names = _decode(line.removeprefix(_BOM).removesuffix(b"\r")).split("\t")
+    names = lines.decode(line.removeprefix(_BOM).removesuffix(b"\r")).split("\t")
     return recognise(names, source), rest
 
 
 def _block(data: bytes, first_line: int, layout: Layout, settings: RecordSettings) -> Block:
     """Read whole lines, the first of which is line `first_line` of its source."""
     if not data:
-        return Block(layout, _no_rows(layout), pl.DataFrame(schema=_REJECTS), 0)
+        return Block(layout, no_rows(layout), no_rejects(), 0)
     if not data.endswith(b"\n"):
         data += b"\n"
+    spans = lines.spans(data)
     octets = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(octets == ord("\n"))
-    starts = np.concatenate(([0], ends[:-1] + 1))
-    stops = ends - ((ends > starts) & (octets[np.maximum(ends - 1, 0)] == ord("\r")))
-    fields = np.diff(np.searchsorted(np.flatnonzero(octets == ord("\t")), ends), prepend=0) + 1
-    blank = stops == starts
-    long = stops - starts > lines.LONGEST_LINE
-    broken = _undecodable(data, starts)
-    wrong = ~blank & ((fields != len(layout.header)) | long | broken)
-    keep = ~(blank | wrong)
-    good = data if keep.all() else _only(data, starts, ends + 1, keep)
-    frame = _parse(good, layout, settings)
-    kept = np.flatnonzero(keep)
+    tabs = np.flatnonzero(octets == ord("\t"))
+    fields = np.diff(np.searchsorted(tabs, spans.ends), prepend=0) + 1
+    length = spans.stops - spans.starts
+    long = length > lines.LONGEST_LINE
+    wrong = (length > 0) & ((fields != len(layout.header)) | long)
+    # That a row is no UTF-8 is found by the parser; only where rows are to be rejected anyway it is asked before.
+    broken = lines.undecodable(data, spans) if wrong.any() else np.zeros(len(length), np.bool_)
+    wrong |= (length > 0) & broken
+    sound = tabs[np.repeat(~wrong, fields - 1)] if wrong.any() else tabs
+    padded = _padded(octets, sound, len(layout.header))
+    try:
+        frame = _parse(spans.only(data, (length > 0) & ~wrong), layout, settings, padded)
+    except pl.exceptions.ComputeError:
+        broken = lines.undecodable(data, spans)
+        if not broken.any():
+            raise
+        wrong |= (length > 0) & broken
+        frame = _parse(spans.only(data, (length > 0) & ~wrong), layout, settings, None)
+    kept = np.flatnonzero((length > 0) & ~wrong)
     if frame.height != len(kept):
         raise InvariantError(f"{frame.height} rows were parsed from {len(kept)} lines after line {first_line}")
-    frame = frame.insert_column(0, pl.Series("source_line", kept + first_line, pl.Int64))
-    processid = pl.col("processid")
-    unfit = processid.is_null() | ~processid.str.contains(PROCESSID_PATTERN)
-    # One chunk: polars 2.1 panics where it concatenates text over a chunk that a filter has emptied.
-    unsafe = frame.select("source_line", "processid").filter(unfit).rechunk()
+    frame, unsafe = part_unfit(frame.insert_column(0, pl.Series("source_line", kept + first_line, pl.Int64)))
     at = np.flatnonzero(wrong)
     rejects = pl.concat(
         [
@@ -135,51 +126,23 @@ def _block(data: bytes, first_line: int, layout: Layout, settings: RecordSetting
                     "broken": broken[at],
                     "long": long[at],
                     "fields": fields[at],
-                    "length": (stops - starts)[at],
+                    "length": length[at],
                 }
             ).select(_reasons(len(layout.header))),
-            unsafe.select(
-                "source_line",
-                reason=pl.when(processid.is_null()).then(pl.lit("no_processid")).otherwise(pl.lit("unsafe_processid")),
-                detail=pl.when(processid.is_null())
-                .then(pl.lit("the process ID is missing"))
-                .otherwise(pl.format("process ID {} has other characters than letters, digits and -", processid)),
-            ),
+            unsafe,
         ]
     ).sort("source_line")
     where = rejects["source_line"].to_numpy() - first_line
-    rejects = rejects.with_columns(raw_text=_raw_texts(data, starts[where], stops[where]))
-    return Block(layout, frame.filter(~unfit) if unsafe.height else frame, rejects, int((~blank).sum()))
+    rejects = rejects.with_columns(raw_text=lines.raw_texts(data, spans, where))
+    return Block(layout, frame, rejects, int((length > 0).sum()))
 
 
-def _only(data: bytes, starts: _Positions, ends: _Positions, keep: npt.NDArray[np.bool_]) -> bytes:
-    """The lines that are kept, joined; copied in stretches between the lines that are not, as these are few."""
-    edges = np.flatnonzero(np.diff(keep, prepend=False, append=False))
-    view = memoryview(data)
-    stretches = zip(starts[edges[::2]].tolist(), ends[edges[1::2] - 1].tolist(), strict=True)
-    return b"".join(view[start:end] for start, end in stretches)
-
-
-def _undecodable(data: bytes, starts: _Positions) -> npt.NDArray[np.bool_]:
-    """Which lines are not UTF-8; lines are looked at only where the block as a whole is not."""
-    flags = np.zeros(len(starts), np.bool_)
-    if not data.isascii():
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError:
-            beyond_ascii = np.logical_or.reduceat(np.frombuffer(data, np.uint8) >= 0x80, starts)
-            ends = np.append(starts[1:], len(data))
-            for line in np.flatnonzero(beyond_ascii):
-                flags[line] = not _is_utf8(data[starts[line] : ends[line]])
-    return flags
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+def _padded(octets: npt.NDArray[np.uint8], tabs: npt.NDArray[np.int64], columns: int) -> frozenset[int]:
+    """Positions of the columns in which a value may begin or end with a blank; every line has all its fields."""
+    before = np.flatnonzero(_MAYBE_BLANK[octets[tabs - 1]]) % (columns - 1)
+    after = np.flatnonzero(_MAYBE_BLANK[octets[tabs + 1]]) % (columns - 1) + 1
+    # The outer edges of the first and last column are no tabs; these two are always looked at.
+    return frozenset({0, columns - 1, *np.unique(before).tolist(), *np.unique(after).tolist()})
 
 
 def _reasons(expected: int) -> list[pl.Expr]:
@@ -195,74 +158,27 @@ def _reasons(expected: int) -> list[pl.Expr]:
     return [pl.col("source_line").cast(pl.Int64), reason.alias("reason"), detail.alias("detail")]
 
 
-def _raw_texts(data: bytes, starts: _Positions, stops: _Positions) -> pl.Series:
-    """The text of single lines without their line ends; bytes that are not UTF-8 are escaped."""
-    ends = np.minimum(stops, starts + np.where(stops - starts > lines.LONGEST_LINE, _SHOWN_OF_LONG_LINE, 1 << 62))
-    # Rejects are few, and only Python's codec writes escapes for what it cannot decode.
-    texts = [_decode(data[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
-    return pl.Series("raw_text", texts, pl.String)
-
-
-def _decode(data: bytes) -> str:
-    return data.decode("utf-8", "backslashreplace")
-
-
 def _long(length: int) -> str:
     return f"the line has {length} bytes and is no row; its start is kept"
 
 
-def _one_reject(layout: Layout, number: int, reason: str, detail: str, text: str) -> Block:
-    rejects = pl.DataFrame([(number, reason, detail, text)], schema=_REJECTS, orient="row")
-    return Block(layout, _no_rows(layout), rejects, 1)
-
-
-def _no_rows(layout: Layout) -> pl.DataFrame:
-    return pl.DataFrame(schema={"source_line": pl.Int64, **dict.fromkeys(_columns(layout), pl.String)})
-
-
-def _columns(layout: Layout) -> list[str]:
-    """Column names of the rows of a layout, in the order they are read in."""
-    names = [name for name in layout.targets if name not in ("coord-lat", "coord-lon")]
-    derived = ["coord"] if layout.split_coordinate else []
-    implied = [name for name in layout.implied if name not in names]
-    record_id = [] if "record_id" in names else ["record_id"]
-    return [*names, *derived, *implied, *record_id]
-
-
-def _parse(data: bytes, layout: Layout, settings: RecordSettings) -> pl.DataFrame:
-    """Parse lines that are known to be sound into the columns of `_columns`."""
+def _parse(data: bytes, layout: Layout, settings: RecordSettings, padded: frozenset[int] | None) -> pl.DataFrame:
+    """Parse lines of the right number of fields into canonical columns; ComputeError where one is not UTF-8."""
     markers = [marker.strip() for marker in settings.null_markers]
     blank = "" in markers
     schema = dict.fromkeys((f"{position}" for position in range(len(layout.targets))), pl.String)
     # polars takes one byte-order mark off the start of whatever it is given, here also amid a file.
     guarded = _BOM + data if data.startswith(_BOM) else data
-    if data:
-        frame = pl.read_csv(
-            guarded,
-            has_header=False,
-            separator="\t",
-            quote_char=None,
-            infer_schema=False,
-            schema=schema,
-            null_values=[*markers, " "] if blank else markers,
-            empty_string_is_null=blank,
-        ).rechunk()
-    else:
-        frame = pl.DataFrame(schema=schema)
-    folded = []
-    for position, target in enumerate(layout.targets):
-        value = pl.col(f"{position}")
-        trimmed = value.str.strip_chars()
-        marked = pl.when(trimmed.is_in(markers)).then(None)
-        folded.append(marked.otherwise(trimmed if target in _TRIMMED else value).alias(target))
-    frame = frame.select(folded)
-    if layout.split_coordinate:
-        latitude, longitude = pl.col("coord-lat"), pl.col("coord-lon")
-        both = pl.format("[{}, {}]", latitude.fill_null(""), longitude.fill_null(""))
-        frame = frame.with_columns(coord=pl.when(latitude.is_not_null() | longitude.is_not_null()).then(both))
-    frame = frame.with_columns(
-        pl.lit(value).alias(name) for name, value in layout.implied.items() if name not in frame.columns
-    )
-    made = pl.concat_str("processid", "marker_code", separator=".", ignore_nulls=True)
-    given = [pl.col("record_id")] if "record_id" in frame.columns else []
-    return frame.with_columns(record_id=pl.coalesce(*given, made)).select(_columns(layout))
+    if not data:
+        return canonical(pl.DataFrame(schema=schema), layout, settings)
+    frame = pl.read_csv(
+        guarded,
+        has_header=False,
+        separator="\t",
+        quote_char=None,
+        infer_schema=False,
+        schema=schema,
+        null_values=markers,
+        empty_string_is_null=blank,
+    ).rechunk()
+    return canonical(frame, layout, settings, padded)

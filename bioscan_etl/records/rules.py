@@ -28,12 +28,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="UNSAFE_PROCESSID",
-        statement="A row whose process ID has other characters than letters, digits and hyphens is rejected.",
+        statement="A row whose process ID has other characters than letters, digits and hyphens, or is a word that "
+        "programs read as missing, is rejected.",
         reason="Process IDs become names of image files and cells of spreadsheets; a path or a formula in their place "
-        "would be carried out on somebody's machine.",
+        "would be carried out on somebody's machine, and NA, null or nan would come back as no process ID at all.",
         source="shared/spec/release.md, rule 2",
         severity=Severity.REJECT,
-        example="../../x, =cmd",
+        example="../../x, =cmd, NA",
     ),
     Rule(
         id="UNDECODABLE",
@@ -43,6 +44,14 @@ RULES: tuple[Rule, ...] = (
         source=_SPEC,
         severity=Severity.REJECT,
         example="Qu\\xe9bec",
+    ),
+    Rule(
+        id="NOT_JSON",
+        statement="A line of a JSON-lines file that is no JSON object is rejected.",
+        reason="A cut or malformed line has no values that could be told apart; the lines around it are kept.",
+        source=_SPEC,
+        severity=Severity.REJECT,
+        example='{"processid": "AAA001-20", "nuc":',
     ),
     Rule(
         id="TRUNCATED_FILE",
@@ -77,6 +86,47 @@ RULES: tuple[Rule, ...] = (
         source=_SPEC,
         severity=Severity.REJECT,
         example="the row of 21-Jun-2024 where the package of 2025 has the process ID too",
+    ),
+    Rule(
+        id="EXCEL_DATES",
+        statement="A file's date columns hold serial numbers of a spreadsheet; the rows are counted per file.",
+        reason="The file passed through a spreadsheet, which may also have cut sequences and changed identifiers: "
+        "fetch it again from BOLD. Each such date of collection is flagged by itself as DATE_SPREADSHEET_SERIAL.",
+        source=_SPEC,
+        example="collection_date_end = 41062, which is 2012-06-02",
+    ),
+    Rule(
+        id="SHOWN_DATES",
+        statement="A file's date columns hold dates as a spreadsheet shows them; the rows are counted per file.",
+        reason="Day and month cannot be told apart, nor can the century: fetch the file again from BOLD, which writes "
+        "2020-02-28 or 28-Feb-2020.",
+        source=_SPEC,
+        example="2/28/2020, 28-Feb-20, Feb-20",
+    ),
+    Rule(
+        id="CUT_AT_255",
+        statement="A file's sequences end after 255 characters; the rows are counted per file.",
+        reason="Spreadsheets cut text cells there. A sequence counts where its own base count says it was longer, or "
+        "where the file has several of this length and no longer one. Most of a barcode of 658 is lost: fetch the "
+        "file again from BOLD.",
+        source=_SPEC,
+        example="255 letters beside nuc_basecount = 658",
+    ),
+    Rule(
+        id="SCIENTIFIC_IDS",
+        statement="A file's identifiers are in scientific notation; the rows are counted per file.",
+        reason="A spreadsheet took them for numbers and rounded them, so different specimens may share one: fetch the "
+        "file again from BOLD.",
+        source=_SPEC,
+        example="museumid = 1.2E+05",
+    ),
+    Rule(
+        id="IDS_AS_DATES",
+        statement="A file's identifiers have become dates; the rows are counted per file.",
+        reason="A spreadsheet took them for dates, and what was written cannot be told any more: fetch the file again "
+        "from BOLD.",
+        source=_SPEC,
+        example="MAR1 has become 1-Mar",
     ),
     Rule(
         id="RECORDS_LEDGER",

@@ -16,6 +16,7 @@ import polars as pl
 
 from bioscan_etl.errors import SourceError
 from bioscan_etl.storage import base_name, open_binary
+from bioscan_etl.web import is_web
 
 BOLD_DATES = ("sequence_upload_date", "processid_minted_date", "bin_created_date")
 """Columns that BOLD itself fills, so that their newest date is no later than the snapshot."""
@@ -68,7 +69,9 @@ def beside(location: str) -> str | None:
     `X.datapackage.json`, and last `datapackage.json`.
     """
     name = base_name(location)
-    folder = location.rstrip("/")[: -len(name)]
+    address = location.partition("?")[0].partition("#")[0] if is_web(location) else location
+    folder = address.rstrip("/").rpartition("/")[0]
+    folder = f"{folder}/" if folder or address.startswith("/") else ""
     for candidate in (*_stems(name), ""):
         at = f"{folder}{candidate}.{_DESCRIPTOR}" if candidate else f"{folder}{_DESCRIPTOR}"
         try:

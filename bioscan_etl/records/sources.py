@@ -1,7 +1,7 @@
 """Where the bytes of a records file come from: plain, gzipped, zipped, or in BOLD's tar.gz.
 
-Belongs here: opening a location and undoing its containers, as a stream of byte pieces. Does not belong here:
-what the bytes mean (`read`). A container is told by its first bytes, never by its name.
+Belongs here: listing a folder, opening a location and undoing its containers, as a stream of byte pieces. Does
+not belong here: what the bytes mean (`read`). A container is told by its first bytes, never by its name.
 """
 
 from __future__ import annotations
@@ -14,11 +14,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
+from pathlib import Path
 from typing import IO, Any
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.storage import base_name, open_binary
+from bioscan_etl.storage import base_name, is_remote, is_s3, list_files, open_binary
 
+TABLES = (".tsv", ".jsonl", ".ndjson", ".parquet")
+"""How the names of tables in an archive end."""
+
+_IN_FOLDERS = (*TABLES, ".zip", ".tar", ".tgz", *(f"{suffix}.gz" for suffix in (*TABLES, ".tar")))
 _PIECE = 1 << 20
 _DESCRIPTOR_LIMIT = 16 << 20
 _TAR_MAGIC = slice(257, 262)
@@ -30,7 +35,7 @@ class DamagedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RecordsFile:
-    """A records file: `location` is a local path or `s3://bucket/key`; `snapshot_date`, if given, beats all others."""
+    """A records file: a local path, `s3://bucket/key` or web address; `snapshot_date`, if given, beats all others."""
 
     location: str
     snapshot_date: date | None = None
@@ -49,10 +54,12 @@ class Entry:
         name: the file's base name, or the member's name in an archive; never an absolute path.
         pieces: its bytes, to be read before the next entry is asked for; raises DamagedError at the end of
             what could be read.
+        path: the local file that holds the same bytes, where there is one: Parquet is not read front to back.
     """
 
     name: str
     pieces: Iterator[bytes]
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +70,45 @@ class Descriptor:
     text: str
 
 
+def expand(location: str) -> list[str]:
+    """The records files a location stands for: of a folder (or `s3://bucket/prefix/`) those in it, else itself.
+
+    Records files are told by their names there: .tsv, .jsonl, .ndjson, .parquet, gzipped or not, .zip, .tar, .tgz.
+    Hidden files are passed over, folders in the folder are read.
+
+    Raises:
+        SourceError: the folder holds no records file.
+    """
+    if not (location.endswith("/") if is_s3(location) else not is_remote(location) and Path(location).is_dir()):
+        return [location]
+    files = list_files(location)
+    found = [
+        file.location
+        for file in files
+        if file.name.lower().endswith(_IN_FOLDERS) and not any(part.startswith(".") for part in file.name.split("/"))
+    ]
+    if not found:
+        raise SourceError(
+            f"{location} holds no records file among {len(files):,} files: expected names that end in "
+            f"{', '.join((*TABLES, '.gz', '.zip', '.tar.gz'))}"
+        )
+    return found
+
+
 def entries(location: str) -> Iterator[Entry | Descriptor]:
     """Open a location and yield the tables it holds, in the order of the archive.
 
     Raises:
-        SourceError: absent, unreadable or empty, or an archive without a .tsv member.
+        SourceError: absent, unreadable or empty, or an archive without a table.
         DamagedError: an archive breaks off between its members.
     """
     with open_binary(location) as stream:
-        head, pieces = _peek(_read(stream, location), 512)
+        head, pieces = peek(_read(stream, location), 512)
         if not head:
             raise SourceError(f"{location} is empty: expected a header line; fetch the file again")
-        if head.startswith(b"\x1f\x8b"):
-            head, pieces = _peek(_gunzip(pieces), 512)
+        packed = head.startswith(b"\x1f\x8b")
+        if packed:
+            head, pieces = peek(_gunzip(pieces), 512)
             if not head:
                 raise SourceError(
                     f"{location} is an unreadable or empty gzip file: expected a header line; fetch the file again"
@@ -85,7 +118,8 @@ def entries(location: str) -> Iterator[Entry | Descriptor]:
         elif head[_TAR_MAGIC] == b"ustar":
             yield from _tables(_untar(pieces), location)
         else:
-            yield Entry(base_name(location), pieces)
+            plain = not packed and not is_remote(location)
+            yield Entry(base_name(location), pieces, Path(location) if plain else None)
 
 
 def _tables(members: Iterator[tuple[str, Iterator[bytes]]], location: str) -> Iterator[Entry | Descriptor]:
@@ -93,7 +127,7 @@ def _tables(members: Iterator[tuple[str, Iterator[bytes]]], location: str) -> It
     for name, pieces in members:
         # macOS adds a `._x.tsv` of file attributes for every x.tsv.
         base = base_name(name)
-        if base.lower().endswith(".tsv") and not base.startswith("._"):
+        if base.lower().endswith(TABLES) and not base.startswith("._"):
             found = True
             yield Entry(_relative(name), pieces)
         elif base.lower().endswith("datapackage.json"):
@@ -105,7 +139,7 @@ def _tables(members: Iterator[tuple[str, Iterator[bytes]]], location: str) -> It
         for _ in pieces:
             pass
     if not found:
-        raise SourceError(f"{location} is an archive without a .tsv member; expected at least one table")
+        raise SourceError(f"{location} is an archive without a {' or '.join(TABLES)} member")
 
 
 def _relative(name: str) -> str:
@@ -113,7 +147,7 @@ def _relative(name: str) -> str:
     return re.sub(r"^([A-Za-z]:)?/+", "", name.replace("\\", "/"))
 
 
-def _peek(pieces: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
+def peek(pieces: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
     """At least `size` bytes, if there are so many, and an iterator that still holds them."""
     head = b""
     try:

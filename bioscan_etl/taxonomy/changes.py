@@ -111,8 +111,9 @@ def change_log(logs: list[pl.DataFrame], processids: pl.Series) -> pl.DataFrame:
     Returns:
         `schema.CHANGES`.
     """
-    ids = pl.DataFrame({"row": pl.int_range(len(processids), dtype=pl.UInt32, eager=True), "processid": processids})
-    return number_changes([log.cast(LOG).join(ids, on="row", how="inner") for log in logs if log.height])
+    return number_changes(
+        [log.cast(LOG).with_columns(processid=processids.gather(log["row"])) for log in logs if log.height]
+    )
 
 
 def undo(frame: pl.DataFrame, changes: pl.DataFrame, fields: tuple[str, ...] = RANKS) -> pl.DataFrame:

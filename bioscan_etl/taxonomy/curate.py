@@ -13,13 +13,16 @@ the labels, so they stay alike.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
 
+from bioscan_etl.barcodes.corpus import same_barcode
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.schema import CURATED, RANKS
 from bioscan_etl.settings import TaxonomySettings
+from bioscan_etl.slices import Slice, in_slices
 from bioscan_etl.taxonomy.changes import change_log, differences, name_changes
 from bioscan_etl.taxonomy.conflicts import resolve_conflicts
 from bioscan_etl.taxonomy.inference import bin_conflicts, infer_from_barcode, infer_from_bin
@@ -34,26 +37,50 @@ from bioscan_etl.taxonomy.typos import mend_typos
 _INFERRED_NUMBER = {rank: number for number, rank in enumerate(reversed(RANKS[1:]), start=1)}
 
 
-@dataclass(frozen=True, slots=True)
+_INFERRED = [f"inferred_{rank}" for rank in RANKS]
+# What curation reads of a specimen, beside its barcode.
+_READ = ["processid", "dna_bin", "identification_method", "flags", *RANKS, *(f"{rank}_verbatim" for rank in RANKS)]
+_SET = [*RANKS, "flags", "taxon", "inferred_ranks", *_INFERRED]
+
+
+@dataclass(frozen=True)
 class Curated:
     """The result of `curate`.
 
     Attributes:
-        frame: `schema.CURATED`, sorted by process ID.
+        specimens: what was curated.
+        labels: `processid`, sorted, and the columns of `schema.CURATED` that curation sets.
         changes: `schema.CHANGES` of the ranks, from the labels as delivered to the final ones.
         report: counts for the curators' report; JSON-like.
         conflicts: barcodes without a majority: `group`, `rank`, `labels`, `records`, `processids`.
         typos: fixes and candidates (`typos.TYPOS`).
     """
 
-    frame: pl.DataFrame
+    specimens: pl.LazyFrame
+    labels: pl.DataFrame
     changes: pl.DataFrame
     report: dict[str, Any]
     conflicts: pl.DataFrame
     typos: pl.DataFrame
 
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """`schema.CURATED`, sorted by process ID, in memory: for corpora that fit."""
+        return self.lazy().collect()
 
-def curate(specimens: pl.DataFrame, settings: TaxonomySettings, overrides: pl.DataFrame | None = None) -> Curated:
+    def lazy(self) -> pl.LazyFrame:
+        """`schema.CURATED`, sorted by process ID, put together as it is read: to be sunk into a file."""
+
+        def within(part: Slice) -> pl.DataFrame:
+            wide = self.specimens.filter(part.condition).drop(RANKS, "flags").collect()
+            return wide.join(part.of(self.labels), on="processid", how="inner").sort("processid")
+
+        return in_slices(CURATED, self.labels["processid"], within)
+
+
+def curate(
+    specimens: pl.DataFrame | pl.LazyFrame, settings: TaxonomySettings, overrides: pl.DataFrame | None = None
+) -> Curated:
     """Give every specimen its final labels, and log every change (spec: taxonomic labels).
 
     A label counts as inferred if the record has none of its own at that rank after conflicts were resolved and
@@ -61,7 +88,8 @@ def curate(specimens: pl.DataFrame, settings: TaxonomySettings, overrides: pl.Da
     own names; a corrected label, a filler and a curator's label do not.
 
     Args:
-        specimens: accepted specimens with the columns of `schema.SPECIMENS`, in any order.
+        specimens: accepted specimens with the columns of `schema.SPECIMENS`, in any order; of a lazy frame only
+            the columns that curation needs are read.
         settings: thresholds and choices.
         overrides: from `overrides.read_overrides`, or None.
 
@@ -69,12 +97,13 @@ def curate(specimens: pl.DataFrame, settings: TaxonomySettings, overrides: pl.Da
         InvariantError: an override breaks the hierarchy or the likeness of a barcode's records; the message
             names its line.
     """
-    frame = specimens.sort("processid").with_row_index("row").with_columns(pl.col("row").cast(pl.UInt32))
+    lazy = specimens.lazy()
+    frame = _read(lazy)
     bins, processids = frame["dna_bin"], frame["processid"]
     logs = name_changes(frame)
-    # A barcode is known by its first row; barcodes of one record need no agreement.
+    # Barcodes of one record need no agreement.
     shared = (pl.len().over("barcode") > 1) & pl.col("barcode").is_not_null()
-    labels = frame.select("row", *RANKS, group=pl.when(shared).then(pl.col("row").min().over("barcode")))
+    labels = frame.select("row", *RANKS, group=pl.when(shared).then("barcode"))
 
     mended = mend_typos(labels, bins, settings)
     resolved = resolve_conflicts(mended.labels, settings)
@@ -104,7 +133,16 @@ def curate(specimens: pl.DataFrame, settings: TaxonomySettings, overrides: pl.Da
         split_bins=split_bins,
         overrides=applied.effect,
     )
-    return Curated(CURATED.conform(curated), changes, report, conflicts, mended.typos)
+    return Curated(lazy, curated.select("processid", *_SET), changes, report, conflicts, mended.typos)
+
+
+def _read(specimens: pl.LazyFrame) -> pl.DataFrame:
+    """What curation needs, sorted by process ID, with `row`; `barcode` is the first row that carries it."""
+    barcode = same_barcode(specimens.select("barcode").collect().to_series())
+    frame = specimens.select(_READ).collect().with_columns(barcode)
+    row = pl.col("row")
+    frame = frame.sort("processid").with_row_index("row").with_columns(row.cast(pl.UInt32))
+    return frame.with_columns(barcode=pl.when(pl.col("barcode").is_not_null()).then(row.min().over("barcode")))
 
 
 def _by_combination(

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import polars as pl
 
+from bioscan_etl.barcodes.corpus import same_barcode
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.changes import undo
@@ -36,26 +37,34 @@ class Finding:
     processids: tuple[str, ...] = ()
 
 
-def check(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl.DataFrame) -> list[Finding]:
+def check(
+    curated: pl.DataFrame | pl.LazyFrame, changes: pl.DataFrame, specimens: pl.DataFrame | pl.LazyFrame
+) -> list[Finding]:
     """Hold curated labels against the four invariants (spec: taxonomic labels, invariants).
 
     Args:
-        curated: `schema.CURATED`, or at least `processid`, `barcode` and the ranks.
+        curated: `schema.CURATED`, or at least `processid`, `barcode` and the ranks; of lazy frames only these
+            columns are read.
         changes: `schema.CHANGES`; changes of fields that are no ranks are passed over.
         specimens: what was curated: `processid`, the ranks and `<rank>_verbatim`.
 
     Returns:
         The breaches, in the order of the invariants; empty if all hold.
     """
+    barcode = same_barcode(curated.lazy().select("barcode").collect().to_series())
+    labels = curated.lazy().select("processid", *RANKS).collect().with_columns(barcode)
+    delivered = specimens.lazy().select("processid", *RANKS, *(f"{rank}_verbatim" for rank in RANKS)).collect()
     return [
-        *label_findings(curated),
-        *_source_findings(curated, changes, specimens),
-        *_undo_findings(curated, changes, specimens),
+        *label_findings(labels),
+        *_source_findings(labels, changes, delivered),
+        *_undo_findings(labels, changes, delivered),
     ]
 
 
-def require(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl.DataFrame) -> None:
-    """Stop where an invariant is broken.
+def require(
+    curated: pl.DataFrame | pl.LazyFrame, changes: pl.DataFrame, specimens: pl.DataFrame | pl.LazyFrame
+) -> None:
+    """Stop where an invariant is broken; the arguments are those of `check`.
 
     Raises:
         InvariantError: the first finding of `check`, and how many there are.
@@ -71,7 +80,7 @@ def label_findings(curated: pl.DataFrame) -> list[Finding]:
     """Breaches of invariants 1 and 2, which concern the labels alone.
 
     Args:
-        curated: `processid`, `barcode` and the ranks.
+        curated: `processid`, `barcode` (the letters, or a number of each barcode) and the ranks.
     """
     return [*_barcode_findings(curated), *_gap_findings(curated), *_parent_findings(curated)]
 

@@ -1,0 +1,107 @@
+"""What a spreadsheet has done to a records file, counted from its columns.
+
+Belongs here: recognising a file that passed through a spreadsheet. Does not belong here: mending values; a date
+that is a serial number is flagged record by record by `bioscan_etl.geography`. Counts are rows of the file, all
+markers; each is declared in `records.rules` (spec: BOLD records).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+CELL = 255
+"""Characters after which spreadsheets cut a text cell."""
+
+DATES = (
+    "collection_date_start",
+    "collection_date_end",
+    "processid_minted_date",
+    "bin_created_date",
+    "sequence_upload_date",
+)
+IDENTIFIERS = ("sampleid", "fieldid", "museumid", "specimenid", "collection_event_id", "taxid", "insdc_acs")
+
+# Days since 1899-12-30, from 1927 on: five digits, perhaps with an empty fraction.
+_SERIAL = r"^[1-9]\d{4}(\.0+)?$"
+# 2/28/2020, 28/02/20, 28-Feb-20, Feb-20: what cells show. BOLD writes 2020-02-28 and, in 2023, 28-Feb-2020.
+_SHOWN = r"^(\d{1,2}/\d{1,2}/(\d{2}|\d{4})|(\d{1,2}-)?[A-Z][a-z]{2}-\d{2})$"
+# 1.2E+05: spreadsheets write the sign and two digits or more, identifiers of plates (12E05) do not.
+_SCIENTIFIC = r"^-?\d(\.\d+)?E[+-]\d{2,}$"
+# 1-Mar, Mar-01, 01-Mar-21: what becomes of identifiers such as MAR1 or 3-1.
+_MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+_IS_DATE = rf"^(\d{{1,2}}-({_MONTHS})(-\d{{2}}(\d{{2}})?)?|({_MONTHS})-\d{{2}})$"
+
+_FEW = 2
+_LENGTH = pl.col("nuc").str.len_bytes().fill_null(0)
+_COUNTED = pl.col("nuc_basecount").str.to_integer(strict=False).fill_null(0)
+
+
+def _of_dates(name: str) -> tuple[pl.Expr, ...]:
+    """Counts in a column of dates, each named by its kind and the column."""
+    value = pl.col(name)
+    size = value.str.len_bytes()
+    # Sound dates have 10 or 11 characters: only the others, and slashes, are looked at closely.
+    odd = value.filter(((size != 10) & (size != 11)) | value.str.contains("/", literal=True))
+    return (
+        odd.str.contains(_SERIAL).sum().alias(f"serials {name}"),
+        odd.str.contains(_SHOWN).sum().alias(f"shown_dates {name}"),
+    )
+
+
+def _of_identifiers(name: str) -> tuple[pl.Expr, ...]:
+    """Counts in a column of identifiers; most are passed over by their length or a search for two letters."""
+    value = pl.col(name)
+    signed = value.filter(value.str.contains("E+", literal=True) | value.str.contains("E-", literal=True))
+    short = value.filter(value.str.len_bytes() <= 11)
+    return (
+        signed.str.contains(_SCIENTIFIC).sum().alias(f"scientific {name}"),
+        short.str.contains(_IS_DATE).sum().alias(f"dated {name}"),
+    )
+
+
+@dataclass(slots=True)
+class Damage:
+    """Counts of one file, filled block by block."""
+
+    serials: int = 0
+    shown_dates: int = 0
+    scientific: int = 0
+    dated: int = 0
+    at_cell: int = 0
+    proven: int = 0
+    beyond: int = 0
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Count in some rows.
+
+        Args:
+            rows: canonical columns, those that the file has.
+        """
+        found = rows.select(
+            *(expression for name in DATES if name in rows.columns for expression in _of_dates(name)),
+            *(expression for name in IDENTIFIERS if name in rows.columns for expression in _of_identifiers(name)),
+            at_cell=(_LENGTH == CELL).sum(),
+            beyond=(_LENGTH > CELL).sum(),
+            proven=((_LENGTH == CELL) & (_COUNTED > CELL)).sum() if "nuc_basecount" in rows.columns else pl.lit(0),
+        ).row(0, named=True)
+        for name, count in found.items():
+            kind = name.partition(" ")[0]
+            setattr(self, kind, getattr(self, kind) + count)
+
+    def found(self) -> dict[str, int]:
+        """Count by kind of damage, kinds that were not met left out.
+
+        `cut_at_255`: sequences of 255 characters whose own base count is greater; or all of that length, where
+        the file has several and no longer one.
+        """
+        cut = self.at_cell if self.at_cell >= _FEW and not self.beyond else self.proven
+        counts = {
+            "excel_dates": self.serials,
+            "shown_dates": self.shown_dates,
+            "cut_at_255": cut,
+            "scientific_ids": self.scientific,
+            "ids_as_dates": self.dated,
+        }
+        return {kind: count for kind, count in counts.items() if count}

@@ -1,0 +1,211 @@
+"""JSON lines: one record per line as a JSON object, as BOLD's API delivers them.
+
+Belongs here: turning lines of JSON into text columns without losing a line. Does not belong here: where lines
+end (`lines`), what values mean.
+
+Objects need not have the same keys. The layout is that of the first `LOOK_LINES` lines, whatever the size of a
+block; a column of the canonical schema that comes later is taken in, any other late key is kept as `extra:<key>`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import polars as pl
+
+from bioscan_etl.errors import InvariantError, SourceError
+from bioscan_etl.records import lines
+from bioscan_etl.records.blocks import REJECTS, Block, canonical, no_rejects, no_rows, only_reject, part_unfit
+from bioscan_etl.records.layouts import REQUIRED, Layout, extend, recognise
+from bioscan_etl.settings import RecordSettings
+
+LOOK_LINES = 1000
+_BOM = b"\xef\xbb\xbf"
+# A record that lacks the others lacks a value; without these it is no record of BOLD.
+_NEEDED = ("processid", "marker_code", "nuc")
+_ARRAYS = ("bold_recordset_code_arr",)
+
+_Part = lines.Lines | lines.LongLine | lines.Rest
+
+
+def is_json(head: bytes) -> bool:
+    """Whether a table's first bytes are those of JSON; no header of a records table begins so."""
+    return head.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[")
+
+
+def read(stream: Iterator[_Part], settings: RecordSettings, source: str) -> Iterator[Block]:
+    """Read a table in a stream; at least one block is yielded.
+
+    Values become text: numbers as JSON writes them (`53.59`), lists of numbers as `[53.59, -106.278]`, lists of
+    names as BOLD's tables have them, `['AACTA', 'DS-CAPP']`. Lines that are no JSON object are rejected.
+
+    Args:
+        stream: the parts of the table, as `lines.blocks` cuts it.
+        settings: null markers.
+        source: what to call the table in an error.
+
+    Raises:
+        SourceError: the layout is unknown, or the table is one JSON array.
+    """
+    first, parts = _beginning(stream)
+    layout = look(first, source)
+    yield _block(first, 1, layout, settings)
+    number = 1 + first.count(b"\n") + (bool(first) and not first.endswith(b"\n"))
+    for part in parts:
+        match part:
+            case lines.Lines(data):
+                yield _block(data, number, layout, settings)
+                number += data.count(b"\n")
+            case lines.LongLine(start, length):
+                detail = f"the line has {length} bytes and is no record; its start is kept"
+                yield only_reject(layout, number, "not_json", detail, lines.decode(start[: lines.SHOWN]))
+                number += 1
+            case lines.Rest(data, damage):
+                text = lines.decode(data[: lines.SHOWN])
+                block = only_reject(layout, number, "truncated_file", f"{damage}; rows before it are kept", text)
+                yield replace(block, damaged=True)
+
+
+def look(data: bytes, source: str) -> Layout:
+    """The layout of the first `LOOK_LINES` lines that begin a table.
+
+    Raises:
+        SourceError: the layout is unknown, or the table is one JSON array.
+    """
+    data = data.removeprefix(_BOM)
+    if data.lstrip().startswith(b"["):
+        raise SourceError(f"{source} is one JSON array; write an object per line (jq -c '.[]')")
+    start = b"".join(data.splitlines(keepends=True)[:LOOK_LINES])
+    frame = _block_frame(start)[0]
+    keys = frame.columns
+    if not keys:
+        raise SourceError(f"{source} holds no JSON object in its first {LOOK_LINES:,} lines; fetch the file again")
+    implied = [name for name in REQUIRED if name not in _NEEDED]
+    known = set(recognise([*keys, *REQUIRED], source).mapping)
+    return recognise([*keys, *(name for name in implied if name not in keys and name in known)], source)
+
+
+def _beginning(stream: Iterator[_Part]) -> tuple[bytes, Iterator[_Part]]:
+    """As many whole parts as hold `LOOK_LINES` lines, as one, and the parts behind them."""
+    held: list[bytes] = []
+    count = 0
+    rest: list[_Part] = []
+    for part in stream:
+        if not isinstance(part, lines.Lines):
+            rest.append(part)
+            break
+        held.append(part.data)
+        count += part.data.count(b"\n")
+        if count >= LOOK_LINES:
+            break
+    return b"".join(held), _chain(rest, stream)
+
+
+def _chain(rest: list[_Part], stream: Iterator[_Part]) -> Iterator[_Part]:
+    yield from rest
+    yield from stream
+
+
+def _block(data: bytes, first_line: int, layout: Layout, settings: RecordSettings) -> Block:
+    if first_line == 1:
+        data = data.removeprefix(_BOM)
+    if not data:
+        return Block(layout, no_rows(layout), no_rejects(), 0)
+    if not data.endswith(b"\n"):
+        data += b"\n"
+    spans = lines.spans(data)
+    filled = spans.stops > spans.starts
+    frame, keep = _block_frame(data)
+    late = [name for name in frame.columns if name not in layout.header]
+    layout = extend(layout, late) if late else layout
+    frame = frame.select(
+        pl.col(name) if name in frame.columns else pl.lit(None, pl.String).alias(name) for name in layout.header
+    )
+    rows = canonical(frame, layout, settings)
+    rows = rows.insert_column(0, pl.Series("source_line", np.flatnonzero(keep) + first_line, pl.Int64))
+    rows, unsafe = part_unfit(_with_arrays(rows))
+    broken = lines.undecodable(data, spans)
+    at = np.flatnonzero(filled & ~keep)
+    faults = pl.DataFrame({"source_line": at + first_line, "broken": broken[at]}).select(
+        pl.col("source_line").cast(pl.Int64),
+        reason=pl.when("broken").then(pl.lit("undecodable")).otherwise(pl.lit("not_json")),
+        detail=pl.when("broken")
+        .then(pl.lit("the line is not UTF-8"))
+        .otherwise(pl.lit("the line is no JSON object, or one that is cut or malformed")),
+    )
+    rejects = pl.concat([faults, unsafe]).sort("source_line")
+    texts = lines.raw_texts(data, spans, rejects["source_line"].to_numpy() - first_line)
+    return Block(layout, rows, rejects.with_columns(raw_text=texts).select(*REJECTS), int(filled.sum()))
+
+
+def _block_frame(data: bytes) -> tuple[pl.DataFrame, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """The objects among whole lines as text columns, a column per key; and which lines they are."""
+    data = data if data.endswith(b"\n") else data + b"\n"
+    spans = lines.spans(data)
+    keep = spans.stops > spans.starts
+    frame = _parse(spans.only(data, keep), int(keep.sum()))
+    if frame is None:
+        # Only where a line is broken are lines looked at one by one.
+        for line in np.flatnonzero(keep):
+            keep[line] = _is_object(data[spans.starts[line] : spans.stops[line]])
+        frame = _parse(spans.only(data, keep), int(keep.sum()))
+    if frame is None:
+        # What json takes and polars does not (a number such as 1e999), among lines that both take.
+        for line in np.flatnonzero(keep):
+            keep[line] = _parse(data[spans.starts[line] : spans.ends[line] + 1], 1) is not None
+        frame = _parse(spans.only(data, keep), int(keep.sum()))
+    if frame is None:
+        raise InvariantError(f"{int(keep.sum())} lines that are JSON objects one by one cannot be read together")
+    return frame, keep
+
+
+def _parse(data: bytes, count: int) -> pl.DataFrame | None:
+    """Parse `count` objects, or None if one is none."""
+    if not count:
+        return pl.DataFrame()
+    try:
+        frame = pl.read_ndjson(BytesIO(data), schema=dict.fromkeys(_keys(data), pl.String))
+    except (pl.exceptions.PolarsError, ValueError, RecursionError):
+        return None
+    return frame if frame.height == count else None
+
+
+def _keys(data: bytes) -> list[str]:
+    """The keys of all objects."""
+    try:
+        return pl.scan_ndjson(BytesIO(data), infer_schema_length=None).collect_schema().names()
+    except pl.exceptions.PolarsError:
+        # polars knows no common type of, say, a truth value and a list under one key; types do not matter here.
+        found: dict[str, None] = {}
+        for line in data.split(b"\n"):
+            if line.strip():
+                found |= dict.fromkeys(json.loads(line))
+        return list(found)
+
+
+def _is_object(line: bytes) -> bool:
+    def refuse(name: str) -> None:
+        raise ValueError(name)
+
+    try:
+        # NaN and Infinity are Python's, not JSON's; a lone surrogate is no text.
+        value = json.loads(line, parse_constant=refuse)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict)
+
+
+def _with_arrays(rows: pl.DataFrame) -> pl.DataFrame:
+    """Lists of names in the spelling of BOLD's tables."""
+    columns = [pl.col(name) for name in _ARRAYS if name in rows.columns]
+    return rows.with_columns(
+        pl.when(column.str.starts_with('["') & ~column.str.contains("['\\\\]"))
+        .then(column.str.replace_all('"', "'", literal=True))
+        .otherwise(column)
+        for column in columns
+    )

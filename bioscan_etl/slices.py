@@ -1,0 +1,64 @@
+"""Wide tables of the whole corpus, made and written in slices of process IDs.
+
+Millions of specimens with all their texts do not fit into memory at once. What the whole corpus decides is
+worked out from the few columns it needs; the wide rows are then put together slice by slice, as they are read.
+Belongs here: the walk over the slices. Does not belong here: what a row is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from bioscan_etl.schema import Table
+
+_ROWS = 200_000  # rows of a slice: a whole number of row groups of 100,000
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The rows whose process ID is from `first` to `last`."""
+
+    first: str
+    last: str
+
+    @property
+    def condition(self) -> pl.Expr:
+        """True for the rows of the slice; of a sorted Parquet file only their row groups are read."""
+        return pl.col("processid").is_between(pl.lit(self.first), pl.lit(self.last))
+
+    def of(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows of a frame that is sorted by process ID; found without a look at the others."""
+        ids = frame["processid"]
+        return frame[ids.search_sorted(self.first, "left") : ids.search_sorted(self.last, "right")]
+
+
+def in_slices(table: Table, processids: pl.Series, make: Callable[[Slice], pl.DataFrame]) -> pl.LazyFrame:
+    """A table that is made slice by slice whenever it is read; to be sunk into a file, or collected if it fits.
+
+    Args:
+        table: what is made.
+        processids: its process IDs, sorted.
+        make: returns the rows of a slice, sorted.
+
+    Returns:
+        The table, sorted by process ID. Reading checks each slice against `table`, and raises its SchemaError.
+    """
+
+    def source(
+        columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        del size
+        left = len(processids) if rows is None else rows
+        for start in range(0, len(processids), _ROWS):
+            ids = processids[start : start + _ROWS]
+            part = table.conform(make(Slice(ids[0], ids[-1])))
+            part = part if predicate is None else part.filter(predicate)
+            part = (part if columns is None else part.select(columns)).head(left)
+            left -= part.height
+            yield part
+
+    return register_io_source(source, schema=table.schema())
