@@ -135,7 +135,7 @@ def _labels(folder: Path):
     """Labels and shared barcodes of the accepted specimens, as both versions of conflicts+inference read them."""
     import polars as pl
 
-    from bioscan_etl.barcodes.corpus import same_barcode
+    from bioscan_etl.barcodes.identity import same_barcode
     from bioscan_etl.schema import RANKS
     from bioscan_etl.specimens import accepted
 
@@ -184,8 +184,8 @@ def _pandas(folder: Path) -> None:
         votes["cleared"] |= votes["barcode"].map(conflict).fillna(False).astype(bool)
         label = votes["barcode"].map(tally["label"])
         had = votes[rank].notna()
+        votes["eligible"] &= ~had | (votes[rank] == label)
         votes[rank] = label.where(had & ~votes["cleared"])
-        votes["eligible"] &= ~had | votes[rank].notna()
     for rank in RANKS:
         votes[rank] = votes[rank].fillna(votes.groupby("barcode")[rank].transform("first"))
     table.loc[votes.index, list(RANKS)] = votes[list(RANKS)]

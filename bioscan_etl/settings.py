@@ -45,8 +45,8 @@ class BarcodeSettings(_Section):
     genetic_code: Literal[1, 2, 5, 9, 13] = Field(5, description="NCBI code where the lineage names no other")
     min_homopolymer: int = Field(20, ge=2, description="bp; a run of one base this long is flagged")
     max_low_complexity_share: Share = Field(0.5, description="share of a barcode taken by its commonest trinucleotide")
-    neighbour_word: int = Field(16, ge=8, le=16, description="letters of the words by which neighbours are looked up")
-    neighbour_similarity: Share = Field(0.93, description="share of equal letters that makes a barcode a neighbour")
+    neighbour_word: int = Field(24, ge=16, le=32, description="letters of the words by which neighbours are looked up")
+    neighbour_similarity: Share = Field(0.95, description="share of equal letters that makes a barcode a neighbour")
     neighbours: int = Field(10, ge=1, le=12, description="nearest barcodes that vote on the order of a barcode")
     neighbour_votes: int = Field(2, ge=1, description="neighbours of one other order that make a barcode misplaced")
     neighbour_share: Annotated[float, Field(gt=0.5, le=1)] = Field(

@@ -191,8 +191,9 @@ def assemble(batches: Sequence[BatchTables], settings: Settings) -> Specimens:
 
 def _conflicts(barcodes: pl.LazyFrame, names: pl.LazyFrame, settings: Settings) -> pl.DataFrame:
     labels = names.select("processid", "species", "order").collect()
-    frame = barcodes.select("processid", "barcode", "dna_bin").collect()
-    flags = corpus_flags(frame.join(labels, on="processid", how="left", maintain_order="left"), settings.barcodes)
+    # Of one chunk, so that the join shares the letters instead of copying them.
+    frame = barcodes.select("processid", "barcode", "dna_bin").collect().rechunk()
+    flags = corpus_flags(frame.join(labels, on="processid", how="left"), settings.barcodes)
     return flags.filter(pl.col("flags").list.len() > 0)
 
 

@@ -5,7 +5,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan_etl.barcodes.corpus import corpus_flags, same_barcode
+from bioscan_etl.barcodes.corpus import corpus_flags
 from bioscan_etl.demo.sequences import as_text, haplotypes, lineage_tree
 from bioscan_etl.settings import BarcodeSettings
 
@@ -75,15 +75,3 @@ def test_misplaced_barcodes_are_flagged_where_they_are_looked_for():
     found = corpus_flags(specimens, BarcodeSettings())
     assert found.filter(pl.col("flags").list.len() > 0).rows() == [("P3", ["BARCODE_MISPLACED"])]
     assert corpus_flags(specimens)["flags"].list.len().sum() == 0
-
-
-@given(st.lists(st.sampled_from([None, "", "A", "AC", "ACG"]), max_size=12))
-def test_equal_barcodes_have_the_number_of_the_first(barcodes):
-    numbers = same_barcode(pl.Series("barcode", barcodes, dtype=pl.String))
-    assert numbers.to_list() == [None if one is None else barcodes.index(one) for one in barcodes]
-
-
-def test_barcodes_of_one_hash_are_told_apart(monkeypatch):
-    barcodes = pl.Series(["A", "C", "A", None, "C"])
-    monkeypatch.setattr(pl.Series, "hash", lambda self: pl.Series([7] * len(self), dtype=pl.UInt64))
-    assert same_barcode(barcodes).to_list() == [0, 1, 0, None, 1]

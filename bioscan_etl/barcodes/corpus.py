@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
+from bioscan_etl.barcodes.identity import same_barcode
 from bioscan_etl.barcodes.neighbours import misplaced
 from bioscan_etl.settings import BarcodeSettings
 
@@ -24,13 +24,10 @@ def corpus_flags(specimens: pl.DataFrame, settings: BarcodeSettings | None = Non
         processid and flags (list of text, sorted; empty where nothing contradicts), a row per specimen,
         sorted by processid.
     """
-    hits = specimens.select(
-        "processid",
-        "species",
-        "dna_bin",
-        same_barcode(specimens["barcode"]),
-        BARCODE_MISPLACED=_is_misplaced(specimens, settings) if settings else pl.lit(False),
-    )
+    specimens = specimens.rechunk()
+    hits = specimens.select("processid", "species", "dna_bin", same_barcode(specimens["barcode"]))
+    found = _is_misplaced(specimens, hits["barcode"], settings) if settings else pl.lit(False)
+    hits = hits.with_columns(found.alias("BARCODE_MISPLACED"))
     known = pl.col("barcode").is_not_null()
     several = (
         hits.lazy()
@@ -49,33 +46,13 @@ def corpus_flags(specimens: pl.DataFrame, settings: BarcodeSettings | None = Non
     )
 
 
-def _is_misplaced(specimens: pl.DataFrame, settings: BarcodeSettings) -> pl.Series:
-    found = misplaced(specimens.select("barcode", "order"), settings).select("barcode", "order", found=pl.lit(True))
-    marked = specimens.select("barcode", "order").join(
-        found, on=["barcode", "order"], how="left", maintain_order="left"
+def _is_misplaced(specimens: pl.DataFrame, numbers: pl.Series, settings: BarcodeSettings) -> pl.Series:
+    # Worked out once per barcode and order, and spread by the barcode's number: letters are neither joined nor copied.
+    nodes = specimens.select("order", number=numbers).drop_nulls().unique().sort("number", "order")
+    nodes = nodes.with_columns(barcode=specimens["barcode"].gather(nodes["number"]))
+    found = nodes.join(misplaced(nodes, settings), on=["barcode", "order"], how="semi")
+    rows = specimens.select("order", number=numbers)
+    marked = rows.join(
+        found.select("number", "order", found=pl.lit(True)), on=["number", "order"], how="left", maintain_order="left"
     )
     return marked["found"].fill_null(False)
-
-
-def same_barcode(barcodes: pl.Series) -> pl.Series:
-    """Number barcodes, so that equal ones have equal numbers: what is grouped by numbers copies no letters.
-
-    Args:
-        barcodes: text, nulls allowed.
-
-    Returns:
-        `barcode`, UInt32: the position of the first row with the same barcode; null for null.
-    """
-    barcodes = barcodes.rechunk()  # texts are gathered without a copy from one chunk only
-    hashes = barcodes.hash().to_numpy()
-    order = np.argsort(hashes, kind="stable")
-    starts = np.diff(hashes[order], prepend=~hashes[order[:1]]) != 0
-    first = order[starts][np.cumsum(starts) - 1]
-    numbers = np.empty(len(order), np.uint32)
-    numbers[order] = first
-    if not (barcodes.ne_missing(barcodes.gather(pl.Series(numbers)))).any():
-        return pl.select(pl.when(barcodes.is_not_null()).then(pl.Series(numbers)).alias("barcode")).to_series()
-    # Two barcodes have one hash: one corpus in millions.
-    frame = barcodes.to_frame("barcode").with_row_index("row")
-    same = pl.when(pl.col("barcode").is_not_null()).then(pl.col("row").min().over("barcode"))
-    return frame.select(same.cast(pl.UInt32).alias("barcode")).to_series()

@@ -6,8 +6,8 @@ by a hash, is kept. Two passes keep the cost linear in the number of barcodes:
 
 1. Count for each word the barcodes of each order that hold it. A barcode is a suspect where the words that it
    shares with few others, which only relatives share, speak for other orders. Nearly all barcodes are cleared here.
-2. For each suspect, take the barcodes that share most words with it, of its own order and of the others, lay them
-   over it where the words are, and count letters. The nearest ones vote; the suspect itself does not.
+2. For each suspect, take the barcodes that share most words with it, lay them over it where the words are, and
+   count letters. The nearest ones vote; the suspect itself does not.
 
 Belongs here: the search and the vote. Does not belong here: identical barcodes that disagree (`corpus`).
 """
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from bioscan_etl.barcodes.identity import same_barcode
 from bioscan_etl.settings import BarcodeSettings
 
 MISPLACED = pl.Schema(
@@ -37,10 +38,10 @@ _BLOCK = 2_000  # barcodes whose letters are worked on at a time, near the proce
 _PAIRS = 20_000  # pairs that are compared letter by letter at a time
 _ENTRIES = 4_000_000  # words that are counted at a time
 _SUSPECTS = 5_000  # suspects whose neighbours are looked up at a time
-_HELD = 16  # barcodes of one order that are looked at per word: those that come first by hash
-_CANDIDATES = 12  # barcodes that are compared letter by letter, of its own order and of the others each
+_HELD = 32  # barcodes that are looked at per word: those that come first by hash
+_CANDIDATES = 24  # barcodes that are compared with a suspect letter by letter
 _ASKED = 12  # words by which the neighbours of a suspect are looked up
-_FOREIGN = 0.3  # share of a suspect's words that are foreign; barcodes that are 0.93 alike share 0.3 of their words
+_FOREIGN = 0.15  # share of a suspect's words that are foreign; barcodes that are 0.95 alike share 0.3 of their words
 _SHARED = 3  # words that a candidate shares at least
 _OVERLAP = 200  # letters that have to lie over each other
 _OTHER = 4  # code of a letter that is no base
@@ -70,7 +71,9 @@ def misplaced(barcodes: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame
         `MISPLACED`, sorted by barcode and order: a row per misplaced node, with the order of its neighbours, their
         number, how many of them are of that order, and the similarity of the nearest of these.
     """
-    nodes = barcodes.select("barcode", "order").drop_nulls().unique().sort("order", "barcode").rechunk()
+    known = barcodes.select("barcode", "order").drop_nulls().rechunk()
+    distinct = known.select("order", same_barcode(known["barcode"])).with_row_index("row").unique(["barcode", "order"])
+    nodes = known[distinct["row"]].rechunk().sort("barcode", "order")
     if nodes.is_empty():
         return pl.DataFrame(schema=MISPLACED)
     nodes, keys = _indexed(nodes, settings.neighbour_word)
@@ -82,20 +85,22 @@ def misplaced(barcodes: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame
 
 
 def _words(barcodes: pl.Series, length: int) -> tuple[_Words, _Numbers, _Numbers]:
-    """The kept words of barcodes: the word as a number, in which barcode, and where in it; in this order."""
+    """The kept words of barcodes: a number of the word, in which barcode, and where in it; in this order."""
     lengths = barcodes.str.len_bytes().to_numpy().astype(np.int64)
     # A letter that is no base after each barcode: no word spans two of them, and there is a word at each letter.
     text = barcodes.str.join("N").item() + "N" * length
     code = _CODE[np.frombuffer(text.encode(), np.uint8)]
     known = code < _OTHER
-    words, width = code.astype(np.uint32) & np.uint32(3), 1
-    while width < length:
-        # Two words make one of twice the length; the last time they may overlap.
-        step = min(width, length - width)
-        tail = words[step:] & np.uint32((1 << 2 * step) - 1)
-        words = (words[: len(words) - step] << np.uint32(2 * step)) | tail
-        known = known[: len(known) - step] & known[step:]
-        width += step
+    words = code.astype(np.uint32) & np.uint32(3)
+    for width in (1, 2, 4, 8):
+        words = (words[:-width] << np.uint32(2 * width)) | words[width:]
+        known = known[:-width] & known[width:]
+    # Sixteen letters are a number of 32 bits; longer words are two that overlap, mixed into one.
+    more = length - 16
+    words = words * _MIX
+    if more:
+        words = (words[:-more] ^ (words[:-more] >> np.uint32(15))) + words[more:]
+        known = known[:-more] & known[more:]
     chosen = np.flatnonzero(known & (words * _MIX < _KEPT))
     starts = np.concatenate([[0], np.cumsum(lengths + 1)])
     owners = np.searchsorted(starts, chosen, side="right") - 1
@@ -106,9 +111,8 @@ def _indexed(nodes: pl.DataFrame, length: int) -> tuple[pl.DataFrame, _Keys]:
     """Number the nodes, and list which word is in which node.
 
     Returns:
-        The nodes in the order of their numbers: by order, within it by a hash of their words, so that the first
-        ones are a fair choice, and the same for every word. And sorted distinct keys: the word above, the node
-        below.
+        The nodes in the order of their numbers: by a hash of their words, so that the first ones are a fair choice,
+        and the same for every word. And sorted distinct keys: the word above, the node below.
     """
     found, holders = [np.empty(0, np.uint32)], [np.empty(0, np.int64)]
     for start in range(0, nodes.height, _BLOCK):
@@ -121,8 +125,7 @@ def _indexed(nodes: pl.DataFrame, length: int) -> tuple[pl.DataFrame, _Keys]:
     mixed = np.zeros(nodes.height, np.uint32)
     if len(words):
         mixed[owners[firsts]] = np.bitwise_xor.reduceat(words * _MIX, firsts)
-    hashed = nodes.select("order").with_row_index("node").with_columns(mixed=pl.Series(mixed * _MIX))
-    place = hashed.sort("order", "mixed", "node")["node"]
+    place = pl.DataFrame({"mixed": mixed * _MIX}).with_row_index("node").sort("mixed", "node")["node"]
     number = np.empty(nodes.height, np.uint32)
     number[place.to_numpy()] = np.arange(nodes.height, dtype=np.uint32)
     keys = words.astype(np.uint64)
@@ -162,8 +165,11 @@ def _suspects(keys: _Keys, order_of: _Numbers) -> npt.NDArray[np.bool_]:
             end += 1  # the nodes of one word stay together
         words, nodes = keys[start:end] >> _WORD, (keys[start:end] & _NODE).astype(np.int64)
         _, holders = _runs(words)
-        _, alike = _runs(words << np.uint64(16) | order_of[nodes].astype(np.uint64))
-        others, own = np.repeat(holders, holders) - 1, np.repeat(alike, alike) - 1
+        by_order = words << np.uint64(16) | order_of[nodes].astype(np.uint64)
+        sorted_ = np.argsort(by_order, kind="stable")
+        _, alike = _runs(by_order[sorted_])
+        others, own = np.repeat(holders, holders) - 1, np.empty(len(nodes), np.int64)
+        own[sorted_] = np.repeat(alike, alike) - 1
         is_foreign = 2 * own < others
         vote = np.where(is_foreign, 1.0, -1.0) / np.maximum(others, 1)
         balance += np.bincount(nodes, np.where(others > 0, vote, 0.0), minlength=count)
@@ -182,12 +188,8 @@ def _candidates(keys: _Keys, order_of: _Numbers, suspects: npt.NDArray[np.bool_]
     # The words that fewest others hold: near relatives share these, and little is to be looked up.
     askers = (
         pl.DataFrame(
-            {
-                "word": words[which].astype(np.uint32),
-                "suspect": (wanted & _NODE).astype(np.uint32),
-                "own": order_of[wanted & _NODE].astype(np.uint16),
-                "held": held[which],
-            }
+            {"word": words[which], "suspect": (wanted & _NODE).astype(np.uint32), "held": held[which]},
+            schema_overrides={"word": pl.UInt32},
         )
         .filter(pl.col("held") > 1)
         .sort("suspect", "held", "word")
@@ -195,17 +197,10 @@ def _candidates(keys: _Keys, order_of: _Numbers, suspects: npt.NDArray[np.bool_]
         .head(_ASKED)
         .drop("held")
     )
+    held = np.minimum(held, _HELD)
     at = np.repeat(first - np.cumsum(held) + held, held) + np.arange(held.sum())
-    holders = pl.DataFrame(
-        {
-            "word": np.repeat(words, held).astype(np.uint32),
-            "node": (keys[at] & _NODE).astype(np.uint32),
-            "order": order_of[keys[at] & _NODE].astype(np.uint16),
-        }
-    )
-    nth = np.arange(holders.height)
-    starts, lengths = _runs((keys[at] & ~_NODE) | holders["order"].to_numpy().astype(np.uint64))
-    holders = holders.filter(pl.Series(nth - np.repeat(starts, lengths) < _HELD))
+    holders = pl.DataFrame({"word": np.repeat(words, held), "node": keys[at] & _NODE}).cast(pl.UInt32)
+    order = pl.Series(order_of)
     chosen = [pl.DataFrame(schema={"suspect": pl.UInt32, "node": pl.UInt32})]
     numbers = np.flatnonzero(suspects)
     for start in range(0, len(numbers), _SUSPECTS):
@@ -214,15 +209,16 @@ def _candidates(keys: _Keys, order_of: _Numbers, suspects: npt.NDArray[np.bool_]
             askers.filter(pl.col("suspect").is_between(int(part[0]), int(part[-1])))
             .join(holders, on="word", how="inner")
             .filter(pl.col("suspect") != pl.col("node"))
-            .group_by("suspect", "node", same=pl.col("own") == pl.col("order"))
+            .group_by("suspect", "node")
             .agg(words=pl.len())
             .filter(pl.col("words") >= _SHARED)
-            .filter((~pl.col("same")).sum().over("suspect") >= votes)
-            .sort("suspect", "same", "words", "node", descending=[False, False, True, False])
+            .sort("suspect", "words", "node", descending=[False, True, False])
+            .group_by("suspect", maintain_order=True)
+            .head(_CANDIDATES)
         )
-        chosen.append(
-            shared.group_by("suspect", "same", maintain_order=True).head(_CANDIDATES).select("suspect", "node")
-        )
+        foreign = order.gather(shared["suspect"]) != order.gather(shared["node"])
+        shared = shared.select("suspect", "node", foreign=foreign)
+        chosen.append(shared.filter(pl.col("foreign").sum().over("suspect") >= votes).drop("foreign"))
     return pl.concat(chosen).sort("suspect", "node")
 
 

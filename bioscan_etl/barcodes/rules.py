@@ -115,7 +115,7 @@ RULES: tuple[Rule, ...] = (
         statement="The barcodes most alike it are of another order than the record.",
         reason="Another animal's DNA was sequenced (a parasite, its prey, a neighbour on the plate), or the specimen "
         "is mislabelled.",
-        source=f"{_SPEC}; neighbours by shared words, at least 0.93 alike",
+        source=f"{_SPEC}; neighbours by shared words, at least 0.95 alike",
         setting="barcodes.neighbour_similarity",
         example="a record labelled Hymenoptera whose ten nearest barcodes are Diptera",
     ),

@@ -139,24 +139,26 @@ def undo(frame: pl.DataFrame, changes: pl.DataFrame, fields: tuple[str, ...] = R
         raise InvariantError(_misfit(broken, "does not start from the value that the step before it left"))
     last = log.filter(pl.col("starts").shift(-1, fill_value=True))
     ends = log.filter("starts").select("processid", "field", "before").hstack(last.select("after", "step"))
-    stray = ends.join(frame, on="processid", how="anti")
+    rows = frame.select("processid").with_row_index("_row")
+    ends = ends.join(rows, on="processid", how="left")
+    stray = ends.filter(pl.col("_row").is_null())
     if stray.height:
         raise InvariantError(_misfit(stray, "belongs to no specimen of the table"))
-    restored = frame
+    restored = frame.with_row_index("_row")
     for field in fields:
         first = ends.filter(pl.col("field") == field).select(
-            "processid", "field", "step", _before="before", _after="after", _changed=pl.lit(True)
+            "_row", "field", "step", _before="before", _after="after", _changed=pl.lit(True)
         )
         if not first.height:
             continue
-        joined = restored.join(first, on="processid", how="left", maintain_order="left")
+        joined = restored.join(first, on="_row", how="left", maintain_order="left")
         misfit = joined.filter(pl.col("_changed") & pl.col("_after").ne_missing(pl.col(field)))
         if misfit.height:
             raise InvariantError(_misfit(misfit, f"does not leave the value of the table, {misfit[field][0]!r}"))
         restored = joined.with_columns(pl.when("_changed").then("_before").otherwise(field).alias(field)).select(
             restored.columns
         )
-    return restored
+    return restored.drop("_row")
 
 
 def _misfit(rows: pl.DataFrame, what: str) -> str:

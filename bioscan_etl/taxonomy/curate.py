@@ -18,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl.barcodes.corpus import same_barcode
+from bioscan_etl.barcodes.identity import same_barcode
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.schema import CURATED, RANKS
 from bioscan_etl.settings import TaxonomySettings

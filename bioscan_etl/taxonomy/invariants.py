@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import polars as pl
 
-from bioscan_etl.barcodes.corpus import same_barcode
+from bioscan_etl.barcodes.identity import same_barcode
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.changes import undo
@@ -86,7 +86,7 @@ def label_findings(curated: pl.DataFrame) -> list[Finding]:
 
 
 def _barcode_findings(curated: pl.DataFrame) -> Iterator[Finding]:
-    shared = curated.filter(pl.col("barcode").is_not_null())
+    shared = curated.filter(pl.col("barcode").is_not_null() & (pl.len().over("barcode") > 1))
     groups = shared.group_by("barcode").agg(
         *((pl.col(rank).min() != pl.col(rank).max()).fill_null(False).alias(rank) for rank in RANKS),
         *(pl.col(rank).null_count().is_between(1, pl.len() - 1).alias(f"{rank}_partly") for rank in RANKS),
@@ -155,7 +155,10 @@ def _undo_findings(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl.D
     delivered = specimens.select("processid", *(pl.col(f"{rank}_verbatim").alias(f"{rank}_then") for rank in RANKS))
     if restored.height != specimens.height:
         yield Finding("INVARIANT_UNDO", "", f"{restored.height} specimens are left of {specimens.height}", 1)
-    compared = restored.join(delivered, on="processid", how="inner")
+    if restored["processid"].equals(delivered["processid"]):
+        compared = restored.hstack(delivered.drop("processid"))
+    else:
+        compared = restored.join(delivered, on="processid", how="inner")
     for rank in RANKS:
         wrong = compared.filter(pl.col(rank).ne_missing(pl.col(f"{rank}_then")))
         if wrong.height:
