@@ -80,7 +80,7 @@ def specimens(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mater
         settings,
         "specimens",
         inputs={"pin": pin.digest, "batches": pin.batches},
-        sections=("gates", "images"),
+        sections=("barcodes", "gates", "images"),
         build=build,
     )
     ledger = result[0].counts["ledger"]

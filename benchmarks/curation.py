@@ -192,6 +192,15 @@ def _pandas(folder: Path) -> None:
     table.drop(columns="barcode").to_parquet(folder / "pandas.parquet")
 
 
+def _same(folder: Path) -> dict[str, object]:
+    import polars as pl
+
+    from bioscan_etl.schema import RANKS
+
+    ours, theirs = (pl.read_parquet(folder / f"{name}.parquet").select(RANKS) for name in ("ours", "pandas"))
+    return {"text": "the same labels" if ours.equals(theirs) else "OTHER LABELS"}
+
+
 def _generate(folder: Path, records: int, seed: int) -> None:
     from bioscan_etl.demo.scale import write_scale_corpus
 
@@ -208,7 +217,14 @@ def _run_stage(stage: str, folder: Path, records: int, seed: int) -> None:
     elif stage in STAGES[:3]:
         _checks(stage, folder)
     else:
-        more = {"assemble": _assemble, "curate": _curate, "ours": _ours, "pandas": _pandas}[stage](folder) or {}
+        more = {
+            "assemble": _assemble,
+            "curate": _curate,
+            "ours": _ours,
+            "pandas": _pandas,
+            "score": _score,
+            "same": _same,
+        }[stage](folder) or {}
     seconds, cpu = clock.lap()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak, **more}))
@@ -266,28 +282,24 @@ def _measure(home: Path, records: int, options) -> None:
             "peak": max(total["peak"], took["peak"]),
         }
     _line("total", records, total)
-    _print_misplaced(folder)
+    # In a process of its own: a stage's peak counts from the memory of the process that started it.
+    print(_alone("score", folder, records, options.seed)["text"], flush=True)
 
 
 def _compare(home: Path, records: int, options) -> None:
     """Conflicts and inference beside the pandas version, which must give the same labels."""
-    import polars as pl
-
-    from bioscan_etl.schema import RANKS
-
     folder = home / f"c{records}"
     ours, theirs = (_alone(stage, folder, records, options.seed) for stage in ("ours", "pandas"))
     _line("ours", records, ours)
     _line("pandas", records, theirs)
-    labels = [pl.read_parquet(folder / f"{name}.parquet").select(RANKS) for name in ("ours", "pandas")]
-    same = "the same labels" if labels[0].equals(labels[1]) else "OTHER LABELS"
+    same = _alone("same", folder, records, options.seed)["text"]
     print(
         f"{records:>10,} conflicts+inference: pandas takes {theirs['seconds'] / ours['seconds']:.1f} times as long, "
         f"{theirs['cpu'] / ours['cpu']:.1f} times the CPU, {theirs['peak'] / ours['peak']:.1f} times the memory; {same}"
     )
 
 
-def _print_misplaced(folder: Path) -> None:
+def _score(folder: Path) -> dict[str, object]:
     """Precision and recall of BARCODE_MISPLACED against what was planted."""
     import polars as pl
 
@@ -303,12 +315,12 @@ def _print_misplaced(folder: Path) -> None:
     hits = rows.filter("hit").collect()
     right = planted.filter("hit")
     findable = planted.filter(pl.col("barcodes") > 3)
-    print(
+    text = (
         f"BARCODE_MISPLACED: {planted.height} planted, {hits.height} found, "
         f"precision {right.height / max(hits.height, 1):.3f}, recall {right.height / max(planted.height, 1):.3f}, "
-        f"of those with more than 3 barcodes in their BIN {findable['hit'].mean() or 0.0:.3f}",
-        flush=True,
+        f"of those with more than 3 barcodes in their BIN {findable['hit'].mean() or 0.0:.3f}"
     )
+    return {"text": text}
 
 
 def _line(stage: str, records: int, took: dict) -> None:

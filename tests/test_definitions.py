@@ -170,3 +170,20 @@ def test_the_graph_can_be_built_over_other_resources(tmp_path):
 
     other = build_defs({"lake": LakeResource(output=str(tmp_path)), "progress": silent})
     assert {key.to_user_string() for key in other.resolve_asset_graph().get_all_asset_keys()} == ASSETS
+
+
+@pytest.mark.parametrize(
+    "setting", ["[barcodes]\nneighbour_votes = 9", "[gates]\nrequire_bin = true", "[images]\nnear_duplicate_bits = 2"]
+)
+def test_specimens_are_made_anew_when_a_setting_they_read_changes(lake, tmp_path, setting):
+    from assets.specimens import specimens
+    from bioscan_etl.resources import LakeResource
+
+    file = tmp_path / "settings.toml"
+    made = []
+    for text in ("", setting):
+        file.write_text(text)
+        resources = {"lake": LakeResource(output=str(lake.root), settings_file=str(file))}
+        assert dg.materialize([specimens], resources=resources).success
+        made.append(lake.get("specimens").fingerprint)
+    assert made[0] != made[1]
