@@ -62,15 +62,15 @@ def specimens(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mater
 
     def build(draft: Draft) -> None:
         tables = assemble(batch_tables(home, pin), settings)
-        draft.write(schema.SPECIMENS, tables.specimens)
+        written = draft.write(schema.SPECIMENS, tables.lazy())
         draft.write(schema.SET_ASIDE, tables.set_aside)
         draft.write(schema.REJECTS, tables.rejects)
-        held = quarantine(tables.specimens)
+        held = quarantine(written)
         draft.write(schema.QUARANTINE, held)
         tables.changes.write_parquet(draft.folder / "value_changes.parquet", compression="zstd")
         rows_read = sum(int(home.get("raw_records", name).counts["rows_read"]) for name in pin.batches)
         ledger = Ledger.from_tables(
-            rows_read, tables.rejects, tables.set_aside, held, tables.specimens.height - held.height
+            rows_read, tables.rejects, tables.set_aside, held, draft.counts["specimens"] - held.height
         )
         ledger.balance()
         draft.counts["ledger"] = ledger.as_dict()
@@ -91,6 +91,6 @@ def specimens(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mater
     return report(result, rows="specimens", checks=[balanced], pin=pin.digest, batches=len(pin.batches))
 
 
-def read_specimens(home: Lake) -> pl.DataFrame:
+def read_specimens(home: Lake) -> pl.LazyFrame:
     """The specimens of the current corpus."""
-    return pl.read_parquet(home.get("specimens").path("specimens.parquet"))
+    return pl.scan_parquet(home.get("specimens").path("specimens.parquet"))

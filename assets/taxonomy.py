@@ -46,12 +46,11 @@ def curated_taxonomy(lake: LakeResource) -> dg.MaterializeResult:
 
     def build(draft: Draft) -> None:
         frame = accepted(read_specimens(home))
-        chosen = read_overrides(Path(overrides_file), frame) if overrides_file else None
+        chosen = read_overrides(Path(overrides_file), _names(frame)) if overrides_file else None
         curated = curate(frame, settings.taxonomy, chosen)
-        require(curated.frame, curated.changes, frame)
+        require(draft.write(schema.CURATED, curated.lazy()), curated.changes, frame)
         values = pl.read_parquet(source.path("value_changes.parquet"))
-        values = values.join(curated.frame, on="processid", how="semi")
-        draft.write(schema.CURATED, curated.frame)
+        values = values.join(curated.labels, on="processid", how="semi")
         draft.write(schema.CHANGES, number_changes([values, curated.changes]))
         curated.conflicts.write_parquet(draft.folder / "conflicts.parquet", compression="zstd")
         curated.typos.write_parquet(draft.folder / "typos.parquet", compression="zstd")
@@ -68,3 +67,9 @@ def curated_taxonomy(lake: LakeResource) -> dg.MaterializeResult:
     # An output exists only if `require` let it through.
     held = dg.AssetCheckResult(check_name="taxonomy_invariants", passed=True)
     return report(result, rows="curated", checks=[held])
+
+
+def _names(specimens: pl.LazyFrame) -> pl.DataFrame:
+    """What tells which process IDs and names an override can mean."""
+    verbatim = (f"{rank}_verbatim" for rank in schema.RANKS)
+    return specimens.select("processid", *schema.RANKS, *verbatim).collect()

@@ -125,17 +125,28 @@ class Draft:
     folder: Path
     counts: dict[str, Any]
 
-    def write(self, table: Table, frame: pl.DataFrame, name: str | None = None) -> None:
-        """Write a frame that `table` describes as `<name>.parquet`, and count its rows.
+    def write(self, table: Table, frame: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
+        """Write a frame that `table` describes as `<table>.parquet`, and count its rows.
+
+        A lazy frame goes to the file as it is made, and is held against the table there: wide tables of millions
+        of rows do not fit into memory.
+
+        Returns:
+            The written file, to be read from.
 
         Raises:
             SchemaError: the frame is not what the table says.
         """
-        name = name or table.name
-        conformed = table.conform(frame).rechunk()
+        path = self.folder / f"{table.name}.parquet"
         # A fixed row group: the default may follow the number of threads, and bytes must not.
-        conformed.write_parquet(self.folder / f"{name}.parquet", compression="zstd", row_group_size=100_000)
-        self.counts[name] = conformed.height
+        if isinstance(frame, pl.LazyFrame):
+            frame.sink_parquet(path, compression="zstd", row_group_size=100_000)
+            table.check(pl.scan_parquet(path))
+        else:
+            table.conform(frame).rechunk().write_parquet(path, compression="zstd", row_group_size=100_000)
+        written = pl.scan_parquet(path)
+        self.counts[table.name] = int(written.select(pl.len()).collect().item())
+        return written
 
 
 @dataclass(frozen=True, slots=True)

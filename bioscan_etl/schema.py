@@ -124,26 +124,30 @@ class Table:
         self.check(cast)
         return cast
 
-    def check(self, frame: pl.DataFrame) -> None:
-        """Hold a frame against dtype, nullability and key.
+    def check(self, frame: pl.DataFrame | pl.LazyFrame) -> None:
+        """Hold a frame against dtype, nullability and key; of a lazy one only the key's columns are held in memory.
 
         Raises:
             SchemaError: the first breach, by column.
         """
-        if frame.schema != self.schema():
+        lazy = frame.lazy()
+        found = lazy.collect_schema()
+        if found != self.schema():
             differing = [
-                f"{name} is {frame.schema.get(name)}, not {dtype}"
+                f"{name} is {found.get(name)}, not {dtype}"
                 for name, dtype in self.schema().items()
-                if frame.schema.get(name) != dtype
+                if found.get(name) != dtype
             ] or ["the column order differs"]
             raise SchemaError(f"table {self.name}: {'; '.join(differing)}")
-        nulls = frame.select(pl.col(c.name).null_count() for c in self.columns if not c.nullable)
+        nulls = lazy.select(pl.col(c.name).null_count() for c in self.columns if not c.nullable).collect()
         for name in nulls.columns:
             if nulls[name][0]:
                 raise SchemaError(f"table {self.name}: {nulls[name][0]} rows have no {name}")
-        if self.key and frame.select(self.key).is_duplicated().any():
-            row = frame.filter(frame.select(self.key).is_duplicated()).select(self.key).row(0)
-            raise SchemaError(f"table {self.name}: more than one row of {self.key} = {row}")
+        if self.key:
+            keys = lazy.select(self.key).collect()
+            if (twice := keys.is_duplicated()).any():
+                row = keys.filter(twice).row(0)
+                raise SchemaError(f"table {self.name}: more than one row of {self.key} = {row}")
 
 
 _TEXT = pl.String()
