@@ -50,6 +50,10 @@ _COMPUTES = (
 )
 
 
+# Level 1 takes a quarter less time than the default for an eighth more bytes. A fixed row group: the default may
+# follow the number of threads, and bytes must not.
+_PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "row_group_size": 100_000}
+
 # What fetches, shows or documents, but makes no output.
 _COMPUTES_NOTHING = ("bold", "demo", "cli.py", "definitions.py", "reference.py", "resources.py")
 
@@ -138,12 +142,11 @@ class Draft:
             SchemaError: the frame is not what the table says.
         """
         path = self.folder / f"{table.name}.parquet"
-        # A fixed row group: the default may follow the number of threads, and bytes must not.
         if isinstance(frame, pl.LazyFrame):
-            frame.sink_parquet(path, compression="zstd", row_group_size=100_000)
+            frame.sink_parquet(path, **_PARQUET)
             table.check(pl.scan_parquet(path))
         else:
-            table.conform(frame).rechunk().write_parquet(path, compression="zstd", row_group_size=100_000)
+            table.conform(frame).rechunk().write_parquet(path, **_PARQUET)
         written = pl.scan_parquet(path)
         self.counts[table.name] = int(written.select(pl.len()).collect().item())
         return written

@@ -77,6 +77,9 @@ class TaxonomySettings(_Section):
     )
     minimum_support: int = Field(2, ge=1, description="records that a winning label needs")
     infer_from_barcode: bool = Field(True, description="fill missing labels from records of the same barcode")
+    resolve_in_bin: bool = Field(
+        False, description="settle labels above species that disagree within a BIN as within a barcode, not only flag"
+    )
     infer_from_bin: bool = Field(False, description="fill missing labels from records of the same BIN")
     overrides: str = Field("", description="path of the curators' CSV of overrides; empty for none")
     typo_fix: bool = Field(True, description="mend rare spellings whose barcodes or BINs prove them typos")

@@ -14,8 +14,9 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from bioscan_etl.schema import Table
+from bioscan_etl.threads import ordered_map
 
-_ROWS = 200_000  # rows of a slice: a whole number of row groups of 100,000
+_ROWS = 300_000  # rows of a slice: a whole number of row groups of 100,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +48,37 @@ def in_slices(table: Table, processids: pl.Series, make: Callable[[Slice], pl.Da
     Returns:
         The table, sorted by process ID. Reading checks each slice against `table`, and raises its SchemaError.
     """
+    slices = [
+        Slice(processids[start], processids[min(start + _ROWS, len(processids)) - 1])
+        for start in range(0, len(processids), _ROWS)
+    ]
 
     def source(
         columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, size: int | None
     ) -> Iterator[pl.DataFrame]:
         del size
         left = len(processids) if rows is None else rows
-        for start in range(0, len(processids), _ROWS):
-            ids = processids[start : start + _ROWS]
-            part = table.conform(make(Slice(ids[0], ids[-1])))
-            part = part if predicate is None else part.filter(predicate)
+        # The next slice is made while the reader writes this one. Of one chunk: pages of a file end where chunks
+        # do, and those follow the number of threads.
+        for _, made in ordered_map(lambda part: table.conform(make(part)).rechunk(), slices, workers=1, ahead=1):
+            part = made if predicate is None else made.filter(predicate)
             part = (part if columns is None else part.select(columns)).head(left)
             left -= part.height
             yield part
 
     return register_io_source(source, schema=table.schema())
+
+
+def beside(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
+    """The columns of `right` beside those of `left`, by process ID; nothing is copied if both name the same in order.
+
+    Args:
+        left: processid, once each, and other columns.
+        right: the same, with other columns; rows without a partner are left out.
+
+    Returns:
+        The rows of `left`, in order.
+    """
+    if left["processid"].equals(right["processid"]):
+        return left.hstack(right.drop("processid"))
+    return left.join(right, on="processid", how="left", validate="1:1", maintain_order="left")

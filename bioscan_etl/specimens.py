@@ -11,6 +11,7 @@ the wide rows are put together in slices of process IDs, by which all tables are
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +27,7 @@ from bioscan_etl.geography.provinces import unify_provinces
 from bioscan_etl.images.quality import duplicate_flags
 from bioscan_etl.records.supersede import latest
 from bioscan_etl.settings import Settings
-from bioscan_etl.slices import Slice, in_slices
+from bioscan_etl.slices import Slice, beside, in_slices
 
 _RECORD = (
     *("processid", "sampleid", "record_id", "batch", "source_file", "source_line", "snapshot_date"),
@@ -163,15 +164,20 @@ def assemble(batches: Sequence[BatchTables], settings: Settings) -> Specimens:
     )
     boxes = _scan([b.boxes for b in batches], schema.BOXES)
     images = choose_images(boxes.select("processid", "batch").collect(), standing)
-    duplicates = duplicate_flags(
-        boxes.select("processid", "batch", "sha256", "dhash")
-        .join(images.lazy(), on=["processid", "batch"], how="semi")
-        .join(standing.lazy(), on="processid", how="semi")
-        .collect(),
-        settings.images,
-    )
-    places = geography.select("processid", "country", "province_state").collect().sort("processid")
-    places, unified = unify_provinces(places)
+    with ThreadPoolExecutor(1) as beside_it:
+        # The longest step, and for much of it one that keeps one core busy: the others are done meanwhile.
+        conflicts = beside_it.submit(_conflicts, barcodes, names, settings)
+        duplicates = duplicate_flags(
+            boxes.select("processid", "batch", "sha256", "dhash")
+            .join(images.lazy(), on=["processid", "batch"], how="semi")
+            .join(standing.lazy(), on="processid", how="semi")
+            .collect(),
+            settings.images,
+        )
+        places = geography.select("processid", "country", "province_state").collect().sort("processid")
+        places, unified = unify_provinces(places)
+        changes = _changes(records, barcodes, geography, unified)
+    flags = (duplicates, conflicts.result())
     return Specimens(
         Parts(
             standing=standing.select("processid", "batch"),
@@ -180,12 +186,12 @@ def assemble(batches: Sequence[BatchTables], settings: Settings) -> Specimens:
             checked=checked,
             boxes=boxes,
             provinces=places.select("processid", "province_state"),
-            flags=(duplicates, _conflicts(barcodes, names, settings)),
+            flags=flags,
             settings=settings,
         ),
         schema.SET_ASIDE.conform(set_aside.sort("processid", "batch", "source_file", "source_line")),
         schema.REJECTS.conform(rejects.sort("batch", "source_file", "source_line", nulls_last=True)),
-        _changes(records, barcodes, geography, unified),
+        changes,
     )
 
 
@@ -237,31 +243,25 @@ class Parts:
 
     def within(self, part: Slice) -> pl.DataFrame:
         """The specimens of a slice of process IDs, `schema.SPECIMENS`, sorted."""
-        standing, chosen = part.of(self.standing).lazy(), part.of(self.images).lazy()
+        standing, chosen = part.of(self.standing), part.of(self.images)
         lazy = [
             self.records.filter(part.condition).select(_RECORD),
-            *(
-                table.filter(part.condition).join(standing, on=["processid", "batch"], how="semi").drop("batch")
-                for table in self.checked
-            ),
-            self.boxes.filter(part.condition).join(chosen, on=["processid", "batch"], how="semi"),
+            *(table.filter(part.condition) for table in self.checked),
+            self.boxes.filter(part.condition),
         ]
         records, *checked, boxes = pl.collect_all(lazy)
-        frame = records.with_columns(pl.col("index_bioscan_1M_insect").cast(pl.Int64, strict=False)).rename(
-            {"image_measurement_value": "delivered_measurement"}
-        )
-        images = boxes.drop("detail").rename({"batch": "image_batch", "status": "image_status"})
+        frame = _rows_of(records, standing).with_columns(pl.col("index_bioscan_1M_insect").cast(pl.Int64, strict=False))
+        frame = frame.rename({"image_measurement_value": "delivered_measurement"})
         raised = [part.of(table) for table in self.flags]
-        for table in (*checked, images):
-            frame = frame.join(table.drop("flags"), on="processid", how="left", validate="1:1")
-            raised.append(table.filter(pl.col("flags").list.len() > 0).select("processid", "flags"))
-        frame = frame.drop("province_state").join(part.of(self.provinces), on="processid", how="left")
-        all_flags = pl.concat(raised).explode("flags").group_by("processid").agg(pl.col("flags").unique().sort())
-        frame = (
-            _measure(frame)
-            .join(all_flags, on="processid", how="left")
-            .with_columns(pl.col("flags").fill_null(pl.lit([], dtype=pl.List(pl.String))))
-        )
+        for table in checked:
+            rows = _rows_of(table, standing)
+            frame = frame.hstack(rows.drop("processid", "batch", "flags"))
+            raised.append(rows.select("processid", "flags"))
+        images = _rows_of(boxes, chosen).drop("detail").rename({"batch": "image_batch", "status": "image_status"})
+        raised.append(images.select("processid", "flags"))
+        frame = beside(frame, images.drop("flags"))
+        frame = beside(frame.drop("province_state"), part.of(self.provinces))
+        frame = _with_flags(_measure(frame), raised)
         held = gates(self.settings)
         frame = frame.with_columns(
             gates=pl.concat_list(
@@ -270,7 +270,32 @@ class Parts:
         )
         if not self.settings.gates.require_image:
             frame = _without_unaccepted_images(frame, self.settings)
-        return frame.sort("processid")
+        return frame
+
+
+def _rows_of(table: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a batch table that are of the wanted process IDs and batches, in their order; each has one."""
+    keys = ["processid", "batch"]
+    if table.select(keys).equals(wanted):
+        return table
+    places = wanted.join(
+        table.select(keys).with_row_index("place"), on=keys, how="inner", validate="1:1", maintain_order="left"
+    )
+    return table[places["place"]]
+
+
+def _with_flags(frame: pl.DataFrame, raised: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Add `flags`: all that were raised for a specimen, once each, sorted."""
+    several = (
+        pl.concat(table.filter(pl.col("flags").list.len() > 0) for table in raised)
+        .explode("flags")
+        .group_by("processid")
+        .agg(pl.col("flags").unique().sort())
+    )
+    none = pl.lit([], dtype=pl.List(pl.String))
+    return frame.join(several, on="processid", how="left", maintain_order="left").with_columns(
+        pl.col("flags").fill_null(none)
+    )
 
 
 def _measure(frame: pl.DataFrame) -> pl.DataFrame:

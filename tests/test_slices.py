@@ -42,3 +42,21 @@ def test_a_slice_that_is_not_the_table_is_refused(rows):
     lazy = slices.in_slices(TABLE, rows["processid"], lambda part: part.of(rows).drop("split"))
     with pytest.raises((SchemaError, pl.exceptions.ComputeError), match="split"):
         lazy.collect()
+
+
+def test_columns_are_put_beside_by_process_id(rows):
+    boxes = pl.DataFrame({"processid": ["P01", "P03"], "x0": [1, 3]})
+    left = rows.filter(pl.col("processid") < "P04")
+    assert slices.beside(left, boxes)["x0"].to_list() == [None, 1, None, 3]
+    same = left.select("processid", n=pl.int_range(4))
+    assert slices.beside(left, same).equals(left.with_columns(n=pl.int_range(4)))
+
+
+def test_the_chunks_of_a_slice_leave_no_trace_in_the_file(rows, tmp_path):
+    files = []
+    for cut in (1, 2):
+        parts = pl.concat([rows[:cut], rows[cut:]], rechunk=False)
+        lazy = slices.in_slices(TABLE, rows["processid"], lambda part, parts=parts: parts.filter(part.condition))
+        files.append(tmp_path / f"{cut}.parquet")
+        lazy.sink_parquet(files[-1], row_group_size=3)
+    assert files[0].read_bytes() == files[1].read_bytes()

@@ -3,7 +3,7 @@ from taxonomy_corpus import MIDGE, labels
 
 from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import TaxonomySettings
-from bioscan_etl.taxonomy.conflicts import resolve_conflicts
+from bioscan_etl.taxonomy.conflicts import BIN, resolve_conflicts
 
 WASP = ("Arthropoda", "Insecta", "Hymenoptera", "Braconidae", "Cheloninae", "Chelonus", "Chelonus bus")
 OTHER = (*MIDGE[:6], "Chironomus tentans")
@@ -78,3 +78,22 @@ def test_an_outvoted_record_does_not_give_its_genus_to_the_others():
 def test_records_without_a_barcode_are_left_alone():
     frame = group(MIDGE, WASP, barcode=None)
     assert labels(resolve(frame).labels) == [MIDGE, WASP]
+
+
+def test_in_a_bin_the_majority_settles_ranks_above_species_only():
+    result = resolve_conflicts(group(*[MIDGE] * 9, OTHER), TaxonomySettings(), BIN)
+    assert labels(result.labels) == [*[MIDGE] * 9, OTHER]
+    result = resolve_conflicts(group(*[MIDGE] * 9, OTHER, *[MIDGE] * 9, WASP), TaxonomySettings(), BIN)
+    assert labels(result.labels) == [*[MIDGE] * 9, OTHER, *[MIDGE] * 9, (*MIDGE[:6], None)]
+    assert result.log.select("row", "field", "rule").rows() == [
+        *((19, rank, "BIN_MAJORITY") for rank in ("order", "family", "subfamily", "genus")),
+        (19, "species", "BIN_OUTVOTED"),
+    ]
+
+
+def test_a_bin_without_a_majority_is_cleared_from_that_rank_down():
+    beetle = (*MIDGE[:5], "Tanytarsus", "Tanytarsus aus")
+    result = resolve_conflicts(group(MIDGE, beetle), TaxonomySettings(), BIN)
+    assert labels(result.labels) == [(*MIDGE[:5], None, None)] * 2
+    assert set(result.log["rule"]) == {"BIN_CONFLICT_CLEARED"}
+    assert result.conflicts.select("within", "rank").rows() == [("BIN", "genus")]

@@ -20,6 +20,7 @@ CHOICES = st.builds(
     minimum_support=st.sampled_from([1, 2]),
     infer_from_barcode=st.booleans(),
     infer_from_bin=st.booleans(),
+    resolve_in_bin=st.booleans(),
 )
 
 
@@ -135,6 +136,19 @@ def test_a_bin_with_two_genera_is_flagged_and_nothing_changed():
     assert labels(curated.frame) == [MIDGE, other, MIDGE]
     assert curated.frame["flags"].to_list() == [["BIN_CONFLICT"], ["BIN_CONFLICT"], []]
     assert curated.report["bin_conflicts"]["by_rank"] == {"class": 0, "order": 0, "family": 0, "genus": 1}
+
+
+def test_a_bin_is_settled_where_a_curator_asks_for_it():
+    other = (*MIDGE[:5], "Tanytarsus", "Tanytarsus aus")
+    rows = [{"labels": MIDGE, "dna_bin": "BOLD:AAA0001"}] * 9 + [{"labels": other, "dna_bin": "BOLD:AAA0001"}]
+    curated = curate(specimens(rows), TaxonomySettings(resolve_in_bin=True))
+    assert labels(curated.frame) == [*[MIDGE] * 9, (*MIDGE[:6], None)]
+    assert set(curated.frame["flags"][9]) == {"BIN_MAJORITY", "BIN_OUTVOTED"}
+    curated = curate(specimens(rows[-2:]), TaxonomySettings(resolve_in_bin=True))
+    assert labels(curated.frame) == [(*MIDGE[:5], None, None)] * 2
+    assert curated.conflicts.select("within", "rank", "processids").rows() == [
+        ("BIN", "genus", curated.frame["processid"].to_list())
+    ]
 
 
 @pytest.fixture(scope="module")

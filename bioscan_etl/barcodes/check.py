@@ -14,6 +14,7 @@ from bioscan_etl import schema
 from bioscan_etl.barcodes import sequences
 from bioscan_etl.barcodes.reading_frame import COI_MOTIF, genetic_code, open_frame
 from bioscan_etl.settings import BarcodeSettings
+from bioscan_etl.threads import cores, ordered_map
 
 _BLOCK = 100_000  # distinct sequences that are worked on at a time
 _SEQUENCE = ["nuc", "genetic_code"]
@@ -124,8 +125,11 @@ def _joined(rows: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
     first = rows.with_row_index("row").select(pl.col("row").min().over(_SEQUENCE)).to_series()
     heads = first.unique().sort()
     distinct = rows.select(_SEQUENCE)[heads].rechunk()
-    blocks = [_checked(distinct[start : start + _BLOCK], settings) for start in range(0, distinct.height, _BLOCK)]
-    checked = pl.concat(blocks, rechunk=True) if blocks else _checked(distinct, settings)
+    starts = range(0, max(distinct.height, 1), _BLOCK)
+    blocks = ordered_map(
+        lambda start: _checked(distinct[start : start + _BLOCK], settings), starts, workers=cores(), ahead=cores()
+    )
+    checked = pl.concat([block for _, block in blocks], rechunk=True)
     return rows.drop(_SEQUENCE).hstack(checked[heads.search_sorted(first)])
 
 

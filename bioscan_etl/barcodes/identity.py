@@ -14,7 +14,7 @@ def same_barcode(barcodes: pl.Series) -> pl.Series:
     """Number barcodes, so that equal ones have equal numbers: what is grouped by numbers copies no letters.
 
     Args:
-        barcodes: text, nulls allowed.
+        barcodes: text, nulls allowed; any texts will do.
 
     Returns:
         `barcode`, UInt32: the position of the first row with the same barcode; null for null.

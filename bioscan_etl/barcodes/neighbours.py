@@ -14,12 +14,15 @@ Belongs here: the search and the vote. Does not belong here: identical barcodes 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl.barcodes.identity import same_barcode
 from bioscan_etl.settings import BarcodeSettings
+from bioscan_etl.threads import cores, ordered_map
 
 MISPLACED = pl.Schema(
     {
@@ -50,6 +53,7 @@ _WORD, _NODE = np.uint64(32), np.uint64(0xFFFFFFFF)  # where a key holds the wor
 _Numbers = npt.NDArray[np.int64]
 _Words = npt.NDArray[np.uint32]
 _Keys = npt.NDArray[np.uint64]
+_Tally = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 _CODE = np.full(256, _OTHER, np.uint8)
 _CODE[np.frombuffer(b"ACGT", np.uint8)] = np.arange(4, dtype=np.uint8)
@@ -115,8 +119,11 @@ def _indexed(nodes: pl.DataFrame, length: int) -> tuple[pl.DataFrame, _Keys]:
         and the same for every word. And sorted distinct keys: the word above, the node below.
     """
     found, holders = [np.empty(0, np.uint32)], [np.empty(0, np.int64)]
-    for start in range(0, nodes.height, _BLOCK):
-        words, owners, _ = _words(nodes["barcode"][start : start + _BLOCK], length)
+    starts = range(0, nodes.height, _BLOCK)
+    blocks = ordered_map(
+        lambda start: _words(nodes["barcode"][start : start + _BLOCK], length), starts, workers=cores(), ahead=cores()
+    )
+    for start, (words, owners, _) in blocks:
         found.append(words)
         holders.append((owners + start).astype(np.uint32))
     words, owners = np.concatenate(found), np.concatenate(holders).astype(np.uint32)
@@ -157,26 +164,46 @@ def _suspects(keys: _Keys, order_of: _Numbers) -> npt.NDArray[np.bool_]:
     share words that nobody else has.
     """
     count = len(order_of)
+
+    def counted(part: tuple[int, int]) -> _Tally:
+        return _tally(keys[part[0] : part[1]], order_of, count)
+
     balance, foreign, total = np.zeros(count), np.zeros(count), np.zeros(count)
+    # Added in the order of the parts, so that the sums do not depend on the threads.
+    for _, tally in ordered_map(counted, _parts(keys), workers=cores(), ahead=cores()):
+        balance += tally[0]
+        foreign += tally[1]
+        total += tally[2]
+    return (balance > 0) & (foreign >= _FOREIGN * total)
+
+
+def _parts(keys: _Keys) -> Iterator[tuple[int, int]]:
+    """Stretches of the keys; the nodes of one word stay together."""
     start = 0
     while start < len(keys):
         end = min(start + _ENTRIES, len(keys))
         while end < len(keys) and keys[end] >> _WORD == keys[end - 1] >> _WORD:
-            end += 1  # the nodes of one word stay together
-        words, nodes = keys[start:end] >> _WORD, (keys[start:end] & _NODE).astype(np.int64)
-        _, holders = _runs(words)
-        by_order = words << np.uint64(16) | order_of[nodes].astype(np.uint64)
-        sorted_ = np.argsort(by_order, kind="stable")
-        _, alike = _runs(by_order[sorted_])
-        others, own = np.repeat(holders, holders) - 1, np.empty(len(nodes), np.int64)
-        own[sorted_] = np.repeat(alike, alike) - 1
-        is_foreign = 2 * own < others
-        vote = np.where(is_foreign, 1.0, -1.0) / np.maximum(others, 1)
-        balance += np.bincount(nodes, np.where(others > 0, vote, 0.0), minlength=count)
-        foreign += np.bincount(nodes, is_foreign, minlength=count)
-        total += np.bincount(nodes, minlength=count)
+            end += 1
+        yield start, end
         start = end
-    return (balance > 0) & (foreign >= _FOREIGN * total)
+
+
+def _tally(keys: _Keys, order_of: _Numbers, count: int) -> _Tally:
+    """Per node: the balance of its words' votes, how many of them are foreign to it, and how many there are."""
+    words, nodes = keys >> _WORD, (keys & _NODE).astype(np.int64)
+    _, holders = _runs(words)
+    by_order = words << np.uint64(16) | order_of[nodes].astype(np.uint64)
+    sorted_ = np.argsort(by_order, kind="stable")
+    _, alike = _runs(by_order[sorted_])
+    others, own = np.repeat(holders, holders) - 1, np.empty(len(nodes), np.int64)
+    own[sorted_] = np.repeat(alike, alike) - 1
+    is_foreign = 2 * own < others
+    vote = np.where(is_foreign, 1.0, -1.0) / np.maximum(others, 1)
+    return (
+        np.bincount(nodes, np.where(others > 0, vote, 0.0), minlength=count).astype(np.float64, copy=False),
+        np.bincount(nodes, is_foreign, minlength=count).astype(np.float64),
+        np.bincount(nodes, minlength=count).astype(np.float64),
+    )
 
 
 def _candidates(keys: _Keys, order_of: _Numbers, suspects: npt.NDArray[np.bool_], votes: int) -> pl.DataFrame:
@@ -224,28 +251,34 @@ def _candidates(keys: _Keys, order_of: _Numbers, suspects: npt.NDArray[np.bool_]
 
 def _compared(barcodes: pl.Series, pairs: pl.DataFrame, length: int) -> pl.DataFrame:
     """Add the similarity of each pair (Float64); null where too few letters lie over each other."""
-    parts = [pairs.clear().with_columns(similarity=pl.lit(None, pl.Float64))]
-    for start in range(0, pairs.height, _PAIRS):
-        part = pairs[start : start + _PAIRS]
-        involved = pl.concat([part["suspect"], part["node"]]).unique().sort()
-        texts = barcodes.gather(involved)
-        found, owners, at = _words(texts, length)
-        words = pl.DataFrame({"owner": owners.astype(np.uint32), "word": found, "at": at})
-        words = words.unique(["owner", "word"], keep="none")
-        a, b = (involved.search_sorted(part[name]).cast(pl.UInt32) for name in ("suspect", "node"))
-        local = pl.DataFrame({"a": a, "b": b}).with_row_index("pair")
-        shifts = (
-            local.join(words.rename({"owner": "a"}), on="a")
-            .join(words.rename({"owner": "b"}), on=["b", "word"], suffix="_b")
-            .group_by("pair", shift=pl.col("at_b") - pl.col("at"))
-            .len()
-            .sort("pair", "len", "shift", descending=[False, True, False])
-            .unique("pair", keep="first", maintain_order=True)
-        )
-        placed = local.join(shifts, on="pair", how="left", maintain_order="left")
-        similarity = _similarity(texts, placed["a"], placed["b"], placed["shift"].fill_null(0))
-        parts.append(part.with_columns(pl.Series("similarity", similarity, nan_to_null=True)))
-    return pl.concat(parts)
+    starts = range(0, pairs.height, _PAIRS)
+    compared = ordered_map(
+        lambda start: _aligned(barcodes, pairs[start : start + _PAIRS], length), starts, workers=cores(), ahead=cores()
+    )
+    empty = pairs.clear().with_columns(similarity=pl.lit(None, pl.Float64))
+    return pl.concat([empty, *(part for _, part in compared)])
+
+
+def _aligned(barcodes: pl.Series, part: pl.DataFrame, length: int) -> pl.DataFrame:
+    """Lay the pairs over each other where most of their common words agree, and add the similarity."""
+    involved = pl.concat([part["suspect"], part["node"]]).unique().sort()
+    texts = barcodes.gather(involved)
+    found, owners, at = _words(texts, length)
+    words = pl.DataFrame({"owner": owners.astype(np.uint32), "word": found, "at": at})
+    words = words.unique(["owner", "word"], keep="none")
+    a, b = (involved.search_sorted(part[name]).cast(pl.UInt32) for name in ("suspect", "node"))
+    local = pl.DataFrame({"a": a, "b": b}).with_row_index("pair")
+    shifts = (
+        local.join(words.rename({"owner": "a"}), on="a")
+        .join(words.rename({"owner": "b"}), on=["b", "word"], suffix="_b")
+        .group_by("pair", shift=pl.col("at_b") - pl.col("at"))
+        .len()
+        .sort("pair", "len", "shift", descending=[False, True, False])
+        .unique("pair", keep="first", maintain_order=True)
+    )
+    placed = local.join(shifts, on="pair", how="left", maintain_order="left")
+    similarity = _similarity(texts, placed["a"], placed["b"], placed["shift"].fill_null(0))
+    return part.with_columns(pl.Series("similarity", similarity, nan_to_null=True))
 
 
 def _similarity(texts: pl.Series, a: pl.Series, b: pl.Series, shift: pl.Series) -> npt.NDArray[np.float64]:

@@ -31,6 +31,7 @@ from bioscan_etl.records.scratch import Scratch
 from bioscan_etl.records.sources import DamagedError, Descriptor, Entry, RecordsFile, entries
 from bioscan_etl.schema import RECORDS, REJECT_REASONS, REJECTS, SET_ASIDE, SET_ASIDE_REASONS
 from bioscan_etl.settings import RecordSettings
+from bioscan_etl.threads import ordered_map
 
 ROW_GROUP = 100_000
 """Rows of a Parquet row group (spec: the release)."""
@@ -305,26 +306,28 @@ def _write_records(reading: _Reading, sources: Sequence[_Source], losers: pl.Dat
     lost = {source: lines.lazy().select("source_line") for (source,), lines in losers.group_by("source")}
     written = 0
 
+    def complete(item: tuple[_Source, pl.LazyFrame]) -> pl.DataFrame:
+        source, kept = item
+        if source.number in lost:
+            kept = kept.join(lost[source.number], on="source_line", how="anti", maintain_order="left")
+        rows = kept.collect()
+        provenance = {"batch": batch, "source_file": source.name, "snapshot_date": source.snapshot}
+        rows = rows.with_columns(
+            pl.lit(provenance.get(name), kind).alias(name) for name, kind in schema.items() if name not in rows.columns
+        )
+        RECORDS.conform(rows)
+        return rows.select(schema.names())
+
     def standing(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
         del with_columns, predicate, n_rows, batch_size  # the sink below asks for all rows and columns
         nonlocal written
-        for source in sources:
-            provenance = {"batch": batch, "source_file": source.name, "snapshot_date": source.snapshot}
-            for part in reading.rows.parts(source.number):
-                kept = part
-                if source.number in lost:
-                    kept = part.join(lost[source.number], on="source_line", how="anti", maintain_order="left")
-                rows = kept.collect()
-                rows = rows.with_columns(
-                    pl.lit(provenance.get(name), kind).alias(name)
-                    for name, kind in schema.items()
-                    if name not in rows.columns
-                )
-                RECORDS.conform(rows)
-                written += rows.height
-                yield rows.select(schema.names())
+        parts = ((source, part) for source in sources for part in reading.rows.parts(source.number))
+        # The next part is read while the sink writes this one.
+        for _, rows in ordered_map(complete, parts, workers=1, ahead=1):
+            written += rows.height
+            yield rows
 
     if not any(True for source in sources for _ in reading.rows.parts(source.number)):
         pl.DataFrame(schema=schema).write_parquet(path, row_group_size=ROW_GROUP)

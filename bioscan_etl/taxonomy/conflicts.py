@@ -1,6 +1,6 @@
-"""Records of one barcode that disagree: the label of the great majority, or none.
+"""Records of one barcode or BIN that disagree: the label of the great majority, or none.
 
-Belongs here: the vote within a barcode. Does not belong here: filling what is missing (`inference`).
+Belongs here: the vote within a group. Does not belong here: filling what is missing (`inference`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from bioscan_etl.taxonomy.changes import NOTES, differences
 
 CONFLICTS = pl.Schema(
     {
+        "within": pl.String(),
         "group": pl.UInt32(),
         "rank": pl.String(),
         "labels": pl.String(),
@@ -25,13 +26,38 @@ CONFLICTS = pl.Schema(
 
 
 @dataclass(frozen=True, slots=True)
+class Voters:
+    """What makes records a group that has to agree.
+
+    Attributes:
+        name: of the group, for the evidence.
+        ranks: those at which it has to agree, from phylum down.
+        majority: id of the rule by which a label wins.
+        outvoted: id of the rule that clears what a record was labelled below the rank at which it lost.
+        conflict: id of the rule that clears a rank without a majority, and all below.
+    """
+
+    name: str
+    ranks: tuple[str, ...]
+    majority: str
+    outvoted: str
+    conflict: str
+
+
+BARCODE = Voters("barcode", RANKS, "BARCODE_MAJORITY", "BARCODE_OUTVOTED", "BARCODE_CONFLICT")
+# A BIN may hold closely related species: of them it says nothing.
+BIN = Voters("BIN", RANKS[:-1], "BIN_MAJORITY", "BIN_OUTVOTED", "BIN_CONFLICT_CLEARED")
+
+
+@dataclass(frozen=True, slots=True)
 class Resolution:
     """Labels after the vote.
 
     Attributes:
         labels: `row`, `group` and the ranks, in the order given.
         log: `changes.LOG`.
-        conflicts: groups without a majority: `group`, `rank`, `labels` with their counts, `records`.
+        conflicts: groups without a majority: `within` (barcode or BIN), `group`, `rank`, `labels` with their
+            counts, `records`.
     """
 
     labels: pl.DataFrame
@@ -39,49 +65,66 @@ class Resolution:
     conflicts: pl.DataFrame
 
 
-def resolve_conflicts(labels: pl.DataFrame, settings: TaxonomySettings) -> Resolution:
-    """Let the records of one barcode agree (spec: taxonomic labels, conflicts).
+def resolve_conflicts(labels: pl.DataFrame, settings: TaxonomySettings, voters: Voters = BARCODE) -> Resolution:
+    """Let the records of one barcode or BIN agree (spec: taxonomic labels, conflicts).
 
-    From phylum down, in each group of records with one barcode: if all labels of the rank are one, it stays;
+    From phylum down, in each group of records: if all labels of the rank are one, it stays;
     else the label with at least `majority_share` of the group's labelled records and `minimum_support`
     records is taken by all labelled records; else the rank and all below are cleared for the whole group.
     A record that was outvoted at a rank still counts as labelled below, but its labels there cannot win: its
-    genus has no place in the winner's family.
+    genus has no place in the winner's family. Ranks below those that the group votes on stay as they are, but
+    for records that were outvoted and groups that were cleared.
 
     Args:
-        labels: `row` (UInt32), `group` (UInt32; null without a barcode) and the ranks (String).
+        labels: `row` (UInt32), `group` (UInt32; null for a record that is in none) and the ranks (String).
         settings: the shares.
+        voters: what a group is.
     """
     disagree = (
         labels.filter(pl.col("group").is_not_null())
         .group_by("group")
-        .agg(pl.any_horizontal(pl.col(rank).min() != pl.col(rank).max() for rank in RANKS).alias("disagree"))
+        .agg(pl.any_horizontal(pl.col(rank).min() != pl.col(rank).max() for rank in voters.ranks).alias("disagree"))
         .filter("disagree")
     )
     votes = labels.join(disagree, on="group", how="semi").with_columns(eligible=pl.lit(True), cleared=pl.lit(False))
     before = votes.select("row", "group", *RANKS)
     notes, conflicts = [], [pl.DataFrame(schema=CONFLICTS).drop("processids")]
-    for rank in RANKS:
-        verdicts = _verdicts(votes, rank, settings)
+    for rank in voters.ranks:
+        verdicts = _verdicts(votes, rank, settings, voters)
         notes.append(verdicts.select(key="group", field=pl.lit(rank), rule="rule", evidence="evidence"))
         conflicts.append(
-            verdicts.filter(rule="BARCODE_CONFLICT").select("group", "labels", "records", rank=pl.lit(rank))
+            verdicts.filter(rule=voters.conflict).select(
+                "group", "labels", "records", rank=pl.lit(rank), within=pl.lit(voters.name)
+            )
         )
         below = RANKS[RANKS.index(rank) + 1 :]
         notes += [
-            verdicts.filter(rule="BARCODE_CONFLICT").select(
+            verdicts.filter(rule=voters.conflict).select(
                 key="group", field=pl.lit(lower), rule="rule", evidence="evidence"
             )
             for lower in below
         ]
         votes = votes.join(verdicts.select("group", "label", "rule"), on="group", how="left").with_columns(
-            cleared=pl.col("cleared") | (pl.col("rule") == "BARCODE_CONFLICT").fill_null(False)
+            cleared=pl.col("cleared") | (pl.col("rule") == voters.conflict).fill_null(False)
         )
         label = pl.when(pl.col(rank).is_not_null() & ~pl.col("cleared")).then("label")
         votes = votes.with_columns(
             label.alias(rank),
             eligible=pl.col("eligible") & (pl.col(rank).is_null() | pl.col(rank).eq_missing(pl.col("label"))),
         ).drop("label", "rule")
+    for rank in RANKS[len(voters.ranks) :]:
+        notes.append(
+            votes.filter(~pl.col("eligible") & ~pl.col("cleared"))
+            .group_by("group")
+            .agg(pl.len())
+            .select(
+                key="group",
+                field=pl.lit(rank),
+                rule=pl.lit(voters.outvoted),
+                evidence=pl.format("{} records of the {} were outvoted above", "len", pl.lit(voters.name)),
+            )
+        )
+        votes = votes.with_columns(pl.when(pl.col("eligible") & ~pl.col("cleared")).then(rank).alias(rank))
     votes = votes.sort("row")
     log = differences(before.sort("row"), votes, pl.concat(notes).cast(NOTES), "group")
     new = votes.select("row", *(pl.col(rank).alias(f"{rank}_new") for rank in RANKS), touched=pl.lit(True))
@@ -92,7 +135,7 @@ def resolve_conflicts(labels: pl.DataFrame, settings: TaxonomySettings) -> Resol
     return Resolution(settled, log, found.sort("group", "rank"))
 
 
-def _verdicts(votes: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.DataFrame:
+def _verdicts(votes: pl.DataFrame, rank: str, settings: TaxonomySettings, voters: Voters) -> pl.DataFrame:
     """One row per group with a label at the rank: the label it takes, the rule if not all agree, the counts."""
     counts = (
         votes.filter(~pl.col("cleared") & pl.col(rank).is_not_null())
@@ -118,9 +161,11 @@ def _verdicts(votes: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.
         "records",
         label=pl.when(~outvoted & ~conflict).then("label"),
         rule=pl.when(outvoted)
-        .then(pl.lit("BARCODE_OUTVOTED"))
+        .then(pl.lit(voters.outvoted))
         .when(conflict)
-        .then(pl.lit("BARCODE_CONFLICT"))
-        .otherwise(pl.lit("BARCODE_MAJORITY")),
-        evidence=pl.format("{} of the barcode's {} labelled records: {}", pl.lit(rank), "records", "labels"),
+        .then(pl.lit(voters.conflict))
+        .otherwise(pl.lit(voters.majority)),
+        evidence=pl.format(
+            "{} of the {}'s {} labelled records: {}", pl.lit(rank), pl.lit(voters.name), "records", "labels"
+        ),
     )

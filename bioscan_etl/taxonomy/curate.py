@@ -3,8 +3,8 @@
 Belongs here: the order of the stages, and what is put together from them. Does not belong here: any of the
 stages; each has its module.
 
-normalised -> typos -> barcode conflicts -> inference from barcode (and BIN) -> genus from binomial ->
-one lineage per name, filling upward -> filler -> curators' overrides.
+normalised -> typos -> barcode conflicts -> inference from barcode -> (BIN conflicts, inference from BIN) ->
+genus from binomial -> one lineage per name, filling upward -> filler -> curators' overrides.
 
 From the inference on, records of one barcode carry the same labels, and each later stage is a function of
 the labels, so they stay alike.
@@ -22,10 +22,10 @@ from bioscan_etl.barcodes.identity import same_barcode
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.schema import CURATED, RANKS
 from bioscan_etl.settings import TaxonomySettings
-from bioscan_etl.slices import Slice, in_slices
+from bioscan_etl.slices import Slice, beside, in_slices
 from bioscan_etl.taxonomy.changes import change_log, differences, name_changes
-from bioscan_etl.taxonomy.conflicts import resolve_conflicts
-from bioscan_etl.taxonomy.inference import bin_conflicts, infer_from_barcode, infer_from_bin
+from bioscan_etl.taxonomy.conflicts import BIN, resolve_conflicts
+from bioscan_etl.taxonomy.inference import bin_conflicts, bin_groups, infer_from_barcode, infer_from_bin
 from bioscan_etl.taxonomy.invariants import label_findings
 from bioscan_etl.taxonomy.lineage import combinations_of, fill_gaps, genus_from_species, one_lineage
 from bioscan_etl.taxonomy.overrides import OVERRIDES, Applied, apply_overrides
@@ -52,7 +52,7 @@ class Curated:
         labels: `processid`, sorted, and the columns of `schema.CURATED` that curation sets.
         changes: `schema.CHANGES` of the ranks, from the labels as delivered to the final ones.
         report: counts for the curators' report; JSON-like.
-        conflicts: barcodes without a majority: `group`, `rank`, `labels`, `records`, `processids`.
+        conflicts: barcodes and BINs without a majority (`conflicts.CONFLICTS`).
         typos: fixes and candidates (`typos.TYPOS`).
     """
 
@@ -73,7 +73,7 @@ class Curated:
 
         def within(part: Slice) -> pl.DataFrame:
             wide = self.specimens.filter(part.condition).drop(RANKS, "flags").collect()
-            return wide.join(part.of(self.labels), on="processid", how="inner").sort("processid")
+            return beside(wide if wide["processid"].is_sorted() else wide.sort("processid"), part.of(self.labels))
 
         return in_slices(CURATED, self.labels["processid"], within)
 
@@ -109,6 +109,13 @@ def curate(
     resolved = resolve_conflicts(mended.labels, settings)
     labels, inferred = infer_from_barcode(resolved.labels, settings.infer_from_barcode)
     logs += [mended.log, resolved.log, inferred]
+    conflicts = _with_records(resolved.conflicts, labels, processids)
+    if settings.resolve_in_bin:
+        members = labels.with_columns(same_barcode(bin_groups(labels, bins)).alias("group"))
+        settled = resolve_conflicts(members, settings, BIN)
+        labels = settled.labels.with_columns(labels["group"])
+        logs.append(settled.log)
+        conflicts = pl.concat([conflicts, _with_records(settled.conflicts, members, processids)])
     if settings.infer_from_bin:
         labels, inferred = infer_from_bin(labels, bins, resolved.conflicts)
         logs.append(inferred)
@@ -124,7 +131,6 @@ def curate(
     changes = change_log(logs, processids)
     raised = _raised(frame, logs, split_bins, mended.typos)
     curated = _assembled(frame, resolved.labels, applied, fillers, raised)
-    conflicts = _with_records(resolved.conflicts, labels, processids)
     report = curation_report(
         curated,
         changes=changes,

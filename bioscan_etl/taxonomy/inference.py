@@ -54,11 +54,32 @@ def infer_from_barcode(labels: pl.DataFrame, enabled: bool) -> tuple[pl.DataFram
     return _replaced(labels, chosen, notes)
 
 
+def bin_groups(labels: pl.DataFrame, bins: pl.Series) -> pl.Series:
+    """The BIN that each record follows: its own, or where it shares its barcode, the one BIN its barcode is in.
+
+    A barcode that is in two BINs follows none, so that records of one barcode stay alike.
+
+    Args:
+        labels: `row` and `group`.
+        bins: BIN of each row, nulls allowed.
+
+    Returns:
+        `bin` (String), in the order of the rows.
+    """
+    frame = labels.select("group", bin=bins)
+    one = pl.when(pl.col("bin").drop_nulls().n_unique() == 1).then(pl.col("bin").max())
+    of_barcode = frame.filter(pl.col("group").is_not_null()).group_by("group").agg(bin_of_barcode=one)
+    return (
+        frame.join(of_barcode, on="group", how="left", maintain_order="left")
+        .select(bin=pl.when(pl.col("group").is_null()).then("bin").otherwise("bin_of_barcode"))
+        .to_series()
+    )
+
+
 def infer_from_bin(labels: pl.DataFrame, bins: pl.Series, conflicts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Fill missing labels from a BIN whose labelled records all agree.
 
-    A barcode's records follow the one BIN they are in; a barcode that is in two BINs is left alone, so
-    records of one barcode stay alike. A record takes labels from phylum down, as long as its own agree with
+    Which BIN a record follows, `bin_groups` says. A record takes labels from phylum down, as long as its own agree with
     the BIN's. What was cleared as a conflict of its barcode stays cleared.
 
     Args:
@@ -69,13 +90,7 @@ def infer_from_bin(labels: pl.DataFrame, bins: pl.Series, conflicts: pl.DataFram
     Returns:
         The labels in the same order, and `changes.LOG`.
     """
-    frame = labels.with_columns(bin=bins)
-    one = pl.when(pl.col("bin").drop_nulls().n_unique() == 1).then(pl.col("bin").max())
-    of_barcode = frame.filter(pl.col("group").is_not_null()).group_by("group").agg(bin_of_barcode=one)
-    frame = frame.join(of_barcode, on="group", how="left", maintain_order="left").with_columns(
-        bin=pl.when(pl.col("group").is_null()).then("bin").otherwise("bin_of_barcode")
-    )
-    members = frame.filter(pl.col("bin").is_not_null())
+    members = labels.with_columns(bin_groups(labels, bins)).filter(pl.col("bin").is_not_null())
     agreed = members.group_by("bin").agg(
         *(
             pl.when(pl.col(rank).min() == pl.col(rank).max()).then(pl.col(rank).max()).alias(f"{rank}_bin")

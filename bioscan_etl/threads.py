@@ -1,0 +1,47 @@
+"""Work on a stream of items in several threads, in order and within bounded memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import polars as pl
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def cores() -> int:
+    """Threads that polars uses, and so do we: `POLARS_MAX_THREADS` limits both. No result depends on it."""
+    return pl.thread_pool_size()
+
+
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
+) -> Generator[tuple[Item, Result], None, None]:
+    """Apply a function in threads and yield `(item, result)` in the order of the items.
+
+    At most `ahead` items are in flight or wait to be taken, so memory does not depend on the number of items. The
+    first exception of the function is raised where its item's turn comes; what has not begun by then is dropped.
+
+    Args:
+        function: called from the threads; has to be thread-safe.
+        items: taken from the caller's thread, as room becomes free.
+        workers: number of threads, at least 1.
+        ahead: number of items, at least 1.
+    """
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(function, item)))
+            if len(waiting) > ahead:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
