@@ -8,13 +8,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOME_OF_RUNS = DAGSTER_HOME=$(CURDIR) BIOSCAN_OUTPUT=$(abspath $(OUTPUT)) BIOSCAN_DAGSTER_STORAGE=$(abspath $(OUTPUT))/.dagster
 
-.PHONY: help run dev test check lock clean
+.PHONY: help run dev test test-slow lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run    environment, demo corpus, pipeline, release   (OUTPUT=$(OUTPUT) SPECIMENS=$(SPECIMENS))"
 	@echo "make dev    the Dagster UI on http://127.0.0.1:$(PORT)           (OUTPUT=$(OUTPUT) PORT=$(PORT))"
-	@echo "make test   ruff, mypy and all tests"
+	@echo "make test   ruff, mypy and the tests"
+	@echo "make test-slow  the slow tests, and those that open a release with every client (installs 6 GB)"
 	@echo "make lock   choose dependency versions anew (needs uv)"
 
 # The environment of `make run`: the locked base. Made once; afterwards no network is needed.
@@ -39,6 +40,11 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.base
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
+$(VENV)/.clients: requirements-clients.lock $(VENV)/.dev
+	@echo "installing the locked clients of a release into $(VENV) (6 GB) …"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-clients.lock
+	@touch $@
+
 run: $(VENV)/.base
 	@test -e $(OUTPUT)/landing || $(BIN)/bioscan-etl demo --output $(OUTPUT) --specimens $(SPECIMENS)
 	@$(BIN)/bioscan-etl run --output $(OUTPUT)
@@ -54,7 +60,11 @@ test: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@command -v chromium >/dev/null || echo "chromium is missing, its tests are skipped: apt-get install chromium"
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: $(VENV)/.clients
+	@command -v java >/dev/null || echo "Java is missing, PySpark's tests are skipped: apt-get install default-jre-headless"
+	@$(BIN)/pytest -n 2 --dist loadfile -m slow
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
@@ -64,6 +74,9 @@ lock:
 	  -o requirements-dev.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" pyproject.toml --extra train -c requirements.lock -o requirements-train.lock
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" pyproject.toml --group base-build --group dev --group clients \
+	  -c requirements.lock -c requirements-dev.lock -o requirements-clients.lock
 
 clean:
 	rm -rf $(VENV) output

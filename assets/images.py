@@ -20,6 +20,29 @@ from bioscan_etl.resources import LakeResource
 WRITTEN_PACKAGES = ("original_256", "cropped", "cropped_256")
 
 
+# Observations that a run of the image stage leaves on its asset, at most.
+_OBSERVATIONS = 20
+
+
+def observed(context: dg.AssetExecutionContext, progress: Progress) -> Progress:
+    """Also tell Dagster how far the images are: as observations of the asset, which the UI shows while it runs.
+
+    Metadata of a materialisation appear only when it is complete; a batch of a million images takes hours.
+    """
+    told = -1
+
+    def tell(stage: str, done: int, total: int | None = None) -> None:
+        nonlocal told
+        progress(stage, done, total)
+        step = done * _OBSERVATIONS // total if total else _OBSERVATIONS
+        if step != told and done:
+            told = step
+            values = {"stage": stage, "images_done": done, "images_total": total or done}
+            context.log_event(dg.AssetObservation(context.asset_key, partition=context.partition_key, metadata=values))
+
+    return tell
+
+
 @stage(
     group="extract",
     kinds={"opencv", "parquet"},
@@ -102,7 +125,7 @@ def specimen_boxes(
     def build(draft: Draft) -> None:
         frame = pl.read_parquet(index.path("image_index.parquet"))
         draft.counts |= process_images(
-            frame, sources, settings.images, WRITTEN_PACKAGES, draft.folder, batch.name, progress
+            frame, sources, settings.images, WRITTEN_PACKAGES, draft.folder, batch.name, observed(context, progress)
         )
         boxes = pl.read_parquet(draft.folder / "boxes.parquet")
         draft.counts["boxes"] = boxes.height

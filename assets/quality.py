@@ -125,6 +125,11 @@ def quality_report(lake: LakeResource) -> dg.MaterializeResult:
             expectation_results=results,
             change_counts=_counted(changes, ["rule", "field"], "changes"),
             split_report=pl.read_parquet(split.path("split_report.parquet")),
+            split_classes=pl.read_parquet(split.path("split_classes.parquet")),
+            leakage={
+                name: pl.read_parquet(split.path(f"{name}.parquet")) for name in ("near_duplicates", "near_images")
+            },
+            moves=pl.read_parquet(split.path("partition_moves.parquet")),
             quarantine=pl.read_parquet(held.path("quarantine.parquet")),
             statistics={
                 path.removesuffix(".parquet"): pl.read_parquet(numbers.path(path))

@@ -10,13 +10,29 @@ from assets.specimens import specimens
 from assets.splits import MEMORY, partitions
 from assets.stage import stage
 from assets.taxonomy import curated_taxonomy
+from bioscan_etl import batches, schema
 from bioscan_etl import lake as lakes
-from bioscan_etl import schema
 from bioscan_etl.changes import RULESET
 from bioscan_etl.lake import Lake
 from bioscan_etl.progress import Progress
 from bioscan_etl.release import manifest, staging
-from bioscan_etl.release.parts import Logs, build_hdf5, build_images, build_metadata, build_splits
+from bioscan_etl.release.image_parts import (
+    build_archives,
+    build_barcodebert,
+    build_clibd,
+    build_data_images,
+    build_hdf5,
+    build_jsonld,
+)
+from bioscan_etl.release.images import ORIGINALS, Originals
+from bioscan_etl.release.parts import (
+    CURATED_COLUMNS,
+    Logs,
+    build_images,
+    build_metadata,
+    build_partitioned,
+    build_splits,
+)
 from bioscan_etl.release.publish import publish
 from bioscan_etl.release.staging import Staging
 from bioscan_etl.resources import LakeResource
@@ -54,7 +70,7 @@ def _part(draft: Staging, **extra: Any) -> dg.MaterializeResult:
     pool="corpus",
 )
 def release_metadata(lake: LakeResource) -> dg.MaterializeResult:
-    """One row per released specimen: the CSV of 23 columns, Parquet by split and by Hive partition, boxes, and logs.
+    """One row per released specimen: the CSV of 23 columns, Parquet by split, boxes, and logs.
 
     Key: process ID. Source: curated_taxonomy and partitions; quarantine, set-aside rows and rejects from
     specimens. Rules: every value reads the same in every client; what that rewrites is in the change log.
@@ -62,7 +78,7 @@ def release_metadata(lake: LakeResource) -> dg.MaterializeResult:
     home, settings = lake.lake(), lake.settings()
     held, source = home.get("specimens"), home.get("curated_taxonomy")
     draft = open_staging(home, settings)
-    curated = pl.read_parquet(source.path("curated.parquet"))
+    curated = pl.read_parquet(source.path("curated.parquet"), columns=list(CURATED_COLUMNS))
     logs = Logs(
         quarantine=pl.read_parquet(held.path("quarantine.parquet")),
         set_aside=pl.read_parquet(held.path("set_aside.parquet")),
@@ -77,9 +93,10 @@ def release_metadata(lake: LakeResource) -> dg.MaterializeResult:
 
 @stage(group="release", kinds={"jpeg"}, deps=[release_metadata], pool="corpus")
 def image_packages(lake: LakeResource, progress: dg.ResourceParam[Progress]) -> dg.MaterializeResult:
-    """One JPEG per released specimen and package, at `bioscan5m/images/<package>/<split>/[<chunk>/]<processid>.jpg`.
+    """One image per released specimen and package, at `bioscan5m/images/<package>/<split>/[<chunk>/]<processid>.jpg`.
 
-    Source: the crops of the batches. A killed run resumes by package and batch.
+    Source: the crops of the batches; of original_full the bytes as they were delivered. A killed run resumes by
+    package and batch.
     """
     home, settings = lake.lake(), lake.settings()
     draft = open_staging(home, settings)
@@ -88,20 +105,35 @@ def image_packages(lake: LakeResource, progress: dg.ResourceParam[Progress]) -> 
     )
     used = curated["image_batch"].drop_nulls().unique().sort()
     crops = [(batch, home.get("specimen_boxes", batch).folder) for batch in used]
-    build_images(draft, curated, crops, settings.release, progress)
+    originals = {}
+    if ORIGINALS in settings.release.image_packages:
+        for batch in used:
+            landed = batches.load(home, batch)
+            sources = tuple(landed.locate(entry.location) for entry in landed.images)
+            originals[batch] = Originals(home.get("specimen_boxes", batch).path("boxes.parquet"), sources)
+    build_images(draft, curated, crops, settings.release, progress, originals)
     return _part(draft, packages=list(settings.release.image_packages), images=curated["image_batch"].count())
 
 
-@stage(group="release", kinds={"hdf5"}, deps=[image_packages], pool="corpus")
-def image_hdf5(lake: LakeResource, progress: dg.ResourceParam[Progress]) -> dg.MaterializeResult:
-    """One HDF5 file per chosen package: group `bioscan_dataset`, one data set of JPEG bytes per image.
+@stage(group="release", kinds={"json"}, deps=[release_metadata], pool="corpus")
+def metadata_jsonld(lake: LakeResource) -> dg.MaterializeResult:
+    """The CSV's rows as JSON-LD: a node per specimen at `bioscan5m/metadata/jsonld/`, and the context of its terms."""
+    home, settings = lake.lake(), lake.settings()
+    draft = open_staging(home, settings)
+    build_jsonld(draft, settings.release)
+    return _part(draft, asked_for=settings.release.wants("jsonld"))
 
-    Source: image_packages, byte for byte.
+
+@stage(group="release", kinds={"parquet"}, deps=[release_metadata], pool="corpus")
+def partitioned_metadata(lake: LakeResource) -> dg.MaterializeResult:
+    """The rows of `data/` in Hive folders, `partitioned/split=<split>/order=<order>/`, for query engines.
+
+    A missing order is the folder `order=not_classified`, which every engine reads.
     """
     home, settings = lake.lake(), lake.settings()
     draft = open_staging(home, settings)
-    build_hdf5(draft, settings.release, progress)
-    return _part(draft, packages=list(settings.release.hdf5_packages))
+    build_partitioned(draft, settings.release)
+    return _part(draft, asked_for=settings.release.wants("partitioned"))
 
 
 @stage(group="release", kinds={"csv"}, deps=[release_metadata], pool="corpus")
@@ -110,7 +142,73 @@ def split_manifests(lake: LakeResource) -> dg.MaterializeResult:
     home, settings = lake.lake(), lake.settings()
     draft = open_staging(home, settings)
     build_splits(draft, settings.release)
-    return _part(draft)
+    return _part(draft, asked_for=settings.release.wants("splits"))
+
+
+@stage(group="release", kinds={"csv"}, deps=[release_metadata], pool="corpus")
+def barcodebert_tables(lake: LakeResource) -> dg.MaterializeResult:
+    """Barcodes with names and numbers of their labels, as BarcodeBERT's recipes read them: five CSVs in `barcodebert/`.
+
+    A label has the same number in all five; -1 is unlabelled. Made when `release.forms` names barcodebert.
+    """
+    home, settings = lake.lake(), lake.settings()
+    draft = open_staging(home, settings)
+    build_barcodebert(draft, settings.release)
+    return _part(draft, asked_for=settings.release.wants("barcodebert"))
+
+
+@stage(group="release", kinds={"parquet"}, deps=[image_packages], pool="corpus")
+def image_tables(lake: LakeResource, progress: dg.ResourceParam[Progress]) -> dg.MaterializeResult:
+    """The rows of `data/` with the bytes of cropped_256 as a Hugging Face image column: `data_images/`.
+
+    Source: release_metadata and image_packages. A killed run resumes by shard.
+    """
+    home, settings = lake.lake(), lake.settings()
+    draft = open_staging(home, settings)
+    build_data_images(draft, settings.release, progress)
+    return _part(draft, asked_for=settings.release.wants("data_images"))
+
+
+@stage(group="release", kinds={"hdf5"}, deps=[image_packages], pool="corpus")
+def image_hdf5(lake: LakeResource, progress: dg.ResourceParam[Progress]) -> dg.MaterializeResult:
+    """HDF5 files of the chosen packages: a data set per image, and packed with the metadata for reading at random.
+
+    Source: image_packages, byte for byte.
+    """
+    home, settings = lake.lake(), lake.settings()
+    draft = open_staging(home, settings)
+    build_hdf5(draft, settings.release, progress)
+    return _part(
+        draft, packages=list(settings.release.hdf5_packages), packed_packages=list(settings.release.packed_packages)
+    )
+
+
+@stage(group="release", kinds={"hdf5"}, deps=[image_packages], pool="corpus")
+def clibd_hdf5(lake: LakeResource, progress: dg.ResourceParam[Progress]) -> dg.MaterializeResult:
+    """Images, barcodes and labels as CLIBD trains and evaluates on them: `hdf5/clibd.hdf5`.
+
+    One row per specimen with an image and group that holds it. Made when `release.forms` names clibd.
+    """
+    home, settings = lake.lake(), lake.settings()
+    draft = open_staging(home, settings)
+    build_clibd(draft, settings.release, progress)
+    return _part(draft, asked_for=settings.release.wants("clibd"))
+
+
+@stage(group="release", kinds={"zip", "tar"}, deps=[image_packages], pool="corpus")
+def image_archives(lake: LakeResource, progress: dg.ResourceParam[Progress]) -> dg.MaterializeResult:
+    """The chosen packages as zips, as the published data set comes, and as WebDataset tar shards: `packages/`.
+
+    Source: release_metadata and image_packages. A killed run resumes by archive.
+    """
+    home, settings = lake.lake(), lake.settings()
+    draft = open_staging(home, settings)
+    build_archives(draft, settings.release, progress)
+    return _part(
+        draft,
+        zip_packages=list(settings.release.zip_packages),
+        webdataset_packages=list(settings.release.webdataset_packages),
+    )
 
 
 def _inputs(home: Lake, pinned: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -131,7 +229,19 @@ def _inputs(home: Lake, pinned: Mapping[str, Any]) -> list[dict[str, Any]]:
 @stage(
     group="release",
     kinds={"json"},
-    deps=[release_metadata, image_packages, image_hdf5, split_manifests, "quality_report"],
+    deps=[
+        release_metadata,
+        metadata_jsonld,
+        partitioned_metadata,
+        split_manifests,
+        barcodebert_tables,
+        image_packages,
+        image_tables,
+        image_hdf5,
+        clibd_hdf5,
+        image_archives,
+        "quality_report",
+    ],
     pool="corpus",
 )
 def release_manifest(lake: LakeResource, progress: dg.ResourceParam[Progress]) -> dg.MaterializeResult:

@@ -12,7 +12,9 @@ from bioscan_etl.resources import LakeResource
 from bioscan_etl.settings import Settings
 from bioscan_etl.splits import checks
 from bioscan_etl.splits.near_duplicates import near_duplicates
+from bioscan_etl.splits.near_images import near_images
 from bioscan_etl.splits.partition import partition_onward
+from bioscan_etl.splits.targets import review
 
 MEMORY = "partition_memory.parquet"
 
@@ -49,19 +51,29 @@ def partitions(lake: LakeResource) -> dg.MaterializeResult:
             source.path("curated.parquet"), columns=["processid", "genus", "species", "barcode", "dna_bin"]
         ).rename({"barcode": "dna_barcode"})
         assigned = partition_onward(curated, settings.splits, _earlier(home, base))
-        findings = checks.check(curated, assigned.partitions)
-        checks.require(findings)
+        reviewed = review(curated, assigned.partitions)
+        checks.require(reviewed.findings)
         draft.write(schema.PARTITIONS, assigned.partitions)
         draft.write(schema.PARTITION_MOVES, assigned.moves)
         if settings.splits.protocol == "stable":
             draft.write(schema.PARTITION_MEMORY, assigned.memory)
-        achieved = checks.report(curated, assigned.partitions)
-        near_duplicates(curated, assigned.partitions).write_parquet(
-            draft.folder / "near_duplicates.parquet", compression="zstd"
-        )
-        achieved.write_parquet(draft.folder / "split_report.parquet", compression="zstd")
+        images = pl.read_parquet(source.path("curated.parquet"), columns=["processid", "sha256", "dhash"])
+        tables = {
+            "split_report": reviewed.partitions,
+            "split_classes": reviewed.classes,
+            "near_duplicates": near_duplicates(curated, assigned.partitions),
+            "near_images": near_images(images, assigned.partitions, settings.images.near_duplicate_bits),
+        }
+        for name, table in tables.items():
+            table.write_parquet(draft.folder / f"{name}.parquet", compression="zstd")
+        findings = [*reviewed.findings, reviewed.held_out]
         draft.counts["findings"] = {finding.name: finding.count for finding in findings}
-        draft.counts["splits"] = dict(zip(achieved["split"], achieved["samples"], strict=True))
+        draft.counts["splits"] = dict(reviewed.partitions.select("split", "samples").iter_rows())
+        draft.counts["near"] = {
+            name: {f"{known} {evaluated}": near for known, evaluated, near in rows}
+            for name in ("near_duplicates", "near_images")
+            if (rows := tables[name].select("known", "evaluated", "near").rows())
+        }
 
     result = run(
         home,
@@ -70,6 +82,7 @@ def partitions(lake: LakeResource) -> dg.MaterializeResult:
         inputs={
             "curated": source.files["curated.parquet"],
             "settings": settings.digest("splits"),
+            "near_duplicate_bits": settings.images.near_duplicate_bits,
             "earlier": base,
         },
         build=build,

@@ -91,10 +91,11 @@ def _write(path: Path, records: int) -> None:
 
 
 def _ours(path: Path, output: Path, protocol: str, answer) -> None:
-    from bioscan_etl.splits.partition import split_table
+    from bioscan_etl.settings import SplitSettings
+    from bioscan_etl.splits.files import split_table
 
     start = time.perf_counter()
-    split_table(path, output, protocol)
+    split_table(path, output, SplitSettings(protocol=protocol))
     answer.put((time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
 
 
@@ -125,13 +126,15 @@ def _pandas(path: Path, output: Path, answer) -> None:
 
 
 def _near(path: Path, output: Path, answer) -> None:
-    from bioscan_etl.splits.checks import check, report, require
+    from bioscan_etl.splits.checks import require
     from bioscan_etl.splits.near_duplicates import near_duplicates
+    from bioscan_etl.splits.targets import review
 
     table, partitions = pl.read_parquet(path), pl.read_csv(output)
     start = time.perf_counter()
-    require(check(table, partitions))
-    numbers = report(table, partitions)
+    reviewed = review(table, partitions)
+    require(reviewed.findings)
+    numbers = reviewed.partitions
     checked = time.perf_counter()
     near = near_duplicates(table, partitions)
     with pl.Config(tbl_rows=-1, tbl_width_chars=120):

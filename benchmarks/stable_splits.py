@@ -22,9 +22,10 @@ from splits_growth import RELEASES, growing_corpus, release
 from bioscan_etl.schema import SPLITS
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits import bioscan_5m
-from bioscan_etl.splits.checks import check, report, report_by_class, require, species_also_held_out
+from bioscan_etl.splits.checks import check, require, species_also_held_out
 from bioscan_etl.splits.price import bin_price
 from bioscan_etl.splits.stable import assign_stable, remember
+from bioscan_etl.splits.targets import report, report_by_class
 
 EVALUATED = ("val", "test", "val_unseen", "test_unseen")
 

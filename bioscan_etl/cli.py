@@ -1,7 +1,7 @@
-"""The command line: `bioscan-etl run | demo | check | split | compare | fetch`.
+"""The command line: `bioscan-etl run | demo | check | diff | publish | split | detect | compare | fetch`.
 
-Belongs here: arguments, progress on the terminal, exit codes. Does not belong here: anything a notebook
-would want too.
+Belongs here: what the commands do, progress on the terminal, exit codes. Does not belong here: the arguments
+(`arguments`), and anything a notebook would want too.
 
 Exit codes: 0 done; 1 the check found faults, or images could not be fetched; 2 the command, a setting or an
 input cannot be used, or the run stopped; 130 interrupted.
@@ -10,17 +10,21 @@ input cannot be used, or the run stopped; 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import json
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from bioscan_etl import __version__
+from bioscan_etl.arguments import parser
 from bioscan_etl.errors import BioscanError, SourceError
 from bioscan_etl.progress import Progress
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @contextmanager
@@ -66,6 +70,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from bioscan_etl.settings import load_settings
 
     settings = load_settings(arguments.settings)
+    if arguments.publish and not arguments.publish.startswith("s3://"):
+        raise SourceError(f"--publish {arguments.publish} is no place on S3; give s3://bucket/prefix")
     lake = Lake(arguments.output.expanduser().resolve())
     arguments.records = [file for location in arguments.records or () for file in expand(location)]
     names = _batch_names(arguments)
@@ -100,6 +106,8 @@ def _run(arguments: argparse.Namespace) -> int:
                 lake, instance=instance, progress=progress, settings_file=arguments.settings
             )
     _summarise(release, made=release != before, lake_root=lake.root)
+    if arguments.publish:
+        _tell_published(release, arguments.publish)
     return 0
 
 
@@ -155,10 +163,16 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from bioscan_etl import storage
     from bioscan_etl.release.check import check
+    from bioscan_etl.release.upload import download
 
-    with _terminal_progress() as progress:
-        faults = check(arguments.release, images="all" if arguments.all_images else "sample", progress=progress)
+    images: Literal["all", "sample"] = "all" if arguments.all_images else "sample"
+    with _terminal_progress() as progress, tempfile.TemporaryDirectory(prefix="bioscan-check-") as scratch:
+        here = Path(arguments.release)
+        if storage.is_s3(arguments.release):
+            here = download(arguments.release, Path(scratch), progress)
+        faults = check(here, images=images, progress=progress)
     if not faults:
         print(f"{arguments.release}: no fault found")
         return 0
@@ -171,12 +185,94 @@ def _check(arguments: argparse.Namespace) -> int:
     return 1
 
 
-def _split(arguments: argparse.Namespace) -> int:
-    from bioscan_etl.splits.partition import split_table
+def _diff(arguments: argparse.Namespace) -> int:
+    from bioscan_etl.release import changelog, diff
+    from bioscan_etl.release.snapshot import find_release, open_release
 
-    split_table(arguments.table, arguments.output, arguments.protocol)
-    print(f"partitions of {arguments.table} (protocol {arguments.protocol}): {arguments.output}")
+    where = [arguments.releases] if arguments.releases else []
+    # A version's name alone is looked up beside the other release, too.
+    where += [Path(name).expanduser().absolute().parent for name in (arguments.before, arguments.after) if "/" in name]
+    place = next(iter(where), None)
+    before, after = (open_release(find_release(name, place)) for name in (arguments.before, arguments.after))
+    with _terminal_progress() as progress:
+        if arguments.output:
+            found = diff.write_diff(before, after, arguments.output, progress)
+        else:
+            found = diff.compare(before, after, progress=progress, between=diff.moves_between(before, after))
+    print("\n".join(changelog.lines(found, arguments.most)))
+    if arguments.output:
+        print(f"every difference: {arguments.output}")
     return 0
+
+
+def _publish(arguments: argparse.Namespace) -> int:
+    _tell_published(arguments.release, arguments.location)
+    return 0
+
+
+def _tell_published(release: Path, location: str) -> None:
+    from bioscan_etl.release.upload import publish_to_s3
+
+    with _terminal_progress() as progress:
+        done = publish_to_s3(release, location, progress)
+    print(f"published {done.version}: {done.location}")
+    print(f"  {done.files:,} files, of which {done.sent:,} were sent now ({done.sent_bytes:,} bytes)")
+    print(f"  latest: {done.latest}")
+
+
+def _split(arguments: argparse.Namespace) -> int:
+    from bioscan_etl.settings import load_settings, with_protocol
+    from bioscan_etl.splits.files import split_table
+    from bioscan_etl.splits.targets import review
+
+    settings = load_settings(arguments.settings).splits
+    if arguments.protocol:
+        settings = with_protocol(settings, arguments.protocol)
+    done = split_table(
+        arguments.table,
+        arguments.output,
+        settings,
+        earlier=arguments.earlier,
+        moves=arguments.moves,
+        memory=arguments.memory,
+    )
+    print(f"partitions of {arguments.table} (protocol {settings.protocol}): {arguments.output}")
+    for what, path in (("memory for the next --earlier", arguments.memory), ("moves", arguments.moves)):
+        if path:
+            print(f"{what}: {path}")
+    reviewed = review(done.table, done.partitions)
+    _print_table("targets and what was reached, by partition", reviewed.partitions)
+    _print_table("targets and what was reached, by records of a species", reviewed.classes)
+    if arguments.earlier:
+        counts = done.moves.group_by("before", "after", "reason").len("specimens")
+        _print_table("moved", counts.sort("specimens", "before", "after", "reason", descending=[True] + 3 * [False]))
+    for finding in [*reviewed.findings, reviewed.held_out]:
+        if not finding.passed:
+            print(f"{finding.name}: {finding.count:,}, such as {', '.join(finding.examples)}")
+    return 0
+
+
+def _print_table(title: str, frame: pl.DataFrame) -> None:
+    """A small table with a title; shares as percent, missing targets as a dash."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    def text(name: str, value: object) -> str:
+        if value is None:
+            return "–"
+        if isinstance(value, float):
+            return f"{100 * value:.2f} %" if name.endswith("share") else f"{value:,.0f}"
+        return f"{value:,}" if isinstance(value, int) else str(value)
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for name, dtype in frame.schema.items():
+        table.add_column(name.replace("_", " "), justify="right" if dtype.is_numeric() else "left")
+    for row in frame.iter_rows():
+        table.add_row(*(text(name, value) for name, value in zip(frame.columns, row, strict=True)))
+    # A pipe has no width: cells are not to be broken for it.
+    width = None if Console().is_terminal else 120
+    Console(markup=False, highlight=False, width=width).print(table)
 
 
 def _fetch_records(arguments: argparse.Namespace) -> int:
@@ -243,149 +339,43 @@ def _compare(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line's parser."""
-    top = argparse.ArgumentParser(
-        prog="bioscan-etl",
-        description="Turn BOLD records and specimen images into a checked release.",
-        epilog=(
-            "Exit codes: 0 done; 1 faults found by check, or images that fetch could not get; "
-            "2 a command, setting or input cannot be used."
-        ),
-    )
-    top.add_argument("--version", action="version", version=f"bioscan-etl {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def _detect(arguments: argparse.Namespace) -> int:
+    from bioscan_etl.images.find_specimens import find_specimens
+    from bioscan_etl.settings import load_settings
 
-    run = commands.add_parser(
-        "run",
-        help="ingest batches and make the next release",
-        description=(
-            "Land the records and images as specimen batches, ingest every batch that is new or out of date, curate "
-            "the whole corpus and make its next release. Without --records: all batches that landed in OUTPUT."
-        ),
+    settings = load_settings(arguments.settings).images
+    if arguments.model:
+        settings = settings.model_copy(update={"detector": arguments.model})
+    with _terminal_progress() as progress:
+        counts = find_specimens(arguments.images, arguments.output, settings, arguments.masks, progress)
+    statuses = ", ".join(
+        f"{count:,} {name}" for name, count in counts.items() if name not in {"images", "masks"} and count
     )
-    run.add_argument(
-        "--records",
-        nargs="+",
-        action="extend",
-        metavar="FILE",
-        help="BOLD records: TSV, JSON lines, Parquet, .gz, .zip, .tar.gz; a folder of these; s3:// and https:// too",
-    )
-    run.add_argument("--images", nargs="+", action="extend", metavar="DIR|ZIP|S3", help="folder, .zip or s3:// prefix")
-    run.add_argument("--image-manifest", metavar="CSV", help="processid,image_file: which image is whose")
-    run.add_argument("--output", type=Path, required=True, metavar="DIR", help="lake and releases go here")
-    run.add_argument("--batch", metavar="NAME", help="one batch of this name; without it, one per records file")
-    run.add_argument(
-        "--snapshot-date",
-        type=dt.date.fromisoformat,
-        metavar="YYYY-MM-DD",
-        help="date of the BOLD snapshot, where neither file name nor descriptor says it",
-    )
-    run.add_argument("--settings", type=Path, metavar="FILE", help="TOML with settings; docs/settings.md lists them")
-    run.set_defaults(act=_run)
-
-    demo = commands.add_parser(
-        "demo",
-        help="write a synthetic corpus with planted defects",
-        description="Write a synthetic corpus: several batches, two record layouts, images, and a truth table.",
-    )
-    demo.add_argument("--output", type=Path, required=True, metavar="DIR")
-    demo.add_argument("--specimens", type=_positive, default=300, metavar="N", help="about this many (default 300)")
-    demo.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same bytes (default 0)")
-    demo.set_defaults(act=_demo)
-
-    check = commands.add_parser(
-        "check",
-        help="verify a release by itself",
-        description="Verify checksums, schema, invariants and counts of a release. Exit code 1 and a list of faults.",
-    )
-    check.add_argument("release", type=Path, metavar="RELEASE", help="folder of the release")
-    check.add_argument("--all-images", action="store_true", help="decode every image, not a sample")
-    check.add_argument("--most", type=_positive, default=50, metavar="N", help="faults to print (default 50)")
-    check.set_defaults(act=_check)
-
-    split = commands.add_parser(
-        "split",
-        help="assign partitions to a table",
-        description="Assign partitions to a curated table of processid, genus, species, dna_barcode, in its row order.",
-    )
-    split.add_argument("table", type=Path, metavar="TABLE", help="CSV or Parquet")
-    split.add_argument("--protocol", choices=("bioscan-5m",), default="bioscan-5m")
-    split.add_argument("--output", type=Path, required=True, metavar="FILE", help="CSV or Parquet: processid, split")
-    split.set_defaults(act=_split)
-
-    compare = commands.add_parser(
-        "compare",
-        help="what changed between two snapshots of BOLD records",
-        description=(
-            "Compare the records that two snapshots share, field by field, whatever their layouts; values are compared "
-            "in one spelling and shown as delivered. FILE gets a row per change, FILE's name with -records the process "
-            "IDs that one snapshot alone holds."
-        ),
-    )
-    compare.add_argument("earlier", metavar="EARLIER", help="a records file or a folder of them, as for run --records")
-    compare.add_argument("later", metavar="LATER", help="the same of the later snapshot")
-    compare.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv or .parquet")
-    compare.add_argument("--settings", type=Path, metavar="FILE", help="TOML with settings")
-    compare.set_defaults(act=_compare)
-    _add_fetch(commands)
-    return top
+    print(f"{counts['images']:,} images ({statuses or 'none'}): {arguments.output}")
+    if arguments.masks:
+        print(f"{counts['masks']:,} masks: {arguments.masks}")
+    return 0
 
 
-def _add_fetch(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    fetch = commands.add_parser(
-        "fetch",
-        help="fetch records or images from BOLD",
-        description="Fetch what BOLD has published: records by a query, images by process ID. See docs/fetch.md.",
-    )
-    kinds = fetch.add_subparsers(dest="kind", required=True, metavar="KIND")
-
-    records = kinds.add_parser(
-        "records",
-        help="records of a query into one file",
-        description=(
-            "Download the records of a query, at most a million. After a break the same command goes on where BOLD "
-            "lets it, else starts anew; the file appears only when it is whole."
-        ),
-    )
-    records.add_argument("query", metavar="QUERY", help="terms joined by ';', as in 'tax:Culicidae;geo:Canada'")
-    records.add_argument("--output", type=Path, required=True, metavar="FILE", help="the file to write")
-    records.add_argument(
-        "--format", choices=("tsv", "json"), help="without it, json for .json, .jsonl, .ndjson, else tsv"
-    )
-    records.add_argument("--settings", type=Path, metavar="FILE", help="TOML with settings; [bold] is read")
-    records.set_defaults(act=_fetch_records)
-
-    images = kinds.add_parser(
-        "images",
-        help="images of process IDs into a folder",
-        description=(
-            "Fetch one image per process ID into a folder, with the index image_manifest.csv and the table "
-            "failures.csv. Images that stand are not fetched again. Exit code 1 where some could not be fetched."
-        ),
-    )
-    which = images.add_mutually_exclusive_group(required=True)
-    which.add_argument("processids", nargs="?", type=Path, metavar="PROCESSIDS_FILE", help="one process ID per line")
-    which.add_argument("--records", metavar="FILE", help="BOLD records whose images are wanted")
-    images.add_argument("--output", type=Path, required=True, metavar="DIR", help="the folder to fill")
-    images.add_argument(
-        "--settings", type=Path, metavar="FILE", help="TOML with settings; [bold] and [records] are read"
-    )
-    images.set_defaults(act=_fetch_images)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return number
+_ACTS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "check": _check,
+    "compare": _compare,
+    "demo": _demo,
+    "detect": _detect,
+    "diff": _diff,
+    "fetch_images": _fetch_images,
+    "fetch_records": _fetch_records,
+    "publish": _publish,
+    "run": _run,
+    "split": _split,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parsed = parser().parse_args(arguments)
     try:
-        code: int = parsed.act(parsed)
+        code = _ACTS[parsed.act](parsed)
     except BioscanError as error:
         print(f"bioscan-etl: {error}", file=sys.stderr)
         return 2

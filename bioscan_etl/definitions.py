@@ -16,7 +16,10 @@ from typing import Any
 import dagster as dg
 
 import assets.checks
+import assets.detector
 import assets.images
+import assets.mirror
+import assets.promotion
 import assets.quality
 import assets.records
 import assets.release
@@ -31,7 +34,7 @@ from bioscan_etl.errors import BioscanError
 from bioscan_etl.lake import Lake
 from bioscan_etl.progress import Progress
 from bioscan_etl.resources import LakeResource
-from sensors.jobs import CORPUS_JOB, INGEST_JOB, curate_and_release, ingest_batch
+from sensors.jobs import CORPUS_JOB, INGEST_JOB, curate_and_release, fine_tune_detector, ingest_batch, propose_reviews
 from sensors.new_batches import new_batches
 from sensors.release_schedule import release_when_changed
 
@@ -43,8 +46,11 @@ _MODULES = (
     assets.taxonomy,
     assets.splits,
     assets.release,
+    assets.mirror,
     assets.statistics,
     assets.quality,
+    assets.detector,
+    assets.promotion,
 )
 # The instance of runs that the command line starts where no DAGSTER_HOME is set: beside the lake, telemetry off.
 _INSTANCE = """\
@@ -116,7 +122,7 @@ def build_defs(resources: Mapping[str, Any]) -> dg.Definitions:
     return dg.Definitions(
         assets=found,
         asset_checks=checks,
-        jobs=[ingest_batch, curate_and_release],
+        jobs=[ingest_batch, curate_and_release, propose_reviews, fine_tune_detector],
         sensors=[new_batches],
         schedules=[release_when_changed],
         resources={"io_manager": NoIOManager(), **resources},

@@ -55,7 +55,7 @@ _COMPUTES = (
 _PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "row_group_size": 100_000}
 
 # What fetches, shows or documents, but makes no output.
-_COMPUTES_NOTHING = ("bold", "demo", "cli.py", "definitions.py", "reference.py", "resources.py")
+_COMPUTES_NOTHING = ("bold", "demo", "arguments.py", "cli.py", "definitions.py", "reference.py", "resources.py")
 
 
 def digest(value: Any) -> str:

@@ -26,6 +26,8 @@ SPLITS = (
     "test_unseen",
     "other_heldout",
 )
+# How a missing label is spelled where a format has no null: folders of partitions, CLIBD (spec: the release, rule 7).
+NOT_CLASSIFIED = "not_classified"
 PROCESSID_PATTERN = r"^[A-Za-z0-9-]+$"
 BIN_PATTERN = r"^BOLD:[A-Z]{3,5}[0-9]{4}$"
 NAME_TYPES = ("SCIENTIFIC", "INFORMAL", "OTU", "PLACEHOLDER", "HYBRID_FORMULA", "DOUBTFUL", "NO_NAME")
@@ -41,6 +43,16 @@ MOVE_REASONS = (
     "MOVED_WITH_BARCODE",
     "MOVED_WITH_SPECIES",
     "MOVED_AS_REFERENCE",
+)
+DIFF_KINDS = (
+    "added",
+    "removed",
+    "moved",
+    "relabelled",
+    "changed",
+    "image_added",
+    "image_removed",
+    "image_changed",
 )
 REJECT_REASONS = ("field_count", "no_processid", "unsafe_processid", "undecodable", "not_json", "truncated_file")
 
@@ -338,7 +350,7 @@ BOXES = Table(
         Column("blur", pl.Float64(), "variance of the Laplacian on the crop", minimum=0),
         Column("exposure", pl.Float64(), "mean grey of the crop", unit="0 to 255", minimum=0, maximum=255),
         Column("sha256", _TEXT, "sha256 of the file", unit="hex"),
-        Column("dhash", pl.UInt64(), "perceptual difference hash of the specimen with its surroundings"),
+        Column("dhash", pl.UInt64(), "perceptual hash (cosine transform) of the specimen with its surroundings"),
         Column("detector", _TEXT, "detector that found the box", nullable=False),
         Column("flags", _FLAGS, "image rules that hit", nullable=False),
         Column("detail", _TEXT, "why the image is unreadable"),
@@ -521,6 +533,22 @@ PARTITION_MOVES = Table(
     ),
 )
 
+RELEASE_DIFF = Table(
+    "release_diff",
+    "what differs between two releases: a record, its partition, one field or one image of it",
+    ("processid", "kind", "field"),
+    (
+        _PROCESSID,
+        Column("kind", _TEXT, "what happened", nullable=False, allowed=DIFF_KINDS),
+        Column(
+            "field", _TEXT, "column; package of an image; split of a record added, removed or moved", nullable=False
+        ),
+        Column("before", _TEXT, "value in the first release; sha256 of an image; missing is null"),
+        Column("after", _TEXT, "value in the second release; sha256 of an image; missing is null"),
+        Column("reason", _TEXT, "why: a rule, or a word that docs/releases.md lists", nullable=False),
+    ),
+)
+
 _RELEASED = (
     _PROCESSID,
     Column("sampleid", _TEXT, "identifier of the sample, given by its owner"),
@@ -604,6 +632,7 @@ TABLES = (
     PARTITIONS,
     PARTITION_MEMORY,
     PARTITION_MOVES,
+    RELEASE_DIFF,
     METADATA,
     METADATA_EXTENDED,
     BBOX,

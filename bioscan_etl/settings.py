@@ -20,6 +20,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]+)*$")]
 ImagePackage = Literal["original_full", "original_256", "cropped", "cropped_256"]
+ReleaseForm = Literal[
+    "jsonld", "data_images", "partitioned", "splits", "bbox", "croissant", "datapackage", "barcodebert", "clibd"
+]
 
 
 class _Section(BaseModel):
@@ -90,7 +93,9 @@ class TaxonomySettings(_Section):
 class ImageSettings(_Section):
     """Detector, crop and packages (spec: specimen images)."""
 
-    detector: str = Field("segmentation", description="segmentation, or the path of an .onnx model")
+    detector: str = Field(
+        "trained", description="trained, segmentation, the path of an .onnx or .pt model, or a trained one's folder"
+    )
     crop_margin: float = Field(0.4, ge=0, description="added to the box in all, as a share of its longer side")
     crop_aspect: tuple[int, int] = Field((4, 3), description="width to height that the crop is extended to")
     crop_fill: tuple[Byte, Byte, Byte] = Field((204, 218, 243), description="RGB outside the original image")
@@ -102,7 +107,7 @@ class ImageSettings(_Section):
     min_blur: float = Field(15.0, ge=0, description="variance of the Laplacian on the crop; below is BLURRED")
     exposure_range: tuple[Byte, Byte] = Field((60, 250), description="mean grey of the crop; outside is flagged")
     fragment_fraction: Share = Field(0.002, description="area fraction below which a box is a FRAGMENT")
-    near_duplicate_bits: int = Field(4, ge=0, le=16, description="bits by which near-duplicate hashes may differ")
+    near_duplicate_bits: int = Field(6, ge=0, le=16, description="bits by which near-duplicate hashes may differ")
     workers: int = Field(2, ge=1, description="threads that decode, detect and encode; no effect on results")
     shard_images: int = Field(1000, ge=1, description="images per resumable shard of the image stage")
 
@@ -138,6 +143,9 @@ class SplitSettings(_Section):
         return self
 
 
+_FORMS_OF_CROPPED_256 = frozenset({"data_images", "clibd"})
+
+
 class ReleaseSettings(_Section):
     """What a release holds and how it is named (spec: the release)."""
 
@@ -148,9 +156,30 @@ class ReleaseSettings(_Section):
     image_packages: tuple[ImagePackage, ...] = Field(
         ("original_256", "cropped", "cropped_256"), description="image folders to write"
     )
-    hdf5_packages: tuple[ImagePackage, ...] = Field(("cropped_256",), description="HDF5 files to write")
+    forms: tuple[ReleaseForm, ...] = Field(
+        ("jsonld", "data_images", "partitioned", "splits", "bbox", "croissant", "datapackage"),
+        description="what to write beside the CSV, data/ and the logs: of jsonld, data_images (needs cropped_256), "
+        "partitioned, splits, bbox, croissant, datapackage, barcodebert, clibd (needs cropped_256)",
+    )
+    hdf5_packages: tuple[ImagePackage, ...] = Field(
+        ("cropped_256",), description="HDF5 files to write, a data set per image"
+    )
+    packed_packages: tuple[ImagePackage, ...] = Field(
+        (), description="packed HDF5 files to write, all images in one data set, with the metadata"
+    )
+    zip_packages: tuple[ImagePackage, ...] = Field((), description="image packages to write as zip archives too")
+    webdataset_packages: tuple[ImagePackage, ...] = Field(
+        (), description="image packages to write as WebDataset tar shards too"
+    )
     rows_per_group: int = Field(100_000, ge=1, description="rows of a Parquet row group")
     rows_per_shard: int = Field(1_000_000, ge=1, description="rows of one data/<split> Parquet file")
+    images_per_group: int = Field(1_000, ge=1, description="rows of a row group of data_images/")
+    images_per_shard: int = Field(50_000, ge=1, description="rows of one data_images/<split> Parquet file")
+    images_per_zip: int = Field(2_500_000, ge=1, description="images of one zip archive")
+    samples_per_tar: int = Field(10_000, ge=1, description="samples of one WebDataset shard")
+    publish_to: Annotated[str, Field(pattern=r"^(s3://[^/\s]+(/\S*)?)?$")] = Field(
+        "", description="s3://bucket/prefix where each release is mirrored after it is made; empty for none"
+    )
     copyright_holder: str = Field(
         "CBG Photography Group, Centre for Biodiversity Genomics", description="attribute of HDF5 files"
     )
@@ -160,13 +189,29 @@ class ReleaseSettings(_Section):
     )
     image_photographer: str = Field("CBG Robotic Imager", description="attribute of HDF5 files")
     image_year: str = Field("2021", description="year of the images' copyright, attribute of HDF5 files")
+    home_page: WebAddress = Field(
+        "https://biodiversitygenomics.net/5M-insects", description="page about the data set, for the descriptors"
+    )
+    citation: str = Field(
+        "Gharaee et al. (2024). BIOSCAN-5M: A Multimodal Dataset for Insect Biodiversity. NeurIPS 37, 36285-36313.",
+        min_length=1,
+        description="what users of the release are asked to cite, beside BOLD",
+    )
 
     @model_validator(mode="after")
-    def _hdf5_needs_images(self) -> ReleaseSettings:
-        missing = sorted(set(self.hdf5_packages) - set(self.image_packages))
-        if missing:
-            raise ValueError(f"hdf5_packages names {missing}, which image_packages does not write")
+    def _made_of_image_packages(self) -> ReleaseSettings:
+        for name in ("hdf5_packages", "packed_packages", "zip_packages", "webdataset_packages"):
+            missing = sorted(set(getattr(self, name)) - set(self.image_packages))
+            if missing:
+                raise ValueError(f"{name} names {missing}, which image_packages does not write")
+        # data_images, of the default, is left out of a release without its package; clibd was asked for.
+        if "clibd" in self.forms and "cropped_256" not in self.image_packages:
+            raise ValueError("forms names clibd, made of cropped_256, which image_packages does not write")
         return self
+
+    def wants(self, form: ReleaseForm) -> bool:
+        """Whether a form is asked for and its images are written."""
+        return form in self.forms and (form not in _FORMS_OF_CROPPED_256 or "cropped_256" in self.image_packages)
 
 
 class BoldSettings(_Section):
@@ -204,7 +249,7 @@ class Settings(_Section):
         """The named sections (all, without a name) as plain values, but for what can change no result.
 
         Left out are `images.workers`, `images.shard_images`, `records.chunk_bytes`, the section `bold`, which only
-        `fetch` reads, and the path of the overrides: their content is an input.
+        `fetch` reads, where releases are mirrored, and the path of the overrides: their content is an input.
         """
         return self.model_dump(
             mode="json",
@@ -213,6 +258,7 @@ class Settings(_Section):
                 "images": {"workers", "shard_images"},
                 "records": {"chunk_bytes"},
                 "taxonomy": {"overrides"},
+                "release": {"publish_to"},
                 "bold": True,
             },
         )
@@ -220,6 +266,18 @@ class Settings(_Section):
     def digest(self, *sections: str) -> str:
         """Hex sha256 over `choices`, for fingerprints of outputs."""
         return hashlib.sha256(json.dumps(self.choices(*sections), sort_keys=True).encode()).hexdigest()
+
+
+def with_protocol(settings: SplitSettings, protocol: str) -> SplitSettings:
+    """The same settings with another protocol.
+
+    Raises:
+        SettingsError: there is no such protocol, or another setting does not go with it.
+    """
+    try:
+        return SplitSettings.model_validate(settings.model_dump() | {"protocol": protocol})
+    except ValidationError as error:
+        raise SettingsError(f"protocol {protocol}: {error.errors()[0]['msg']}") from error
 
 
 def load_settings(path: Path | None) -> Settings:

@@ -68,16 +68,18 @@ def s3_client() -> Any:
 
 
 @contextmanager
-def _as_source_error(location: str) -> Iterator[None]:
+def s3_errors(location: str, doing: str = "read") -> Iterator[None]:
+    """Turn what boto3 raises at a location into a `SourceError` of one line; `doing` is `read` or `written`."""
+    from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except ClientError as error:
         raise SourceError(
-            f"{location} cannot be read: {error}; check the bucket, the key and the credentials"
+            f"{location} cannot be {doing}: {error}; check the bucket, the key and the credentials"
         ) from None
-    except BotoCoreError as error:
+    except (BotoCoreError, Boto3Error) as error:
         raise SourceError(f"{location} cannot be reached: {error}; check the network and AWS_ENDPOINT_URL") from None
 
 
@@ -99,7 +101,7 @@ class _S3Reader(io.RawIOBase):
         arguments: dict[str, str] = {"Bucket": self._bucket, "Key": self._key}
         if self._etag is not None:
             arguments |= {"Range": f"bytes={self._position}-", "IfMatch": self._etag}
-        with _as_source_error(self._location):
+        with s3_errors(self._location):
             answer = s3_client().get_object(**arguments)
         if self._etag is None:
             self._etag, self._size = answer["ETag"], answer["ContentLength"]
@@ -156,7 +158,7 @@ def list_files(location: str) -> list[StoredFile]:
         bucket, prefix = split_s3(location)
         prefix = f"{prefix.rstrip('/')}/" if prefix else ""
         found = []
-        with _as_source_error(location):
+        with s3_errors(location):
             for page in s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 found += [
                     StoredFile(entry["Key"].removeprefix(prefix), f"s3://{bucket}/{entry['Key']}", entry["Size"])

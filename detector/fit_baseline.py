@@ -3,7 +3,7 @@
     python detector/fit_baseline.py IMAGES ANNOTATIONS.coco.json [--all] [--output FILE]
 
 The images fall into two halves by a checksum of their names. The weights that ship were fitted on the half
-`fit`; `evaluate_baseline.py` reports the half `held_out`, which never enters here.
+`fit`, which has images of all parts of `dataset.py`: no figure of that baseline is quite blind.
 A candidate's target rises from 0 at IoU 0.3 with the specimen's box to 1 at IoU 0.8. Each occupied image is
 used twice: as it is, and (with less weight) cut close around its specimen, so that large ones are known too.
 """

@@ -1,4 +1,4 @@
-"""The two jobs of the graph: what is done per batch, and what needs the whole corpus."""
+"""The jobs of the graph: what is done per batch, what needs the whole corpus, and the tuning of the detector."""
 
 import dagster as dg
 
@@ -12,14 +12,23 @@ CORPUS_ASSETS = (
     "curated_taxonomy",
     "partitions",
     "release_metadata",
-    "image_packages",
-    "image_hdf5",
+    "metadata_jsonld",
+    "partitioned_metadata",
     "split_manifests",
+    "barcodebert_tables",
+    "image_packages",
+    "image_tables",
+    "image_hdf5",
+    "clibd_hdf5",
+    "image_archives",
     "statistics",
     "figures",
     "quality_report",
     "release_manifest",
+    "release_mirror",
 )
+
+DETECTOR_ASSETS = ("reviewed_boxes", "tuned_detector", "promoted_detector")
 
 ingest_batch = dg.define_asset_job(
     INGEST_JOB,
@@ -32,4 +41,16 @@ curate_and_release = dg.define_asset_job(
     CORPUS_JOB,
     selection=dg.AssetSelection.assets(*CORPUS_ASSETS),
     description="Curate all ingested batches together and make the next release, if anything changed.",
+)
+
+propose_reviews = dg.define_asset_job(
+    "propose_reviews",
+    selection=dg.AssetSelection.assets("boxes_to_review"),
+    description="Write the CSV of images that are worth a curator's look. The curation does not wait for it.",
+)
+
+fine_tune_detector = dg.define_asset_job(
+    "fine_tune_detector",
+    selection=dg.AssetSelection.assets(*DETECTOR_ASSETS),
+    description="Let the detector learn from reviewed boxes, measure it, and promote it unless it became worse.",
 )

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.release.parts import Logs, build_hdf5, build_images, build_metadata, build_splits
+from bioscan_etl.release.image_parts import build_parts
+from bioscan_etl.release.parts import Logs
 from bioscan_etl.release.publish import publish
 from bioscan_etl.release.staging import Staging
 from bioscan_etl.settings import ReleaseSettings, Settings
@@ -80,10 +81,7 @@ class Corpus:
 
     def parts(self, staging: Staging, settings: ReleaseSettings) -> None:
         """Build all parts."""
-        build_metadata(staging, self.curated, self.partitions, self.logs, settings)
-        build_splits(staging, settings)
-        build_images(staging, self.curated, self.crops, settings)
-        build_hdf5(staging, settings)
+        build_parts(staging, self.curated, self.partitions, self.logs, self.crops, settings)
 
 
 INPUT = {"name": "bold.tsv", "sha256": "0" * 64}

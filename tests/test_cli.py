@@ -256,6 +256,12 @@ def test_a_file_that_is_no_records_file_is_one_line(tmp_path, content, says):
         (["run", "--output", "{tmp}/out", "--records", "{tmp}/r.tsv", "--images", "{tmp}/none"], "images"),
         (["run", "--output", "{tmp}/out", "--settings", "{tmp}/none.toml"], "does not exist"),
         (["split", "{tmp}/none.csv", "--output", "{tmp}/split.csv"], "none.csv"),
+        (["split", "{tmp}/r.tsv", "--output", "{tmp}/split.csv", "--earlier", "{tmp}/r.tsv"], "need protocol stable"),
+        (["diff", "{tmp}/none", "{tmp}/none"], "there is no release"),
+        (["diff", "v1", "v2", "--in", "{tmp}"], "has no release v1"),
+        (["publish", "{tmp}", "s3://bucket/prefix"], "is no release"),
+        (["publish", "{tmp}", "elsewhere"], "no place on S3"),
+        (["run", "--output", "{tmp}/out", "--publish", "elsewhere"], "no place on S3"),
     ],
 )
 def test_a_command_that_cannot_be_done_says_why_in_one_line(tmp_path, arguments, says):
@@ -275,7 +281,7 @@ def test_check_lists_what_is_wrong(tmp_path):
 
 def test_help_documents_every_command():
     text = command("--help", check=0).stdout
-    for name in ("run", "demo", "check", "split", "fetch"):
+    for name in ("run", "demo", "check", "diff", "publish", "split", "compare", "fetch"):
         assert name in text
         assert "--help" in command(name, "--help", check=0).stdout
 

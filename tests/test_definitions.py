@@ -11,7 +11,7 @@ from bioscan_etl.errors import BioscanError
 from bioscan_etl.lake import Lake
 from bioscan_etl.progress import silent
 from bioscan_etl.schema import BCDM
-from sensors.jobs import CORPUS_ASSETS
+from sensors.jobs import CORPUS_ASSETS, DETECTOR_ASSETS
 
 ROOT = Path(__file__).parents[1]
 ASSETS = {
@@ -25,13 +25,24 @@ ASSETS = {
     "curated_taxonomy",
     "partitions",
     "release_metadata",
-    "image_packages",
-    "image_hdf5",
+    "metadata_jsonld",
+    "partitioned_metadata",
     "split_manifests",
+    "barcodebert_tables",
+    "image_packages",
+    "image_tables",
+    "image_hdf5",
+    "clibd_hdf5",
+    "image_archives",
     "release_manifest",
+    "release_mirror",
     "statistics",
     "figures",
     "quality_report",
+    "boxes_to_review",
+    "reviewed_boxes",
+    "tuned_detector",
+    "promoted_detector",
 }
 GRAPH = defs.resolve_asset_graph()
 KEYS = sorted(GRAPH.get_all_asset_keys())
@@ -39,14 +50,14 @@ KEYS = sorted(GRAPH.get_all_asset_keys())
 
 def test_the_assets_are_those_of_the_design():
     assert {key.to_user_string() for key in KEYS} == ASSETS
-    assert set(batches.BATCH_ASSETS) | set(CORPUS_ASSETS) == ASSETS
+    assert set(batches.BATCH_ASSETS) | set(CORPUS_ASSETS) | set(DETECTOR_ASSETS) | {"boxes_to_review"} == ASSETS
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.to_user_string())
 def test_every_asset_is_told_to_its_reader(key):
     node = GRAPH.get(key)
     assert len(node.description) > 60
-    assert node.group_name in {"extract", "curate", "partition", "release", "report"}
+    assert node.group_name in {"extract", "curate", "partition", "release", "report", "detector"}
     assert node.owners == ["team:curation"]
     assert node.kinds
     partitioned = key.to_user_string() in batches.BATCH_ASSETS
@@ -86,6 +97,7 @@ def test_blocking_checks_stand_where_the_rules_say():
         ("curated_taxonomy", "taxonomy_invariants"),
         ("partitions", "partitions_do_not_leak"),
         ("curated_taxonomy", "PROCESSID_MISSING"),
+        ("tuned_detector", "not_worse"),
     } <= blocking
 
 

@@ -11,12 +11,14 @@ from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.detect import detector_fingerprint, load_detector, status_of
 from bioscan_etl.settings import ImageSettings
 
+BASELINE = ImageSettings(detector="segmentation")
+
 
 @pytest.mark.parametrize(("centre", "length"), [((500, 380), 150), ((300, 250), 80), ((650, 500), 300)])
 def test_segmentation_finds_a_drawn_insect(centre, length) -> None:
     image = well()
     wanted = insect(image, centre, length)
-    detection = load_detector(ImageSettings()).detect(image)
+    detection = load_detector(BASELINE).detect(image)
     assert detection.status == "detected"
     assert detection.specimens == 1
     assert iou(detection.box, wanted) > 0.8
@@ -28,11 +30,11 @@ def test_segmentation_finds_a_drawn_insect(centre, length) -> None:
 def test_segmentation_works_at_the_scale_of_the_image() -> None:
     image = well(2048, 1536)
     wanted = insect(image, (1000, 760), 300)
-    assert iou(load_detector(ImageSettings()).detect(image).box, wanted) > 0.8
+    assert iou(load_detector(BASELINE).detect(image).box, wanted) > 0.8
 
 
 def test_segmentation_says_empty() -> None:
-    detector = load_detector(ImageSettings())
+    detector = load_detector(BASELINE)
     for image in (well(), np.full((768, 1024, 3), 200, np.uint8), np.zeros((5, 900, 3), np.uint8)):
         detection = detector.detect(image)
         assert (detection.status, detection.box, detection.specimens) == ("empty", None, 0)
@@ -42,7 +44,7 @@ def test_segmentation_counts_two_insects() -> None:
     image = well()
     insect(image, (380, 300), 150)
     insect(image, (650, 480), 150)
-    detection = load_detector(ImageSettings()).detect(image)
+    detection = load_detector(BASELINE).detect(image)
     assert (detection.status, detection.specimens) == ("multiple", 2)
 
 
@@ -107,7 +109,7 @@ def test_a_models_name_follows_its_content_not_its_place(tmp_path: Path) -> None
 
 def test_models_that_cannot_serve_are_one_line_errors(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no model")
-    for name in ("nonsense", str(tmp_path / "absent.onnx"), str(tmp_path / "text.onnx")):
+    for name in ("nonsense", str(tmp_path / "absent.onnx"), str(tmp_path / "text.onnx"), str(tmp_path / "absent.pt")):
         with pytest.raises(SettingsError, match=r"images\.detector") as raised:
             load_detector(ImageSettings(detector=name))
         assert "\n" not in str(raised.value)
@@ -122,7 +124,7 @@ def test_baseline_on_some_real_images(shared_data: Path) -> None:
 
     coco = json.loads((shared_data / "annotations.coco.json").read_text())
     truth = {entry["image_id"]: entry["bbox"] for entry in coco["annotations"]}
-    detector = load_detector(ImageSettings())
+    detector = load_detector(BASELINE)
     hits, empties, sizes = 0, 0, [0, 0]
     for image in coco["images"][::8]:
         pixels = decode((shared_data / "images" / image["file_name"]).read_bytes(), 10**7)

@@ -1,4 +1,4 @@
-"""Folders, zips and S3 prefixes as image sources."""
+"""Folders, zips (also on S3) and S3 prefixes as image sources."""
 
 import os
 import socket
@@ -11,6 +11,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -189,3 +190,43 @@ def test_s3_prefix_is_listed_and_read(s3) -> None:
         source.read("absent.jpg")
     with pytest.raises(SourceError, match="s3://nowhere"):
         open_source("s3://nowhere/run").files()
+
+
+def test_a_zip_on_s3_is_read_in_place(s3, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    members = {f"plate/A-{number:03d}.jpg": rng.bytes(30_000 + 500 * number) for number in range(60)}
+    with zipfile.ZipFile(tmp_path / "images.zip", "w", zipfile.ZIP_DEFLATED) as written:
+        for name, data in members.items():
+            written.writestr(name, data)
+        written.writestr("../evil.jpg", b"x")
+    s3.create_bucket(Bucket="archives")
+    s3.upload_file(str(tmp_path / "images.zip"), "archives", "run/images.zip")
+    s3.put_object(Bucket="archives", Key="run/broken.zip", Body=b"no archive")
+    source = open_source("s3://archives/run/images.zip")
+    assert {file.name: file.size for file in source.files() if not file.problem} == {
+        name: len(data) for name, data in members.items()
+    }
+    assert [file.name for file in source.files() if file.problem] == ["../evil.jpg"]
+    names = sorted(members)[::3] * 3
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(source.read, names)) == [members[name] for name in names]
+    with pytest.raises(DamagedFile):
+        source.read("../evil.jpg")
+    source.close()
+    with pytest.raises(SourceError, match="no whole zip"):
+        open_source("s3://archives/run/broken.zip")
+    with pytest.raises(SourceError, match=r"s3://archives/run/absent\.zip"):
+        open_source("s3://archives/run/absent.zip")
+
+
+def test_a_zip_on_s3_that_is_replaced_meanwhile_is_an_error(s3, tmp_path: Path) -> None:
+    s3.create_bucket(Bucket="changing")
+    for size in (400_000, 500_000):
+        with zipfile.ZipFile(tmp_path / "images.zip", "w") as written:
+            for number in range(3):
+                written.writestr(f"A-{number}.jpg", b"x" * size)
+        s3.upload_file(str(tmp_path / "images.zip"), "changing", "images.zip")
+        if size == 400_000:
+            source = open_source("s3://changing/images.zip")
+    with pytest.raises(SourceError, match="s3://changing"):
+        source.read("A-0.jpg")

@@ -112,6 +112,34 @@ def test_it_can_be_read_without_seeing_it(page):
     assert anchors <= {attributes.get("id") for _, attributes in parsed.tags}
 
 
+def test_it_tells_targets_leakage_and_moves(tmp_path):
+    near = {"known": ["train"], "evaluated": ["test"], "near": [17]}
+    moves = pl.DataFrame(
+        [(f"P{n}", "pretrain", "train", "MOVED_SPECIES_NAMED") for n in range(3)],
+        schema=schema.PARTITION_MOVES.schema(),
+        orient="row",
+    )
+    path = write_report(
+        tmp_path / "report",
+        **arguments(
+            tmp_path,
+            split_classes=pl.DataFrame({"kind": ["seen"], "records": ["8-19"], "split": ["test"], "samples": [805]}),
+            leakage={
+                "near_duplicates": pl.DataFrame(near | {"barcodes": [4321]}),
+                "near_images": pl.DataFrame(near | {"images": [54321], "same": [2]}),
+            },
+            moves=moves,
+        ),
+    )
+    page = path.read_text(encoding="utf-8")
+    parsed = Page(page)
+    text = " ".join("".join(parsed.texts).split())
+    for words in ("Barcodes within two edits", "4,321", "Images that all but match", "54,321", "8-19", "805"):
+        assert words in text
+    assert "pretrain train MOVED_SPECIES_NAMED 3" in " ".join(" ".join(parsed.texts).split())
+    assert pl.read_csv(tmp_path / "report/moves.csv")["processid"].to_list() == ["P0", "P1", "P2"]
+
+
 def test_it_tells_the_ledger_the_rule_and_the_setting(page):
     text = " ".join("".join(Page(page).texts).split())
     rule = registry()["BARCODE_SHORT"]

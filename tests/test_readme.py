@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bioscan_etl.cli import main, parser
+from bioscan_etl.arguments import parser
+from bioscan_etl.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

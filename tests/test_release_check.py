@@ -135,7 +135,7 @@ def every_form(change):
             shutil.rmtree(root / folder)
         tables.write_csv(rows.select(schema.METADATA.names()), root / CSV)
         tables.write_shards(rows, root / "data", settings)
-        tables.write_partitioned(rows, root / "partitioned", settings)
+        tables.write_partitioned([rows], root / "partitioned", settings)
         tables.write_splits(rows, root / "splits")
 
     return mutate
@@ -547,3 +547,11 @@ def test_progress_is_told(good):
 def test_faults_are_plain_values(good):
     assert [field.name for field in dataclasses.fields(Fault)] == ["file", "processid", "fault"]
     assert hive_name("Diptera") == "Diptera"
+
+
+def test_an_original_may_be_of_any_kind_that_the_image_stage_reads():
+    stream = io.BytesIO()
+    Image.new("L", (300, 200), 90).save(stream, "PNG")
+    assert check_images.decode(stream.getvalue(), "original_full")[1] == ""
+    assert check_images.decode(stream.getvalue(), "cropped")[1] == "is no JPEG image"
+    assert check_images.decode(b"GIF89a", "original_full")[1] == "is no image"

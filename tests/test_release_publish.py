@@ -11,7 +11,7 @@ import yaml
 from release_corpus import DIGEST, INPUT, corpus
 
 from bioscan_etl.errors import InvariantError, LakeError
-from bioscan_etl.release import parts
+from bioscan_etl.release import image_parts, parts
 from bioscan_etl.release import publish as publishing
 from bioscan_etl.release.check import check
 from bioscan_etl.release.manifest import walk
@@ -149,9 +149,12 @@ def test_other_inputs_make_the_next_version_and_leave_the_first(made, tmp_path):
     assert made.build(tmp_path).name == "v3"
 
 
-@pytest.mark.parametrize("dies_in", ["write_partitioned", "write_splits", "write_images", "write_hdf5"])
+@pytest.mark.parametrize(
+    "dies_in",
+    ["write_partitioned", "write_splits", "write_images", "write_hdf5", "write_jsonld", "write_data_images"],
+)
 def test_a_run_killed_in_a_part_goes_on_to_the_same_bytes(made, release, tmp_path, monkeypatch, dies_in):
-    module = parts.tables if hasattr(parts.tables, dies_in) else parts
+    module = next(m for m in (parts.tables, parts, image_parts, image_parts.data_images) if hasattr(m, dies_in))
     real = getattr(module, dies_in)
 
     def dies(*arguments, **named):

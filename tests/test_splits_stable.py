@@ -10,9 +10,10 @@ from bioscan_etl.errors import InvariantError, SettingsError
 from bioscan_etl.schema import MOVE_REASONS, PARTITION_MEMORY, PARTITION_MOVES, SPLITS
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits import bioscan_5m, census
-from bioscan_etl.splits.checks import check, report, report_by_class, require
+from bioscan_etl.splits.checks import check, require
 from bioscan_etl.splits.rules import MOVES
 from bioscan_etl.splits.stable import assign_stable, remember
+from bioscan_etl.splits.targets import report, report_by_class
 
 STABLE = SplitSettings(protocol="stable")
 IN_BINS = SplitSettings(protocol="stable", keep_bins_together=True)
@@ -91,6 +92,23 @@ def test_growth_moves_nothing():
     table, assigned, _ = history[-1]
     shares = report(table, assigned).filter(pl.col("target_samples").is_not_null())
     assert shares.select((pl.col("samples") / pl.col("target_samples")).is_between(0.6, 1.6).all()).item(), shares
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("relabel", [False, True])
+def test_ten_growing_releases_of_a_large_corpus(relabel):
+    """No record moves unlisted, no barcode straddles (`releases` requires both), shares stay near the targets."""
+    known, last = {}, None
+    for table, assigned, moves in releases(11, 2_000, relabel):
+        now = splits(assigned)
+        moved = {processid for processid, split in known.items() if now.get(processid, split) != split}
+        assert moved == set(moves["processid"])
+        assert relabel or not moved
+        known |= now
+        shares = report(table, assigned).filter(pl.col("target_samples").is_not_null())
+        last = dict(shares.select("split", pl.col("samples") / pl.col("target_samples")).iter_rows())
+    assert len(known) > 100_000
+    assert all(0.75 < share < 1.35 for share in last.values()), last
 
 
 def test_relabelling_moves_by_rule_only():

@@ -16,6 +16,7 @@ import simplejpeg  # type: ignore[import-untyped]
 
 from bioscan_etl.images.decode import RGB
 from bioscan_etl.images.measure import Box
+from bioscan_etl.images.resize import resized
 from bioscan_etl.settings import ImageSettings
 
 
@@ -113,13 +114,13 @@ def _cut(image: RGB, frame: CropFrame, fill: tuple[int, int, int]) -> RGB:
     if (left, top, right, bottom) != (x0, y0, x1, y1):
         cut[:] = fill
     cut[top - y0 : bottom - y0, left - x0 : right - x0] = image[top:bottom, left:right]
-    return np.ascontiguousarray(np.rot90(cut)) if frame.rotated else cut
+    return np.asarray(cv2.rotate(cut, cv2.ROTATE_90_COUNTERCLOCKWISE), np.uint8) if frame.rotated else cut
 
 
 def resize_short(image: RGB, side: int) -> RGB:
     """Resize so that the shorter side has exactly `side` pixels, aspect kept (longer side rounded).
 
-    Area filter when shrinking, bicubic when enlarging.
+    Area and bicubic filter when shrinking (see `images.resize`), bicubic when enlarging.
     """
     height, width = image.shape[:2]
     shorter = min(height, width)
@@ -129,8 +130,7 @@ def resize_short(image: RGB, side: int) -> RGB:
         side if width == shorter else round(width * side / shorter),
         side if height == shorter else round(height * side / shorter),
     )
-    filtering = cv2.INTER_AREA if shorter > side else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, target, interpolation=filtering), np.uint8)
+    return resized(image, target)
 
 
 def encode_jpeg(image: RGB, settings: ImageSettings) -> bytes:

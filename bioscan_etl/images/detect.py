@@ -1,7 +1,7 @@
 """What a detector of specimens is, and the choice of one by the settings.
 
 Belongs here: the interface and the factory. Does not belong here: the detectors themselves
-(`images.segmentation`, `images.onnx_detector`) and their training (`detector/`).
+(`images.trained`, `images.segmentation`, `images.one_stage`) and their training (`detector/`).
 """
 
 from __future__ import annotations
@@ -68,16 +68,23 @@ def load_detector(settings: ImageSettings) -> Detector:
     """The detector that `images.detector` names.
 
     Raises:
-        SettingsError: it is neither `segmentation` nor the path of a detection model in ONNX.
+        SettingsError: it is neither `trained`, `segmentation`, a detection model of Ultralytics (`.onnx` or
+            `.pt`) nor the folder of a trained detector.
     """
-    if settings.detector == "segmentation":
+    name, place = settings.detector, Path(settings.detector)
+    if name == "trained" or place.is_dir():
+        from bioscan_etl.images.trained import TrainedDetector
+
+        return TrainedDetector(settings, None if name == "trained" else place)
+    if name == "segmentation":
         from bioscan_etl.images.segmentation import SegmentationDetector
 
         return SegmentationDetector(settings)
-    if settings.detector.lower().endswith(".onnx"):
-        from bioscan_etl.images.onnx_detector import OnnxDetector
+    if place.suffix.lower() in (".onnx", ".pt"):
+        from bioscan_etl.images.one_stage import OneStageDetector
 
-        return OnnxDetector(Path(settings.detector), settings)
+        return OneStageDetector(place, settings)
     raise SettingsError(
-        f"images.detector = {settings.detector!r} is unknown; use 'segmentation' or the path of an .onnx model"
+        f"images.detector = {name!r} is unknown; use 'trained', 'segmentation', the path of an .onnx or .pt model, "
+        "or the folder of a trained detector"
     )

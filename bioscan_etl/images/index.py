@@ -68,6 +68,23 @@ def index_images(
     return IMAGE_INDEX.conform(index).sort("image_file", "status", "processid", nulls_last=True)
 
 
+def list_images(sources: Sources) -> pl.DataFrame:
+    """Every image of the sources by its suffix, whatever record it belongs to.
+
+    Returns:
+        `image_file` (printable and unique), `name` (to read it by), `processid` (of the file name; null where
+        that holds none), `problem` (why it must not be read; '' where it may), sorted by `image_file`.
+    """
+    files = _list(sources).filter(pl.col("name").str.contains(_IMAGE_SUFFIX))
+    again = pl.when(pl.col("repeated")).then(pl.lit("the sources hold this name more than once"))
+    return files.select(
+        "image_file",
+        "name",
+        processid=pl.col("base").str.extract(_NAMED_BY_PROCESSID),
+        problem=pl.when(pl.col("problem") != "").then("problem").otherwise(again.otherwise(pl.lit(""))),
+    ).sort("image_file")
+
+
 def _list(sources: Sources) -> pl.DataFrame:
     """Files of all sources: image_file (printable, unique), name, base, size_bytes, problem, repeated."""
     rows = [(printable(file.name), file.size, file.problem) for _, file in sources.files()]

@@ -1,7 +1,7 @@
 """The classical baseline: find the specimen by its contrast to the well, without a neural network.
 
 Belongs here: the detector named `segmentation`. Its weights (`segmentation.json`) are those of a logistic
-regression, fitted by `detector/fit_baseline.py`; `detector/evaluate_baseline.py` measures the result.
+regression, fitted by `detector/fit_baseline.py`; `detector/evaluate.py` measures the result.
 
 How it works, on an image reduced to 512 px: the well's own colour is estimated by a wide median; what is
 darker or browner than it stands out. Cut at several heights, with and without bridging of gaps, this gives

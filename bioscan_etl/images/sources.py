@@ -1,4 +1,4 @@
-"""Where specimen images come from: a folder, a zip archive read in place, or an S3 prefix.
+"""Where specimen images come from: a folder, a zip archive (also on S3) read in place, or an S3 prefix.
 
 Belongs here: listing and reading files of a source, and which names are safe. Does not belong here: which
 file belongs to which specimen (`images.index`) and what the bytes mean (`images.decode`).
@@ -9,6 +9,7 @@ run, which can be started again. One damaged file in a sound source is a `Damage
 
 from __future__ import annotations
 
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bioscan_etl.errors import SourceError
+from bioscan_etl.images.s3_ranges import open_seekable
 from bioscan_etl.storage import is_s3, list_files, open_binary
 
 # A declared size beyond it is a zip bomb or no specimen image: 200 Mpx of 16-bit RGB is 1.2 GB uncompressed,
@@ -139,20 +141,44 @@ class FolderSource:
 
 
 class ZipSource:
-    """Members of a local zip archive, read in place; nothing is ever extracted."""
+    """Members of a zip archive, local or on S3, read in place; nothing is ever extracted.
+
+    Of an archive on S3 the directory and the members that are asked for are read, by ranges; each thread has its
+    own reader, so that threads do not wait for each other's answers.
+    """
 
     def __init__(self, location: str) -> None:
         self.location = location
-        try:
-            self._zip = zipfile.ZipFile(location)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError) as error:
-            raise SourceError(f"image source {location} is no whole zip archive ({error}); copy it again") from None
-        except OSError as error:
-            raise SourceError(f"image source {location} cannot be read: {error.strerror}; check the path") from None
+        self._own = threading.local()
+        self._opened: list[zipfile.ZipFile] = []
         # A repeated name is read where it stands first, as it is listed.
         self._members: dict[str, zipfile.ZipInfo] = {}
         for member in self._zip.infolist():
             self._members.setdefault(member.filename, member)
+
+    @property
+    def _zip(self) -> zipfile.ZipFile:
+        """The archive; of one on S3, this thread's reader of it."""
+        if self._opened and not is_s3(self.location):
+            return self._opened[0]
+        archive: zipfile.ZipFile | None = getattr(self._own, "archive", None)
+        if archive is None:
+            archive = self._open()
+            self._own.archive = archive
+            self._opened.append(archive)
+        return archive
+
+    def _open(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(open_seekable(self.location) if is_s3(self.location) else self.location)
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError) as error:
+            raise SourceError(
+                f"image source {self.location} is no whole zip archive ({error}); copy it again"
+            ) from None
+        except OSError as error:
+            raise SourceError(
+                f"image source {self.location} cannot be read: {error.strerror}; check the path"
+            ) from None
 
     def files(self) -> list[SourceFile]:
         """All members that are files, sorted by name."""
@@ -175,7 +201,7 @@ class ZipSource:
             raise SourceError(f"{self.location} has no member {name}; the batch was indexed from another archive")
         _limited(member.file_size)
         try:
-            # ZipFile.read serialises the seeks of threads on the shared file and stops at the declared size.
+            # ZipFile.read serialises the seeks of threads on a shared file and stops at the declared size.
             return self._zip.read(member)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
             raise DamagedFile(f"damaged in its zip archive: {printable(str(error))}") from None
@@ -184,7 +210,8 @@ class ZipSource:
 
     def close(self) -> None:
         """Close the archive."""
-        self._zip.close()
+        for archive in self._opened:
+            archive.close()
 
 
 class S3Source:
@@ -192,8 +219,6 @@ class S3Source:
 
     def __init__(self, location: str) -> None:
         self.location = location.rstrip("/")
-        if self.location.lower().endswith(".zip"):
-            raise SourceError(f"image source {location} is a zip on S3; give a prefix of images, or a local copy of it")
         self._names: frozenset[str] | None = None
 
     def files(self) -> list[SourceFile]:
@@ -221,16 +246,14 @@ class S3Source:
 
 
 def open_source(location: str) -> ImageSource:
-    """The source at a location: `s3://…`, a `.zip` file, or a folder.
+    """The source at a location: a `.zip` file (local or on S3), an `s3://` prefix, or a folder.
 
     Raises:
         SourceError: there is nothing of the kind.
     """
-    if is_s3(location):
-        return S3Source(location)
-    if location.lower().endswith(".zip") and not Path(location).is_dir():
+    if location.lower().endswith(".zip") and (is_s3(location) or not Path(location).is_dir()):
         return ZipSource(location)
-    return FolderSource(location)
+    return S3Source(location) if is_s3(location) else FolderSource(location)
 
 
 class Sources:

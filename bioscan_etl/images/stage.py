@@ -1,7 +1,7 @@
 """The image stage of one batch: images in, boxes and crops out, streaming and resumable.
 
-Belongs here: the way of an image through decode, detect, measure, quality and crop, and the shards it ends
-in. Does not belong here: the steps themselves, and duplicates across batches (`images.quality`).
+Belongs here: the shards that images and their rows end in. Does not belong here: what is done with one image
+(`images.one_image`), and duplicates across batches (`images.quality`).
 
 Images are taken in the order of process IDs and written in shards. A shard is complete when its part of the
 boxes is there, which is written after its crops; all carry a fingerprint of the shard's images, the settings
@@ -22,26 +22,24 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan_etl.errors import BioscanError, SettingsError, SourceError
+from bioscan_etl.errors import SettingsError, SourceError
 from bioscan_etl.images import crops, quality
-from bioscan_etl.images.crop import crop, encode_jpeg, inside, resize_short, surroundings
-from bioscan_etl.images.decode import RGB, UnreadableImage, decode
-from bioscan_etl.images.detect import Detection, Detector, load_detector
-from bioscan_etl.images.measure import Box, area_fraction, measurement_at_1024, scale_factor, whole_pixels
+from bioscan_etl.images.decode import UnreadableImage
+from bioscan_etl.images.detect import load_detector
+from bioscan_etl.images.one_image import PACKAGES, ImageWork, Outcome, Row
 from bioscan_etl.images.pool import ordered_map
-from bioscan_etl.images.sources import DamagedFile, Sources, open_sources
+from bioscan_etl.images.sources import Sources, open_sources
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import BOX_STATUSES, BOXES
 from bioscan_etl.settings import ImageSettings
 from bioscan_etl.storage import atomic_file
 
-PACKAGES = ("original_full", "original_256", "cropped", "cropped_256")
+__all__ = ["PACKAGES", "process_images"]
+
 _PARTS = "parts"
 _ROW_GROUP = 100_000
 _REPORT_EVERY = 50
 _RESUMES_AS = 1  # raise it when the same images and settings come to give other bytes
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +96,8 @@ def process_images(
     _sweep(folder, shards, chosen)
     if crops.stored_fingerprint(boxes) != fingerprint or not all(_has_crops(folder, s, chosen) for s in shards):
         boxes.unlink(missing_ok=True)
-        work = _Work(settings, detector, chosen, batch)
-        _process(work, shards, sources, folder, progress)
+        work = ImageWork(settings, detector, chosen)
+        _process(work, batch, shards, sources, folder, progress)
         _assemble([_part(folder, shard.number) for shard in shards], boxes, fingerprint)
     for shard in shards:
         _part(folder, shard.number).unlink(missing_ok=True)
@@ -153,7 +151,9 @@ def _sweep(folder: Path, shards: Sequence[_Shard], packages: tuple[str, ...]) ->
             path.unlink()
 
 
-def _process(work: _Work, shards: Sequence[_Shard], sources: Sequence[str], folder: Path, progress: Progress) -> None:
+def _process(
+    work: ImageWork, batch: str, shards: Sequence[_Shard], sources: Sequence[str], folder: Path, progress: Progress
+) -> None:
     total = sum(shard.images.height for shard in shards)
     todo = [
         shard
@@ -169,16 +169,17 @@ def _process(work: _Work, shards: Sequence[_Shard], sources: Sequence[str], fold
     try:
         with open_sources(sources) if todo else open_sources(()) as opened:
             tasks = (row for shard in todo for row in shard.images.iter_rows(named=True))
-            results = ordered_map(lambda task: work.image(task, opened), tasks, work.settings.workers)
+            results = ordered_map(lambda task: _image(work, task, opened), tasks, work.settings.workers)
             try:
                 for shard in todo:
                     rows = []
                     with crops.ShardWriter(folder, work.packages, shard.number, shard.fingerprint) as writer:
                         for _ in range(shard.images.height):
-                            _, (row, files) = next(results)
-                            for package, data in files.items():
-                                writer.packages[package].add(row["processid"], data)
-                            rows.append(row)
+                            task, outcome = next(results)
+                            for package, data in outcome.files.items():
+                                writer.packages[package].add(task["processid"], data)
+                            named = {name: task[name] for name in ("processid", "image_file", "sha256")}
+                            rows.append({"batch": batch, **named, **outcome.row})
                             done += 1
                             if done % _REPORT_EVERY == 0:
                                 progress("images", done, total)
@@ -187,6 +188,18 @@ def _process(work: _Work, shards: Sequence[_Shard], sources: Sequence[str], fold
                 results.close()
     finally:
         cv2.setNumThreads(threads)
+
+
+def _image(work: ImageWork, task: Row, sources: Sources) -> Outcome:
+    def read() -> bytes:
+        if task["sha256"] is None:
+            raise UnreadableImage(task["detail"] or "the file could not be read when it was indexed")
+        data = sources.read(task["image_file"])
+        if hashlib.sha256(data).hexdigest() != task["sha256"]:
+            raise SourceError(f"image {task['image_file']} has changed since the batch was indexed; index it again")
+        return data
+
+    return work.process(read)
 
 
 def _write_part(rows: list[Row], settings: ImageSettings, path: Path, fingerprint: str) -> None:
@@ -223,86 +236,3 @@ def _count(boxes: Path) -> dict[str, int]:
         pl.col("x0").is_not_null().sum().alias("crops"),
     )
     return {name: int(value) for name, value in found.collect().row(0, named=True).items()}
-
-
-class _Work:
-    """What the threads do with one image."""
-
-    def __init__(self, settings: ImageSettings, detector: Detector, packages: tuple[str, ...], batch: str) -> None:
-        self.settings = settings
-        self.packages = packages
-        self._detector = detector
-        self._batch = batch
-
-    def image(self, task: Row, sources: Sources) -> tuple[Row, dict[str, bytes]]:
-        """The row of an image and its files by package; both without a box where there is none."""
-        row: Row = {name: None for name in BOXES.names() if name != "flags"}
-        row |= {
-            "batch": self._batch,
-            "processid": task["processid"],
-            "image_file": task["image_file"],
-            "sha256": task["sha256"],
-            "detector": self._detector.name,
-            "status": "unreadable",
-        }
-        try:
-            data = self._verified(task, sources)
-            pixels = decode(data, self.settings.max_pixels)
-            return self._measured(row, pixels, data)
-        except (UnreadableImage, DamagedFile) as error:
-            return row | {"detail": str(error)}, {}
-        except BioscanError:
-            raise
-        except Exception as error:  # one image that a library stumbles over must not end the batch
-            first = (str(error).splitlines() or [""])[0]
-            return row | {"detail": f"{type(error).__name__}: {first}"}, {}
-
-    def _verified(self, task: Row, sources: Sources) -> bytes:
-        if task["sha256"] is None:
-            raise UnreadableImage(task["detail"] or "the file could not be read when it was indexed")
-        data = sources.read(task["image_file"])
-        if hashlib.sha256(data).hexdigest() != task["sha256"]:
-            raise SourceError(f"image {task['image_file']} has changed since the batch was indexed; index it again")
-        return data
-
-    def _measured(self, row: Row, pixels: RGB, data: bytes) -> tuple[Row, dict[str, bytes]]:
-        height, width = pixels.shape[:2]
-        detection = self._detector.detect(pixels)
-        sizes: Row = {
-            "width_original": width,
-            "height_original": height,
-            "confidence": round(detection.confidence, 6),
-            "specimens": detection.specimens,
-            "status": detection.status,
-        }
-        box = None if detection.box is None else whole_pixels(detection.box, width, height)
-        if box is None or box[2] <= box[0] or box[3] <= box[1]:
-            return row | sizes | {"status": "empty", "specimens": 0}, {}
-        cut = crop(pixels, box, self.settings)
-        files = {package: self._file(package, pixels, cut, data) for package in self.packages}
-        return row | sizes | self._of_box(box, pixels, detection), files
-
-    def _of_box(self, box: Box, pixels: RGB, detection: Detection) -> Row:
-        height, width = pixels.shape[:2]
-        grey = quality.grey_of(inside(pixels, box, self.settings))
-        return {
-            **dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)),
-            "area_fraction": area_fraction(box, width, height),
-            "scale_factor": scale_factor(box),
-            "image_measurement_value": None if detection.mask is None else measurement_at_1024(detection.mask),
-            "blur": quality.blur(grey),
-            "exposure": quality.exposure(grey),
-            "dhash": quality.dhash(surroundings(pixels, box, self.settings)),
-        }
-
-    def _file(self, package: str, pixels: RGB, cut: RGB, data: bytes) -> bytes:
-        match package:
-            case "original_full":
-                return data
-            case "original_256":
-                image = resize_short(pixels, self.settings.short_side)
-            case "cropped":
-                image = cut
-            case _:
-                image = resize_short(cut, self.settings.short_side)
-        return encode_jpeg(image, self.settings)

@@ -55,6 +55,9 @@ def write_report(
     taxonomy: Mapping[str, Any] | None = None,
     conflicts: pl.DataFrame | None = None,
     typos: pl.DataFrame | None = None,
+    split_classes: pl.DataFrame | None = None,
+    leakage: Mapping[str, pl.DataFrame] | None = None,
+    moves: pl.DataFrame | None = None,
 ) -> Path:
     """Write `index.html` and, beside it, `quarantined.csv`, `flagged.csv` and the contact sheets.
 
@@ -76,6 +79,9 @@ def write_report(
         taxonomy: what `bioscan_etl.taxonomy.report.curation_report` counted.
         conflicts: barcodes without a majority (`taxonomy.conflicts.CONFLICTS`), for the list beside the page.
         typos: fixes and candidates (`taxonomy.typos.TYPOS`), for the list beside the page.
+        split_classes: `splits.targets.report_by_class`.
+        leakage: `near_duplicates` and `near_images` of `splits`, by these names.
+        moves: `schema.PARTITION_MOVES`, counted on the page and listed beside it.
 
     Returns:
         The path of `index.html`.
@@ -95,6 +101,8 @@ def write_report(
         lists["label_conflicts.csv"] = ("barcodes whose labels no majority settles", conflicts.drop("group"))
     if typos is not None:
         lists["typos.csv"] = ("likely typos, fixed or for you to judge", typos)
+    if moves is not None and moves.height:
+        lists["moves.csv"] = ("moved to another partition", moves.sort("processid"))
     for name, (_, frame) in lists.items():
         write_spreadsheet(folder / name, frame)
     page = _template().render(
@@ -111,7 +119,7 @@ def write_report(
         overrides=taxonomy["overrides"] if taxonomy else None,
         failed=[result for result in expectation_results if not result.success],
         held=[result for result in expectation_results if result.success],
-        tables=[("Partitions: targets and what was reached", _table(split_report))],
+        tables=_split_tables(split_report, split_classes, leakage or {}, moves),
         statistics=[(_TITLES.get(name, name), _table(frame)) for name, frame in statistics.items()],
         figures=[(_data_uri(path), FIGURES.get(path.stem, path.stem)) for path in figures],
         contact_sheets=[(_beside(path, folder), path.stem) for path in contact_sheets],
@@ -274,6 +282,28 @@ def _label_tables(
     if typos is not None and typos.height:
         shown = typos.select("rank", "from", "to", "fixed", "evidence").head(_SHOWN_CONFLICTS)
         tables.append(("Likely typos", _table(shown, whole=True)))
+    return tables
+
+
+def _split_tables(
+    report: pl.DataFrame,
+    classes: pl.DataFrame | None,
+    leakage: Mapping[str, pl.DataFrame],
+    moves: pl.DataFrame | None,
+) -> list[tuple[str, dict[str, Any]]]:
+    """Targets beside what was reached, near duplicates across partitions, and moves by reason."""
+    tables = [("Targets and what was reached, by partition", _table(report))]
+    if classes is not None:
+        tables.append(("Targets and what was reached, by partition and records of a species", _table(classes)))
+    titles = {
+        "near_duplicates": "Barcodes within two edits of one that is trained or keyed on",
+        "near_images": "Images that all but match one that is trained or keyed on",
+    }
+    tables += [(title, _table(leakage[name])) for name, title in titles.items() if name in leakage]
+    if moves is not None:
+        counts = moves.group_by("before", "after", "reason").agg(specimens=pl.len().cast(pl.Int64))
+        order = ["specimens", "before", "after", "reason"]
+        tables.append(("Moves since the release before", _table(counts.sort(order, descending=[True, *[False] * 3]))))
     return tables
 
 

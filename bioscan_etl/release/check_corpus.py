@@ -10,67 +10,82 @@ from collections.abc import Iterator
 import polars as pl
 
 from bioscan_etl import schema
+from bioscan_etl.release.agreement import Form, duplicates
 from bioscan_etl.release.faults import Fault, faulty_rows
 from bioscan_etl.release.metadata import chunk, looks_missing
 
 _SEEN, _UNSEEN = ("train", "val", "test"), ("key_unseen", "val_unseen", "test_unseen")
 
 
-def duplicates(rows: pl.DataFrame, name: str) -> Iterator[Fault]:
-    """Process IDs that occur more than once."""
-    twice = rows.group_by("processid").len().filter(pl.col("len") > 1).sort("processid")
-    yield from faulty_rows(name, twice, "occurs {len} times")
+ROWS = ("processid", "split", *schema.RANKS)
+"""Columns that the invariants of the whole corpus are about, beside the barcode."""
 
 
-def invariants(rows: pl.DataFrame, name: str) -> Iterator[Fault]:
-    """What must hold of the released specimens (spec: partitioning, taxonomic labels, the release).
+def row_findings(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, str]]:
+    """What is wrong with single rows (spec: taxonomic labels, the release).
 
     Args:
-        rows: `schema.METADATA_EXTENDED`.
-        name: where they are from.
+        rows: `schema.METADATA_EXTENDED`, some or all.
+
+    Yields:
+        Faulty rows, and what is wrong with them.
     """
-    yield from duplicates(rows, name)
     for column in schema.METADATA_EXTENDED.columns:
         value = pl.col(column.name)
         if column.allowed:
             wrong = rows.filter(value.is_not_null() & ~value.is_in(list(column.allowed)))
-            shown = wrong.select("processid", value=value)
-            yield from faulty_rows(name, shown, f"{column.name} {{value}} is not in its vocabulary")
-    if rows.filter(~pl.col("processid").str.contains(schema.PROCESSID_PATTERN)).height:
-        unsafe = rows.filter(~pl.col("processid").str.contains(schema.PROCESSID_PATTERN))
-        yield from faulty_rows(name, unsafe.select("processid"), "is no process ID: letters, digits and - only")
-    yield from faulty_rows(
-        name, rows.filter(looks_missing(pl.col("processid"))).select("processid"), "reads as missing"
-    )
+            yield wrong.select("processid", value=value), f"{column.name} {{value}} is not in its vocabulary"
+    unsafe = rows.filter(~pl.col("processid").str.contains(schema.PROCESSID_PATTERN))
+    yield unsafe.select("processid"), "is no process ID: letters, digits and - only"
+    yield rows.filter(looks_missing(pl.col("processid"))).select("processid"), "reads as missing"
     expected = rows.select("processid", "chunk", expected=chunk(rows["processid"], rows["split"]))
-    yield from faulty_rows(
-        name, expected.filter(pl.col("chunk") != pl.col("expected")), "chunk is {chunk}, its md5 says {expected}"
-    )
+    yield expected.filter(pl.col("chunk") != pl.col("expected")), "chunk is {chunk}, its md5 says {expected}"
     deepest = [pl.col(rank) for rank in reversed(schema.RANKS)]
     # A filler, such as subfamily `unassigned Culicidae`, is no name: taxon may pass it over.
     named = pl.coalesce(pl.when(~rank.str.starts_with("unassigned ")).then(rank) for rank in deepest)
     labels = pl.coalesce(deepest)
-    wrong = rows.filter(pl.col("taxon").ne_missing(labels) & pl.col("taxon").ne_missing(named)).select(
-        "processid", "taxon", deepest=labels
-    )
-    yield from faulty_rows(name, wrong, "taxon is {taxon}, the deepest label {deepest}")
-    yield from _barcodes(rows, name)
-    yield from _species(rows, name)
+    wrong = rows.filter(pl.col("taxon").ne_missing(labels) & pl.col("taxon").ne_missing(named))
+    yield wrong.select("processid", "taxon", deepest=labels), "taxon is {taxon}, the deepest label {deepest}"
 
 
-def _barcodes(rows: pl.DataFrame, name: str) -> Iterator[Fault]:
-    # The identity of a barcode is the released sequence, stripped of N at both ends (spec: DNA barcodes).
-    stripped = pl.col("dna_barcode").str.strip_chars("N")
+def invariants(rows: pl.DataFrame, barcodes: pl.Series, data: Form) -> Iterator[Fault]:
+    """What must hold of all released specimens together (spec: partitioning, taxonomic labels).
+
+    Args:
+        rows: `ROWS` of all specimens.
+        barcodes: a hash of each one's barcode, stripped of N.
+        data: where they are from; only rows whose hashes are suspect are read again.
+    """
+    yield from duplicates(rows, data.name)
+    yield from _barcodes(rows, barcodes, data)
+    yield from _species(rows, data.name)
+
+
+def barcode_hash() -> pl.Expr:
+    """A hash of the identity of a barcode: the released sequence, stripped of N at both ends (spec: DNA barcodes)."""
+    return _STRIPPED.hash().alias("barcode")
+
+
+_STRIPPED = pl.col("dna_barcode").str.strip_chars("N")
+
+
+def _barcodes(rows: pl.DataFrame, barcodes: pl.Series, data: Form) -> Iterator[Fault]:
     for columns, what in ((["split"], "partitions"), (list(schema.RANKS), "labels")):
-        # Hashes first: sequences of millions of rows are not copied; what they point at is looked at in full.
-        hashed = rows.select(barcode=stripped.hash(), value=pl.struct(columns).hash())
-        several = hashed.unique().group_by("barcode").len().filter(pl.col("len") > 1)
-        suspects = rows.filter(hashed["barcode"].is_in(several["barcode"].to_list())).select(
-            "processid", *columns, barcode=stripped
-        )
-        distinct = suspects.select("barcode", *columns).unique().group_by("barcode").len()
-        bad = suspects.join(distinct.filter(pl.col("len") > 1), on="barcode", how="semi").sort("barcode", "processid")
-        yield from faulty_rows(name, bad.select("processid", "barcode"), f"its barcode {{barcode}} has several {what}")
+        # Hashes first: the sequences of millions of rows are not held; what they point at is read in full.
+        hashed = rows.select(barcode=barcodes, value=pl.struct(columns).hash())
+        several = hashed.unique().group_by("barcode").len().filter(pl.col("len") > 1)["barcode"]
+        suspects = rows.filter(hashed["barcode"].is_in(several.implode())).select("processid")
+        if suspects.is_empty():
+            continue
+        found = [
+            piece.join(suspects, on="processid", how="semi").with_columns(barcode=_STRIPPED)
+            for piece in data.pieces(["dna_barcode", *columns])
+        ]
+        read = pl.concat(found).select("processid", "barcode", *columns)
+        distinct = read.select("barcode", *columns).unique().group_by("barcode").len()
+        bad = read.join(distinct.filter(pl.col("len") > 1), on="barcode", how="semi").sort("barcode", "processid")
+        shown = bad.select("processid", "barcode")
+        yield from faulty_rows(data.name, shown, f"its barcode {{barcode}} has several {what}")
 
 
 def _species(rows: pl.DataFrame, name: str) -> Iterator[Fault]:

@@ -12,32 +12,19 @@ from pathlib import Path
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.release.faults import Fault, faulty_rows
+from bioscan_etl.release.faults import Fault, Listing
 from bioscan_etl.release.metadata import FORMULA_START, LINE_BREAK, OUTER_BLANK, looks_missing
 
 _BLOCK = 1 << 20
+_LINES = 32 << 20  # bytes of lines that are worked on at a time
 _INTEGER = r"^-?[0-9]+$"
 
 
-def read_lines(root: Path, name: str) -> tuple[pl.DataFrame | None, list[Fault]]:
-    """Lines of a CSV of ours: column `line`, header included; None where the file cannot be read as text."""
-    faults = list(_bytes(root / name, name))
-    try:
-        # A separator and quote that do not occur: one column of whole lines.
-        lines = pl.read_csv(
-            root / name, has_header=False, separator="\x01", quote_char=None, infer_schema=False, new_columns=["line"]
-        )
-    except (pl.exceptions.PolarsError, OSError) as error:
-        return None, [*faults, Fault(name, None, f"cannot be read as UTF-8 text: {str(error).splitlines()[0]}")]
-    if lines.width != 1:
-        return None, [*faults, Fault(name, None, "holds control characters")]
-    return lines, faults
-
-
-def _bytes(path: Path, name: str) -> Iterator[Fault]:
+def check_bytes(root: Path, name: str) -> Iterator[Fault]:
+    """What is wrong with a file's bytes, whatever they say."""
     quotes = returns = False
     last = b""
-    with path.open("rb") as stream:
+    with (root / name).open("rb") as stream:
         while block := stream.read(_BLOCK):
             if not last and block.startswith(b"\xef\xbb\xbf"):
                 yield Fault(name, None, "starts with a byte order mark")
@@ -51,31 +38,81 @@ def _bytes(path: Path, name: str) -> Iterator[Fault]:
         yield Fault(name, None, "does not end with a line end")
 
 
-def split_fields(
-    lines: pl.DataFrame, name: str, columns: list[str], separator: str = ","
-) -> tuple[pl.DataFrame | None, list[Fault]]:
-    """Fields of the lines, as text; empty is null. Lines with another number of fields are faults and left out."""
-    header = lines["line"][0] if lines.height else None
-    if header != separator.join(columns):
-        return None, [Fault(name, None, f"has another header than {separator.join(columns)}")]
-    body = lines.slice(1).with_row_index("number", offset=2)
-    broken = pl.col("line").str.count_matches(separator, literal=True).fill_null(0) != len(columns) - 1
-    bad = body.filter(broken).select(
-        "number",
-        processid=pl.col("line").str.split(separator).list.first(),
-        fields=pl.col("line").str.count_matches(separator, literal=True).fill_null(0) + 1,
+def read_fields(
+    root: Path, name: str, columns: list[str], listing: Listing, separator: str = ","
+) -> Iterator[pl.DataFrame]:
+    """Fields of a CSV of ours, as text, some megabytes at a time; empty is null.
+
+    Args:
+        root: the release's folder.
+        name: path of the file within it.
+        columns: names that its header must have.
+        listing: told of lines with another number of fields, which are left out, and of text that cannot be read,
+            behind which nothing is.
+        separator: one character.
+    """
+    number = 1
+    for text in whole_lines(root / name):
+        try:
+            # A separator and quote that do not occur: one column of whole lines.
+            lines = pl.read_csv(
+                text, has_header=False, separator="\x01", quote_char=None, infer_schema=False, new_columns=["line"]
+            )
+        except pl.exceptions.PolarsError as error:
+            _note(listing, name, f"cannot be read as UTF-8 text: {str(error).splitlines()[0]}")
+            return
+        if lines.width != 1:
+            _note(listing, name, "holds control characters")
+            return
+        if number == 1:
+            if lines["line"][0] != separator.join(columns):
+                _note(listing, name, f"has another header than {separator.join(columns)}")
+                return
+            lines = lines.slice(1)
+            number = 2
+        yield _split(lines.with_row_index("number", offset=number), name, columns, listing, separator)
+        number += lines.height
+    if number == 1:
+        _note(listing, name, "is empty")
+
+
+def _note(listing: Listing, name: str, message: str) -> None:
+    text = message.replace("{", "{{").replace("}", "}}")
+    listing.add(name, pl.DataFrame({"processid": [None]}, schema={"processid": pl.String}), text)
+
+
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """A file in blocks that end where lines do."""
+    with path.open("rb") as stream:
+        rest = b""
+        while block := stream.read(_LINES):
+            end = block.rfind(b"\n") + 1
+            if end:
+                yield rest + block[:end]
+                rest = block[end:]
+            else:
+                rest += block
+        if rest:
+            yield rest
+
+
+def _split(lines: pl.DataFrame, name: str, columns: list[str], listing: Listing, separator: str) -> pl.DataFrame:
+    """Fields of lines with their numbers; lines with another number of fields are listed and left out."""
+    separators = pl.col("line").str.count_matches(separator, literal=True).fill_null(0)
+    broken = separators != len(columns) - 1
+    bad = lines.filter(broken).select(
+        "number", processid=pl.col("line").str.split(separator).list.first(), fields=separators + 1
     )
-    faults = list(faulty_rows(name, bad, f"line {{number}} has {{fields}} fields, not {len(columns)}"))
-    fields = (
-        body.filter(~broken)
+    listing.add(name, bad, f"line {{number}} has {{fields}} fields, not {len(columns)}")
+    return (
+        lines.filter(~broken)
         .select(pl.col("line").str.split_exact(separator, len(columns) - 1).struct.rename_fields(columns))
         .unnest("line")
         .with_columns(pl.when(pl.col(column) != "").then(pl.col(column)) for column in columns)
     )
-    return fields, faults
 
 
-def check_values(fields: pl.DataFrame, name: str, table: schema.Table) -> Iterator[Fault]:
+def check_values(fields: pl.DataFrame, name: str, table: schema.Table, listing: Listing) -> None:
     """Types, vocabularies, patterns, ranges, missing values and unsafe spellings of a table's text fields."""
     checks = [check for column in table.columns for check in _checks(column)]
     # One pass over all columns says which of the checks have something to show.
@@ -83,7 +120,7 @@ def check_values(fields: pl.DataFrame, name: str, table: schema.Table) -> Iterat
     for (column, wrong, message), hit in zip(checks, hits, strict=True):
         if hit:
             rows = fields.filter(wrong.fill_null(value=False)).select("processid", value=pl.col(column))
-            yield from faulty_rows(name, rows, f"{column} {message}")
+            listing.add(name, rows, f"{column} {message}")
 
 
 def _checks(column: schema.Column) -> Iterator[tuple[str, pl.Expr, str]]:

@@ -19,12 +19,20 @@ _MD5_LINE = re.compile(r"^([0-9a-f]{32})  (.+)$")
 
 
 def names(manifest: Manifest) -> ReleaseSettings:
-    """The names and packages of a release, as its manifest states them."""
-    return ReleaseSettings(
-        dataset=manifest.dataset,
-        title=manifest.title,
-        image_packages=tuple(manifest.image_packages),
-        hdf5_packages=tuple(manifest.hdf5_packages),
+    """The names, forms and packages of a release, as its manifest states them.
+
+    Raises:
+        ValidationError: they are no settings of a release.
+    """
+    stated = manifest.settings.get("release")
+    return ReleaseSettings.model_validate(
+        {
+            **(stated if isinstance(stated, dict) else {}),
+            "dataset": manifest.dataset,
+            "title": manifest.title,
+            "image_packages": manifest.image_packages,
+            "hdf5_packages": manifest.hdf5_packages,
+        }
     )
 
 

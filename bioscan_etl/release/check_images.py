@@ -1,4 +1,4 @@
-"""Are the images of a release there, whole, of the right kind, and the same in HDF5?"""
+"""Are the images of a release there, whole and of the right kind?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 import cv2
-import h5py
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -18,7 +17,6 @@ from PIL import Image, UnidentifiedImageError
 from bioscan_etl.progress import Progress
 from bioscan_etl.release.check_files import is_plain, names
 from bioscan_etl.release.faults import Fault, capped
-from bioscan_etl.release.hdf5 import GROUP, attributes
 from bioscan_etl.release.manifest import Manifest, walk
 from bioscan_etl.release.parts import images_name, with_image
 
@@ -26,13 +24,16 @@ SAMPLE = 200
 SHORT_SIDE = 256
 # Mean difference of grey, 0 to 255, at 32 x 32: resizing and JPEG stay below 3, another specimen's crop far above.
 _SAME_PICTURE = 10.0
+ORIGINALS = "original_full"
+# Their bytes are the imager's: what the image stage reads.
+_ORIGINALS = ("JPEG", "PNG", "TIFF")
 _END_OF_JPEG = b"\xff\xd9"
 
 
 def check(
     root: Path, manifest: Manifest, rows: pl.DataFrame, images: Literal["sample", "all"], progress: Progress
 ) -> Iterator[Fault]:
-    """One image per row and package, none extra, each decodable; HDF5 members equal the files.
+    """One image per row and package, none extra, each decodable.
 
     Args:
         root: the release's folder.
@@ -58,8 +59,6 @@ def check(
         progress("check images", done, len(chosen))
         yield from _specimen(root, folder, manifest.image_packages, path, paths[path])
     progress("check images", len(chosen), len(chosen))
-    for package in manifest.hdf5_packages:
-        yield from capped(_hdf5(root, manifest, package, paths, chosen))
 
 
 def sample(paths: Sequence[str]) -> list[str]:
@@ -97,20 +96,22 @@ def decode(jpeg: bytes, package: str) -> tuple[npt.NDArray[np.uint8] | None, str
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(jpeg), formats=["JPEG"]) as image:
+            with Image.open(io.BytesIO(jpeg), formats=_ORIGINALS if package == ORIGINALS else ["JPEG"]) as image:
                 image.load()
                 fault = _kind(image, jpeg, package)
                 return (None, fault) if fault else (np.asarray(image), "")
     except UnidentifiedImageError:
-        return None, "is no JPEG image"
+        return None, "is no image" if package == ORIGINALS else "is no JPEG image"
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         return None, f"cannot be decoded: {error}"
 
 
 def _kind(image: Image.Image, jpeg: bytes, package: str) -> str:
     width, height = image.size
-    faults = [f"is {image.mode}, not RGB"] if image.mode != "RGB" else []
-    if package != "original_full":  # whose bytes are the imager's
+    faults = []
+    if package != ORIGINALS:
+        if image.mode != "RGB":
+            faults.append(f"is {image.mode}, not RGB")
         if "progressive" in image.info:
             faults.append("is a progressive JPEG, not a baseline one")
         if not jpeg.endswith(_END_OF_JPEG):
@@ -120,54 +121,3 @@ def _kind(image: Image.Image, jpeg: bytes, package: str) -> str:
     if package.endswith("_256") and min(width, height) != SHORT_SIDE:
         faults.append(f"is {width} x {height}, its shorter side not {SHORT_SIDE}")
     return "; ".join(faults)
-
-
-def _hdf5(
-    root: Path, manifest: Manifest, package: str, paths: dict[str, str], chosen: Sequence[str]
-) -> Iterator[Fault]:
-    folder = images_name(names(manifest))
-    name = f"hdf5/{package}.hdf5"
-    if not is_plain(root, name):
-        yield Fault(name, None, "is missing, or no plain file")
-        return
-    try:
-        with h5py.File(root / name, "r") as file:
-            if list(file) != [GROUP] or not isinstance(file.get(GROUP, getlink=True), h5py.HardLink):
-                yield Fault(name, None, f"its root does not hold the group {GROUP} alone")
-                return
-            group = file[GROUP]
-            if not isinstance(group, h5py.Group):
-                yield Fault(name, None, f"{GROUP} is no group")
-                return
-            absent = sorted(set(attributes(package, names(manifest))) - set(group.attrs))
-            if absent:
-                yield Fault(name, None, f"the group has no attributes {absent}")
-            members = set(group)
-            files = {f"{processid}.jpg": path for path, processid in paths.items()}
-            for member in sorted(members ^ set(files)):
-                what = "no specimen of data has it" if member in members else "the image is missing"
-                yield Fault(name, member.removesuffix(".jpg"), what)
-            wanted = set(chosen)
-            for member in sorted(members & set(files)):
-                image = f"{folder}/{package}/{files[member]}"
-                if is_plain(root, image):
-                    fault = _member(group, member, root / image, whole=files[member] in wanted)
-                    if fault:
-                        yield Fault(name, member.removesuffix(".jpg"), fault)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        yield Fault(name, None, f"cannot be read as HDF5: {str(error).splitlines()[0]}")
-
-
-def _member(group: h5py.Group, member: str, image: Path, *, whole: bool) -> str:
-    """What is wrong with one data set; the empty text: nothing."""
-    # Soft and external links, external storage and virtual data sets could read other files.
-    if not isinstance(group.get(member, getlink=True), h5py.HardLink):
-        return "is a link"
-    data = group[member]
-    if not isinstance(data, h5py.Dataset) or data.dtype != np.uint8 or data.ndim != 1:
-        return "is no 1-D data set of uint8"
-    if data.external or data.is_virtual:
-        return "is stored in another file"
-    if data.size != image.stat().st_size or (whole and data[()].tobytes() != image.read_bytes()):
-        return "differs from the image file"
-    return ""

@@ -54,6 +54,33 @@ def faulty_rows(file: str, rows: pl.DataFrame, message: str) -> Iterator[Fault]:
     )
 
 
+class Listing:
+    """Faulty rows that come in pieces: of each kind the first are listed, in the order they came, and all counted."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], list[dict[str, object]]] = {}
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def add(self, file: str, rows: pl.DataFrame, message: str) -> None:
+        """Take in rows with one kind of fault: `processid` and the columns that the message names."""
+        if not rows.height:
+            return
+        kind = file, message
+        listed = self._rows.setdefault(kind, [])
+        listed += rows.head(max(LISTED - len(listed), 0)).rows(named=True)
+        self._counts[kind] = self._counts.get(kind, 0) + rows.height
+
+    def faults(self) -> Iterator[Fault]:
+        """The faults, kind by kind."""
+        for (file, message), rows in self._rows.items():
+            for row in rows:
+                processid = row.get("processid")
+                yield Fault(file, None if processid is None else str(processid), message.format_map(_Shown(row)))
+            more = self._counts[file, message] - len(rows)
+            if more:
+                yield Fault(file, None, f"and {more} more of the same kind")
+
+
 class _Shown(dict[str, object]):
     """Values as a message shows them: texts cut to a line."""
 

@@ -1,12 +1,14 @@
-"""Image packages as HDF5, in the form the published BIOSCAN tools read.
+"""Image packages as HDF5, a data set per image, in the form the published BIOSCAN tools read.
 
 Belongs here: the group `bioscan_dataset` with one byte array per image. At millions of images this form is
-slow to build and open; it is offered for the tools that know it.
+slow to build and open; it is offered for the tools that know it, and `hdf5_packed` is the form for the others.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -29,6 +31,19 @@ def attributes(package: str, settings: ReleaseSettings) -> dict[str, str]:
         "License": settings.image_license,
         "Year": settings.image_year,
     }
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file that appears whole or not at all, and whose bytes hold no times."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    # Format 1.10 is read by every h5py of the last years and stores groups of millions of links as B-trees.
+    with h5py.File(temporary, "w", libver=("v110", "v110"), track_times=False) as file:
+        yield file
+    with temporary.open("rb") as written:
+        os.fsync(written.fileno())
+    temporary.replace(path)
 
 
 def write_hdf5(
@@ -56,10 +71,7 @@ def write_hdf5(
         Number of images.
     """
     rows = images.sort("processid")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    # Format 1.10 is read by every h5py of the last years and stores groups of millions of links as B-trees.
-    with h5py.File(temporary, "w", libver=("v110", "v110"), track_times=False) as file:
+    with new_file(path) as file:
         group = file.create_group(GROUP, track_times=False)
         for name, value in attributes(package, settings).items():
             group.attrs[name] = value
@@ -69,7 +81,4 @@ def write_hdf5(
             if done % 1000 == 0:
                 progress(f"{package}.hdf5", done, rows.height)
     progress(f"{package}.hdf5", rows.height, rows.height)
-    with temporary.open("rb") as written:
-        os.fsync(written.fileno())
-    temporary.replace(path)
     return rows.height

@@ -1,24 +1,44 @@
 """Image packages: the crops of the lake laid out by split and chunk.
 
 Belongs here: which image goes where. Does not belong here: how a crop is made (`bioscan_etl.images`).
+
+The crops come from the lake. `original_full` is no crop: its bytes are the imager's, untouched, and so are copied from
+where the batch was delivered, each held against the sha256 that the image index has of it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 
-from bioscan_etl.errors import InvariantError
+from bioscan_etl.errors import InvariantError, SourceError
+from bioscan_etl.images.sources import DamagedFile, open_sources
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.metadata import named
 
 _ROWS_AT_ONCE = 64
 _DONE = ".done"
+ORIGINALS = "original_full"
+
+
+@dataclass(frozen=True, slots=True)
+class Originals:
+    """Where the original images of a batch lie.
+
+    Attributes:
+        boxes: its `schema.BOXES` as Parquet: which file is whose, and its sha256.
+        sources: folders, zips and S3 prefixes that it was indexed from.
+    """
+
+    boxes: Path
+    sources: tuple[str, ...]
 
 
 def image_path(split: pl.Expr, chunk: pl.Expr, processid: pl.Expr) -> pl.Expr:
@@ -35,6 +55,7 @@ def write_images(
     packages: Sequence[str],
     root: Path,
     progress: Progress = silent,
+    originals: Mapping[str, Originals] | None = None,
 ) -> dict[str, int]:
     """Write every package's image of every released specimen that has one; none extra, none missing.
 
@@ -47,12 +68,14 @@ def write_images(
         packages: names of the packages.
         root: folder of the packages, such as `bioscan5m/images`; a package in it that is not asked for goes.
         progress: told of each image written.
+        originals: where the originals of each batch lie; read for the package original_full only.
 
     Returns:
         Number of images by package.
 
     Raises:
         InvariantError: a specimen's image is missing from the lake, or is there twice.
+        SourceError: an original is out of reach, or is not the file that was indexed.
     """
     folders = dict(crops)
     wanted = metadata.filter(pl.col("image_batch").is_not_null()).select(
@@ -76,7 +99,12 @@ def write_images(
         for package in packages:
             marker = root / _DONE / f"{package}.{batch}"
             if not marker.exists():
-                for written in _write_batch(folders[str(batch)], str(batch), package, paths, root / package):
+                target = root / package
+                if package == ORIGINALS:
+                    pieces = _write_originals((originals or {}).get(str(batch)), str(batch), paths, target)
+                else:
+                    pieces = _write_batch(folders[str(batch)], str(batch), package, paths, target)
+                for written in pieces:
                     progress("image packages", done + written, total)
                 # The marker must not outlive its images in a power cut.
                 os.sync()
@@ -91,8 +119,7 @@ def write_images(
 def _write_batch(source: Path, batch: str, package: str, paths: Mapping[str, str], target: Path) -> Iterator[int]:
     """Write one package's images of one batch; yields how many are written now and then."""
     seen: set[str] = set()
-    for folder in {(target / path).parent for path in paths.values()}:
-        folder.mkdir(parents=True, exist_ok=True)
+    _make_folders(target, paths)
     for shard in sorted((source / "crops").glob(f"{package}-[0-9]*.parquet")):
         with pq.ParquetFile(shard) as file:
             for piece in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=["processid", "jpeg"]):
@@ -112,3 +139,40 @@ def _write_batch(source: Path, batch: str, package: str, paths: Mapping[str, str
             f"batch {batch} has no {package} image of {len(lost)} released specimens ({named(lost)}); "
             "materialise its specimen_boxes again"
         )
+
+
+def _make_folders(target: Path, paths: Mapping[str, str]) -> None:
+    for folder in {(target / path).parent for path in paths.values()}:
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _write_originals(originals: Originals | None, batch: str, paths: Mapping[str, str], target: Path) -> Iterator[int]:
+    """Copy the original images of one batch; yields how many are written now and then."""
+    if originals is None:
+        raise InvariantError(f"it is not known where the original images of batch {batch} lie; land the batch again")
+    files = pl.read_parquet(originals.boxes, columns=["processid", "image_file", "sha256"])
+    files = files.filter(pl.col("processid").is_in(list(paths))).sort("processid")
+    lost = sorted(set(paths) - set(files["processid"]))
+    if lost or files["processid"].is_duplicated().any():
+        raise InvariantError(
+            f"batch {batch} does not have one original image of each released specimen (such as {named(lost)}); "
+            "materialise its specimen_boxes again"
+        )
+    _make_folders(target, paths)
+    with open_sources(originals.sources) as sources:
+        for done, (processid, name, sha256) in enumerate(files.iter_rows()):
+            try:
+                data = sources.read(name)
+            except DamagedFile as error:
+                raise SourceError(
+                    f"original image {name} of {processid} in batch {batch} can no longer be read ({error}); "
+                    "restore the file, or land the batch again"
+                ) from None
+            if hashlib.sha256(data).hexdigest() != sha256:
+                raise SourceError(
+                    f"original image {name} of {processid} in batch {batch} has changed since it was indexed; "
+                    "restore the file, or land the batch again"
+                )
+            (target / paths[processid]).write_bytes(data)
+            if done % _ROWS_AT_ONCE == 0:
+                yield done

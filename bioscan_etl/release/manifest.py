@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from bioscan_etl import storage
@@ -147,6 +148,7 @@ def write_manifests(
     counts: Counts,
     ledger: Ledger,
     inputs: Sequence[Mapping[str, Any]],
+    known: Sequence[Sums] = (),
     progress: Progress = silent,
 ) -> None:
     """Write md5sums.txt over all other files, then manifest.json over all and md5sums.txt.
@@ -159,10 +161,13 @@ def write_manifests(
         counts: see `Counts`.
         ledger: see `Ledger`.
         inputs: one entry per input file: name and sha256, no local folders.
+        known: sums of files that are not to be read again.
         progress: told of each thousand files.
     """
-    names = sorted(set(walk(root)) - {MANIFEST, MD5SUMS})
-    found = sums(root, names, "checksums", progress)
+    names = set(walk(root)) - {MANIFEST, MD5SUMS}
+    old = [one for one in known if one.path in names]
+    fresh = sums(root, sorted(names - {one.path for one in old}), "checksums", progress)
+    found = sorted([*old, *fresh], key=lambda one: one.path)
     storage.write_text(root / MD5SUMS, "".join(f"{one.md5}  {one.path}\n" for one in found))
     found = sorted([*found, _sums(root / MD5SUMS, MD5SUMS)], key=lambda one: one.path)
     head = Manifest(
@@ -213,6 +218,41 @@ def read_head(root: Path) -> dict[str, Any]:
     if not isinstance(head, dict) or head.get("format") != "bioscan-release":
         raise ValueError("not of a release")
     return head
+
+
+def scan_files(root: Path) -> pl.LazyFrame:
+    """Path and sha256 of the files that manifest.json lists, text; read in a stream, a line per file."""
+    line, entry = pl.col("line"), pl.Struct({"path": pl.String, "sha256": pl.String})
+    return (
+        pl.scan_lines(root / MANIFEST, glob=False)
+        .filter(line.str.starts_with('  {"'), line.str.contains('"path"', literal=True))
+        .select(line.str.strip_suffix(",").str.json_decode(entry))
+        .unnest("line")
+    )
+
+
+def read_files(root: Path) -> Iterator[Sums]:
+    """Every file of a release with the sums of manifest.json and md5sums.txt, in the order of paths; in a stream.
+
+    Raises:
+        OSError: one of the two cannot be read.
+        ValueError: they name other files, or a line is none of theirs.
+    """
+    with (root / MANIFEST).open(encoding="utf-8") as entries, (root / MD5SUMS).open(encoding="utf-8") as digests:
+        for line in entries:
+            if line.rstrip("\n") == _FILES_LINE:
+                break
+        for line in entries:
+            if not line.startswith("  {"):
+                break
+            entry = FileEntry.model_validate_json(line.rstrip().removesuffix(","))
+            if entry.path == MD5SUMS:
+                digest = md5(root / MD5SUMS)
+            else:
+                digest, _, name = next(digests, "").rstrip("\n").partition("  ")
+                if name != entry.path:
+                    raise ValueError(f"{MANIFEST} names {entry.path!r} where {MD5SUMS} names {name!r}")
+            yield Sums(path=entry.path, size=entry.size, sha256=entry.sha256, md5=digest)
 
 
 def is_inside(name: str) -> bool:

@@ -17,7 +17,8 @@ from bioscan_etl.errors import InvariantError
 from bioscan_etl.settings import ReleaseSettings
 
 CHUNK_DIGITS = {"pretrain": 2, "train": 1, "other_heldout": 1}
-# Lower case. pandas' and pyarrow's null values, and what R, Hive, SQL loaders and BOLD write for missing.
+# Lower case. pandas' and pyarrow's null values, what R, Hive, SQL loaders and BOLD write for missing, and our own
+# spelling of a missing label in formats without null.
 READ_AS_MISSING = (
     "#n/a",
     "#n/a n/a",
@@ -37,6 +38,7 @@ READ_AS_MISSING = (
     "nat",
     "nil",
     "none",
+    schema.NOT_CLASSIFIED,
     "null",
     "undefined",
 )
@@ -138,7 +140,9 @@ def metadata(
         InvariantError: the process IDs differ between the tables, are missing-like, or one has no barcode.
     """
     _same_processids(curated, partitions)
-    frame = curated.join(partitions, on="processid", how="inner", validate="1:1")
+    # Columns are added one by one, not joined on: a join copies all others, and barcodes are gigabytes.
+    split = curated.select("processid").join(partitions, on="processid", how="left", maintain_order="left")["split"]
+    frame = curated.with_columns(split=split)
     _no_rows(frame.filter(pl.col("dna_barcode").is_null()), "have no dna_barcode; the barcode gate must hold them")
     unsafe = ~pl.col("processid").str.contains(schema.PROCESSID_PATTERN) | looks_missing(pl.col("processid"))
     _no_rows(frame.filter(unsafe), "have a process ID that is no file name or reads as missing; reject those records")
@@ -152,10 +156,11 @@ def metadata(
         chunk(frame["processid"], frame["split"]),
         dna_barcode_verbatim=pl.col("nuc"),
     )
-    rows = _with_flags(frame, log).sort(
-        pl.col("split").cast(pl.Enum(schema.SPLITS)), "order", "family", "processid", nulls_last=True
-    )
-    return schema.METADATA_EXTENDED.conform(rows), log
+    released = _with_flags(frame, log).select(schema.METADATA_EXTENDED.names())
+    order = released.select(
+        pl.arg_sort_by(pl.col("split").cast(pl.Enum(schema.SPLITS)), "order", "family", "processid", nulls_last=True)
+    ).to_series()
+    return schema.METADATA_EXTENDED.conform(released[order]), log
 
 
 def append_changes(changes: pl.DataFrame, rewritten: pl.DataFrame, ruleset: str) -> pl.DataFrame:
@@ -202,41 +207,49 @@ def _rewrite(frame: pl.DataFrame, name: str) -> tuple[pl.DataFrame, pl.DataFrame
         changed = rows.join(hit, on="value", how="inner", maintain_order="left")
         changes.append(_log(changed, name, rule, "the value as the CSV would hold it"))
     if values.height:
-        frame = (
-            frame.join(
+        rewritten = (
+            frame.select(name)
+            .join(
                 steps.select(pl.col("value").alias(name), "after", found=pl.lit(value=True)),
                 on=name,
                 how="left",
                 maintain_order="left",
             )
-            .with_columns(pl.when("found").then("after").otherwise(name).alias(name))
-            .drop("after", "found")
+            .select(pl.when("found").then("after").otherwise(name).alias(name))
         )
+        frame = frame.with_columns(rewritten)
     return frame, pl.concat(changes)
 
 
 def _known_bases(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Turn letters other than A, C, G, T and N of dna_barcode into N."""
-    hit = frame.filter(pl.col("dna_barcode").str.contains("[^ACGTN]"))
-    known = pl.col("dna_barcode").str.to_uppercase().str.replace_all("[^ACGTN]", "N")
-    changed = hit.select("processid", before="dna_barcode", after=known)
-    return frame.with_columns(dna_barcode=known), _log(
-        changed, "dna_barcode", "BARCODE_CODE_TO_N", "a letter other than A, C, G, T, N"
+    fixed = (
+        frame.select("processid", before="dna_barcode")
+        .filter(pl.col("before").str.contains("[^ACGTN]"))
+        .with_columns(after=pl.col("before").str.to_uppercase().str.replace_all("[^ACGTN]", "N"))
     )
+    if fixed.height:
+        # Only where there is something to do: all barcodes anew are gigabytes at millions of rows.
+        known = frame.select("processid", "dna_barcode").join(
+            fixed.select("processid", "after"), on="processid", how="left", maintain_order="left"
+        )
+        frame = frame.with_columns(known.select(dna_barcode=pl.coalesce("after", "dna_barcode")))
+    return frame, _log(fixed, "dna_barcode", "BARCODE_CODE_TO_N", "a letter other than A, C, G, T, N")
 
 
 def _with_flags(frame: pl.DataFrame, log: pl.DataFrame) -> pl.DataFrame:
     """Add the rules that rewrote a value to the flags of its specimen."""
     rules = log.group_by("processid").agg(rewritten=pl.col("rule").unique())
-    return (
-        frame.join(rules, on="processid", how="left")
-        .with_columns(
+    flags = (
+        frame.select("processid", "flags")
+        .join(rules, on="processid", how="left", maintain_order="left")
+        .select(
             flags=pl.when(pl.col("rewritten").is_null())
             .then("flags")
             .otherwise(pl.concat_list("flags", "rewritten").list.unique().list.sort())
         )
-        .drop("rewritten")
     )
+    return frame.with_columns(flags)
 
 
 def _same_processids(curated: pl.DataFrame, partitions: pl.DataFrame) -> None:
@@ -244,7 +257,8 @@ def _same_processids(curated: pl.DataFrame, partitions: pl.DataFrame) -> None:
         (curated, partitions, "are curated but have no partition"),
         (partitions, curated, "have a partition but are not curated"),
     ):
-        _no_rows(left.join(right, on="processid", how="anti"), f"{message}; partition the same table again")
+        lone = left.select("processid").join(right.select("processid"), on="processid", how="anti")
+        _no_rows(lone, f"{message}; partition the same table again")
 
 
 def _no_rows(frame: pl.DataFrame, message: str) -> None:

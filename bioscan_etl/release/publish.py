@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,20 @@ from bioscan_etl import schema
 from bioscan_etl.errors import InvariantError, LakeError
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release import manifest, staging
+from bioscan_etl.release.changelog import write_changelog
+from bioscan_etl.release.croissant import write_croissant
+from bioscan_etl.release.datapackage import write_datapackage
 from bioscan_etl.release.manifest import Counts, Ledger
 from bioscan_etl.release.parts import owned, released, with_image
 from bioscan_etl.release.readme import write_readme
+from bioscan_etl.release.snapshot import Head
 from bioscan_etl.release.staging import Staging
-from bioscan_etl.settings import Settings
+from bioscan_etl.settings import ReleaseForm, Settings
+
+_DESCRIPTORS: Mapping[ReleaseForm, Callable[..., None]] = {
+    "croissant": write_croissant,
+    "datapackage": write_datapackage,
+}
 
 
 def count(tree: Path, rows: pl.DataFrame, settings: Settings) -> Counts:
@@ -126,6 +135,11 @@ def _finish(
             f"rows are lost: {rows_read} read, but {ledger.specimens} specimens + {ledger.quarantined} quarantined "
             f"+ {ledger.set_aside} set aside + {ledger.rejected} rejected; nothing is released"
         )
+    found = manifest.sums(draft.tree, sorted(manifest.walk(draft.tree)), "checksums", progress)
+    _write_changelog(draft, settings, version, found, progress)
+    for form, write in _DESCRIPTORS.items():
+        if settings.release.wants(form):
+            write(draft.tree, version=version, found=found, counts=counts, settings=settings.release)
     write_readme(
         draft.tree,
         version=version,
@@ -143,8 +157,25 @@ def _finish(
         counts=counts,
         ledger=ledger,
         inputs=inputs,
+        known=found,
         progress=progress,
     )
+
+
+def _write_changelog(
+    draft: Staging, settings: Settings, version: str, found: Sequence[manifest.Sums], progress: Progress
+) -> None:
+    head = Head(
+        version=version,
+        dataset=settings.release.dataset,
+        title=settings.release.title,
+        image_packages=settings.release.image_packages,
+        settings=manifest.settings_document(settings),
+    )
+    files = pl.LazyFrame({"path": [one.path for one in found], "sha256": [one.sha256 for one in found]})
+    earlier = staging.versions(draft.releases)
+    previous = earlier[-1] if earlier else None
+    write_changelog(draft.tree, head=head, files=files, previous=previous, progress=progress)
 
 
 def _keep_only(tree: Path, names: set[str]) -> None:

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bioscan_etl import schema
 from bioscan_etl.release.manifest import Counts, Ledger, md5
-from bioscan_etl.release.parts import csv_name, images_name
+from bioscan_etl.release.parts import csv_name, images_name, jsonld_name
 from bioscan_etl.settings import ReleaseSettings
 
 # Names the Hugging Face hub knows; another licence is given there as `other` with its own name.
@@ -80,6 +80,7 @@ def write_readme(
         ledger=ledger,
         splits=schema.SPLITS,
         csv_name=csv_name(settings),
+        jsonld_name=jsonld_name(settings),
         csv_md5=md5(root / csv_name(settings)),
         image_files=loader_images(root, images, settings),
         hub_license=hub if hub in _HUB_LICENSES else None,

@@ -6,8 +6,12 @@ which values it holds (`release.metadata`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -16,7 +20,11 @@ import pyarrow.parquet as pq
 from bioscan_etl import schema, storage
 from bioscan_etl.settings import ReleaseSettings
 
-HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+# Not Hive's own __HIVE_DEFAULT_PARTITION__: pandas refuses a folder of it, and the other engines read it as null. A
+# text reads the same in all of them; `release.metadata` keeps any order from having this name.
+HIVE_NULL = schema.NOT_CLASSIFIED
+# Shards that are encoded at the same time; arrow encodes one on one core.
+_THREADS = 2
 # What Hive and Spark escape in a partition's folder name; readers undo it as in a URL.
 _HIVE_ESCAPED = frozenset(map(chr, range(1, 32))) | frozenset("\"#%'*/:=?\\{[]^\x7f")
 
@@ -26,7 +34,7 @@ def hive_name(value: str | None) -> str:
 
     Example:
         >>> hive_name("Dip/tera"), hive_name(None)
-        ('Dip%2Ftera', '__HIVE_DEFAULT_PARTITION__')
+        ('Dip%2Ftera', 'not_classified')
     """
     if value is None:
         return HIVE_NULL
@@ -59,7 +67,9 @@ def write_parquet(frame: pl.DataFrame, path: Path, arrow: pa.Schema, rows_per_gr
         rows_per_group: rows of a row group.
     """
     with storage.atomic_file(path) as stream, _writer(stream, arrow) as writer:
-        writer.write_table(frame.to_arrow().cast(arrow), row_group_size=rows_per_group)
+        # A group at a time: arrow's copy of a whole shard of barcodes is gigabytes. No rows are a group too.
+        for rows in frame.iter_slices(rows_per_group) if frame.height else [frame]:
+            writer.write_table(rows.to_arrow().cast(arrow), row_group_size=rows_per_group)
 
 
 def _writer(stream: object, arrow: pa.Schema) -> pq.ParquetWriter:
@@ -96,12 +106,17 @@ def write_shards(metadata: pl.DataFrame, folder: Path, settings: ReleaseSettings
         settings: rows of a shard and of a row group.
     """
     arrow = schema.METADATA_EXTENDED.arrow()
-    for split in schema.SPLITS:
-        rows = metadata.filter(pl.col("split") == split)
-        parts = list(shards(rows.height, settings.rows_per_shard))
-        for number, start, length in parts:
-            path = folder / f"{split}-{number:05d}-of-{len(parts):05d}.parquet"
-            write_parquet(rows.slice(start, length), path, arrow, settings.rows_per_group)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        written = []
+        for split in schema.SPLITS:
+            rows = metadata.filter(pl.col("split") == split)
+            parts = list(shards(rows.height, settings.rows_per_shard))
+            for number, start, length in parts:
+                path = folder / f"{split}-{number:05d}-of-{len(parts):05d}.parquet"
+                part = rows.slice(start, length)
+                written.append(pool.submit(write_parquet, part, path, arrow, settings.rows_per_group))
+        for done in written:
+            done.result()
 
 
 def partitioned_schema() -> pa.Schema:
@@ -110,20 +125,78 @@ def partitioned_schema() -> pa.Schema:
     return pa.schema(fields)
 
 
-def write_partitioned(metadata: pl.DataFrame, folder: Path, settings: ReleaseSettings) -> None:
+def write_partitioned(pieces: Iterable[pl.DataFrame], folder: Path, settings: ReleaseSettings) -> None:
     """Write `split=<split>/order=<order>/part-NNNNN.parquet`; the partition keys are not stored in the files.
 
+    A missing order is the folder `order=not_classified`.
+
     Args:
-        metadata: `schema.METADATA_EXTENDED`, sorted.
+        pieces: `schema.METADATA_EXTENDED`, sorted, in pieces of any size: only one row group is held in memory.
         folder: where the folders go.
         settings: rows of a file (as of a shard) and of a row group.
     """
-    arrow = partitioned_schema()
-    for (split, order), rows in metadata.group_by("split", "order", maintain_order=True):
-        place = folder / f"split={split}" / f"order={hive_name(order)}"
-        for number, start, length in shards(rows.height, settings.rows_per_shard):
-            part = rows.slice(start, length).select(arrow.names)
-            write_parquet(part, place / f"part-{number:05d}.parquet", arrow, settings.rows_per_group)
+    with ExitStack() as stack:
+        partition: tuple[Any, ...] | None = None
+        files: _PartFiles | None = None
+        for piece in pieces:
+            for rows in piece.partition_by("split", "order", maintain_order=True):
+                split, order = rows.select("split", "order").row(0)
+                if files is None or (split, order) != partition:
+                    stack.close()
+                    partition = (split, order)
+                    place = folder / f"split={split}" / f"order={hive_name(order)}"
+                    files = stack.enter_context(_PartFiles(place, settings))
+                files.add(rows)
+
+
+class _PartFiles:
+    """The files of one partition, written a row group at a time: the pieces that rows come in leave no trace."""
+
+    def __init__(self, folder: Path, settings: ReleaseSettings) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._arrow = partitioned_schema()
+        self._held = pl.DataFrame()
+        self._written = 0
+        self._number = 0
+        self._open = ExitStack()
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> _PartFiles:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            with self._open:
+                self._write(last=True)
+        else:
+            self._open.__exit__(kind, error, trace)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Take rows of this partition, in order."""
+        rows = rows.select(self._arrow.names)
+        self._held = pl.concat([self._held, rows]) if self._held.height else rows
+        self._write(last=False)
+
+    def _write(self, *, last: bool) -> None:
+        while self._held.height:
+            size = min(self._settings.rows_per_group, self._settings.rows_per_shard - self._written)
+            if self._held.height < size and not last:
+                return
+            if self._writer is None:
+                stream = self._open.enter_context(
+                    storage.atomic_file(self._folder / f"part-{self._number:05d}.parquet")
+                )
+                self._writer = self._open.enter_context(_writer(stream, self._arrow))
+            group = self._held.head(size)
+            self._writer.write_table(group.to_arrow().cast(self._arrow), row_group_size=size)
+            self._held = self._held.slice(size)
+            self._written += group.height
+            if self._written == self._settings.rows_per_shard:
+                self._open.close()
+                self._writer, self._written, self._number = None, 0, self._number + 1
 
 
 def write_splits(metadata: pl.DataFrame, folder: Path) -> None:

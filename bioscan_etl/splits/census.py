@@ -185,7 +185,7 @@ def _read_earlier(earlier: pl.DataFrame | pl.LazyFrame | None) -> pl.DataFrame:
     if known["split"].null_count():
         example = known.filter(pl.col("split").is_null())["processid"].head(1).to_list()
         raise InvariantError(f"the earlier assignments give {example[0]} no partition of {', '.join(SPLITS)}")
-    if known["processid"].n_unique() != len(known):
+    if known["processid"].hash().n_unique() != len(known) and known["processid"].n_unique() != len(known):
         example = known.filter(pl.col("processid").is_duplicated())["processid"].sort().head(1).to_list()
         raise InvariantError(f"the earlier assignments have more than one row of {example[0]}; keep the latest")
     return known

@@ -1,7 +1,7 @@
-"""Proof that partitions are sound, and the numbers that say how close they came to their targets.
+"""Proof that partitions are sound.
 
-Belongs here: what must hold of any partitioning, whichever protocol made it. Does not belong here: the search for
-near duplicates (`near_duplicates`).
+Belongs here: what must hold of any partitioning, whichever protocol made it. Does not belong here: how close it comes
+to its targets (`targets`), and the search for near duplicates (`near_duplicates`, `near_images`).
 
 On a curated table the protocols keep every check: records of a barcode carry one label, so they move together, a
 species is either novel or not, and no step takes all barcodes of a species. On a table where one barcode carries two
@@ -16,13 +16,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from bioscan_etl.errors import InvariantError
-from bioscan_etl.schema import SPLITS
 from bioscan_etl.splits.rules import RULES
-from bioscan_etl.splits.select import TEST, VAL, VAL_FROM, VAL_SHARE, VAL_UNSEEN, Quota
 
 SEEN = ("train", "val", "test")
 UNSEEN = ("key_unseen", "val_unseen", "test_unseen")
-_CLASSES = (("1", 1, 1), ("2-7", 2, 7), ("8-19", 8, 19), ("20+", 20, 2**31))  # records of a species
 _EXAMPLES = 5
 _CHUNK = 250_000  # rows whose barcodes are stripped and hashed at a time
 _STATEMENTS = {rule.id: rule.statement for rule in RULES}
@@ -58,7 +55,11 @@ def check(table: pl.DataFrame, partitions: pl.DataFrame) -> list[Finding]:
     Raises:
         InvariantError: the two tables do not hold the same process IDs.
     """
-    records = _records(table, partitions)
+    return findings(records_of(table, partitions), table)
+
+
+def findings(records: pl.DataFrame, table: pl.DataFrame) -> list[Finding]:
+    """As `check`, of the `records_of` a table."""
     return [_straddling_barcodes(records, table), _seen_and_unseen(records), _without_key(records)]
 
 
@@ -80,77 +81,6 @@ def require(findings: list[Finding]) -> None:
         )
 
 
-def report(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
-    """Targets against achieved.
-
-    Args:
-        table: columns processid, species, dna_barcode, text; one row per record.
-        partitions: columns processid, split; the same process IDs in any order.
-
-    Returns:
-        One row per partition in the order of `schema.SPLITS`: split; samples, barcodes, species (distinct, int64);
-        target_samples (what the protocol wants of the evaluation partitions given the species of this table, float,
-        null for the others, which take what is left); share (samples of all samples, float).
-
-    Raises:
-        InvariantError: the two tables do not hold the same process IDs.
-    """
-    records = _records(table, partitions)
-    counts = records.group_by("split").agg(
-        samples=pl.len().cast(pl.Int64),
-        barcodes=pl.col("barcode_hash").drop_nulls().n_unique().cast(pl.Int64),
-        species=pl.col("species").drop_nulls().n_unique().cast(pl.Int64),
-    )
-    targets = pl.DataFrame(
-        list(_targets(records).items()), schema={"split": pl.String, "target_samples": pl.Float64}, orient="row"
-    )
-    return (
-        pl.DataFrame({"split": SPLITS})
-        .join(counts, on="split", how="left", maintain_order="left")
-        .join(targets, on="split", how="left", maintain_order="left")
-        .with_columns(pl.col("samples", "barcodes", "species").fill_null(0))
-        .with_columns(share=pl.col("samples") / max(len(records), 1))
-    )
-
-
-def report_by_class(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
-    """Targets against achieved, per partition and class of species.
-
-    A species' class is its number of records in the seen, or in the unseen partitions. Below 8 records the protocols
-    want nothing of it, up to 19 nothing for val but the long tail.
-
-    Args:
-        table: columns processid, species, dna_barcode, text; one row per record.
-        partitions: columns processid, split; the same process IDs in any order.
-
-    Returns:
-        One row per kind ("seen", "unseen"), class ("1", "2-7", "8-19", "20+") and partition of the kind, in this
-        order: kind, records (the class), split; species (of the class), samples, barcodes, int64; target_samples
-        (null for train and key_unseen, which take what is left); share (samples of all samples of the class, 0
-        where there is none) and target_share, float.
-
-    Raises:
-        InvariantError: the two tables do not hold the same process IDs.
-    """
-    records = _records(table, partitions).filter(pl.col("species").is_not_null())
-    rows: list[tuple[str, str, str, int, int, int, float | None]] = []
-    for kind, splits in (("seen", SEEN), ("unseen", UNSEEN)):
-        own = records.filter(pl.col("split").is_in(splits)).with_columns(size=pl.len().over("species"))
-        for name, low, high in _CLASSES:
-            group = own.filter(pl.col("size").is_between(low, high))
-            targets = _targets(group)
-            for split in splits:
-                part = group.filter(pl.col("split") == split)
-                barcodes = part["barcode_hash"].drop_nulls().n_unique()
-                rows.append((kind, name, split, group["species"].n_unique(), len(part), barcodes, targets.get(split)))
-    names = ("kind", "records", "split", "species", "samples", "barcodes", "target_samples")
-    types = (pl.String, pl.String, pl.String, pl.Int64, pl.Int64, pl.Int64, pl.Float64)
-    total = pl.max_horizontal(pl.col("samples").sum().over("kind", "records"), 1)
-    return pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row").with_columns(
-        share=pl.col("samples") / total, target_share=pl.col("target_samples") / total
-    )
-
-
 def species_also_held_out(table: pl.DataFrame, partitions: pl.DataFrame) -> Finding:
     """Unseen species of which records lie in other_heldout: with "stable", those that became unseen by growing.
 
@@ -158,7 +88,12 @@ def species_also_held_out(table: pl.DataFrame, partitions: pl.DataFrame) -> Find
         table: columns processid, species, dna_barcode, text; one row per record.
         partitions: columns processid, split; the same process IDs in any order.
     """
-    labelled = _records(table, partitions).filter(pl.col("species").is_not_null())
+    return held_out(records_of(table, partitions))
+
+
+def held_out(records: pl.DataFrame) -> Finding:
+    """As `species_also_held_out`, of the `records_of` a table."""
+    labelled = records.filter(pl.col("species").is_not_null())
     shared = labelled.filter(
         pl.col("split").is_in(UNSEEN).any().over("species"), (pl.col("split") == "other_heldout").any().over("species")
     ).filter(pl.col("split") == "other_heldout")
@@ -178,6 +113,8 @@ def split_of_each(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.Series:
     Raises:
         InvariantError: the two tables do not hold the same process IDs.
     """
+    if table["processid"].equals(partitions["processid"]) and not partitions["split"].null_count():
+        return partitions["split"].alias("split")
     split = (
         table.select("processid")
         .join(partitions.select("processid", "split"), on="processid", how="left", maintain_order="left")
@@ -193,7 +130,7 @@ def split_of_each(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.Series:
     return split
 
 
-def _records(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
+def records_of(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
     """Columns processid, species, split and barcode_hash (null without a barcode) of every record.
 
     Barcodes are compared by their hash where millions are: their texts would need as much memory as the table.
@@ -249,29 +186,3 @@ def _without_key(records: pl.DataFrame) -> Finding:
         ~(pl.col("split") == "key_unseen").any().over("species"),
     )
     return _finding("UNSEEN_SPECIES_WITHOUT_KEY", breaking, "species")
-
-
-def _targets(records: pl.DataFrame) -> dict[str, float]:
-    """Records that the protocol wants in each evaluation partition, summed over species."""
-    per_species = (
-        records.filter(pl.col("species").is_not_null())
-        .group_by("species")
-        .agg(
-            seen=pl.col("split").is_in(SEEN).sum(),
-            untested=pl.col("split").is_in(("train", "val")).sum(),
-            unseen=pl.col("split").is_in(UNSEEN).sum(),
-            unseen_untested=pl.col("split").is_in(("key_unseen", "val_unseen")).sum(),
-        )
-    )
-
-    def wanted(column: str, quota: Quota) -> float:
-        sizes = per_species[column].value_counts(name="species").rows()
-        return float(sum(quota.target(records) * species for records, species in sizes))
-
-    small = per_species.filter(pl.col("untested") < VAL_FROM)["untested"].sum()
-    return {
-        "val": wanted("untested", VAL) + VAL_SHARE * float(small),
-        "test": wanted("seen", TEST),
-        "val_unseen": wanted("unseen_untested", VAL_UNSEEN),
-        "test_unseen": wanted("unseen", TEST),
-    }

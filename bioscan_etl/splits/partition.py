@@ -1,23 +1,20 @@
-"""Partitions of a curated table, and of a table in a file.
+"""Partitions of a curated table, as a first release or from one release to the next.
 
-Belongs here: row order, reading and writing around a protocol. Does not belong here: the protocol itself.
+Belongs here: row order and memory around a protocol. Does not belong here: the protocol itself, and files (`files`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 import polars as pl
 
-from bioscan_etl.errors import SettingsError, SourceError
 from bioscan_etl.schema import PARTITION_MOVES, PARTITIONS
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits import bioscan_5m
 from bioscan_etl.splits.stable import assign_stable, remember
-from bioscan_etl.storage import atomic_file
 
 
 def _assign_first(table: pl.DataFrame) -> pl.DataFrame:
@@ -28,8 +25,6 @@ def _assign_first(table: pl.DataFrame) -> pl.DataFrame:
 PROTOCOLS: Mapping[str, Callable[[pl.DataFrame], pl.DataFrame]] = MappingProxyType(
     {"bioscan-5m": bioscan_5m.assign, "stable": _assign_first}
 )
-_OUTPUTS = (".csv", ".parquet")
-_PARQUET_MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +55,7 @@ def partition(curated: pl.DataFrame, settings: SplitSettings) -> pl.DataFrame:
     Returns:
         Table `schema.PARTITIONS`, sorted by processid.
     """
-    return _assign(curated, settings, None)[0]
+    return _assign(_sorted(curated), settings, None)[0]
 
 
 def partition_onward(
@@ -79,72 +74,25 @@ def partition_onward(
         InvariantError: `earlier` lacks a column, or has a process ID twice or an unknown partition.
         SettingsError: BINs are to be kept together and there is no column dna_bin.
     """
-    partitions, moves = _assign(curated, settings, earlier)
-    return PartitionResult(partitions, moves, remember(curated, partitions, earlier))
+    # Sorted once for both: the memory is in this order, too.
+    columns = _sorted(curated)
+    partitions, moves = _assign(columns, settings, earlier)
+    return PartitionResult(partitions, moves, remember(columns, partitions, earlier))
+
+
+def _sorted(curated: pl.DataFrame) -> pl.DataFrame:
+    """What a protocol reads of a table, in the order of process IDs."""
+    optional = ("dna_bin",) if "dna_bin" in curated.columns else ()
+    columns = curated.select(*bioscan_5m.COLUMNS, *optional)
+    return columns if columns["processid"].is_sorted() else columns.sort("processid")
 
 
 def _assign(
-    curated: pl.DataFrame, settings: SplitSettings, earlier: pl.DataFrame | pl.LazyFrame | None
+    columns: pl.DataFrame, settings: SplitSettings, earlier: pl.DataFrame | pl.LazyFrame | None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    optional = ("dna_bin",) if settings.keep_bins_together and "dna_bin" in curated.columns else ()
-    columns = curated.select(*bioscan_5m.COLUMNS, *optional).sort("processid")
+    """Partitions and moves of a table in the order of process IDs."""
     if settings.protocol == "stable":
         assigned, moves = assign_stable(columns, earlier, settings)
     else:
         assigned, moves = PROTOCOLS[settings.protocol](columns), PARTITION_MOVES.empty()
     return PARTITIONS.conform(assigned), moves
-
-
-def split_table(source: Path, output: Path, protocol: str) -> pl.DataFrame:
-    """Assign the partitions of a table in a file, as for a first release.
-
-    Args:
-        source: CSV (with a header, comma-separated, empty is missing; `.gz` is read too) or Parquet with columns
-            processid, genus, species, dna_barcode, all taken as text; further columns are ignored.
-        output: file to write, `.csv` or `.parquet`: processid, split, in the order of the rows of `source`. It
-            appears whole or not at all.
-        protocol: name of a protocol of `PROTOCOLS`.
-
-    Returns:
-        What was written.
-
-    Raises:
-        SourceError: the source is absent, cannot be read as a table, or lacks a column.
-        SettingsError: there is no such protocol, or the output is neither `.csv` nor `.parquet`.
-    """
-    if protocol not in PROTOCOLS:
-        raise SettingsError(f"there is no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
-    if output.suffix not in _OUTPUTS:
-        raise SettingsError(f"{output} ends in neither .csv nor .parquet; name the output accordingly")
-    assigned = PROTOCOLS[protocol](_read(source))
-    with atomic_file(output) as stream:
-        if output.suffix == ".parquet":
-            assigned.write_parquet(stream)
-        else:
-            assigned.write_csv(stream)
-    return assigned
-
-
-def _read(source: Path) -> pl.DataFrame:
-    """The four columns of a CSV or Parquet file as text, in file order."""
-    try:
-        with source.open("rb") as stream:
-            is_parquet = stream.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
-        # No sniffing of types: a genus such as "1e5" or "true" is a text.
-        scan = pl.scan_parquet(source) if is_parquet else pl.scan_csv(source, infer_schema=False)
-        missing = [name for name in bioscan_5m.COLUMNS if name not in scan.collect_schema()]
-        if missing:
-            raise SourceError(
-                f"{source} has no column {', '.join(missing)}; a table needs {', '.join(bioscan_5m.COLUMNS)}"
-            )
-        return scan.select(_text(name) for name in bioscan_5m.COLUMNS).collect(engine="streaming")
-    except OSError as error:
-        raise SourceError(f"{source} cannot be read: {error.strerror or error}; check the path") from None
-    except (pl.exceptions.PolarsError, UnicodeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise SourceError(f"{source} cannot be read as CSV or Parquet: {reason}; check the file") from None
-
-
-def _text(name: str) -> pl.Expr:
-    text = pl.col(name).cast(pl.String)
-    return pl.when(text != "").then(text).alias(name)

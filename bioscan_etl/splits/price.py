@@ -8,8 +8,9 @@ from __future__ import annotations
 import polars as pl
 
 from bioscan_etl.settings import SplitSettings
-from bioscan_etl.splits.checks import report, split_of_each
+from bioscan_etl.splits.checks import split_of_each
 from bioscan_etl.splits.stable import assign_stable
+from bioscan_etl.splits.targets import report
 
 
 def bin_price(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:

@@ -145,7 +145,11 @@ def remember(
             parts.append(old.join(gone.lazy(), "processid", how="semi").cast(pl.String).collect(engine="streaming"))
     together = pl.concat(parts, how="diagonal", rechunk=False)
     absent = [pl.lit(None, dtype=pl.String).alias(name) for name in names if name not in together.columns]
-    return PARTITION_MEMORY.conform(together.with_columns(absent).sort("processid"))
+    together = together.with_columns(absent)
+    # Sorting copies the barcodes; a table that comes in order needs none, unless something is gone from it.
+    if not together["processid"].is_sorted():
+        together = together.sort("processid")
+    return PARTITION_MEMORY.conform(together)
 
 
 def _place_known(census: Census) -> NDArray[np.uint8]:

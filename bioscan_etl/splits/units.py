@@ -44,10 +44,15 @@ def identity() -> tuple[pl.Expr, pl.Expr]:
     Returns:
         Expressions over columns processid and dna_barcode, text.
     """
-    # The null byte keeps a process ID from being taken for a barcode.
-    alone = pl.concat_str(pl.lit("\0"), pl.col("processid").cast(pl.String))
-    barcode = pl.coalesce(pl.col("dna_barcode").cast(pl.String).str.strip_chars("N"), alone)
-    return barcode.hash(1).alias("first"), barcode.hash(2).alias("second")
+    alone = pl.col("processid").cast(pl.String)
+    barcode = pl.col("dna_barcode").cast(pl.String)
+    stripped = barcode.str.strip_chars("N")
+
+    def identity_by(seed: int, name: str) -> pl.Expr:
+        # Another seed keeps a process ID from being taken for a barcode.
+        return pl.when(barcode.is_null()).then(alone.hash(seed + 2)).otherwise(stripped.hash(seed)).alias(name)
+
+    return identity_by(1, "first"), identity_by(2, "second")
 
 
 def identities(table: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,211 @@
+"""Neural networks that are run for a detector: models in ONNX on the CPU, Ultralytics' own on a GPU or CPU.
+
+Belongs here: loading, the checks that a model can serve, and pixels to boxes. Does not belong here: what is
+made of the boxes (`images.one_stage`, `images.trained`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bioscan_etl.errors import SettingsError
+from bioscan_etl.images.decode import RGB
+from bioscan_etl.images.resize import resized
+
+Floats = npt.NDArray[np.float32]
+Boxes = npt.NDArray[np.float64]
+
+_PAD = 114  # grey that Ultralytics letterboxes with in training
+_DYNAMIC_SIDE = 640  # side of the input where an export left it open
+_STRIDE = 32  # multiple of px that Ultralytics' networks take
+_OVERLAP = 0.5  # IoU above which two boxes are one specimen
+_FLOOR = 0.01  # confidence below which candidates are not even compared
+_CANDIDATES = 300
+_MOST = 8  # different objects that anyone asks for
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Boxes of different objects, the most confident first.
+
+    Attributes:
+        boxes: (n, 4) x0, y0, x1, y1 in pixels of the image, within it.
+        confidences: (n,) 0 to 1.
+        best: confidence of the most confident box, also where none was worth keeping.
+    """
+
+    boxes: Boxes
+    confidences: npt.NDArray[np.float64]
+    best: float
+
+
+class BoxNetwork(Protocol):
+    """A network that proposes boxes; `propose` may be called from several threads."""
+
+    digest: str
+
+    def propose(self, image: RGB) -> Candidates:
+        """Candidates in an image (height, width, 3), RGB, uint8."""
+
+
+def read_model(path: Path) -> bytes:
+    """The bytes of a model.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"images.detector: model {path} cannot be read: {error.strerror}; check the path") from None
+
+
+def open_session(data: bytes, path: Path) -> Any:
+    """A session of ONNX Runtime on one thread of the CPU.
+
+    Images are spread over threads already; one thread per image also fixes the order of sums.
+
+    Raises:
+        SettingsError: the bytes are no model that can be run.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own kinds, which derive from nothing common
+        first = str(error).splitlines()[0]
+        raise SettingsError(f"images.detector: {path} is no ONNX model that can be run: {first}") from None
+
+
+def planes(image: RGB) -> Floats:
+    """(1, 3, height, width) from 0 to 1, as the networks take it."""
+    return np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+
+
+class OnnxBoxes:
+    """An Ultralytics detection export: input (1, 3, h, w), output (1, 4 + classes, candidates)."""
+
+    def __init__(self, path: Path) -> None:
+        data = read_model(path)
+        self._session = open_session(data, path)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        shape, out = inputs[0].shape, outputs[0].shape
+        if len(inputs) != 1 or len(shape) != 4 or shape[1] != 3 or inputs[0].type != "tensor(float)":
+            raise SettingsError(f"images.detector: {path} takes {shape}, not one float image (1, 3, height, width)")
+        if len(out) != 3 or (isinstance(out[1], int) and out[1] < 5):
+            raise SettingsError(f"images.detector: {path} gives {out}, not (1, 4 + classes, candidates)")
+        self._height, self._width = (side if isinstance(side, int) else _DYNAMIC_SIDE for side in shape[2:])
+        self._input, self._output = inputs[0].name, outputs[0].name
+        self.digest = hashlib.sha256(data).hexdigest()
+        answer = self._run(np.full((self._height, self._width, 3), _PAD, np.uint8))
+        if answer.ndim != 3 or answer.shape[0] != 1 or answer.shape[1] < 5:
+            raise SettingsError(f"images.detector: {path} gives {answer.shape}, not (1, 4 + classes, candidates)")
+
+    def propose(self, image: RGB) -> Candidates:
+        """Candidates in an image; see `BoxNetwork`."""
+        letterboxed, scale, left, top = letterbox(image, self._width, self._height)
+        return _chosen(self._run(letterboxed)[0], scale, (left, top), image.shape)
+
+    def _run(self, image: RGB) -> Floats:
+        answer: Floats = self._session.run([self._output], {self._input: planes(image)})[0]
+        return answer
+
+
+class UltralyticsBoxes:
+    """A detection model `.pt` of Ultralytics, on CUDA where there is a device, else on the CPU.
+
+    It sees the picture that Ultralytics itself would hand to it: the longer side at the training size, the
+    other one filled up to a multiple of 32 px. A `.pt` holds code: open only your own.
+    """
+
+    def __init__(self, path: Path) -> None:
+        data = read_model(path)
+        try:
+            torch = import_module("torch")  # not in the base install, and untyped where it is not
+            from ultralytics import YOLO
+        except ImportError:
+            raise SettingsError(
+                f"images.detector: {path} needs Ultralytics: pip install 'bioscan-etl[train]', "
+                "or export the model to ONNX with detector/export.py"
+            ) from None
+        try:
+            model = YOLO(str(path), task="detect").model
+            self._side = int(model.args.get("imgsz", _DYNAMIC_SIDE))
+            self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            self._model = model.float().fuse(verbose=False).eval().to(self._device)
+        except Exception as error:  # Ultralytics and pickle raise whatever a wrong file leads them into
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise SettingsError(f"images.detector: {path} is no detection model of Ultralytics: {first}") from None
+        self._torch = torch
+        self.digest = hashlib.sha256(data).hexdigest()
+
+    def propose(self, image: RGB) -> Candidates:
+        """Candidates in an image; see `BoxNetwork`."""
+        scale = self._side / max(image.shape[:2])
+        height, width = (max(1, -(-round(side * scale) // _STRIDE)) * _STRIDE for side in image.shape[:2])
+        letterboxed, scale, left, top = letterbox(image, width, height)
+        with self._torch.inference_mode():
+            answer = self._model(self._torch.from_numpy(planes(letterboxed)).to(self._device))
+        rows = answer[0] if isinstance(answer, (list, tuple)) else answer
+        return _chosen(rows[0].float().cpu().numpy(), scale, (left, top), image.shape)
+
+
+def letterbox(image: RGB, width: int, height: int) -> tuple[RGB, float, int, int]:
+    """Fit an image into (height, width) with its aspect kept; also the scale and the padding left and top."""
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner_width = max(1, round(image.shape[1] * scale))
+    inner_height = max(1, round(image.shape[0] * scale))
+    inner = resized(image, (inner_width, inner_height), last=cv2.INTER_LINEAR)
+    left, top = (width - inner_width) // 2, (height - inner_height) // 2
+    if (inner_width, inner_height) == (width, height):
+        return inner, scale, 0, 0
+    canvas = np.full((height, width, 3), _PAD, np.uint8)
+    canvas[top : top + inner_height, left : left + inner_width] = inner
+    return canvas, scale, left, top
+
+
+def _chosen(answer: Floats, scale: float, corner: tuple[int, int], shape: tuple[int, ...]) -> Candidates:
+    """What a network answers, (4 + classes, n), as boxes in the image after non-maximum suppression."""
+    confidences = np.clip(answer[4:].max(axis=0).astype(np.float64), 0, 1)
+    best = float(confidences.max()) if confidences.size else 0.0
+    order = np.flatnonzero(confidences >= _FLOOR)
+    order = order[np.argsort(-confidences[order], kind="stable")][:_CANDIDATES]
+    boxes = _to_image(answer[:4, order].T.astype(np.float64), scale, corner, shape)
+    kept = _suppress(boxes)
+    return Candidates(boxes[kept], confidences[order][kept], best)
+
+
+def _to_image(centred: Boxes, scale: float, corner: tuple[int, int], shape: tuple[int, ...]) -> Boxes:
+    """(x, y, w, h) around centres in the letterbox to (x0, y0, x1, y1) in the image, clipped to it."""
+    half = centred[:, 2:] / 2
+    corners = (np.hstack((centred[:, :2] - half, centred[:, :2] + half)) - (*corner, *corner)) / scale
+    clipped: Boxes = np.clip(corners, 0, (shape[1], shape[0], shape[1], shape[0]))
+    return clipped
+
+
+def _suppress(boxes: Boxes) -> list[int]:
+    """Non-maximum suppression of boxes that are sorted by falling confidence; positions of the first that stay."""
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    left = np.arange(len(boxes))
+    kept: list[int] = []
+    while left.size and len(kept) < _MOST:
+        first, left = int(left[0]), left[1:]
+        kept.append(first)
+        shared = np.clip(
+            np.minimum(boxes[first, 2:], boxes[left, 2:]) - np.maximum(boxes[first, :2], boxes[left, :2]), 0, None
+        ).prod(axis=1)
+        union = areas[first] + areas[left] - shared
+        left = left[shared <= _OVERLAP * union]
+    return kept

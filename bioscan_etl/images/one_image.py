@@ -1,0 +1,127 @@
+"""What is done with one image: decode once, detect, measure, judge, cut and encode.
+
+Belongs here: the way of an image through the steps; `images.stage` and `images.find_specimens` both take it.
+Does not belong here: the steps themselves, and what becomes of many images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bioscan_etl.errors import BioscanError
+from bioscan_etl.images import quality
+from bioscan_etl.images.crop import crop, encode_jpeg, inside, resize_short, surroundings
+from bioscan_etl.images.decode import RGB, UnreadableImage, decode
+from bioscan_etl.images.detect import Detection, Detector
+from bioscan_etl.images.measure import Box, area_fraction, measurement_at_1024, scale_factor, whole_pixels
+from bioscan_etl.images.sources import DamagedFile
+from bioscan_etl.schema import BOXES
+from bioscan_etl.settings import ImageSettings
+
+PACKAGES = ("original_full", "original_256", "cropped", "cropped_256")
+
+Row = dict[str, Any]
+
+# Filled by whoever knows the batch and the file.
+_OF_THE_FILE = {"batch", "processid", "image_file", "sha256", "flags"}
+_COLUMNS = tuple(name for name in BOXES.names() if name not in _OF_THE_FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What comes of one image.
+
+    Attributes:
+        row: of the table `boxes`, without what its file says (batch, process ID, file, sha256) and flags.
+        files: JPEG files by package; none where no specimen was found.
+        detection: what the detector said; None of an unreadable image.
+    """
+
+    row: Row
+    files: dict[str, bytes] = field(default_factory=dict)
+    detection: Detection | None = None
+
+
+class ImageWork:
+    """The steps, with their settings; `process` may be called from several threads.
+
+    Args:
+        settings: of the image stage.
+        detector: that finds the specimen.
+        packages: images to make, of `PACKAGES`; none where only the row is wanted.
+    """
+
+    def __init__(self, settings: ImageSettings, detector: Detector, packages: Sequence[str]) -> None:
+        self.settings = settings
+        self.packages = tuple(packages)
+        self._detector = detector
+
+    def process(self, read: Callable[[], bytes]) -> Outcome:
+        """Take an image through all steps.
+
+        Args:
+            read: gives the file's bytes.
+
+        Returns:
+            The outcome; an image that cannot be read, or that a step stumbles over, has the status unreadable.
+
+        Raises:
+            SourceError: the source is out of reach.
+        """
+        row: Row = {**dict.fromkeys(_COLUMNS), "detector": self._detector.name, "status": "unreadable"}
+        try:
+            data = read()
+            return self._measured(row, decode(data, self.settings.max_pixels), data)
+        except (UnreadableImage, DamagedFile) as error:
+            return Outcome(row | {"detail": str(error)})
+        except BioscanError:
+            raise
+        except Exception as error:  # one image that a library stumbles over must not end the batch
+            first = (str(error).splitlines() or [""])[0]
+            return Outcome(row | {"detail": f"{type(error).__name__}: {first}"})
+
+    def _measured(self, row: Row, pixels: RGB, data: bytes) -> Outcome:
+        height, width = pixels.shape[:2]
+        detection = self._detector.detect(pixels)
+        sizes: Row = {
+            "width_original": width,
+            "height_original": height,
+            "confidence": round(detection.confidence, 6),
+            "specimens": detection.specimens,
+            "status": detection.status,
+        }
+        box = None if detection.box is None else whole_pixels(detection.box, width, height)
+        if box is None or box[2] <= box[0] or box[3] <= box[1]:
+            return Outcome(row | sizes | {"status": "empty", "specimens": 0}, {}, detection)
+        files = {}
+        if self.packages:
+            cut = crop(pixels, box, self.settings)
+            files = {package: self._file(package, pixels, cut, data) for package in self.packages}
+        return Outcome(row | sizes | self._of_box(box, pixels, detection), files, detection)
+
+    def _of_box(self, box: Box, pixels: RGB, detection: Detection) -> Row:
+        height, width = pixels.shape[:2]
+        grey = quality.grey_of(inside(pixels, box, self.settings))
+        return {
+            **dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)),
+            "area_fraction": area_fraction(box, width, height),
+            "scale_factor": scale_factor(box),
+            "image_measurement_value": None if detection.mask is None else measurement_at_1024(detection.mask),
+            "blur": quality.blur(grey),
+            "exposure": quality.exposure(grey),
+            "dhash": quality.perceptual_hash(surroundings(pixels, box, self.settings)),
+        }
+
+    def _file(self, package: str, pixels: RGB, cut: RGB, data: bytes) -> bytes:
+        match package:
+            case "original_full":
+                return data
+            case "original_256":
+                image = resize_short(pixels, self.settings.short_side)
+            case "cropped":
+                image = cut
+            case _:
+                image = resize_short(cut, self.settings.short_side)
+        return encode_jpeg(image, self.settings)

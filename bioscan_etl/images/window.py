@@ -1,0 +1,71 @@
+"""The square window around a box that the second network looks at, and the way back from it.
+
+Belongs here: geometry shared by the trained detector and its training (`detector/refine.py`), which must see
+the same pixels. Does not belong here: the networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from bioscan_etl.images.decode import RGB
+from bioscan_etl.images.measure import FloatBox
+from bioscan_etl.images.resize import resized
+
+INPUT_SIDE = 128
+"""Side of the second network's picture, in px."""
+
+ROOM = 1.6
+"""Side of the window over the box's longer side."""
+
+_SMALLEST = 24.0  # px of the image; a speck is not magnified beyond what its pixels show
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A square in whole pixels of the image; it may reach beyond the image's edge.
+
+    Attributes:
+        left: of the first column.
+        top: of the first row.
+        side: in pixels.
+    """
+
+    left: int
+    top: int
+    side: int
+
+    def pixels(self, image: RGB) -> RGB:
+        """The window as (128, 128, 3); black beyond the edge, so that the edge is seen."""
+        height, width = image.shape[:2]
+        x0, y0 = max(self.left, 0), max(self.top, 0)
+        x1, y1 = min(self.left + self.side, width), min(self.top + self.side, height)
+        part = image[y0:y1, x0:x1]
+        if part.shape[0] != self.side or part.shape[1] != self.side:
+            beyond = (y0 - self.top, self.top + self.side - y1, x0 - self.left, self.left + self.side - x1)
+            part = np.asarray(cv2.copyMakeBorder(part, *beyond, cv2.BORDER_CONSTANT, value=(0, 0, 0)), np.uint8)
+        return resized(part, (INPUT_SIDE, INPUT_SIDE), last=cv2.INTER_LINEAR)
+
+    def to_image(self, box: FloatBox) -> FloatBox:
+        """A box given in shares of the window's side, in pixels of the image."""
+        x0, y0, x1, y1 = box
+        side = self.side
+        return self.left + x0 * side, self.top + y0 * side, self.left + x1 * side, self.top + y1 * side
+
+    def from_image(self, box: FloatBox) -> FloatBox:
+        """The inverse of `to_image`."""
+        x0, y0, x1, y1 = box
+        side = self.side
+        return (x0 - self.left) / side, (y0 - self.top) / side, (x1 - self.left) / side, (y1 - self.top) / side
+
+
+def window_around(box: FloatBox, width: int, height: int) -> Window:
+    """The window around a box of an image of `width` x `height` px; at least one pixel of both is inside."""
+    x0, y0, x1, y1 = box
+    longer = max(x1 - x0, y1 - y0, _SMALLEST / ROOM)
+    side = 2 * max(1, min(round(ROOM * longer / 2), max(width, height)))  # even, so that it halves fast
+    left, top = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
+    return Window(min(max(left, 1 - side), width - 1), min(max(top, 1 - side), height - 1), side)

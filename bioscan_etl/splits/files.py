@@ -1,0 +1,150 @@
+"""Partitions of a table in a file, for users who have no lake.
+
+Belongs here: reading a table and an earlier assignment, writing partitions, moves and memory. Does not belong here:
+what a protocol does with them (`partition`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from bioscan_etl.errors import InvariantError, SettingsError, SourceError
+from bioscan_etl.schema import PARTITION_MOVES
+from bioscan_etl.settings import SplitSettings
+from bioscan_etl.splits import bioscan_5m
+from bioscan_etl.splits.partition import PROTOCOLS
+from bioscan_etl.splits.stable import assign_stable, remember
+from bioscan_etl.storage import atomic_file
+
+_ENDINGS = (".csv", ".parquet")
+_PARQUET_MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True, slots=True)
+class SplitTable:
+    """What was read and assigned.
+
+    Attributes:
+        table: columns processid, genus, species, dna_barcode (and dna_bin, where BINs are kept together), text, in
+            the order of the file.
+        partitions: processid, split, in the same order.
+        moves: table `schema.PARTITION_MOVES`; no rows without an earlier assignment.
+    """
+
+    table: pl.DataFrame
+    partitions: pl.DataFrame
+    moves: pl.DataFrame
+
+
+def split_table(
+    source: Path,
+    output: Path,
+    settings: SplitSettings,
+    *,
+    earlier: Path | None = None,
+    moves: Path | None = None,
+    memory: Path | None = None,
+) -> SplitTable:
+    """Assign the partitions of a table in a file, as for a first release or onward from an earlier assignment.
+
+    Tables are CSV (with a header, comma-separated, empty is missing; `.gz` is read too) or Parquet; all columns are
+    taken as text, further ones are ignored. What is written is `.csv` or `.parquet`, and appears whole or not at all.
+
+    Args:
+        source: columns processid, genus, species, dna_barcode, and dna_bin where BINs are kept together.
+        output: file to write: processid, split, in the order of the rows of `source`.
+        settings: the protocol and, of "stable", its seed and whether BINs are kept together.
+        earlier: for "stable": what an earlier call wrote as `memory`, a release's partition_memory.parquet or its
+            metadata: processid, split and the columns of `source`, with the labels of that time.
+        moves: file to write, for "stable": specimens whose partition changed, and why (`schema.PARTITION_MOVES`).
+        memory: file to write, for "stable": `earlier` of the next call (`schema.PARTITION_MEMORY`).
+
+    Raises:
+        SourceError: a table is absent, cannot be read, lacks a column, or is no earlier assignment.
+        SettingsError: an output is neither `.csv` nor `.parquet`, two of them are one file, or the protocol keeps
+            no memory.
+    """
+    wanted = [path for path in (output, moves, memory) if path is not None]
+    _check_outputs(wanted)
+    if settings.protocol != "stable" and any(path is not None for path in (earlier, moves, memory)):
+        raise SettingsError(
+            f"protocol {settings.protocol} assigns anew each time: earlier, moves and memory need protocol stable"
+        )
+    columns = (*bioscan_5m.COLUMNS, *(("dna_bin",) if settings.keep_bins_together else ()))
+    table = _read(source, columns)
+    before = None if earlier is None else _scan(earlier, (*columns, "split"))
+    if settings.protocol == "stable":
+        if (twice := table["processid"].is_duplicated()).any():
+            raise SourceError(
+                f"{source} has more than one row of {table['processid'].filter(twice).sort()[0]}; keep one"
+            )
+        with _one_line(earlier or source):
+            result = SplitTable(table, *assign_stable(table, before, settings))
+            remembered = remember(table, result.partitions, before) if memory is not None else None
+    else:
+        result = SplitTable(table, PROTOCOLS[settings.protocol](table), PARTITION_MOVES.empty())
+        remembered = None
+    for path, frame in ((output, result.partitions), (moves, result.moves), (memory, remembered)):
+        if path is not None and frame is not None:
+            _write(frame, path)
+    return result
+
+
+def _check_outputs(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if path.suffix not in _ENDINGS:
+            raise SettingsError(f"{path} ends in neither .csv nor .parquet; name the output accordingly")
+    if len({path.absolute() for path in paths}) < len(paths):
+        raise SettingsError(f"{paths[0]} is to be written twice; give partitions, moves and memory a file each")
+
+
+def _write(frame: pl.DataFrame, path: Path) -> None:
+    with atomic_file(path) as stream:
+        if path.suffix == ".parquet":
+            frame.write_parquet(stream)
+        else:
+            frame.write_csv(stream)
+
+
+@contextmanager
+def _one_line(source: Path) -> Iterator[None]:
+    """Turn what goes wrong with a file into one line that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(f"{source} cannot be read: {error.strerror or error}; check the path") from None
+    except InvariantError as error:
+        raise SourceError(f"{source}: {error}") from None
+    except (pl.exceptions.PolarsError, UnicodeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise SourceError(f"{source} cannot be read as CSV or Parquet: {reason}; check the file") from None
+
+
+def _read(source: Path, columns: Sequence[str]) -> pl.DataFrame:
+    """Columns of a CSV or Parquet file as text, in file order."""
+    with _one_line(source):
+        return _scan(source, columns).collect(engine="streaming")
+
+
+def _scan(source: Path, columns: Sequence[str]) -> pl.LazyFrame:
+    with _one_line(source):
+        with source.open("rb") as stream:
+            is_parquet = stream.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
+        # No sniffing of types: a genus such as "1e5" or "true" is a text.
+        scan = (
+            pl.scan_parquet(source, glob=False) if is_parquet else pl.scan_csv(source, infer_schema=False, glob=False)
+        )
+        missing = [name for name in columns if name not in scan.collect_schema()]
+        if missing:
+            raise SourceError(f"{source} has no column {', '.join(missing)}; a table needs {', '.join(columns)}")
+        return scan.select(_text(name) for name in columns)
+
+
+def _text(name: str) -> pl.Expr:
+    text = pl.col(name).cast(pl.String)
+    return pl.when(text != "").then(text).alias(name)

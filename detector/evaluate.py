@@ -1,0 +1,224 @@
+"""Measure a detector on annotated images with COCO's own code.
+
+    python detector/evaluate.py IMAGES ANNOTATIONS.coco.json [--detector trained] [--part validation]
+        [--output RESULT.json]
+
+Needs pycocotools. The detector is what the setting `images.detector` takes: `trained`, `segmentation`, a model
+`.onnx` or `.pt`, or the folder of a trained detector. Measured is what it reports, so an occupied dish that it
+calls empty has no box.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from dataset import PARTS, Annotated, read_annotations, read_pixels
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from bioscan_etl.images.detect import Detection, Detector, load_detector
+from bioscan_etl.images.measure import area_fraction, measurement_at_1024, scale_factor, whole_pixels
+from bioscan_etl.settings import ImageSettings
+
+SIZES = {"all": (0.0, 1.0), "small": (0.0, 0.01), "medium": (0.01, 0.05), "large": (0.05, 1.0)}
+"""Box area as a share of the image: all boxes, and three groups of them."""
+
+
+@dataclass
+class Result:
+    """What `measure` finds.
+
+    Attributes:
+        detector: its name.
+        part: that was measured.
+        occupied: number of images with a specimen.
+        empty: number of images without one.
+        coco: by group of `SIZES`, the number of specimens, AP at IoU 0.50, 0.75 and 0.50:0.95, AR at 0.50:0.95.
+        empty_as_empty: share of empty dishes reported empty.
+        occupied_as_empty: share of occupied ones reported empty.
+        statuses: number of images by status, of occupied and of empty dishes.
+        mask_iou: median IoU of mask and outline, over occupied images with a mask.
+        errors: median and 90th percentile of the relative error of area fraction, scale factor and organism
+            pixels, over boxes that overlap the specimen's by half at least.
+        cpu_ms: CPU time per image, in ms.
+    """
+
+    detector: str
+    part: str
+    occupied: int = 0
+    empty: int = 0
+    coco: dict[str, dict[str, float]] = field(default_factory=dict)
+    empty_as_empty: float = 0.0
+    occupied_as_empty: float = 0.0
+    statuses: dict[str, dict[str, int]] = field(default_factory=dict)
+    mask_iou: float | None = None
+    errors: dict[str, list[float]] = field(default_factory=dict)
+    cpu_ms: float = 0.0
+
+
+def measure(images: Path, annotated: list[Annotated], detector: Detector, part: str) -> Result:
+    """Run a detector over annotated images and compare."""
+    result = Result(detector.name, part)
+    statuses: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    detections: list[Detection] = []
+    mask_ious: list[float] = []
+    errors: dict[str, list[float]] = {"area_fraction": [], "scale_factor": [], "image_measurement_value": []}
+    seconds = 0.0
+    for image in annotated:
+        pixels = read_pixels(images, image)
+        start = time.process_time()
+        detection = detector.detect(pixels)
+        seconds += time.process_time() - start
+        detections.append(detection)
+        statuses[image.box is not None][detection.status] += 1
+        if image.box is None or detection.box is None:
+            continue
+        if detection.mask is not None:
+            mask_ious.append(_mask_iou(detection.mask, image))
+        _add_errors(errors, image, detection)
+    full, bare = statuses[True], statuses[False]
+    result.occupied, result.empty = full.total(), bare.total()
+    result.empty_as_empty = bare["empty"] / max(bare.total(), 1)
+    result.occupied_as_empty = full["empty"] / max(full.total(), 1)
+    result.statuses = {"occupied": dict(sorted(full.items())), "empty": dict(sorted(bare.items()))}
+    result.mask_iou = float(np.median(mask_ious)) if mask_ious else None
+    result.errors = {
+        name: [round(float(np.quantile(values, share)), 4) for share in (0.5, 0.9)]
+        for name, values in errors.items()
+        if values
+    }
+    result.cpu_ms = 1000 * seconds / max(len(annotated), 1)
+    result.coco = coco_figures(annotated, detections)
+    return result
+
+
+def coco_figures(annotated: list[Annotated], detections: list[Detection]) -> dict[str, dict[str, float]]:
+    """COCO's precision and recall, by size of the specimen's box."""
+    truth: dict[str, Any] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "specimen"}]}
+    found = []
+    pixels = 1
+    for number, (image, detection) in enumerate(zip(annotated, detections, strict=True), 1):
+        width, height = image.size
+        pixels = max(pixels, width * height)
+        truth["images"].append({"id": number, "width": width, "height": height})
+        if image.box is not None:
+            x0, y0, x1, y1 = image.box
+            area = (x1 - x0) * (y1 - y0)
+            entry = {"id": number, "image_id": number, "category_id": 1, "iscrowd": 0, "area": area}
+            truth["annotations"].append({**entry, "bbox": [x0, y0, x1 - x0, y1 - y0]})
+        if detection.box is not None:
+            x0, y0, x1, y1 = detection.box
+            box = [x0, y0, x1 - x0, y1 - y0]
+            found.append({"image_id": number, "category_id": 1, "bbox": box, "score": detection.confidence})
+    if not found or not truth["annotations"]:
+        return {}
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
+        coco = COCO()
+        coco.dataset = truth
+        coco.createIndex()
+        evaluation = COCOeval(coco, coco.loadRes(found), "bbox")
+        evaluation.params.areaRng = [[low * pixels, high * pixels] for low, high in SIZES.values()]
+        evaluation.params.areaRngLbl = list(SIZES)
+        evaluation.evaluate()
+        evaluation.accumulate()
+    # Axes: IoU 0.50 to 0.95 in steps of 0.05, recall, class, group, detections per image (1, 10, 100).
+    precision, recall = evaluation.eval["precision"][:, :, 0, :, 2], evaluation.eval["recall"][:, 0, :, 2]
+    figures = {}
+    for place, (name, (low, high)) in enumerate(SIZES.items()):
+        areas = np.array([entry["area"] / pixels for entry in truth["annotations"]])
+        count = int(((areas >= low) & (areas <= high)).sum())
+        if count:
+            figures[name] = {
+                "specimens": count,
+                "AP50": float(precision[0, :, place].mean()),
+                "AP75": float(precision[5, :, place].mean()),
+                "AP": float(precision[:, :, place].mean()),
+                "AR": float(recall[:, place].mean()),
+            }
+    return figures
+
+
+def _mask_iou(mask: Any, image: Annotated) -> float:
+    drawn = cv2.resize(np.asarray(mask > 0, np.uint8), image.size, interpolation=cv2.INTER_NEAREST)
+    wanted = image.mask()
+    union = np.count_nonzero(drawn | wanted)
+    return float(np.count_nonzero(drawn & wanted) / max(union, 1))
+
+
+def _add_errors(errors: dict[str, list[float]], image: Annotated, detection: Detection) -> None:
+    assert image.box is not None
+    assert detection.box is not None
+    width, height = image.size
+    wanted, got = whole_pixels(image.box, width, height), whole_pixels(detection.box, width, height)
+    if box_iou(image.box, detection.box) < 0.5:
+        return
+    errors["area_fraction"].append(_relative(area_fraction(got, width, height), area_fraction(wanted, width, height)))
+    errors["scale_factor"].append(_relative(scale_factor(got), scale_factor(wanted)))
+    if detection.mask is not None:
+        counted, true = measurement_at_1024(detection.mask), measurement_at_1024(image.mask())
+        errors["image_measurement_value"].append(_relative(counted, true))
+
+
+def _relative(got: float, wanted: float) -> float:
+    return abs(got - wanted) / max(wanted, 1e-4)
+
+
+def box_iou(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """Intersection over union of two boxes."""
+    width = max(0.0, min(one[2], other[2]) - max(one[0], other[0]))
+    height = max(0.0, min(one[3], other[3]) - max(one[1], other[1]))
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return width * height / max(areas - width * height, 1e-9)
+
+
+def show(result: Result) -> str:
+    """A result as lines of text."""
+    lines = [f"detector          {result.detector}"]
+    lines.append(f"images            {result.occupied} occupied, {result.empty} empty ({result.part})")
+    for name, figures in result.coco.items():
+        text = "  ".join(f"{key} {value:.3f}" for key, value in figures.items() if key != "specimens")
+        lines.append(f"{name:8}{figures['specimens']:5}     {text}")
+    lines.append(f"empty as empty    {result.empty_as_empty:.3f}")
+    lines.append(f"occupied as empty {result.occupied_as_empty:.3f}")
+    for name, counts in result.statuses.items():
+        lines.append(f"statuses {name:9} {counts}")
+    if result.mask_iou is not None:
+        lines.append(f"mask IoU          {result.mask_iou:.3f} (median)")
+    for name, (median, ninth) in result.errors.items():
+        lines.append(f"error of {name}: {median:.1%} median, {ninth:.1%} at the 90th percentile")
+    lines.append(f"CPU per image     {result.cpu_ms:.1f} ms")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("images", type=Path)
+    parser.add_argument("annotations", type=Path)
+    parser.add_argument("--detector", default="trained")
+    parser.add_argument("--part", choices=(*PARTS, "all"), default="validation")
+    parser.add_argument("--output", type=Path, help="write the figures as JSON, too")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    annotated = read_annotations(arguments.annotations, None if arguments.part == "all" else arguments.part)
+    if not annotated:
+        raise SystemExit(f"{arguments.annotations} has no image in the part {arguments.part}")
+    detector = load_detector(ImageSettings(detector=arguments.detector))
+    result = measure(arguments.images, annotated, detector, arguments.part)
+    print(show(result))
+    if arguments.output is not None:
+        arguments.output.write_text(json.dumps(asdict(result), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The second network of the detector: what is in the window around a box.
+
+Belongs here: the architecture and what its answer means. Does not belong here: its training (`refine.py`).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bioscan_etl.images.window import INPUT_SIDE
+
+GRID = INPUT_SIDE // 2
+"""Cells per side of the mask, and positions an edge of the box can take."""
+
+
+def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _conv(channels, channels)
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.second(self.first(x)))
+
+
+class Refiner(nn.Module):
+    """A small encoder and decoder with three answers.
+
+    The input is (n, 3, 128, 128), RGB from 0 to 1. The answers are raw:
+
+    - mask (n, 1, 64, 64): logit that the cell shows the specimen;
+    - edges (n, 4, 64): for x0, y0, x1, y1 the logit of each position; position i is i / 64 of the side for x0
+      and y0, (i + 1) / 64 for x1 and y1. One set of weights serves all four: the picture is turned for it;
+    - scores (n, 2): logits that there is a specimen, and of the box's IoU with it.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128), top: int = 24) -> None:
+        super().__init__()
+        one, two, three, four = widths
+        self.stem = nn.Sequential(_conv(3, one, 3, 2), _conv(one, one))
+        self.down1 = nn.Sequential(_conv(one, two, 3, 2), _Residual(two))
+        self.down2 = nn.Sequential(_conv(two, three, 3, 2), _Residual(three), _Residual(three))
+        self.down3 = nn.Sequential(_conv(three, four, 3, 2), _Residual(four), _Residual(four))
+        self.context = nn.Sequential(nn.Linear(2 * four, four), nn.ReLU(inplace=True))
+        self.side2, self.up2 = _conv(four, three, 1), _conv(three, three)
+        self.side1, self.skip1, self.up1 = _conv(three, two, 1), _conv(two, two, 1), _conv(two, two)
+        self.side0, self.skip0, self.up0 = _conv(two, top, 1), _conv(one, top, 1), _conv(top, top)
+        self.mask = nn.Conv2d(top, 1, 1)
+        self.edge = nn.Sequential(
+            nn.Conv1d(2 * top + 2, 32, 5, padding=2), nn.ReLU(inplace=True), nn.Conv1d(32, 1, 5, padding=2)
+        )
+        self.scores = nn.Sequential(
+            nn.Linear(four + 2 * three, 64), nn.ReLU(inplace=True), nn.Dropout(0.2), nn.Linear(64, 2)
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mask, edges and scores."""
+        zero = self.stem(x)
+        one = self.down1(zero)
+        two = self.down2(one)
+        three = self.down3(two)
+        context = self.context(torch.cat([three.mean((2, 3)), three.amax((2, 3))], 1))
+        deep = self.up2(two + _twice(self.side2(three + context[:, :, None, None])))
+        middle = self.up1(self.skip1(one) + _twice(self.side1(deep)))
+        fine = self.up0(self.skip0(zero) + _twice(self.side0(middle)))
+        mask = self.mask(fine)
+        scores = self.scores(torch.cat([context, deep.mean((2, 3)), deep.amax((2, 3))], 1))
+        return mask, self._edges(torch.cat([fine, mask.sigmoid()], 1)), scores
+
+    def _edges(self, x: Tensor) -> Tensor:
+        columns = torch.cat([x.amax(2), x.mean(2)], 1)
+        rows = torch.cat([x.amax(3), x.mean(3)], 1)
+        answers = [
+            self.edge(columns),
+            self.edge(rows),
+            self.edge(columns.flip(2)).flip(2),
+            self.edge(rows.flip(2)).flip(2),
+        ]
+        return torch.cat(answers, 1)
+
+
+def _twice(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+class Answers(nn.Module):
+    """The network as it is exported: probabilities and a box, instead of logits.
+
+    Gives mask (n, 64, 64), box (n, 4) in shares of the window's side, spread (n, 4) of each edge's position
+    in the same unit, and scores (n, 2).
+    """
+
+    def __init__(self, refiner: Refiner) -> None:
+        super().__init__()
+        self.refiner = refiner
+        self.register_buffer("positions", positions())
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Mask, box, spread and scores."""
+        mask, edges, scores = self.refiner(x)
+        chances = edges.softmax(2)
+        box = (chances * self.positions).sum(2)
+        spread = (chances * (self.positions - box[:, :, None]) ** 2).sum(2).sqrt()
+        return mask.sigmoid()[:, 0], box, spread, scores.sigmoid()
+
+
+def positions() -> Tensor:
+    """Where the positions of the four edges lie, in shares of the side; (1, 4, 64)."""
+    cells = torch.arange(GRID, dtype=torch.float32)
+    return torch.stack([cells, cells, cells + 1, cells + 1])[None] / GRID

@@ -1,0 +1,149 @@
+"""Train the first network, which points at the specimen: a narrow YOLO11 by Ultralytics, from nothing.
+
+    python detector/train.py IMAGES ANNOTATIONS.coco.json OUTPUT [--epochs 36] [--from WEIGHTS.pt]
+
+Needs the extra `train`. The same command resumes a run that was interrupted (at its last whole epoch) and does
+nothing where one is complete. Runs on CUDA where there is a device, else on the CPU.
+The weights are those of the moving average at the end, `OUTPUT/coarse/weights/last.pt`: no epoch is picked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from compose import Material, box_of, load_material, look, relit, seen
+from dataset import write_dataset
+from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.utils import LOGGER
+
+MODEL = Path(__file__).with_name("coarse.yaml")
+SIZE = 256, 192
+SCENE_WIDTH = 512
+SCENES_PER_EPOCH = 2048
+SMALLEST = 2.0  # px of the reduced picture, below which a specimen cannot be learnt
+
+
+class Scenes(torch.utils.data.Dataset[dict[str, Any]]):
+    """Scenes in the form that Ultralytics' data loader hands to its trainer."""
+
+    rect = False
+
+    def __init__(self, material: Material, seed: int) -> None:
+        self._material = material
+        self._seed = seed
+        self._taken = 0
+        # What Ultralytics asks a data set for, beside its items.
+        self.im_files = [f"scene {number}" for number in range(SCENES_PER_EPOCH)]
+        self.labels = [{"cls": np.zeros((1, 1), np.float32), "bboxes": np.zeros((1, 4), np.float32)}]
+
+    def __len__(self) -> int:
+        return SCENES_PER_EPOCH
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        # The loader's worker has torch's seed of the epoch; a scene depends on it and on the index only.
+        self._taken += 1
+        rng = np.random.default_rng([self._seed, index, torch.initial_seed() % 2**32, self._taken])
+        scene = self._material.scene(rng)
+        matrix = look(rng, self._material.size, SIZE)
+        pixels = cv2.warpAffine(scene.pixels, matrix, SIZE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        boxes = [box_of(seen(found.outline, matrix), SIZE) for found in scene.objects]
+        kept = np.array([box for box in boxes if box is not None and (box[2:] - box[:2]).min() >= SMALLEST])
+        kept = kept.reshape(-1, 4) / (*SIZE, *SIZE)
+        centred = np.hstack([(kept[:, :2] + kept[:, 2:]) / 2, kept[:, 2:] - kept[:, :2]]).astype(np.float32)
+        return {
+            "img": torch.from_numpy(np.ascontiguousarray(relit(rng, pixels).transpose(2, 0, 1))),
+            "cls": torch.zeros(len(kept), 1),
+            "bboxes": torch.from_numpy(centred),
+            "batch_idx": torch.zeros(len(kept)),
+            "im_file": self.im_files[index],
+            "ori_shape": (SIZE[1], SIZE[0]),
+            "resized_shape": (SIZE[1], SIZE[0]),
+        }
+
+    @staticmethod
+    def collate_fn(batch: list[dict[str, Any]]) -> dict[str, Any]:
+        """Join items as Ultralytics' own data set does."""
+        for number, item in enumerate(batch):
+            item["batch_idx"] += number
+        joined: dict[str, Any] = {key: [item[key] for item in batch] for key in batch[0]}
+        joined["img"] = torch.stack(joined["img"])
+        for key in ("cls", "bboxes", "batch_idx"):
+            joined[key] = torch.cat(joined[key])
+        return joined
+
+
+class Trainer(DetectionTrainer):
+    """Ultralytics' trainer, fed with composed scenes."""
+
+    material: Material
+
+    def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
+        """Scenes to train on; for validation the files of the data set."""
+        if mode == "train":
+            return Scenes(self.material, self.args.seed)
+        return super().build_dataset(img_path, mode, batch)
+
+    def plot_training_labels(self) -> None:
+        """Nothing: labels are made as they are needed."""
+
+
+def main() -> None:
+    """Train, or go on with it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("images", type=Path)
+    parser.add_argument("annotations", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--epochs", type=int, default=36)
+    parser.add_argument("--from", dest="start", type=Path, help="weights to start from (fine-tuning)")
+    parser.add_argument("--rate", type=float, default=0.002, help="learning rate at the start")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    run = arguments.output / "coarse"
+    last = run / "weights" / "last.pt"
+    if last.exists() and torch.load(last, weights_only=False)["epoch"] == -1:
+        print(f"{last} is complete")
+        return
+    data = write_dataset(arguments.images, arguments.annotations, arguments.output / "dataset")
+    settings: dict[str, Any] = {
+        "model": str(arguments.start or MODEL),
+        "data": str(data),
+        "project": str(arguments.output.resolve()),
+        "name": "coarse",
+        "exist_ok": True,
+        "epochs": arguments.epochs,
+        "imgsz": max(SIZE),
+        "batch": 16,
+        "nbs": 16,
+        "optimizer": "AdamW",
+        "lr0": arguments.rate,
+        "lrf": 0.01,
+        "cos_lr": True,
+        "weight_decay": 0.01,
+        "warmup_epochs": 1.0,
+        "warmup_bias_lr": 0.0,  # the default suits SGD
+        "seed": arguments.seed,
+        "device": "0" if torch.cuda.is_available() else "cpu",
+        "workers": 1,
+        "val": False,
+        "plots": False,
+        "amp": False,
+        "pretrained": arguments.start is not None,
+    }
+    if last.exists():
+        settings["resume"] = str(last)
+    trainer = Trainer(overrides=settings)
+    trainer.material = load_material(arguments.images, arguments.annotations, SCENE_WIDTH)
+    LOGGER.info(f"{len(trainer.material.photos)} photographs, {len(trainer.material.dishes)} dishes")
+    trainer.train()
+    print(f"{last} {zlib.crc32(last.read_bytes()):08x}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Composed training scenes."""
+
+import numpy as np
+import pytest
+from detector_corpus import annotated_corpus
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import compose  # isort: skip - from detector/, which detector_corpus puts on the path
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> compose.Material:
+    images, annotations = annotated_corpus(tmp_path_factory.mktemp("corpus"))
+    return compose.load_material(images, annotations, 512, part=None)
+
+
+def test_material_is_what_the_images_hold(material: compose.Material) -> None:
+    assert (len(material.photos), len(material.empty), len(material.cut_outs)) == (12, 4, 8)
+    assert len(material.dishes) >= 4
+    assert all(dish.shape == (384, 512, 3) for dish in material.dishes)
+    # An emptied dish no longer shows the insect's dark brown.
+    assert all(np.all(dish < 100, axis=2).mean() < 0.001 for dish in material.dishes)
+
+
+def test_a_scene_is_its_seed(material: compose.Material) -> None:
+    for seed in range(20):
+        one, other = (material.scene(np.random.default_rng(seed)) for _ in range(2))
+        assert np.array_equal(one.pixels, other.pixels)
+        assert [list(found.outline.ravel()) for found in one.objects] == [
+            list(found.outline.ravel()) for found in other.objects
+        ]
+
+
+def test_boxes_are_those_of_the_masks(material: compose.Material) -> None:
+    checked = 0
+    for seed in range(150):
+        scene = (material.composed if seed % 3 else material.drawn)(np.random.default_rng(seed))
+        for found in scene.objects:
+            box = compose.box_of(found.outline, material.size)
+            if box is None or len(scene.objects) > 1:
+                continue
+            ys, xs = np.nonzero(found.mask)
+            seen = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
+            cut_off = (seen[:2] == 0).any() or (seen[2:] == material.size).any()
+            assert np.abs(box - seen).max() <= (6 if cut_off else 3), seed
+            assert (box[:2] >= 0).all()
+            assert (box[2:] <= material.size).all()
+            checked += 1
+    assert checked > 80
+
+
+def test_the_material_stays_as_it_is(material: compose.Material) -> None:
+    before = [dish.copy() for dish in material.dishes]
+    for seed in range(60):
+        scene = material.scene(np.random.default_rng(seed))
+        compose.relit(np.random.default_rng(seed), scene.pixels.copy())
+    assert all(np.array_equal(one, other) for one, other in zip(before, material.dishes, strict=True))
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32))
+def test_a_look_never_reaches_beyond_the_scene(seed: int) -> None:
+    size, target = (512, 384), (256, 192)
+    matrix = compose.look(np.random.default_rng(seed), size, target)
+    turn = matrix[:, :2]
+    corners = np.array([[0, 0], [256, 0], [256, 192], [0, 192]])
+    back = (corners - matrix[:, 2]) @ np.linalg.inv(turn).T
+    assert (back >= -0.01).all()
+    assert (back <= np.array(size) + 0.01).all()
+    there = compose.seen(back.astype(np.float32), matrix)
+    assert np.allclose(there, corners, atol=0.01)
+
+
+def test_mostly_hidden_outlines_have_no_box() -> None:
+    square = np.array([[0, 0], [30, 0], [30, 30], [0, 30]], np.float32)
+    assert compose.box_of(square, (100, 100)) == pytest.approx([0, 0, 30, 30])
+    assert compose.box_of(square - 25, (100, 100)) is None
+    assert compose.box_of(square + np.array([85, 0], np.float32), (100, 100)) == pytest.approx([85, 0, 100, 30])
+
+
+def test_light_keeps_the_picture(material: compose.Material) -> None:
+    pixels = material.photos[1].pixels
+    lit = [compose.relit(np.random.default_rng(seed), pixels.copy()) for seed in range(12)]
+    assert all(one.shape == pixels.shape and one.dtype == np.uint8 for one in lit)
+    correlations = [np.corrcoef(one.ravel(), pixels.ravel())[0, 1] for one in lit]
+    assert min(correlations) > 0.3
+    assert not all(np.array_equal(one, pixels) for one in lit)

@@ -1,0 +1,450 @@
+"""Fine-tuning as a job of a real Dagster instance; a stand-in trains, everything else is what users run."""
+
+import json
+import sys
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+from detector_corpus import annotated_corpus
+from PIL import Image, ImageDraw
+
+pytest.importorskip("pycocotools", reason="the package pycocotools is not installed")
+onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402 - only where it is there
+
+from assets.detector import tuned_detector  # noqa: E402
+from assets.promotion import ValidationConfig, promoted_detector, worse  # noqa: E402
+from bioscan_etl import batches  # noqa: E402
+from bioscan_etl.definitions import build_defs, open_instance, run_batch  # noqa: E402
+from bioscan_etl.images.detect import load_detector  # noqa: E402
+from bioscan_etl.images.trained import FEATURES  # noqa: E402
+from bioscan_etl.lake import Lake  # noqa: E402
+from bioscan_etl.progress import silent  # noqa: E402
+from bioscan_etl.resources import LakeResource  # noqa: E402
+from bioscan_etl.settings import ImageSettings  # noqa: E402
+
+IMAGES = 60
+# Answers as the scripts of detector/ do, as far as they need torch; calibrate.py itself runs unless told otherwise.
+STAND_IN = """\
+#!{python}
+import json, os, shutil, sys
+from pathlib import Path
+
+home, arguments = Path({home!r}), sys.argv[1:]
+if arguments[0] == "-c":
+    print("[]")
+    sys.exit()
+script = Path(arguments[0]).name
+with (home / "calls.txt").open("a") as calls:
+    calls.write(json.dumps([script, *arguments[1:]]) + "\\n")
+if script == "train.py":
+    last = Path(arguments[3]) / "coarse" / "weights" / "last.pt"
+    last.parent.mkdir(parents=True, exist_ok=True)
+    print("complete" if last.exists() else "epoch 36/36")
+    last.write_text("coarse weights")
+if script == "refine.py":
+    if (home / "power cut").exists():
+        (home / "power cut").unlink()
+        sys.exit("the power went")
+    (Path(arguments[3]) / "refiner.pt").write_text("refiner weights")
+if script == "export.py":
+    Path(arguments[2]).mkdir(exist_ok=True)
+    for name in ("coarse.onnx", "refiner.onnx"):
+        shutil.copy(home / name, arguments[2])
+if script == "calibrate.py":
+    if (home / "calibration.json").exists():
+        shutil.copy(home / "calibration.json", arguments[3])
+    else:
+        os.execv({python!r}, [{python!r}, *arguments])
+"""
+
+
+def dark_pixels() -> list:
+    """Nodes that give `dark`, 1 where an insect is drawn, and `x0`, `y0`, `x1`, `y1` of all that is dark, int64."""
+    make = helper.make_node
+    nodes = [
+        make("ReduceMean", ["images"], ["grey"], axes=[1]),
+        make("Less", ["grey", "bright"], ["darker"]),
+        make("Greater", ["grey", "black"], ["lighter"]),
+        make("And", ["darker", "lighter"], ["within"]),
+        make("Cast", ["within"], ["raw"], to=TensorProto.FLOAT),
+        # Where the window leaves the picture, a line of one pixel is half as bright: taken away, given back below.
+        make("Sub", ["one", "raw"], ["not"]),
+        make("MaxPool", ["not"], ["grown"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        make("Sub", ["one", "grown"], ["core"]),
+        make("MaxPool", ["core"], ["dark"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+    ]
+    for axis, name in ((2, "x"), (3, "y")):
+        nodes += [
+            make("ReduceMax", ["dark"], [f"any_{name}"], axes=[axis], keepdims=0),
+            make("ArgMax", [f"any_{name}"], [f"{name}0_whole"], axis=2, keepdims=0),
+            make("ArgMax", [f"any_{name}"], [f"{name}1_whole"], axis=2, keepdims=0, select_last_index=1),
+            make("Cast", [f"{name}0_whole"], [f"{name}0"], to=TensorProto.FLOAT),
+            make("Cast", [f"{name}1_whole"], [f"{name}1_inner"], to=TensorProto.FLOAT),
+            make("Add", [f"{name}1_inner", "one"], [f"{name}1"]),
+        ]
+    return nodes
+
+
+def save(path: Path, nodes: list, side: tuple[int, int], answers: dict, constants: dict) -> None:
+    image = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, *side])
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in answers.items()]
+    values = {"bright": 0.5, "black": 0.06, "one": 1.0, "half": 0.5} | constants
+    known = [
+        numpy_helper.from_array(np.array(value, np.int64 if name == "last" else np.float32), name)
+        for name, value in values.items()
+    ]
+    graph = helper.make_graph(nodes, "dark", [image], outputs, known)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+
+
+def detector_folder(folder: Path, *, sees: float = 0.9, moved: float = 0.0) -> Path:
+    """A detector of drawn insects: how sure it is of one, and by how much of the window it is beside it."""
+    folder.mkdir(parents=True)
+    make = helper.make_node
+    nodes = dark_pixels()
+    for name in ("x", "y"):
+        nodes += [
+            make("Add", [f"{name}0", f"{name}1"], [f"{name}_sum"]),
+            make("Mul", [f"{name}_sum", "half"], [f"{name}_middle"]),
+            make("Sub", [f"{name}1", f"{name}0"], [f"{name}_size"]),
+        ]
+    nodes += [
+        make("ReduceMax", ["dark"], ["some"], axes=[2, 3], keepdims=0),
+        make("Mul", ["some", "sees"], ["score"]),
+        make("Concat", ["x_middle", "y_middle", "x_size", "y_size", "score"], ["flat"], axis=1),
+        make("Unsqueeze", ["flat", "last"], ["output0"]),
+    ]
+    save(folder / "coarse.onnx", nodes, (192, 256), {"output0": [1, 5, 1]}, {"sees": sees, "last": [2]})
+    nodes = [
+        *dark_pixels(),
+        make("AveragePool", ["dark"], ["halved"], kernel_shape=[2, 2], strides=[2, 2]),
+        make("ReduceMax", ["halved"], ["mask"], axes=[1], keepdims=0),
+        make("Concat", ["x0", "y0", "x1", "y1"], ["pixels"], axis=1),
+        make("Div", ["pixels", "side"], ["shares"]),
+        make("Add", ["shares", "moved"], ["box"]),
+        make("Mul", ["box", "nothing"], ["spread"]),
+        make("Add", ["nothing", "scores_given"], ["scores"]),
+    ]
+    answers = {"mask": [1, 64, 64], "box": [1, 4], "spread": [1, 4], "scores": [1, 2]}
+    constants = {"side": 128.0, "moved": [[moved, 0, moved, 0]], "nothing": 0.0, "scores_given": [[0.9, 0.9]]}
+    save(folder / "refiner.onnx", nodes, (128, 128), answers, constants)
+    weights = dict.fromkeys(FEATURES, 0.0) | {"coarse": 1.0}
+    rules = {"worth_a_look": 0.03, "against_best": 0.1, "most": 3, "again": 0.7}
+    (folder / "calibration.json").write_text(json.dumps({"weights": weights, "offset": 0.0, **rules}))
+    return folder
+
+
+def stand_in(folder: Path) -> Path:
+    """An executable that trains the detector of its folder."""
+    program = folder / "python"
+    program.write_text(STAND_IN.format(python=sys.executable, home=str(folder)))
+    program.chmod(0o755)
+    return program
+
+
+def calls(program: Path) -> list[list[str]]:
+    return [json.loads(line) for line in (program.parent / "calls.txt").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> tuple[Path, dict]:
+    """Drawn images and their truth: (x0, y0, x1, y1) by process ID, or None."""
+    images, annotations = annotated_corpus(tmp_path_factory.mktemp("corpus"), IMAGES)
+    coco = json.loads(annotations.read_text())
+    for number, path in enumerate(sorted(images.iterdir())):
+        with Image.open(path) as picture:  # empty wells are drawn alike, and a picture counts once
+            marked = picture.copy()
+        ImageDraw.Draw(marked).rectangle((8 * number, 0, 8 * number + 7, 7), fill="white")
+        marked.save(path, quality=90)
+    truth = {image["file_name"].split(".")[0]: None for image in coco["images"]}
+    names = {image["id"]: image["file_name"].split(".")[0] for image in coco["images"]}
+    for entry in coco["annotations"]:
+        x, y, width, height = entry["bbox"]
+        truth[names[entry["image_id"]]] = (x, y, x + width, y + height)
+    return images, truth
+
+
+class House:
+    """A lake with an ingested batch, its settings, and the jobs that run on them."""
+
+    def __init__(self, root: Path, images: Path, current: Path) -> None:
+        self.root = root
+        self.lake = Lake(root / "out")
+        self.settings = root / "settings.toml"
+        self.settings.write_text(f"[images]\ndetector = {json.dumps(str(current))}\n")
+        self.current = current
+        batches.register(self.lake, "plate-1", [], images=[str(images)])
+        self.instance = open_instance(self.lake)
+        run_batch(self.lake, "plate-1", instance=self.instance, progress=silent, settings_file=self.settings)
+
+    def run(self, job: str, **ops) -> dg.ExecuteInProcessResult:
+        resource = LakeResource(output=str(self.lake.root), settings_file=str(self.settings))
+        job_def = build_defs({"lake": resource, "progress": silent}).resolve_job_def(job)
+        config = {"ops": {name: {"config": values} for name, values in ops.items()}}
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        return job_def.execute_in_process(instance=self.instance, run_config=config | quiet, raise_on_error=False)
+
+    def tune(self, reviews: Path, python: Path, *, least: int = 5, **more) -> dg.ExecuteInProcessResult:
+        return self.run(
+            "fine_tune_detector",
+            reviewed_boxes={"reviews": str(reviews), **more.get("reviewed", {})},
+            tuned_detector={"python": str(python), **more.get("tuned", {})},
+            tuned_detector_not_worse={"least": least, **more.get("validation", {})},
+        )
+
+    def promoted(self) -> list[str]:
+        return self.lake.batches("promoted_detector")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory, corpus) -> House:
+    root = tmp_path_factory.mktemp("house")
+    return House(root, corpus[0], detector_folder(root / "good"))
+
+
+@pytest.fixture(scope="module")
+def reviews(house, corpus) -> Path:
+    """The proposed sheet, filled in with the truth."""
+    assert house.run("propose_reviews").success
+    sheet = pl.read_csv(house.lake.get("boxes_to_review").path("boxes_to_review.csv"), infer_schema=False)
+    assert sheet.height == IMAGES
+    edges = [corpus[1][name] for name in sheet["processid"]]
+    columns = {
+        name: [None if box is None else str(box[n]) for box in edges] for n, name in enumerate(("x0", "y0", "x1", "y1"))
+    }
+    filled = sheet.with_columns(
+        verdict=pl.Series(["empty" if box is None else "box" for box in edges]),
+        curator=pl.lit("A. Curator"),
+        date=pl.lit("2026-01-31"),
+        **{name: pl.Series(values, dtype=pl.String) for name, values in columns.items()},
+    )
+    filled.write_csv(house.root / "reviews.csv")
+    return house.root / "reviews.csv"
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    """The one line that the failed step says."""
+    failed = [event for event in result.all_events if event.is_step_failure]
+    assert len(failed) == 1
+    text = failed[0].step_failure_data.user_failure_data.description
+    assert "\n" not in text
+    return text
+
+
+def check(result: dg.ExecuteInProcessResult):
+    return result.get_asset_check_evaluations()[0]
+
+
+@pytest.fixture(scope="module")
+def equal(house, reviews, tmp_path_factory):
+    """A run whose tuned detector is as good as the current one, and its stand-in."""
+    program = stand_in(detector_folder(tmp_path_factory.mktemp("equal") / "models"))
+    (program.parent / "calibration.json").unlink()
+    return house.tune(reviews, program), program
+
+
+def test_an_equal_detector_is_promoted_and_the_settings_take_it(house, equal):
+    result, program = equal
+    assert result.success
+    found = check(result)
+    assert found.passed
+    assert "| AP75 |" in found.metadata["figures"].value
+    assert found.metadata["images"].value["occupied"] >= 5
+    name = load_detector(ImageSettings(detector=str(house.lake.get("tuned_detector").folder / "detector"))).name
+    assert house.promoted() == [name]
+    line = result.asset_materializations_for_node("promoted_detector")[0].metadata["settings"].value
+    folder = json.loads(line.split("detector = ")[1].strip())
+    assert load_detector(ImageSettings(detector=folder)).name == name
+    assert [call[0] for call in calls(program)] == ["train.py", "refine.py", "export.py", "calibrate.py"]
+    assert json.loads((Path(folder) / "calibration.json").read_text())["made_by"] == "detector/calibrate.py"
+    tuned = house.lake.get("tuned_detector")
+    assert set(tuned.files) == {
+        *(f"detector/{name}" for name in ("coarse.onnx", "refiner.onnx", "calibration.json")),
+        "weights/coarse.pt",
+        "weights/refiner.pt",
+    }
+
+
+def test_what_is_learnt_from_is_what_curators_said(house, equal, corpus):
+    import dataset
+
+    assert equal[0].success
+    output = house.lake.get("reviewed_boxes")
+    images = dataset.read_annotations(output.path("annotations.coco.json"))
+    assert {image.file_name.split(".")[0]: image.box for image in images} == {
+        name: None if box is None else pytest.approx(box) for name, box in corpus[1].items()
+    }
+    assert output.counts["outlined"] == output.counts["occupied"] == sum(box is not None for box in corpus[1].values())
+    for image in images:
+        assert (output.folder / "images" / image.file_name).read_bytes() == (corpus[0] / image.file_name).read_bytes()
+        if image.box is not None:
+            # An outline, not the box: the drawn bodies are ellipses with a head.
+            assert 0.4 < image.mask().sum() / np.prod(np.subtract(image.box[2:], image.box[:2])) < 0.9
+
+
+def test_the_same_again_trains_nothing_and_keeps_the_folder(house, reviews, equal):
+    before = calls(equal[1])
+    folder = house.lake.get("promoted_detector", house.promoted()[0]).folder
+    stamp = folder.stat().st_mtime_ns
+    again = house.tune(reviews, equal[1])
+    assert again.success
+    assert calls(equal[1]) == before
+    assert folder.stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize(
+    ("built", "reason"),
+    [({"sees": 0.0}, "AP75 0.000 after"), ({"moved": 0.12}, "AP75"), ({"sees": 0.0}, "occupied dishes reported empty")],
+)
+def test_a_worse_detector_is_blocked_and_nothing_is_promoted(house, reviews, tmp_path, equal, built, reason):
+    kept = house.promoted()
+    assert len(kept) == 1
+    program = stand_in(detector_folder(tmp_path / "models", **built))
+    result = house.tune(reviews, program, tuned={"epochs": 7 + len(reason)})
+    assert not result.success
+    found = check(result)
+    assert not found.passed
+    assert found.blocking
+    assert reason in found.description
+    assert house.promoted() == kept
+    assert not result.asset_materializations_for_node("promoted_detector")
+    # Nor can somebody promote it alone, past the check.
+    resources = {"lake": LakeResource(output=str(house.lake.root), settings_file=str(house.settings))}
+    alone = dg.materialize(
+        [tuned_detector, promoted_detector], selection=[promoted_detector], resources=resources, raise_on_error=False
+    )
+    assert "the tuned detector is worse" in failure(alone)
+    assert house.promoted() == kept
+
+
+def test_a_better_detector_is_promoted(house, reviews, tmp_path, corpus):
+    other = House(tmp_path, corpus[0], detector_folder(tmp_path / "shifted", moved=0.12))
+    program = stand_in(detector_folder(tmp_path / "models"))
+    result = other.tune(reviews, program)
+    assert result.success
+    figures = other.lake.get("detector_evaluation").counts["figures"]
+    assert figures["tuned"]["AP75"] > figures["current"]["AP75"] + 0.3
+    assert len(other.promoted()) == 1
+
+
+def test_a_killed_training_goes_on_where_it_was(house, reviews, tmp_path):
+    program = stand_in(detector_folder(tmp_path / "models"))
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    for name in ("coarse.pt", "refiner.pt"):
+        (weights / name).write_text("earlier weights")
+    (program.parent / "power cut").touch()
+    plan = {"tuned": {"epochs": 3, "windows": 640, "weights": str(weights)}}
+    stopped = house.tune(reviews, program, **plan)
+    assert failure(stopped) == (
+        "refine.py failed with 1: the power went; the log has its last lines, run again to go on with it"
+    )
+    left = next((house.lake.root / "lake" / "tuned_detector" / "corpus").glob(".writing-*"))
+    assert (left / "training" / "coarse" / "weights" / "last.pt").read_text() == "coarse weights"
+    assert house.tune(reviews, program, **plan).success
+    made = calls(program)
+    assert [call[0] for call in made] == ["train.py", "refine.py", "train.py", "refine.py", "export.py", "calibrate.py"]
+    assert made[2] == made[0]
+    assert made[0][4:] == ["--epochs", "3", "--from", str(weights / "coarse.pt"), "--rate", "0.0005"]
+    assert made[1][4:] == ["--windows", "640", "--from", str(weights / "refiner.pt"), "--rate", "0.0005"]
+
+
+def test_a_python_that_cannot_train_is_told_in_one_line(house, reviews, tmp_path):
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')  # without any installed package
+    bare.chmod(0o755)
+    text = failure(house.tune(reviews, bare, tuned={"epochs": 99}))
+    assert text.startswith(f"{bare} lacks torch, ultralytics")
+    assert "bioscan-etl[train]" in text
+    assert "does not run" in failure(house.tune(reviews, tmp_path / "absent", tuned={"epochs": 99}))
+
+
+def test_an_installed_package_has_no_scripts_and_says_so(house, reviews, tmp_path, monkeypatch):
+    import assets.training
+
+    monkeypatch.setattr(assets.training, "SCRIPTS", tmp_path / "detector")
+    assert "run from a checkout of the repository" in failure(house.tune(reviews, tmp_path / "python"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"reviewed": {"reviews": ""}}, r"ops.reviewed_boxes.config.reviews"),
+        ({"reviewed": {"annotations": "a.json"}}, "needs annotations and images, or neither"),
+        ({"reviewed": {"annotations": "absent.json", "images": "absent"}}, "annotations absent.json do not exist"),
+        ({"reviewed": {"batches": ["plate-9"]}}, "no output of specimen_boxes for plate-9"),
+        ({"tuned": {"weights": "nowhere"}}, "weights nowhere/coarse.pt do not exist"),
+        ({"least": 500}, "occupied images to measure on, 500 are needed"),
+        ({"validation": {"part": "some"}}, "neither validation nor all"),
+        ({"validation": {"images": "images"}}, "needs annotations and images, or neither"),
+    ],
+)
+def test_a_configuration_that_cannot_be_meant_is_told_in_one_line(house, reviews, equal, change, message):
+    assert message in failure(house.tune(reviews, equal[1], **change))
+
+
+def test_too_few_reviews_to_learn_from_are_told_before_training(house, reviews, tmp_path):
+    few = tmp_path / "few.csv"
+    few.write_text("".join(reviews.read_text().splitlines(keepends=True)[:4]))
+    assert "both are needed; review more" in failure(house.tune(few, tmp_path / "python"))
+
+
+def test_reviews_go_before_what_was_learnt_from_earlier(house, reviews, equal, corpus, tmp_path):
+    """The earlier file has wrong boxes under other names; a few pictures are reviewed, the others stay as they were."""
+    import dataset
+
+    images = tmp_path / "earlier"
+    images.mkdir()
+    coco = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "specimen"}]}
+    for number, path in enumerate(sorted(corpus[0].iterdir()), 1):
+        (images / f"old-{path.name}").write_bytes(path.read_bytes())
+        coco["images"].append({"id": number, "file_name": f"old-{path.name}", "width": 1024, "height": 768})
+        coco["annotations"].append({"id": number, "image_id": number, "category_id": 1, "bbox": [1, 2, 30, 40]})
+    (tmp_path / "earlier.json").write_text(json.dumps(coco))
+    few = tmp_path / "few.csv"
+    few.write_text("".join(reviews.read_text().splitlines(keepends=True)[:11]))
+    resources = {"lake": LakeResource(output=str(tmp_path / "unused")), "progress": silent}
+    assert resources["lake"].settings() is not None
+    config = {"annotations": str(tmp_path / "earlier.json"), "images": str(images)}
+    house.tune(few, equal[1], reviewed=config)
+    output = house.lake.get("reviewed_boxes")
+    found = {image.file_name: image.box for image in dataset.read_annotations(output.path("annotations.coco.json"))}
+    assert len(found) == IMAGES
+    reviewed = pl.read_csv(few, infer_schema=False)["processid"].to_list()
+    for name, box in corpus[1].items():
+        wanted = box if name in reviewed else (1, 2, 31, 42)
+        assert found[f"old-{name}.jpg"] == (None if wanted is None else pytest.approx(wanted))
+
+
+def test_images_that_were_learnt_are_not_measured_on(house, reviews, equal, corpus, tmp_path):
+    import dataset
+
+    coco = {"images": [], "annotations": []}
+    for number, (name, box) in enumerate(corpus[1].items(), 1):
+        coco["images"].append({"id": number, "file_name": f"{name}.jpg", "width": 1024, "height": 768})
+        if box is not None:
+            edges = [box[0], box[1], box[2] - box[0], box[3] - box[1]]
+            coco["annotations"].append({"id": number, "image_id": number, "category_id": 1, "bbox": edges})
+    (tmp_path / "all.json").write_text(json.dumps(coco))
+    given = {"annotations": str(tmp_path / "all.json"), "images": str(corpus[0]), "part": "all"}
+    result = house.tune(reviews, equal[1], validation=given)
+    assert result.success
+    held_out = sum(dataset.part_of(f"{name}.jpg") == "validation" for name in corpus[1])
+    counted = check(result).metadata["images"].value
+    assert counted["left_out"] == IMAGES - held_out
+    assert counted["occupied"] + counted["empty"] == held_out
+
+
+def test_the_verdict_allows_the_tolerance_and_no_more_confusion():
+    same = {"AP75": 0.7, "AR": 0.7, "empty dishes not reported empty": 2, "occupied dishes reported empty": 1}
+    config = ValidationConfig(tolerance=0.02)
+    assert worse(same, same, config) == []
+    assert worse(same, same | {"AP75": 0.681, "AR": 0.9}, config) == []
+    assert worse(same, same | {"AR": 0.67}, config) == ["AR 0.670 after 0.700, allowed is a fall of 0.02"]
+    for name in ("empty dishes not reported empty", "occupied dishes reported empty"):
+        assert worse(same, same | {name: 3, "AP75": 1.0}, config) == [f"3 {name} after {same[name]}"]
+        assert worse(same, same | {name: 0}, config) == []

@@ -1,0 +1,82 @@
+"""The training of the second network. Needs torch, which the base install lacks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from detector_corpus import annotated_corpus
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'bioscan-etl[train]'")
+
+import compose  # noqa: E402 isort: skip - from detector/
+import refine  # noqa: E402 isort: skip
+import refiner  # noqa: E402 isort: skip
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> list:
+    images, annotations = annotated_corpus(tmp_path_factory.mktemp("corpus"))
+    windows = iter(refine.Windows(compose.load_material(images, annotations, 1024, part=None), 1))
+    return [next(windows) for _ in range(96)]
+
+
+def test_windows_show_what_they_are_labelled_with(samples: list) -> None:
+    present = [sample for sample in samples if sample[3]]
+    assert 0.3 < len(present) / len(samples) < 0.95
+    for pixels, mask, box, there in samples:
+        assert pixels.shape == (128, 128, 3)
+        assert mask.shape == (64, 64)
+        if not there:
+            assert not mask.any()
+            continue
+        ys, xs = np.nonzero(mask > 0.5)
+        seen = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]) / 64
+        assert np.abs(seen - box).max() < 0.08
+
+
+def test_a_run_learns_and_resumes(samples: list, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    batches = [refine.collate(samples[start : start + 32]) for start in (0, 32, 64)]
+    run = refine.Run(tmp_path, 32 * 40, 2e-3, None)
+    first = run.step(batches[0])
+    for step in range(1, 20):
+        last = run.step(batches[step % 3])
+    assert last["mask"] < 0.8 * first["mask"]
+    run.save()
+    again = refine.Run(tmp_path, 32 * 40, 2e-3, None)
+    assert again.done == 20
+    for one, other in ((run.model, again.model), (run.average, again.average)):
+        for name, value in one.state_dict().items():
+            assert torch.equal(value, other.state_dict()[name])
+    torch.manual_seed(1)
+    expected = run.step(batches[0])
+    torch.manual_seed(1)
+    assert again.step(batches[0]) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_export_answers_with_boxes_of_its_positions() -> None:
+    answers = refiner.Answers(refiner.Refiner()).eval()
+    mask, box, spread, scores = answers(torch.rand(2, 3, 128, 128))
+    assert [tuple(part.shape) for part in (mask, box, spread, scores)] == [(2, 64, 64), (2, 4), (2, 4), (2, 2)]
+    for part in (mask, box, scores):
+        assert 0 <= float(part.min()) <= float(part.max()) <= 1
+    places = refiner.positions()
+    assert places[0, 0, 0] == places[0, 1, 0] == 0
+    assert places[0, 2, -1] == places[0, 3, -1] == 1
+
+
+def test_edges_of_a_mirrored_picture_are_mirrored() -> None:
+    # One set of weights serves all four edges, so features that are mirrored give mirrored edges.
+    network = refiner.Refiner().eval()
+    features = torch.rand(1, 25, 64, 64)
+    plain, mirrored = network._edges(features), network._edges(features.flip(3))
+    assert torch.allclose(plain[:, 0], mirrored[:, 2].flip(1), atol=1e-5)
+    assert torch.allclose(plain[:, 1], mirrored[:, 1], atol=1e-5)
+
+
+def test_overlap_of_boxes() -> None:
+    one = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 1.0, 1.0]])
+    other = torch.tensor([[1.0, 0.0, 3.0, 2.0], [2.0, 2.0, 3.0, 3.0]])
+    iou, apart = refine.overlap(one, other)
+    assert iou.tolist() == pytest.approx([1 / 3, 0], abs=1e-5)
+    assert apart.tolist() == pytest.approx([0, 7 / 9], abs=1e-5)
