@@ -6,6 +6,7 @@ import polars as pl
 from assets.stage import report, run, stage
 from assets.taxonomy import curated_taxonomy
 from bioscan_etl import schema
+from bioscan_etl.barcodes.sequences import identity
 from bioscan_etl.lake import Draft, Lake
 from bioscan_etl.release import staging
 from bioscan_etl.resources import LakeResource
@@ -47,9 +48,9 @@ def partitions(lake: LakeResource) -> dg.MaterializeResult:
 
     def build(draft: Draft) -> None:
         # A barcode's identity is its released sequence, so that users find no barcode in two partitions.
-        curated = pl.read_parquet(
-            source.path("curated.parquet"), columns=["processid", "genus", "species", "barcode", "dna_bin"]
-        ).rename({"barcode": "dna_barcode"})
+        released = identity(pl.col("dna_barcode")).alias("dna_barcode")
+        rows = pl.scan_parquet(source.path("curated.parquet"))
+        curated = rows.select("processid", "genus", "species", released, "dna_bin").collect()
         assigned = partition_onward(curated, settings.splits, _earlier(home, base))
         reviewed = review(curated, assigned.partitions)
         checks.require(reviewed.findings)

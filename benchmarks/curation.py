@@ -136,10 +136,15 @@ def _labels(folder: Path):
     import polars as pl
 
     from bioscan_etl.barcodes.identity import same_barcode
+    from bioscan_etl.barcodes.sequences import identity
     from bioscan_etl.schema import RANKS
     from bioscan_etl.specimens import accepted
 
-    frame = accepted(pl.scan_parquet(folder / "specimens.parquet")).select("barcode", *RANKS).collect()
+    frame = (
+        accepted(pl.scan_parquet(folder / "specimens.parquet"))
+        .select(identity(pl.col("dna_barcode")), *RANKS)
+        .collect()
+    )
     frame = frame.with_columns(same_barcode(frame["barcode"])).with_row_index("row")
     shared = (pl.len().over("barcode") > 1) & pl.col("barcode").is_not_null()
     return frame.select("row", *RANKS, group=pl.when(shared).then("barcode"))
@@ -162,7 +167,8 @@ def _pandas(folder: Path) -> None:
 
     from bioscan_etl.schema import RANKS
 
-    table = pd.read_parquet(folder / "specimens.parquet", columns=["barcode", "gates", *RANKS])
+    table = pd.read_parquet(folder / "specimens.parquet", columns=["dna_barcode", "gates", *RANKS])
+    table["barcode"] = table.pop("dna_barcode").str.replace("[^ACGTN]", "N", regex=True).str.strip("N")
     table = table[table["gates"].map(len) == 0].drop(columns="gates").reset_index(drop=True)
     votes = table[table["barcode"].notna() & table["barcode"].duplicated(keep=False)].copy()
     votes["eligible"], votes["cleared"] = True, False
@@ -318,12 +324,14 @@ def _score(folder: Path) -> dict[str, object]:
     """Precision and recall of BARCODE_MISPLACED against what was planted."""
     import polars as pl
 
+    from bioscan_etl.barcodes.sequences import identity
+
     specimens = pl.scan_parquet(folder / "specimens.parquet").filter(
-        (pl.col("batch") == "package") & pl.col("barcode").is_not_null()
+        (pl.col("batch") == "package") & pl.col("barcode_length").is_not_null()
     )
     hit = pl.col("flags").list.contains("BARCODE_MISPLACED").alias("hit")
     # A barcode without two others in its BIN has no neighbours that could tell.
-    bins = specimens.group_by("dna_bin").agg(barcodes=pl.col("barcode").n_unique())
+    bins = specimens.group_by("dna_bin").agg(barcodes=identity(pl.col("dna_barcode")).n_unique())
     rows = specimens.select("processid", "dna_bin", hit).join(bins, on="dna_bin", how="left")
     truth = pl.scan_parquet(folder / "truth.parquet").filter(kind="barcode_misplaced")
     planted = rows.join(truth, on="processid", how="semi").collect()

@@ -118,7 +118,7 @@ def choose_images(boxes: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
 def gates(settings: Settings) -> list[pl.Expr]:
     """One expression per gate of `quality.rules`, true on the specimens it holds, named by the gate's id.
 
-    Columns read: image_status, barcode, unambiguous_run, dna_bin.
+    Columns read: image_status, barcode_length, unambiguous_run, dna_bin.
     """
     chosen = settings.gates
     held = []
@@ -128,8 +128,8 @@ def gates(settings: Settings) -> list[pl.Expr]:
             (~pl.col("image_status").is_in(list(chosen.image_statuses))).fill_null(value=False).alias("IMAGE_STATUS"),
         ]
     held += [
-        pl.col("barcode").is_null().alias("NO_BARCODE"),
-        (pl.col("barcode").is_not_null() & (pl.col("unambiguous_run") < chosen.min_unambiguous_run)).alias(
+        pl.col("barcode_length").is_null().alias("NO_BARCODE"),
+        (pl.col("barcode_length").is_not_null() & (pl.col("unambiguous_run") < chosen.min_unambiguous_run)).alias(
             "BARCODE_RUN_TOO_SHORT"
         ),
     ]
@@ -246,7 +246,8 @@ class Parts:
         standing, chosen = part.of(self.standing), part.of(self.images)
         lazy = [
             self.records.filter(part.condition).select(_RECORD),
-            *(table.filter(part.condition) for table in self.checked),
+            # A barcode's identity is not kept: it is the longest text beside the sequences themselves.
+            *(table.filter(part.condition).drop("barcode", strict=False) for table in self.checked),
             self.boxes.filter(part.condition),
         ]
         records, *checked, boxes = pl.collect_all(lazy)

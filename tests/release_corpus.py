@@ -129,7 +129,6 @@ def corpus(folder: Path, **values: list) -> Corpus:
                     "source_line": len(rows) + 2,
                     "nuc": f"--{barcode}-",
                     "dna_barcode": barcode,
-                    "barcode": barcode,
                     "dna_bin": f"BOLD:AAA{len(rows):04d}",
                     "country": "Canada",
                     "country_iso": "CA",

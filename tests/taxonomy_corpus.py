@@ -36,6 +36,7 @@ def specimens(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
                 "gates": [],
                 **{f"{rank}_verbatim": label for rank, label in ranks.items()},
                 **ranks,
+                **({"dna_barcode": values.pop("barcode")} if "barcode" in values else {}),
                 **values,
             }
         )

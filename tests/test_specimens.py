@@ -57,11 +57,13 @@ def write(tmp_path):
                 *[
                     g
                     | {
-                        "barcode": (barcodes or {}).get(g["processid"], BARCODE),
-                        "unambiguous_run": len((barcodes or {}).get(g["processid"], BARCODE) or ""),
+                        "dna_barcode": barcode,
+                        "barcode": barcode,
+                        "barcode_length": None if barcode is None else len(barcode),
+                        "unambiguous_run": len(barcode or ""),
                         "flags": (flags or {}).get(g["processid"], []),
                     }
-                    for g in given
+                    for g, barcode in ((g, (barcodes or {}).get(g["processid"], BARCODE)) for g in given)
                 ],
                 batch=batch,
             ),

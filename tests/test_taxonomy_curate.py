@@ -165,7 +165,7 @@ def real(shared_data) -> pl.DataFrame:
         )
     records = pl.concat(parts).unique("processid", keep="last", maintain_order=True).with_columns(batch=pl.lit("b"))
     clean = pl.col("nuc").str.strip_chars("-").str.replace_all("-", "N").str.strip_chars("N")
-    rest = records.select("processid", "identification_method", "dna_bin", barcode=clean).with_columns(
+    rest = records.select("processid", "identification_method", "dna_bin", dna_barcode=clean).with_columns(
         record_id="processid",
         source_line=pl.lit(2, pl.Int64),
         source_file=pl.lit("f"),

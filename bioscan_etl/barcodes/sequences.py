@@ -55,6 +55,11 @@ def stripped_of_n(sequence: pl.Expr) -> pl.Expr:
     return pl.when(stripped != "").then(stripped)
 
 
+def identity(dna_barcode: pl.Expr) -> pl.Expr:
+    """The identity of a barcode, `barcode` of `schema.CHECKED_BARCODES`, from its `dna_barcode`."""
+    return stripped_of_n(codes_as_n(dna_barcode)).alias("barcode")
+
+
 def reverse_complement(sequence: pl.Expr) -> pl.Expr:
     """The other strand of an upper case IUPAC sequence, read in its own direction."""
     return sequence.str.reverse().str.replace_many(list(_COMPLEMENT), list(_COMPLEMENT.values()))

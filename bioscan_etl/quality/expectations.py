@@ -18,6 +18,7 @@ from typing import Any, Literal
 import polars as pl
 
 from bioscan_etl import schema
+from bioscan_etl.barcodes.sequences import identity
 from bioscan_etl.quality.rules import INVARIANTS
 from bioscan_etl.rules import Severity
 from bioscan_etl.splits.rules import RULES as SPLIT_RULES
@@ -267,17 +268,15 @@ def _lineage(names: set[str]) -> ExpectationRule:
     )
 
 
-def _identity(names: set[str]) -> tuple[str, str, pl.Expr]:
+def _identity() -> tuple[str, str, pl.Expr]:
     """Column of a table's barcodes; SQL (a hash) and expression of their identity."""
-    if "barcode" in names:
-        return "barcode", "CASE WHEN barcode IS NOT NULL THEN hash(barcode) END", pl.col("barcode")
-    stripped = pl.col("dna_barcode").str.strip_chars("N").replace("", None)
-    stripped_sql = "nullif(trim(dna_barcode, 'N'), '')"
+    stripped = identity(pl.col("dna_barcode"))
+    stripped_sql = "nullif(trim(regexp_replace(dna_barcode, '[^ACGTN]', 'N', 'g'), 'N'), '')"
     return "dna_barcode", f"CASE WHEN {stripped_sql} IS NOT NULL THEN hash({stripped_sql}) END", stripped
 
 
-def _barcode_labels(names: set[str]) -> ExpectationRule:
-    column, barcode_sql, barcode = _identity(names)
+def _barcode_labels(_: set[str]) -> ExpectationRule:
+    column, barcode_sql, barcode = _identity()
     label_sql = f" || '{_SEPARATOR}' || ".join(f"coalesce({_sql(rank)}, '')" for rank in schema.RANKS)
     label = pl.concat_str([pl.col(rank).fill_null("") for rank in schema.RANKS], separator=_SEPARATOR)
     return _invariant(
@@ -350,8 +349,8 @@ def _box_outside_image(names: set[str]) -> ExpectationRule:
     )
 
 
-def _barcode_in_two_partitions(names: set[str]) -> ExpectationRule:
-    column, barcode_sql, barcode = _identity(names)
+def _barcode_in_two_partitions(_: set[str]) -> ExpectationRule:
+    column, barcode_sql, barcode = _identity()
     return _invariant(
         "BARCODE_IN_TWO_PARTITIONS",
         ("split", column),

@@ -19,6 +19,7 @@ from typing import Any
 import polars as pl
 
 from bioscan_etl.barcodes.identity import same_barcode
+from bioscan_etl.barcodes.sequences import identity
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.schema import CURATED, RANKS
 from bioscan_etl.settings import TaxonomySettings
@@ -144,7 +145,7 @@ def curate(
 
 def _read(specimens: pl.LazyFrame) -> pl.DataFrame:
     """What curation needs, sorted by process ID, with `row`; `barcode` is the first row that carries it."""
-    barcode = same_barcode(specimens.select("barcode").collect().to_series())
+    barcode = same_barcode(specimens.select(identity(pl.col("dna_barcode"))).collect().to_series())
     frame = specimens.select(_READ).collect().with_columns(barcode)
     row = pl.col("row")
     frame = frame.sort("processid").with_row_index("row").with_columns(row.cast(pl.UInt32))

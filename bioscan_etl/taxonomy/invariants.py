@@ -13,6 +13,7 @@ from itertools import pairwise
 import polars as pl
 
 from bioscan_etl.barcodes.identity import same_barcode
+from bioscan_etl.barcodes.sequences import identity
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.changes import undo
@@ -43,7 +44,7 @@ def check(
     """Hold curated labels against the four invariants (spec: taxonomic labels, invariants).
 
     Args:
-        curated: `schema.CURATED`, or at least `processid`, `barcode` and the ranks; of lazy frames only these
+        curated: `schema.CURATED`, or at least `processid`, `dna_barcode` and the ranks; of lazy frames only these
             columns are read.
         changes: `schema.CHANGES`; changes of fields that are no ranks are passed over.
         specimens: what was curated: `processid`, the ranks and `<rank>_verbatim`.
@@ -51,7 +52,7 @@ def check(
     Returns:
         The breaches, in the order of the invariants; empty if all hold.
     """
-    barcode = same_barcode(curated.lazy().select("barcode").collect().to_series())
+    barcode = same_barcode(curated.lazy().select(identity(pl.col("dna_barcode"))).collect().to_series())
     labels = curated.lazy().select("processid", *RANKS).collect().with_columns(barcode)
     delivered = specimens.lazy().select("processid", *RANKS, *(f"{rank}_verbatim" for rank in RANKS)).collect()
     return [
