@@ -5,6 +5,7 @@ PORT ?= 3000
 SPECIMENS ?= 300
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV := .venv
+CLIENTS := .venv-clients
 BIN := $(VENV)/bin
 HOME_OF_RUNS = DAGSTER_HOME=$(CURDIR) BIOSCAN_OUTPUT=$(abspath $(OUTPUT)) BIOSCAN_DAGSTER_STORAGE=$(abspath $(OUTPUT))/.dagster
 
@@ -40,9 +41,13 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.base
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
-$(VENV)/.clients: requirements-clients.lock $(VENV)/.dev
-	@echo "installing the locked clients of a release into $(VENV) (6 GB) …"
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-clients.lock
+# The clients have an environment of their own: Great Expectations imports PySpark where it finds it, which ends a
+# process that it takes for a doctest, such as pytest's workers.
+$(CLIENTS)/.clients: requirements-clients.lock $(VENV)/.dev
+	@echo "installing the locked clients of a release into $(CLIENTS) (6 GB) …"
+	@$(BIN)/python -m venv $(CLIENTS)
+	@VIRTUAL_ENV=$(CURDIR)/$(CLIENTS) $(BIN)/uv pip install --quiet --require-hashes -r requirements-clients.lock
+	@VIRTUAL_ENV=$(CURDIR)/$(CLIENTS) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 run: $(VENV)/.base
@@ -62,9 +67,10 @@ test: $(VENV)/.dev
 	@command -v chromium >/dev/null || echo "chromium is missing, its tests are skipped: apt-get install chromium"
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
-test-slow: $(VENV)/.clients
+test-slow: $(CLIENTS)/.clients
 	@command -v java >/dev/null || echo "Java is missing, PySpark's tests are skipped: apt-get install default-jre-headless"
 	@$(BIN)/pytest -n 2 --dist loadfile -m slow
+	@$(CLIENTS)/bin/python -m pytest tests/test_release_clients_*.py
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
@@ -79,4 +85,4 @@ lock:
 	  -c requirements.lock -c requirements-dev.lock -o requirements-clients.lock
 
 clean:
-	rm -rf $(VENV) output
+	rm -rf $(VENV) $(CLIENTS) output

@@ -67,7 +67,8 @@ def _boxes(home: Lake, names: list[str]) -> pl.LazyFrame:
     chosen = names or home.batches("specimen_boxes")
     if not chosen:
         raise LakeError(f"no batch in {home.root} has boxes; materialise specimen_boxes first")
-    return pl.concat([pl.scan_parquet(home.get("specimen_boxes", name).path("boxes.parquet")) for name in chosen])
+    found = [home.get("specimen_boxes", batches.check_name(name)) for name in chosen]
+    return pl.concat([pl.scan_parquet(output.path("boxes.parquet")) for output in found])
 
 
 @stage(group="detector", kinds={"csv"}, deps=[specimen_boxes], pool="detector")
@@ -118,7 +119,7 @@ def reviewed_boxes(
             data = read_image(Path(config.images), image.file_name)
             (folder / image.file_name).write_bytes(data)
             names.setdefault(hashlib.sha256(data).hexdigest(), []).append(image.file_name)
-            outlines = [polygon.ravel().tolist() for polygon in image.polygons]
+            outlines = [[round(float(value), 2) for value in polygon.ravel()] for polygon in image.polygons]
             found[image.file_name] = Outlined(image.file_name, image.size, image.box, outlines)
         detector = load_detector(settings.images)
         for done, (row, data) in enumerate(_reviewed_images(home, reviews), 1):
@@ -225,7 +226,7 @@ def tuned_detector(context: dg.AssetExecutionContext, config: TuningConfig, lake
             "calibrate.py": [*data, str(folder)],
         }
         for name, arguments in steps.items():
-            said = run_script(python, name, arguments, log)
+            said = run_script(python, name, arguments, work, log)
         draft.counts["calibration"] = said  # what the last one has found
         weights.mkdir(exist_ok=True)
         shutil.move(work / "coarse" / "weights" / "last.pt", weights / "coarse.pt")

@@ -19,6 +19,7 @@ from assets.stage import one_line_errors, report, run, stage
 from assets.training import annotated, measuring, read_image, scripts_digest
 from bioscan_etl import storage
 from bioscan_etl.errors import LakeError, SettingsError
+from bioscan_etl.images.decode import UnreadableImage
 from bioscan_etl.images.detect import detector_fingerprint, load_detector
 from bioscan_etl.lake import Draft, Output, digest
 from bioscan_etl.resources import LakeResource
@@ -62,7 +63,10 @@ def not_worse(config: ValidationConfig, lake: LakeResource) -> dg.AssetCheckResu
         results = {}
         for name, choice in (("current", settings.images.detector), ("tuned", str(tuned.folder / "detector"))):
             detector = load_detector(settings.images.model_copy(update={"detector": choice}))
-            results[name] = asdict(evaluate.measure(images, truth, detector, config.part))
+            try:
+                results[name] = asdict(evaluate.measure(images, truth, detector, config.part))
+            except (UnreadableImage, ValueError) as error:
+                raise SettingsError(f"the detectors cannot be measured on {images}: {error}") from None
             del results[name]["cpu_ms"]  # no two runs take the same time
         storage.write_text(draft.folder / "evaluation.json", json.dumps(results, indent=1, sort_keys=True) + "\n")
         draft.counts |= {

@@ -3,9 +3,11 @@
 Belongs here: where they are, what they need, how their lines reach the log. Does not belong here: what they do.
 """
 
+import fcntl
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -17,7 +19,7 @@ from typing import Any
 
 import bioscan_etl
 from bioscan_etl import lake, storage
-from bioscan_etl.errors import BioscanError, SettingsError, SourceError
+from bioscan_etl.errors import BioscanError, LakeError, SettingsError, SourceError
 
 SCRIPTS = Path(bioscan_etl.__file__).resolve().parents[1] / "detector"
 NEEDED = ("torch", "ultralytics", "onnx", "onnxruntime", "pycocotools")
@@ -25,6 +27,7 @@ _LOOK = (
     "import importlib.util, json, sys; print(json.dumps([n for n in sys.argv[1:] if not importlib.util.find_spec(n)]))"
 )
 _SECONDS = 5.0  # between two lines of the log
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TAIL = 20  # lines that are logged of a script that failed
 
 
@@ -83,8 +86,8 @@ def read_image(folder: Path, name: str) -> bytes:
     """
     try:
         return (folder / name).read_bytes()
-    except FileNotFoundError:
-        raise SettingsError(f"{folder} has no image {name}, which its annotations name") from None
+    except (OSError, ValueError):  # also a name that is no file's
+        raise SettingsError(f"{folder} has no image {name!r} that can be read; its annotations name it") from None
 
 
 def require_training(python: str) -> None:
@@ -108,17 +111,37 @@ def require_training(python: str) -> None:
         )
 
 
-def run_script(python: str, name: str, arguments: Sequence[str], log: Callable[[str], None]) -> list[str]:
+def run_script(python: str, name: str, arguments: Sequence[str], folder: Path, log: Callable[[str], None]) -> list[str]:
     """Run a script to its end, its lines to the log as they come (one in five seconds).
 
-    It dies with this process's exception, and can be run again: what it has written stays.
+    It ends when this run is cancelled, and can be run again: what it has written stays.
+
+    Args:
+        python: that runs it.
+        name: of the script.
+        arguments: of it.
+        folder: where it works; one script at a time, also where an earlier run was killed and its script was not.
+        log: takes lines.
 
     Returns:
         Its last lines.
 
     Raises:
-        BioscanError: it failed; its last lines are in the log.
+        BioscanError: it failed; its last lines are in the log. Or another script works in the folder.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LakeError(
+                f"a script of an earlier run still works in {folder}; wait for it or end it, and run again"
+            ) from None
+        # The script inherits the lock, and holds it as long as it lives.
+        return _run(python, name, arguments, handle.fileno(), log)
+
+
+def _run(python: str, name: str, arguments: Sequence[str], lock: int, log: Callable[[str], None]) -> list[str]:
     root = str(SCRIPTS.parent)  # the scripts must see this code, whatever their Python has installed
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     log(f"{name} starts")
@@ -129,6 +152,7 @@ def run_script(python: str, name: str, arguments: Sequence[str], log: Callable[[
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
+        pass_fds=[lock],
         env={**os.environ, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"},
     )
     assert process.stdout is not None
@@ -137,9 +161,10 @@ def run_script(python: str, name: str, arguments: Sequence[str], log: Callable[[
     try:
         with process.stdout:
             for line in process.stdout:  # a progress bar's returns end lines, too
-                if not line.strip():
+                text = _COLOURS.sub("", line).strip()
+                if not text:
                     continue
-                tail.append(line.rstrip())
+                tail.append(text)
                 if time.monotonic() - told > _SECONDS:
                     told = time.monotonic()
                     log(f"{name}: {tail[-1]}")
@@ -154,6 +179,6 @@ def run_script(python: str, name: str, arguments: Sequence[str], log: Callable[[
                 process.wait()
     log("\n".join([f"{name} ended with {code}:", *tail]))
     if code != 0:
-        last = tail[-1].strip() if tail else "it said nothing"
+        last = tail[-1] if tail else "it said nothing"
         raise BioscanError(f"{name} failed with {code}: {last}; the log has its last lines, run again to go on with it")
     return list(tail)

@@ -43,7 +43,7 @@ STEPS = {
     "decode": ("decode",),
     "detect": (),
     "measure": ("whole_pixels", "measurement_at_1024"),
-    "quality": ("grey_of", "blur", "exposure", "perceptual_hash"),
+    "quality": ("grey_of", "blur", "exposure", "dhash"),
     "crop and resize": ("crop", "resize_short"),
     "encode": ("encode_jpeg",),
 }

@@ -350,7 +350,7 @@ BOXES = Table(
         Column("blur", pl.Float64(), "variance of the Laplacian on the crop", minimum=0),
         Column("exposure", pl.Float64(), "mean grey of the crop", unit="0 to 255", minimum=0, maximum=255),
         Column("sha256", _TEXT, "sha256 of the file", unit="hex"),
-        Column("dhash", pl.UInt64(), "perceptual hash (cosine transform) of the specimen with its surroundings"),
+        Column("dhash", pl.UInt64(), "perceptual difference hash of the specimen with its surroundings"),
         Column("detector", _TEXT, "detector that found the box", nullable=False),
         Column("flags", _FLAGS, "image rules that hit", nullable=False),
         Column("detail", _TEXT, "why the image is unreadable"),

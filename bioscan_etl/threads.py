@@ -12,6 +12,8 @@ import polars as pl
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_AHEAD = 4
+
 
 def cores() -> int:
     """Threads that polars uses, and so do we: `POLARS_MAX_THREADS` limits both. No result depends on it."""
@@ -19,7 +21,7 @@ def cores() -> int:
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int | None = None
 ) -> Generator[tuple[Item, Result], None, None]:
     """Apply a function in threads and yield `(item, result)` in the order of the items.
 
@@ -30,14 +32,15 @@ def ordered_map(
         function: called from the threads; has to be thread-safe.
         items: taken from the caller's thread, as room becomes free.
         workers: number of threads, at least 1.
-        ahead: number of items, at least 1.
+        ahead: number of items, at least 1; by default four per thread, which rides out one that takes long.
     """
+    most = _AHEAD * workers if ahead is None else ahead
     waiting: deque[tuple[Item, Future[Result]]] = deque()
     pool = ThreadPoolExecutor(workers)
     try:
         for item in items:
             waiting.append((item, pool.submit(function, item)))
-            if len(waiting) > ahead:
+            if len(waiting) > most:
                 first, future = waiting.popleft()
                 yield first, future.result()
         while waiting:

@@ -207,13 +207,20 @@ def main() -> None:
     parser.add_argument("annotations", type=Path)
     parser.add_argument("--detector", default="trained")
     parser.add_argument("--part", choices=(*PARTS, "all"), default="validation")
+    parser.add_argument("--empty-confidence", type=float, default=ImageSettings().empty_confidence)
+    parser.add_argument("--min-confidence", type=float, default=ImageSettings().min_confidence)
     parser.add_argument("--output", type=Path, help="write the figures as JSON, too")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     annotated = read_annotations(arguments.annotations, None if arguments.part == "all" else arguments.part)
     if not annotated:
         raise SystemExit(f"{arguments.annotations} has no image in the part {arguments.part}")
-    detector = load_detector(ImageSettings(detector=arguments.detector))
+    settings = ImageSettings(
+        detector=arguments.detector,
+        empty_confidence=arguments.empty_confidence,
+        min_confidence=arguments.min_confidence,
+    )
+    detector = load_detector(settings)
     result = measure(arguments.images, annotated, detector, arguments.part)
     print(show(result))
     if arguments.output is not None:

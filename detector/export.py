@@ -48,6 +48,16 @@ class _Distances(nn.Module):
 def export(output: Path, folder: Path) -> None:
     """Write both models."""
     folder.mkdir(parents=True, exist_ok=True)
+    export_coarse(output, folder / "coarse.onnx")
+    refiner = Refiner()
+    refiner.load_state_dict(torch.load(output / "refiner.pt", weights_only=True, map_location="cpu"))
+    answers = Answers(refiner).eval()
+    shape = (1, 3, INPUT_SIDE, INPUT_SIDE)
+    _write(answers, shape, ["window"], ["mask", "box", "spread", "scores"], folder / "refiner.onnx")
+
+
+def export_coarse(output: Path, path: Path) -> None:
+    """Write the first network's model."""
     model: Any = YOLO(str(output / "coarse" / "weights" / "last.pt"), task="detect").model
     model = model.float().fuse(verbose=False).eval()
     for module in model.modules():
@@ -55,12 +65,7 @@ def export(output: Path, folder: Path) -> None:
             module.export, module.format, module.dynamic = True, "onnx", False
         if isinstance(getattr(module, "dfl", None), DFL):
             module.dfl = _Distances(module.dfl)
-    _write(model, (1, 3, *COARSE_SIZE), ["images"], ["output0"], folder / "coarse.onnx")
-    refiner = Refiner()
-    refiner.load_state_dict(torch.load(output / "refiner.pt", weights_only=True, map_location="cpu"))
-    answers = Answers(refiner).eval()
-    shape = (1, 3, INPUT_SIDE, INPUT_SIDE)
-    _write(answers, shape, ["window"], ["mask", "box", "spread", "scores"], folder / "refiner.onnx")
+    _write(model, (1, 3, *COARSE_SIZE), ["images"], ["output0"], path)
 
 
 def _write(model: nn.Module, shape: tuple[int, ...], inputs: list[str], outputs: list[str], path: Path) -> None:

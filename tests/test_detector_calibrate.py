@@ -47,7 +47,8 @@ def test_thresholds_part_what_can_be_parted() -> None:
     occupied = np.array([False] * 40 + [True] * 80)
     right = np.array([False] * 40 + [False] * 8 + [True] * 12 + [True] * 60)
     empty, sure = calibrate.choose(tops, right, occupied)
-    assert 0.15 < empty < 0.5
+    assert 0.15 < empty <= 0.5
+    assert (tops[occupied] < empty).mean() <= calibrate.OCCUPIED_MISSED
     assert 0.5 < sure <= 0.9
     assert right[tops >= sure].mean() >= calibrate.SURE
 

@@ -33,7 +33,7 @@ def mask_of(image: Outlined, tmp_path: Path) -> np.ndarray:
 def test_a_mask_comes_back_from_its_outline(tmp_path: Path) -> None:
     mask, box = ellipse()
     back = mask_of(Outlined("A-1.jpg", SIZE, box, outline(mask, box, SIZE)), tmp_path)
-    assert np.count_nonzero(back & mask) / np.count_nonzero(back | mask) > 0.97
+    assert np.count_nonzero(back & mask) / np.count_nonzero(back | mask) > 0.95
 
 
 def test_a_smaller_mask_is_scaled_to_the_image(tmp_path: Path) -> None:
@@ -45,12 +45,23 @@ def test_a_smaller_mask_is_scaled_to_the_image(tmp_path: Path) -> None:
     assert sum(len(polygon) for polygon in polygons) < 400
 
 
+def extent(polygons: list) -> tuple[float, ...]:
+    corners = np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in polygons])
+    return (*corners.min(axis=0), *corners.max(axis=0))
+
+
 def test_what_lies_outside_the_reviewed_box_is_no_outline() -> None:
     mask, box = ellipse()
     mask[250:290, 20:60] = 1
-    corners = np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in outline(mask, box, SIZE)])
-    assert (corners.min(axis=0) >= box[:2]).all()
-    assert (corners.max(axis=0) < box[2:]).all()
+    assert extent(outline(mask, box, SIZE)) == pytest.approx(box)
+
+
+@given(st.tuples(*[st.floats(-4, 4).map(lambda value: round(value, 2))] * 4))
+def test_the_box_of_an_outline_is_the_curator_s(by: tuple) -> None:
+    """Else a corrected edge would teach nothing."""
+    mask, box = ellipse()
+    corrected = tuple(edge + change for edge, change in zip(box, by, strict=True))
+    assert extent(outline(mask, corrected, SIZE)) == pytest.approx(corrected, abs=0.006)
 
 
 def test_a_mask_that_does_not_fill_the_box_is_not_believed() -> None:
@@ -76,7 +87,7 @@ def test_the_training_reads_what_is_written(tmp_path: Path) -> None:
     assert one.polygons[0].tolist() == [[1.5, 2], [30, 2], [30, 40], [1.5, 40]]
     assert (two.box, two.polygons) == (None, ())
     assert three.box == pytest.approx(box)
-    assert [polygon.ravel().tolist() for polygon in three.polygons] == polygons
+    assert [pytest.approx(polygon.ravel(), abs=0.001) for polygon in three.polygons] == polygons
     coco = json.loads((tmp_path / "coco.json").read_text())
     assert coco["categories"] == [{"id": 1, "name": "specimen"}]
     assert coco["annotations"][0]["area"] == pytest.approx(28.5 * 38)
@@ -92,8 +103,8 @@ def test_pycocotools_reads_it_too(tmp_path: Path) -> None:
     write_coco(tmp_path / "coco.json", [Outlined("A-1.jpg", SIZE, box, outline(mask, box, SIZE))])
     coco = coco_api.COCO(str(tmp_path / "coco.json"))
     entry = coco.loadAnns(coco.getAnnIds())[0]
-    assert coco.annToMask(entry).sum() == pytest.approx(mask.sum(), rel=0.06)
-    assert entry["area"] == pytest.approx(mask.sum(), rel=0.06)
+    assert coco.annToMask(entry).sum() == pytest.approx(mask.sum(), rel=0.08)
+    assert entry["area"] == pytest.approx(mask.sum(), rel=0.08)
 
 
 def test_names_that_labels_would_share_are_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.detect import detector_fingerprint, load_detector, status_of
 from bioscan_etl.settings import ImageSettings
 
-BASELINE = ImageSettings(detector="segmentation")
+BASELINE = ImageSettings(detector="segmentation", empty_confidence=0.2, min_confidence=0.5)
 
 
 @pytest.mark.parametrize(("centre", "length"), [((500, 380), 150), ((300, 250), 80), ((650, 500), 300)])

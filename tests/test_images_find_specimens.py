@@ -16,7 +16,7 @@ from bioscan_etl.images.index import index_images
 from bioscan_etl.images.stage import process_images
 from bioscan_etl.settings import ImageSettings
 
-SETTINGS = ImageSettings(detector="segmentation")
+SETTINGS = ImageSettings(detector="segmentation", empty_confidence=0.2, min_confidence=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_zip_threads_and_endings_make_no_difference(images: Path, tmp_path: Path
             written.write(path, path.relative_to(images).as_posix())
         written.writestr("../evil.jpg", b"x")
     find_specimens(str(images), tmp_path / "folder.parquet", SETTINGS)
-    find_specimens(str(archive), tmp_path / "zip.parquet", ImageSettings(detector="segmentation", workers=5))
+    find_specimens(str(archive), tmp_path / "zip.parquet", SETTINGS.model_copy(update={"workers": 5}))
     folder, zipped = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("folder", "zip"))
     evil = zipped.row(by_predicate=pl.col("image_file") == "../evil.jpg", named=True)
     assert evil["status"] == "unreadable"

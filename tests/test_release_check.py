@@ -312,7 +312,7 @@ SEALED = [
     ("byte order mark", edit(CSV, "processid", "\ufeffprocessid"), CSV, None, "byte order mark"),
     ("no UTF-8", edit(CSV, b"Canada", b"Canad\xff"), CSV, None, "UTF-8"),
     ("blank line", edit(CSV, "\nDEMO008", "\n\nDEMO008"), CSV, None, "fields"),
-    ("empty CSV", lambda r: (r / CSV).write_bytes(b""), CSV, None, "cannot be read"),
+    ("empty CSV", lambda r: (r / CSV).write_bytes(b""), CSV, None, "it is empty"),
     ("cut CSV", lambda r: (r / CSV).write_bytes((r / CSV).read_bytes()[:-5]), CSV, None, "line end"),
     ("other header", edit(CSV, ",family,", ",Family,"), CSV, None, "header"),
     ("columns in another order", edit(CSV, "phylum,class", "class,phylum"), CSV, None, "header"),

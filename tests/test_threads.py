@@ -44,3 +44,14 @@ def test_an_error_comes_at_its_item_and_ends_the_work():
         next(results)
     assert begun.is_set()
     assert cores() >= 1
+
+
+def test_work_is_spread_over_threads():
+    meeting = threading.Barrier(2, timeout=10)
+
+    def meets(item):
+        if item < 2:
+            meeting.wait()
+        return item
+
+    assert [result for _, result in ordered_map(meets, range(20), 2)] == list(range(20))

@@ -25,11 +25,11 @@ import requests
 
 from bioscan_etl import storage
 from bioscan_etl.bold.client import PIECE, BoldError, Client, TemporaryError, limited, refuse_page
-from bioscan_etl.images.pool import ordered_map
 from bioscan_etl.images.sources import MAX_FILE_BYTES
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import PROCESSID_PATTERN
 from bioscan_etl.settings import BoldSettings
+from bioscan_etl.threads import ordered_map
 
 INDEX = "image_manifest.csv"
 FAILURES = "failures.csv"

@@ -62,8 +62,8 @@ def image_name(processid: str, image_file: str) -> str:
 def outline(mask: npt.NDArray[Any] | None, box: FloatBox, size: tuple[int, int]) -> list[Polygon]:
     """The specimen's outline within a reviewed box, from a detector's mask.
 
-    Networks take the box to learn from the outline (`detector/compose.py`), so a mask that does not fill the
-    box, as one of another object does, is not used.
+    Networks take the box to learn from the outline (`detector/compose.py`), so it is stretched to the reviewed
+    one. A mask that fills too little of the box, as one of another object does, is not used.
 
     Args:
         mask: (h, w), nonzero on the organism, over the whole image at any scale; or None.
@@ -86,12 +86,13 @@ def outline(mask: npt.NDArray[Any] | None, box: FloatBox, size: tuple[int, int])
     if not kept:
         return []
     corners = np.concatenate(kept)[:, 0]
-    low, high = corners.min(axis=0), corners.max(axis=0) + 1
-    inner = float((high - low).prod())
+    low, high = corners.min(axis=0), corners.max(axis=0)
     # The outline lies within the box, so their union is the box.
-    if inner < _OUTLINED * (x1 - x0) * (y1 - y0):
+    if (high == low).any() or float((high + 1 - low).prod()) < _OUTLINED * (x1 - x0) * (y1 - y0):
         return []
-    return [[float(value) for value in one.ravel()] for one in kept]
+    corner, scale = np.array(box[:2]), (np.array(box[2:]) - np.array(box[:2])) / (high - low)
+    moved = [np.clip((one[:, 0] - low) * scale + corner, box[:2], box[2:]) for one in kept]
+    return [[round(float(value), 2) for value in one.ravel()] for one in moved]
 
 
 def write_coco(path: Path, images: Iterable[Outlined]) -> dict[str, int]:

@@ -13,12 +13,12 @@ from pathlib import Path
 import polars as pl
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.images.pool import ordered_map
 from bioscan_etl.images.sources import DamagedFile, Sources, open_sources, printable, unsafe_reason
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import IMAGE_INDEX, PROCESSID_PATTERN
 from bioscan_etl.settings import ImageSettings
 from bioscan_etl.storage import open_binary
+from bioscan_etl.threads import ordered_map
 
 _IMAGE_SUFFIX = r"(?i)\.(?:jpg|jpeg|png|tif|tiff)$"
 _NAMED_BY_PROCESSID = r"^([A-Za-z0-9-]+)(?:(?i)\.1024px\.jpg|(?i)\.(?:jpg|jpeg|png|tif|tiff))$"

@@ -111,7 +111,7 @@ class ImageWork:
             "image_measurement_value": None if detection.mask is None else measurement_at_1024(detection.mask),
             "blur": quality.blur(grey),
             "exposure": quality.exposure(grey),
-            "dhash": quality.perceptual_hash(surroundings(pixels, box, self.settings)),
+            "dhash": quality.dhash(surroundings(pixels, box, self.settings)),
         }
 
     def _file(self, package: str, pixels: RGB, cut: RGB, data: bytes) -> bytes:

@@ -18,7 +18,6 @@ from bioscan_etl.images.decode import RGB
 from bioscan_etl.settings import ImageSettings
 
 _HASH_BITS = 64
-_HASHED_SIDE = 32
 # Neighbours that one hash is compared with inside one bucket: what keeps the cost linear when a corpus has
 # thousands of nearly equal images. All members of a bucket of up to 65 hashes are compared.
 _NEIGHBOURS = 64
@@ -47,19 +46,15 @@ def exposure(grey: RGB) -> float:
     return round(float(cv2.mean(grey)[0]), 4) if grey.size else 0.0
 
 
-def perceptual_hash(image: RGB) -> int:
-    """64-bit hash of a picture's coarse pattern (DCT hash), such as a specimen with its surroundings.
+def dhash(image: RGB) -> int:
+    """64-bit difference hash of a picture, such as a specimen with its surroundings.
 
-    The image is reduced to 32 x 32 grey pixels; each bit says whether one of the 64 lowest frequencies of its
-    cosine transform lies above their median, from the most significant bit row by row. The first bit, that of the
-    mean brightness, is always 0. Of copies saved again, brighter, shifted or resampled about nine in ten stay within
-    6 bits where the box stays the same, and no two different specimens of the real images come that close.
+    The image is reduced to 9 x 8 grey pixels; each bit says whether a pixel is brighter than its right
+    neighbour, from the most significant bit in the upper left corner, row by row.
     """
-    small = cv2.resize(grey_of(image), (_HASHED_SIDE, _HASHED_SIDE), interpolation=cv2.INTER_AREA)
-    lowest = cv2.dct(small.astype(np.float32))[:8, :8].ravel()
-    bits = lowest > np.median(lowest[1:])
-    bits[0] = False
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+    small = cv2.resize(grey_of(image), (9, 8), interpolation=cv2.INTER_AREA)
+    bits = np.packbits(small[:, :-1] > small[:, 1:])
+    return int.from_bytes(bits.tobytes(), "big")
 
 
 def image_flags(settings: ImageSettings) -> pl.Expr:
@@ -90,7 +85,7 @@ def duplicate_flags(boxes: pl.DataFrame, settings: ImageSettings) -> pl.DataFram
     """Specimens whose image is that of another specimen, exactly or nearly.
 
     EXACT_DUPLICATE_IMAGE: the file's sha256 is that of another specimen's. NEAR_DUPLICATE_IMAGE: the file
-    differs, but the perceptual hash is within `images.near_duplicate_bits` bits of another specimen's.
+    differs, but the difference hash is within `images.near_duplicate_bits` bits of another specimen's.
 
     The cost grows linearly with the number of images: hashes are sorted by some of their bits, and compared
     with the next ones in this order only.
@@ -145,7 +140,7 @@ def _near(hashes: npt.NDArray[np.uint64], bits: int) -> npt.NDArray[np.bool_]:
 
 def _masks(bits: int) -> Iterator[np.uint64]:
     """Masks of the bits that a key takes, one per choice of bands."""
-    agreeing = 3 if bits <= 6 else 2
+    agreeing = 3 if bits <= 4 else 2
     edges = np.linspace(0, _HASH_BITS, bits + agreeing + 1).round().astype(int)
     bands = [sum(1 << bit for bit in range(low, high)) for low, high in pairwise(edges)]
     for chosen in combinations(bands, agreeing):

@@ -156,8 +156,9 @@ class RefinerNetwork:
         window = window_around(rough, width, height)
         mask, box, spread, scores = self._session.run(None, {self._input: planes(window.pixels(image))})
         x0, y0, x1, y1 = window.to_image(tuple(float(value) for value in box[0]))  # type: ignore[arg-type]
-        x0, x1 = sorted((min(max(x0, 0.0), width), min(max(x1, 0.0), width)))
-        y0, y1 = sorted((min(max(y0, 0.0), height), min(max(y1, 0.0), height)))
+        pixel = window.side / INPUT_SIDE
+        x0, x1 = sorted((_on_the_edge(x0, width, pixel), _on_the_edge(x1, width, pixel)))
+        y0, y1 = sorted((_on_the_edge(y0, height, pixel), _on_the_edge(y1, height, pixel)))
         side = max((x1 - x0 + y1 - y0) / 2 / window.side, 1e-3)
         return Refined(
             (x0, y0, x1, y1),
@@ -268,6 +269,13 @@ def overlap(one: FloatBox, other: FloatBox) -> float:
     shared = _shared(one, other)
     union = _area(one) + _area(other) - shared
     return shared / union if union > 0 else 0.0
+
+
+def _on_the_edge(place: float, length: int, pixel: float) -> float:
+    """A box's edge within the image; within one pixel of the window from the image's edge it lies on that."""
+    if place <= pixel:
+        return 0.0
+    return float(length) if place >= length - pixel else place
 
 
 def _same(one: FloatBox, other: FloatBox) -> bool:

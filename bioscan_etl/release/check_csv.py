@@ -73,7 +73,7 @@ def read_fields(
         yield _split(lines.with_row_index("number", offset=number), name, columns, listing, separator)
         number += lines.height
     if number == 1:
-        _note(listing, name, "is empty")
+        _note(listing, name, f"has another header than {separator.join(columns)}: it is empty")
 
 
 def _note(listing: Listing, name: str, message: str) -> None:

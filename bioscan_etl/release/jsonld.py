@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from bioscan_etl import schema, storage
-from bioscan_etl.images.pool import ordered_map
+from bioscan_etl.threads import ordered_map
 
 CONTEXT = "context.jsonld"
 _ROWS_AT_ONCE = 10_000

@@ -1,0 +1,200 @@
+"""The detector of two networks: the shipped models, and what becomes of their answers."""
+
+import json
+import shutil
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from images_drawn import iou
+
+from bioscan_etl.demo.images import Studio
+from bioscan_etl.errors import SettingsError
+from bioscan_etl.images.decode import decode
+from bioscan_etl.images.detect import load_detector
+from bioscan_etl.images.trained import FEATURES, Calibration, Refined, TrainedDetector, overlap, whole_mask
+from bioscan_etl.images.window import Window
+from bioscan_etl.settings import ImageSettings
+
+SETTINGS = ImageSettings(detector="trained")
+
+# What the shipped weights reach on images that they have never seen: see docs/detector.md.
+RECALL, EMPTIES, MISSED = 0.60, 0.65, 0.05
+SHIPPED = Path(__file__).resolve().parents[1] / "bioscan_etl" / "images" / "models"
+
+
+@pytest.fixture(scope="module")
+def detector() -> TrainedDetector:
+    return load_detector(SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> list[tuple[np.ndarray, tuple[int, int, int, int] | None]]:
+    """Twelve drawn pictures (RGB) and their boxes; three wells are empty."""
+    studio = Studio(5, 4)
+    taken = [studio.render(np.random.default_rng(n), "empty_well" if n % 4 == 3 else "") for n in range(12)]
+    return [(np.ascontiguousarray(one.pixels[..., ::-1]), one.box) for one in taken]
+
+
+def test_what_ships_is_small_and_whole() -> None:
+    assert {path.name for path in SHIPPED.iterdir()} == {"coarse.onnx", "refiner.onnx", "calibration.json"}
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 15_000_000
+
+
+def test_drawn_specimens_are_found_and_outlined(detector: TrainedDetector, pictures) -> None:
+    for pixels, box in pictures:
+        found = detector.detect(pixels)
+        if box is None:
+            assert (found.status, found.box, found.specimens, found.mask) == ("empty", None, 0, None)
+            continue
+        assert found.status in ("detected", "low_confidence")
+        assert iou(found.box, box) > 0.6
+        assert found.mask.shape == (768, 1024)
+        ys, xs = np.nonzero(found.mask)
+        x0, y0, x1, y1 = found.box
+        assert xs.min() >= x0 - 1
+        assert ys.min() >= y0 - 1
+        assert xs.max() <= x1 + 1
+        assert ys.max() <= y1 + 1
+        assert found.mask.sum() > 0.1 * (x1 - x0) * (y1 - y0)
+
+
+def test_threads_make_no_difference(detector: TrainedDetector, pictures) -> None:
+    images = [pixels for pixels, _ in pictures] * 2
+    alone = [detector.detect(pixels) for pixels in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(detector.detect, images))
+    for one, other in zip(alone, together, strict=True):
+        assert (one.box, one.confidence, one.status) == (other.box, other.confidence, other.status)
+        assert np.array_equal(one.mask, other.mask)
+
+
+def test_larger_originals_give_the_same_box_larger(detector: TrainedDetector, pictures) -> None:
+    pixels, _ = pictures[0]
+    small = detector.detect(pixels)
+    large = detector.detect(cv2.resize(pixels, (2880, 2160), interpolation=cv2.INTER_CUBIC))
+    scale = 2880 / 1024
+    assert iou(large.box, tuple(value * scale for value in small.box)) > 0.9
+    assert max(large.mask.shape) == 1024
+    assert large.mask.mean() == pytest.approx(small.mask.mean(), rel=0.1)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 900), (900, 5), (33, 47), (768, 1024)])
+def test_pictures_of_nothing_are_empty(detector: TrainedDetector, shape: tuple[int, int]) -> None:
+    for value in (0, 200, 255):
+        assert detector.detect(np.full((*shape, 3), value, np.uint8)).status == "empty"
+
+
+def test_a_folder_is_a_detector_and_its_content_names_it(detector: TrainedDetector, tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "own")
+    own = load_detector(ImageSettings(detector=str(tmp_path / "own")))
+    assert own.name == detector.name
+    values = json.loads((SHIPPED / "calibration.json").read_text())
+    values["offset"] += 1
+    (tmp_path / "own" / "calibration.json").write_text(json.dumps(values))
+    assert load_detector(ImageSettings(detector=str(tmp_path / "own"))).name != detector.name
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("coarse.onnx", None, "cannot be read"),
+        ("refiner.onnx", b"text", "no ONNX model"),
+        ("calibration.json", b"{", "no calibration"),
+        ("calibration.json", b'{"weights": {}, "offset": 1}', "no calibration"),
+    ],
+)
+def test_a_folder_that_lacks_something_is_a_one_line_error(tmp_path: Path, file, content, message: str) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "own")
+    (tmp_path / "own" / file).unlink()
+    if content is not None:
+        (tmp_path / "own" / file).write_bytes(content)
+    with pytest.raises(SettingsError, match=message) as raised:
+        load_detector(ImageSettings(detector=str(tmp_path / "own")))
+    assert "\n" not in str(raised.value)
+
+
+def test_the_first_network_is_no_second_one(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "own")
+    shutil.copy(SHIPPED / "coarse.onnx", tmp_path / "own" / "refiner.onnx")
+    with pytest.raises(SettingsError, match="no second network"):
+        load_detector(ImageSettings(detector=str(tmp_path / "own")))
+
+
+def a_look(**given) -> Refined:
+    mask = np.zeros((64, 64), np.float32)
+    mask[16:48, 24:40] = 0.9
+    values = {
+        "box": (30.0, 20.0, 50.0, 60.0),
+        "rough": (28.0, 18.0, 52.0, 62.0),
+        "window": Window(0, 0, 80),
+        "mask": mask,
+        "coarse": 0.5,
+        "present": 0.5,
+        "iou": 0.5,
+        "spread": 0.1,
+        "share": 0.1,
+    }
+    return Refined(**(values | given))
+
+
+def test_features_have_their_names_and_are_finite() -> None:
+    for chance in (0.0, 0.5, 1.0):
+        features = a_look(coarse=chance, present=chance, iou=chance, spread=99.0).features()
+        assert tuple(features) == FEATURES
+        assert all(np.isfinite(value) for value in features.values())
+    assert a_look().features()["solid"] == pytest.approx(0.9)
+    assert a_look().features()["fill"] == pytest.approx(1)  # 20 x 40 px of the box, all of them shown
+    assert a_look(mask=np.zeros((64, 64), np.float32)).features()["solid"] == 0
+
+
+def test_a_mask_lies_where_its_window_does() -> None:
+    mask = whole_mask(a_look(), 100, 80)
+    assert mask.shape == (80, 100)
+    ys, xs = np.nonzero(mask)
+    assert (xs.min(), xs.max() + 1, ys.min(), ys.max() + 1) == (30, 50, 20, 60)
+    beyond = whole_mask(a_look(window=Window(-40, -30, 80), box=(0.0, 0.0, 10.0, 30.0)), 100, 80)
+    ys, xs = np.nonzero(beyond)
+    assert (xs.max() + 1, ys.max() + 1) == (10, 30)
+    large = whole_mask(a_look(window=Window(0, 0, 160), box=(60.0, 40.0, 100.0, 120.0)), 4096, 2048)
+    assert large.shape == (512, 1024)
+    assert large.sum() == pytest.approx(40 * 80 / 16, rel=0.1)
+
+
+def test_overlap_of_nothing_is_nothing() -> None:
+    assert overlap((0, 0, 0, 0), (0, 0, 0, 0)) == 0
+    assert overlap((0, 0, 4, 4), (0, 0, 4, 4)) == 1
+
+
+def test_calibration_is_read_or_refused() -> None:
+    text = (SHIPPED / "calibration.json").read_text()
+    found = Calibration.parse(text, "x")
+    assert set(found.weights) == set(FEATURES)
+    assert found.weights["coarse"] > 0
+    with pytest.raises(SettingsError, match=r"detector/calibrate\.py"):
+        Calibration.parse("[]", "x")
+
+
+@pytest.mark.slow
+def test_real_images_that_the_networks_have_never_seen(shared_data: Path, detector: TrainedDetector) -> None:
+    coco = json.loads((shared_data / "annotations.coco.json").read_text())
+    truth = {entry["image_id"]: entry["bbox"] for entry in coco["annotations"]}
+    unseen = [image for image in coco["images"] if zlib.crc32(image["file_name"].encode()) % 5 == 0]
+    overlaps, empties, missed = [], [], []
+    for image in unseen:
+        found = detector.detect(decode((shared_data / "images" / image["file_name"]).read_bytes(), 10**7))
+        box = truth.get(image["id"])
+        if box is None:
+            empties.append(found.status == "empty")
+            continue
+        missed.append(found.status == "empty")
+        wanted = box[0], box[1], box[0] + box[2], box[1] + box[3]
+        overlaps.append(0.0 if found.box is None else overlap(found.box, wanted))
+    assert len(overlaps) == 139
+    strict = np.array(overlaps)[:, None] >= np.arange(0.5, 1, 0.05)
+    assert strict.mean() >= RECALL
+    assert np.mean(empties) >= EMPTIES
+    assert np.mean(missed) <= MISSED
