@@ -58,7 +58,7 @@ def partitions(lake: LakeResource) -> dg.MaterializeResult:
         draft.write(schema.PARTITION_MOVES, assigned.moves)
         if settings.splits.protocol == "stable":
             draft.write(schema.PARTITION_MEMORY, assigned.memory)
-        images = pl.read_parquet(source.path("curated.parquet"), columns=["processid", "sha256", "dhash"])
+        images = rows.select("processid", "sha256", "dhash").collect()
         tables = {
             "split_report": reviewed.partitions,
             "split_classes": reviewed.classes,

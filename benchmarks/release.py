@@ -9,7 +9,6 @@ image at random, for a data set per image and for the packed layout. Rows and im
 """
 
 import argparse
-import multiprocessing
 import os
 import resource
 import shutil
@@ -22,6 +21,7 @@ import h5py
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from alone import alone
 
 from bioscan_etl import schema
 from bioscan_etl.release import image_parts, parts, publish
@@ -205,21 +205,6 @@ def _metadata(lake: Path, out: Path, answer) -> None:
     answer.put((steps, size))
 
 
-def _alone(work, *arguments):
-    """Run in a process of its own, so that its peak of memory is its own."""
-    context = multiprocessing.get_context("spawn")
-    answer = context.Queue()
-    process = context.Process(target=work, args=(*arguments, answer))
-    process.start()
-    while process.is_alive() and answer.empty():
-        process.join(0.1)
-    if answer.empty():
-        raise SystemExit(f"{work.__name__} ended with exit code {process.exitcode}")
-    result = answer.get()
-    process.join()
-    return result
-
-
 def _lake(folder: Path, rows: int, answer) -> None:
     write_lake(folder, rows)
     answer.put(True)
@@ -227,8 +212,8 @@ def _lake(folder: Path, rows: int, answer) -> None:
 
 def metadata(folder: Path, rows: int) -> None:
     """Print the seconds and the peak of memory of each step of a release of `rows` specimens without images."""
-    _alone(_lake, folder / "lake", rows)
-    steps, size = _alone(_metadata, folder / "lake", folder / "releases")
+    alone(_lake, folder / "lake", rows)
+    steps, size = alone(_metadata, folder / "lake", folder / "releases")
     wall, worked = (sum(step[number] for step in steps) for number in (1, 2))
     print(f"{rows:,} rows, all forms but images: {wall:.1f} s, {worked:.1f} s of CPU, {size / 1e9:.2f} GB")
     for name, seconds, cpu, peak in steps:

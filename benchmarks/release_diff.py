@@ -11,7 +11,6 @@ worst case. Each comparison is a process of its own. What was planted must come 
 import argparse
 import hashlib
 import json
-import multiprocessing
 import resource
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from alone import alone
 from splits import records_like_bioscan
 
 from bioscan_etl import schema
@@ -125,21 +125,6 @@ def compare(before: Path, after: Path, output: Path, answer) -> None:
     found = write_diff(open_release(before), open_release(after), output)
     seconds, peak = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     answer.put((seconds, time.process_time(), peak, found.records))
-
-
-def alone(work, *arguments):
-    """Run in a fresh process and hand back what it put into its queue."""
-    context = multiprocessing.get_context("spawn")
-    answer = context.Queue()
-    process = context.Process(target=work, args=(*arguments, answer))
-    process.start()
-    while process.is_alive() and answer.empty():
-        process.join(0.1)
-    if answer.empty():
-        raise SystemExit(f"{work.__name__} ended with exit code {process.exitcode}")
-    result = answer.get()
-    process.join()
-    return result
 
 
 def main() -> None:

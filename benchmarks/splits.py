@@ -11,7 +11,6 @@ its peak of memory is its own; it reads a Parquet file and writes a CSV, as `bio
 """
 
 import argparse
-import multiprocessing
 import resource
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+from alone import alone
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -143,21 +143,6 @@ def _near(path: Path, output: Path, answer) -> None:
     answer.put((*times, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
 
 
-def _alone(work, *arguments):
-    """Run in a fresh process and hand back what it put into its queue."""
-    context = multiprocessing.get_context("spawn")
-    answer = context.Queue()
-    process = context.Process(target=work, args=(*arguments, answer))
-    process.start()
-    while process.is_alive() and answer.empty():
-        process.join(0.1)
-    if answer.empty():
-        raise SystemExit(f"{work.__name__} ended with exit code {process.exitcode}")
-    result = answer.get()
-    process.join()
-    return result
-
-
 def _write_alone(path: Path, records: int, answer) -> None:
     _write(path, records)
     answer.put(path.stat().st_size)
@@ -175,12 +160,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path, ours, theirs = (Path(folder) / name for name in ("table.parquet", "ours.csv", "pandas.csv"))
         if options.records:
-            _alone(_write_alone, path, options.records)
-            our_time, our_peak = _alone(_ours, path, ours, "bioscan-5m")
-            their_time, their_peak = _alone(_pandas, path, theirs)
+            alone(_write_alone, path, options.records)
+            our_time, our_peak = alone(_ours, path, ours, "bioscan-5m")
+            their_time, their_peak = alone(_pandas, path, theirs)
             if ours.read_bytes() != theirs.read_bytes():
                 raise SystemExit("the two versions differ")
-            stable_time, stable_peak = _alone(_ours, path, theirs, "stable")
+            stable_time, stable_peak = alone(_ours, path, theirs, "stable")
             print(f"{options.records:,} records, file to file; the first two give the same partitions:")
             for name, seconds, peak in (
                 ("bioscan-5m", our_time, our_peak),
@@ -189,15 +174,15 @@ def main() -> None:
             ):
                 print(f"  {name:11} {seconds:7.1f} s {peak:6.2f} GiB   {seconds / our_time:.1f} times as long")
         if full:
-            _alone(_write_alone, path, full)
+            alone(_write_alone, path, full)
             for protocol in ("bioscan-5m", "stable"):
-                seconds, peak = _alone(_ours, path, ours, protocol)
+                seconds, peak = alone(_ours, path, ours, protocol)
                 print(f"{full:,} records, {protocol} alone: {seconds:.1f} s, peak {peak:.2f} GiB", flush=True)
-                check_time, near_time, peak = _alone(_near, path, ours)
+                check_time, near_time, peak = alone(_near, path, ours)
                 print(f"checks and report {check_time:.1f} s, near duplicates {near_time:.1f} s, peak {peak:.2f} GiB")
             memory = Path(folder) / "memory.parquet"
             for records in (full * 97 // 100, full):
-                seconds, peak, moves = _alone(_onward, path, ours, memory, records)
+                seconds, peak, moves = alone(_onward, path, ours, memory, records)
                 print(
                     f"stable, release of {records:,}: {seconds:.1f} s, peak {peak:.2f} GiB, {moves} moves", flush=True
                 )

@@ -6,18 +6,15 @@ flag does to a specimen (`quality`'s gates).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations, pairwise
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from bioscan_etl.images.bands import band_masks
 from bioscan_etl.images.decode import RGB
 from bioscan_etl.settings import ImageSettings
 
-_HASH_BITS = 64
 # Neighbours that one hash is compared with inside one bucket: what keeps the cost linear when a corpus has
 # thousands of nearly equal images. All members of a bucket of up to 65 hashes are compared.
 _NEIGHBOURS = 64
@@ -122,8 +119,8 @@ def _near(hashes: npt.NDArray[np.uint64], bits: int) -> npt.NDArray[np.bool_]:
     `bits + k` bands they agree in at least k: both have the same key for one choice of k bands.
     """
     near = np.zeros(len(hashes), np.bool_)
-    for mask in _masks(bits):
-        key = hashes & mask
+    for mask in band_masks(bits, 3 if bits <= 4 else 2):
+        key = hashes & np.uint64(mask)
         order = np.lexsort((hashes, key))
         key, ordered = key[order], hashes[order]
         first = np.arange(max(len(hashes) - 1, 0))
@@ -136,12 +133,3 @@ def _near(hashes: npt.NDArray[np.uint64], bits: int) -> npt.NDArray[np.bool_]:
             near[order[hit]] = True
             near[order[hit + step]] = True
     return near
-
-
-def _masks(bits: int) -> Iterator[np.uint64]:
-    """Masks of the bits that a key takes, one per choice of bands."""
-    agreeing = 3 if bits <= 4 else 2
-    edges = np.linspace(0, _HASH_BITS, bits + agreeing + 1).round().astype(int)
-    bands = [sum(1 << bit for bit in range(low, high)) for low, high in pairwise(edges)]
-    for chosen in combinations(bands, agreeing):
-        yield np.uint64(sum(chosen))

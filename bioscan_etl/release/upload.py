@@ -26,7 +26,7 @@ from typing import Any
 from bioscan_etl import storage
 from bioscan_etl.errors import LakeError, SourceError
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.release.manifest import MANIFEST, Sums, is_inside, read_files, read_head
+from bioscan_etl.release.manifest import MANIFEST, Sums, is_inside, read_files, read_head, sums
 from bioscan_etl.release.staging import LATEST
 
 _MIB = 1 << 20
@@ -169,7 +169,9 @@ class _Target:
             raise LakeError(f"{root} is no release: {error}; give the folder of a version") from None
         if not _VERSION.fullmatch(version):
             raise LakeError(f"{root}/{MANIFEST} says version {version!r}; bioscan-etl check names every fault")
-        target = cls(root, version, bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else "", _sums_of(root))
+        target = cls(
+            root, version, bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else "", *sums(root, [MANIFEST], "")
+        )
         target.newest()
         return target
 
@@ -460,17 +462,6 @@ class _Sender:
         pages = client.get_paginator("list_parts").paginate(Bucket=bucket, Key=key, UploadId=uploads[-1])
         parts = [part for page in pages for part in page.get("Parts", [])]
         return uploads, {part["PartNumber"]: (part["ETag"].strip('"'), part["Size"]) for part in parts}
-
-
-def _sums_of(root: Path) -> Sums:
-    """The sums of the manifest itself."""
-    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
-    with (root / MANIFEST).open("rb") as stream:
-        while block := stream.read(_MIB):
-            sha256.update(block)
-            md5.update(block)
-            size += len(block)
-    return Sums(path=MANIFEST, size=size, sha256=sha256.hexdigest(), md5=md5.hexdigest())
 
 
 def _same(there: dict[str, Any], file: Sums) -> bool:

@@ -7,15 +7,12 @@ is missed, and the work grows with the number of true relatives, not of pairs.
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
-
-import numpy as np
 import polars as pl
 
+from bioscan_etl.images.bands import band_masks
 from bioscan_etl.splits.checks import split_of_each
 from bioscan_etl.splits.near_duplicates import PAIRS
 
-_BITS = 64
 _AGREEING = 2  # bands in which a candidate agrees, of `bits` + 2
 _BATCH = 20_000  # evaluation images looked up at a time, to bound the candidates in memory
 
@@ -59,7 +56,7 @@ def _near(evaluated: pl.Series, known: pl.Series, bits: int) -> int:
     found = 0
     for start in range(0, len(hashes), _BATCH):
         left = hashes.slice(start, _BATCH)
-        for mask in _masks(bits):
+        for mask in band_masks(bits, _AGREEING):
             # A hash that is near by one choice of bands need not be looked up by the next.
             key = pl.lit(mask, pl.UInt64)
             candidates = left.with_columns(key=pl.col("evaluated") & key).join(
@@ -72,10 +69,3 @@ def _near(evaluated: pl.Series, known: pl.Series, bits: int) -> int:
             found += int(left.filter(hit)["images"].sum())
             left = left.filter(~hit)
     return found
-
-
-def _masks(bits: int) -> list[int]:
-    """The bits that a key takes, one per choice of bands."""
-    edges = np.linspace(0, _BITS, bits + _AGREEING + 1).round().astype(int)
-    bands = [sum(1 << bit for bit in range(low, high)) for low, high in pairwise(edges.tolist())]
-    return [sum(chosen) for chosen in combinations(bands, _AGREEING)]
