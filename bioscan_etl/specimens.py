@@ -22,6 +22,7 @@ import polars as pl
 from bioscan_etl import schema
 from bioscan_etl.barcodes.check import barcode_changes
 from bioscan_etl.barcodes.corpus import corpus_flags
+from bioscan_etl.flags import holding
 from bioscan_etl.geography.changes import geography_changes
 from bioscan_etl.geography.provinces import unify_provinces
 from bioscan_etl.images.quality import duplicate_flags
@@ -263,12 +264,7 @@ class Parts:
         frame = beside(frame, images.drop("flags"))
         frame = beside(frame.drop("province_state"), part.of(self.provinces))
         frame = _with_flags(_measure(frame), raised)
-        held = gates(self.settings)
-        frame = frame.with_columns(
-            gates=pl.concat_list(
-                pl.when(gate).then(pl.lit(gate.meta.output_name())).otherwise(None) for gate in held
-            ).list.drop_nulls()
-        )
+        frame = frame.with_columns(gates=holding({gate.meta.output_name(): gate for gate in gates(self.settings)}))
         if not self.settings.gates.require_image:
             frame = _without_unaccepted_images(frame, self.settings)
         return frame

@@ -6,13 +6,12 @@ Belongs here: the flags that one record's own fields decide. Does not belong her
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import polars as pl
 
 from bioscan_etl import schema
 from bioscan_etl.barcodes import sequences
 from bioscan_etl.barcodes.reading_frame import COI_MOTIF, genetic_code, open_frame
+from bioscan_etl.flags import holding
 from bioscan_etl.settings import BarcodeSettings
 from bioscan_etl.threads import cores, ordered_map
 
@@ -48,22 +47,21 @@ def check_barcodes(records: pl.LazyFrame, settings: BarcodeSettings) -> pl.DataF
     bin_ = pl.col("bin_uri").str.strip_chars()
     valid_bin = bin_.str.contains(schema.BIN_PATTERN)
     checked = checked.with_columns(dna_bin=pl.when(valid_bin).then(bin_))
-    flags = _list_flags(
-        {
-            "BARCODE_SHORT": pl.col("barcode_length") < settings.min_length,
-            "BARCODE_LONG": pl.col("barcode_length") > settings.max_length,
-            "BARCODE_AMBIGUOUS": pl.col("ambiguous_share") > settings.max_ambiguous_share,
-            "NO_OPEN_READING_FRAME": pl.col("barcode").is_not_null() & pl.col("frame").is_null(),
-            "REVERSE_COMPLEMENT": pl.col("turned"),
-            "BASECOUNT_MISMATCH": _basecount_differs(),
-            "HOMOPOLYMER": pl.col("homopolymer"),
-            "LOW_COMPLEXITY": pl.col("repeat_share") > settings.max_low_complexity_share,
-            "INVALID_LETTERS": pl.col("invalid_letters"),
-            "BIN_INVALID": ~valid_bin,
-            "BIN_WITHOUT_BARCODE": pl.col("dna_bin").is_not_null() & pl.col("barcode").is_null(),
-        }
-    )
-    return schema.CHECKED_BARCODES.conform(checked.with_columns(flags=flags)).sort("processid")
+    conditions = {
+        "BARCODE_SHORT": pl.col("barcode_length") < settings.min_length,
+        "BARCODE_LONG": pl.col("barcode_length") > settings.max_length,
+        "BARCODE_AMBIGUOUS": pl.col("ambiguous_share") > settings.max_ambiguous_share,
+        "NO_OPEN_READING_FRAME": pl.col("barcode").is_not_null() & pl.col("frame").is_null(),
+        "REVERSE_COMPLEMENT": pl.col("turned"),
+        "BASECOUNT_MISMATCH": _basecount_differs(),
+        "HOMOPOLYMER": pl.col("homopolymer"),
+        "LOW_COMPLEXITY": pl.col("repeat_share") > settings.max_low_complexity_share,
+        "INVALID_LETTERS": pl.col("invalid_letters"),
+        "BIN_INVALID": ~valid_bin,
+        "BIN_WITHOUT_BARCODE": pl.col("dna_bin").is_not_null() & pl.col("barcode").is_null(),
+    }
+    checked = checked.with_columns(flags=holding(dict(sorted(conditions.items()))))
+    return schema.CHECKED_BARCODES.conform(checked).sort("processid")
 
 
 def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFrame:
@@ -219,10 +217,3 @@ def _basecount_differs() -> pl.Expr:
     """Whether BOLD's count is a number and another one than that of the bases; 658.0 is a number too."""
     counted = pl.col("nuc_basecount").str.strip_chars().cast(pl.Float64, strict=False)
     return counted != pl.col("bases").fill_null(0)
-
-
-def _list_flags(hits: Mapping[str, pl.Expr]) -> pl.Expr:
-    """The names of the conditions that hold, as a sorted list; a condition on missing values does not hold."""
-    return pl.concat_list(
-        pl.when(hit.fill_null(False)).then(pl.lit(name)) for name, hit in sorted(hits.items())
-    ).list.drop_nulls()

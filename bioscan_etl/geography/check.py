@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from bioscan_etl import schema
+from bioscan_etl.flags import holding
 from bioscan_etl.geography.borders import check_points
 from bioscan_etl.geography.coordinates import is_blank_pair, is_rounded, is_zero, out_of_range, parse_coordinates
 from bioscan_etl.geography.countries import STATUSES, normalise_countries
@@ -94,7 +95,7 @@ def check_geography(records: pl.LazyFrame, settings: GeographySettings) -> pl.Da
             country_iso3="iso3",
             province_state=trimmed(pl.col("province_verbatim")),
             coord_verbatim="coord",
-            flags=_list_flags(conditions),
+            flags=holding(dict(sorted(conditions.items()))),
         )
     ).sort("processid")
 
@@ -148,10 +149,3 @@ def _centroids_by_source() -> Mapping[str, pl.Expr]:
         "COUNTRY_CENTROID": located & (of_country.fill_null(False) | pl.col("centroid").fill_null(False)),
         "PROVINCE_CENTROID": located & of_province,
     }
-
-
-def _list_flags(hits: Mapping[str, pl.Expr]) -> pl.Expr:
-    """The names of the conditions that hold, as a sorted list; a condition on missing values does not hold."""
-    return pl.concat_list(
-        pl.when(hit.fill_null(False)).then(pl.lit(name)) for name, hit in sorted(hits.items())
-    ).list.drop_nulls()

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from bioscan_etl.flags import holding
 from bioscan_etl.images.bands import band_masks
 from bioscan_etl.images.decode import RGB
 from bioscan_etl.settings import ImageSettings
@@ -72,10 +73,7 @@ def image_flags(settings: ImageSettings) -> pl.Expr:
         "BLURRED": pl.col("blur") < settings.min_blur,
         "BADLY_EXPOSED": (pl.col("exposure") < low) | (pl.col("exposure") > high),
     }
-    return pl.concat_list(
-        pl.when(hit.fill_null(value=False)).then(pl.lit([rule])).otherwise(pl.lit([], pl.List(pl.String)))
-        for rule, hit in rules.items()
-    )
+    return holding(rules)
 
 
 def duplicate_flags(boxes: pl.DataFrame, settings: ImageSettings) -> pl.DataFrame:
@@ -102,10 +100,7 @@ def duplicate_flags(boxes: pl.DataFrame, settings: ImageSettings) -> pl.DataFram
     return (
         rows.select(
             "processid",
-            flags=pl.concat_list(
-                pl.when(hit.fill_null(value=False)).then(pl.lit([rule])).otherwise(pl.lit([], pl.List(pl.String)))
-                for rule, hit in {"EXACT_DUPLICATE_IMAGE": exact, "NEAR_DUPLICATE_IMAGE": near}.items()
-            ),
+            flags=holding({"EXACT_DUPLICATE_IMAGE": exact, "NEAR_DUPLICATE_IMAGE": near}),
         )
         .filter(pl.col("flags").list.len() > 0)
         .sort("processid")

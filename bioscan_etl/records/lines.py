@@ -45,7 +45,11 @@ class Rest:
     damage: str
 
 
-def blocks(pieces: Iterator[bytes], size: int) -> Iterator[Lines | LongLine | Rest]:
+Piece = Lines | LongLine | Rest
+"""What a table's text comes in."""
+
+
+def blocks(pieces: Iterator[bytes], size: int) -> Iterator[Piece]:
     """Cut byte pieces into blocks of about `size` bytes, each at the end of a line.
 
     Which bytes are a line does not depend on `size` or on how the pieces fall. Memory is bounded by `size`

@@ -23,6 +23,7 @@ from bioscan_etl.records.blocks import Block, canonical, no_rejects, no_rows, on
 from bioscan_etl.records.layouts import Layout, recognise
 from bioscan_etl.records.sources import Entry, peek
 from bioscan_etl.settings import RecordSettings
+from bioscan_etl.threads import cores, ordered_map
 
 _BOM = b"\xef\xbb\xbf"
 # Bytes at the edge of a field that may be a blank: of ASCII what str.strip_chars takes off, and all beyond.
@@ -57,19 +58,30 @@ def read(entry: Entry, settings: RecordSettings, location: str = "") -> Iterator
     layout, first = parse_header(next(stream, None), source)
     yield _block(first, 2, layout, settings)
     number = 2 + first.count(b"\n") + (bool(first) and not first.endswith(b"\n"))
-    for part in stream:
-        match part:
-            case lines.Lines(data):
-                yield _block(data, number, layout, settings)
-                number += data.count(b"\n")
-            case lines.LongLine(start, length):
-                text = lines.decode(start[: lines.SHOWN])
-                yield only_reject(layout, number, "field_count", _long(length), text)
-                number += 1
-            case lines.Rest(data, damage):
-                text = lines.decode(data[: lines.SHOWN])
-                block = only_reject(layout, number, "truncated_file", f"{damage}; rows before it are kept", text)
-                yield replace(block, damaged=True)
+    # Blocks are parsed on all cores, in order; reading ahead of them holds one block more.
+    pieces_of_table = _numbered(stream, number)
+    for _, block in ordered_map(lambda piece: _piece(*piece, layout, settings), pieces_of_table, cores(), cores()):
+        yield block
+
+
+def _numbered(stream: Iterator[lines.Piece], number: int) -> Iterator[tuple[lines.Piece, int]]:
+    """Each piece of a table's text with the number of its first line."""
+    for piece in stream:
+        yield piece, number
+        number += piece.data.count(b"\n") if isinstance(piece, lines.Lines) else 1
+
+
+def _piece(piece: lines.Piece, number: int, layout: Layout, settings: RecordSettings) -> Block:
+    match piece:
+        case lines.Lines(data):
+            return _block(data, number, layout, settings)
+        case lines.LongLine(start, length):
+            text = lines.decode(start[: lines.SHOWN])
+            return only_reject(layout, number, "field_count", _long(length), text)
+        case lines.Rest(data, damage):
+            text = lines.decode(data[: lines.SHOWN])
+            block = only_reject(layout, number, "truncated_file", f"{damage}; rows before it are kept", text)
+            return replace(block, damaged=True)
 
 
 def parse_header(first: lines.Lines | lines.LongLine | lines.Rest | None, source: str) -> tuple[Layout, bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from bioscan_etl.flags import holding
 from bioscan_etl.schema import NORMALISED_NAMES, RANKS
 from bioscan_etl.taxonomy.nametext import normalise_name
 
@@ -74,16 +75,15 @@ def normalise_names(records: pl.LazyFrame) -> pl.DataFrame:
         pl.col("species").str.contains(STARTS_WITH_GENUS)
         & (pl.col("species").str.split(" ").list.first() != pl.col("genus"))
     ).fill_null(False)
-    raised = named.select(
-        pl.concat_list(
-            pl.when(doubtful).then(pl.lit("NAME_DOUBTFUL")).otherwise(None),
-            pl.when(mismatch).then(pl.lit("SPECIES_GENUS_MISMATCH")).otherwise(None),
-        )
-    ).to_series()
-    flags = pl.DataFrame([*hits, raised.alias("raised")]).select(
-        flags=pl.concat_list(pl.all().fill_null(pl.lit([], dtype=pl.List(pl.String))))
-        .list.drop_nulls()
-        .list.unique()
-        .list.sort()
-    )
-    return NORMALISED_NAMES.conform(named.with_columns(flags["flags"]))
+    raised = named.select(raised=holding({"NAME_DOUBTFUL": doubtful, "SPECIES_GENUS_MISMATCH": mismatch}))
+    return NORMALISED_NAMES.conform(named.with_columns(_together(pl.DataFrame([*hits, raised["raised"]]))))
+
+
+def _together(lists: pl.DataFrame) -> pl.Series:
+    """`flags`: what is in any list of a row, once each, sorted; most rows have nothing but empty lists."""
+    marked = lists.select(pl.any_horizontal(pl.all().list.len() > 0).fill_null(value=False)).to_series()
+    none = pl.lit([], dtype=pl.List(pl.String))
+    found = lists.filter(marked).select(pl.concat_list(pl.all().fill_null(none)).list.unique().list.sort()).to_series()
+    # The first list is the empty one, and where the others stand is told by counting.
+    places = marked.cast(pl.UInt32).cum_sum() * marked.cast(pl.UInt32)
+    return pl.concat([pl.Series([[]], dtype=pl.List(pl.String)), found]).gather(places).alias("flags")
