@@ -40,7 +40,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="BOLD records: TSV, JSON lines, Parquet, .gz, .zip, .tar.gz; a folder of these; s3:// and https:// too",
     )
-    run.add_argument("--images", nargs="+", action="extend", metavar="DIR|ZIP|S3", help="folder, .zip or s3:// prefix")
+    run.add_argument(
+        "--images",
+        nargs="+",
+        action="extend",
+        metavar="DIR|ZIP|S3|bold",
+        help="folder, .zip or s3:// prefix; the word bold: fetch them from BOLD first, by the records' process IDs",
+    )
     run.add_argument("--image-manifest", metavar="CSV", help="processid,image_file: which image is whose")
     run.add_argument("--output", type=Path, required=True, metavar="DIR", help="lake and releases go here")
     run.add_argument("--batch", metavar="NAME", help="one batch of this name; without it, one per records file")

@@ -26,6 +26,13 @@ from bioscan_etl.progress import Progress
 if TYPE_CHECKING:
     import polars as pl
 
+    from bioscan_etl.bold.images import FetchedImages
+    from bioscan_etl.lake import Lake
+    from bioscan_etl.settings import Settings
+
+_FROM_BOLD = "bold"
+"""What `--images` is given to have them fetched; a folder of this name is `./bold`."""
+
 
 @contextmanager
 def _terminal_progress() -> Iterator[Progress]:
@@ -83,7 +90,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 lake,
                 name,
                 files,
-                arguments.images or (),
+                _image_sources(arguments, lake, name, files, settings, progress),
                 arguments.image_manifest,
                 snapshot_date=arguments.snapshot_date,
                 progress=progress,
@@ -109,6 +116,24 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.publish:
         _tell_published(release, arguments.publish)
     return 0
+
+
+def _image_sources(
+    arguments: argparse.Namespace, lake: Lake, name: str, files: list[str], settings: Settings, progress: Progress
+) -> list[str]:
+    """What `--images` names; for `bold` the images that BOLD has of the batch, fetched beside its marker first."""
+    from bioscan_etl.bold import processids
+    from bioscan_etl.bold.images import fetch_images
+
+    given: list[str] = arguments.images or []
+    if _FROM_BOLD not in given:
+        return given
+    folder = lake.landing / name / "images"
+    wanted = [processids.from_records(location, settings.records) for location in files]
+    done = fetch_images([one for part in wanted for one in part], folder, settings.bold, progress)
+    # With images of some specimens the batch is of use; the same command again fetches those that are missing.
+    _tell_fetched(folder, done)
+    return [*(location for location in given if location != _FROM_BOLD), str(folder)]
 
 
 def _batch_names(arguments: argparse.Namespace) -> dict[str, list[str]]:
@@ -298,7 +323,12 @@ def _fetch_images(arguments: argparse.Namespace) -> int:
         wanted = processids.from_list(arguments.processids)
     with _terminal_progress() as progress:
         done = fetch_images(wanted, arguments.output, settings.bold, progress)
-    print(f"{arguments.output}: {done.fetched + done.kept:,} images of {done.wanted:,} process IDs")
+    _tell_fetched(arguments.output, done)
+    return 1 if done.failed else 0
+
+
+def _tell_fetched(folder: Path, done: FetchedImages) -> None:
+    print(f"{folder}: {done.fetched + done.kept:,} images of {done.wanted:,} process IDs")
     print(f"  fetched now {done.fetched:,}, kept {done.kept:,}; which is whose: {done.index}")
     if done.several:
         print(f"  {done.several:,} process IDs have several images; the first by object ID was taken")
@@ -306,7 +336,6 @@ def _fetch_images(arguments: argparse.Namespace) -> int:
         print("  " + ", ".join(f"{reason} {count:,}" for reason, count in done.reasons.items()) + f": {done.failures}")
     if done.failed:
         print("  run the same command again to try those that failed once more")
-    return 1 if done.failed else 0
 
 
 def _compare(arguments: argparse.Namespace) -> int:

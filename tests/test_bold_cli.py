@@ -107,11 +107,11 @@ def test_process_ids_come_from_one_place(place, capsys, arguments):
 def test_the_commands_of_the_docs_work_one_after_the_other(place):
     (place / "processids.txt").write_text("\n".join(IDS[:3]))
     said = [shlex.split(line) for line in DOCS.read_text().splitlines() if line.startswith("    bioscan-etl ")]
-    assert [words[1] for words in said] == ["fetch", "fetch", "fetch", "run"]
+    assert [words[1] for words in said] == ["fetch", "fetch", "fetch", "run", "run"]
     outputs = []
     for _, kind, *rest in said:
         words = [Path(sys.executable).with_name("bioscan-etl"), kind, *rest]
-        words += ["--settings", "fake.toml"] if kind == "fetch" else []
+        words += ["--settings", "fake.toml"]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         outputs.append(done.stdout)
@@ -119,8 +119,14 @@ def test_the_commands_of_the_docs_work_one_after_the_other(place):
     assert "3 images of 4 process IDs" in outputs[1]
     assert "kept 3" in outputs[2]
     assert "release v1" in outputs[3]
-    index = pl.read_parquet(next((place / "out").rglob("image_index*.parquet")))
-    assert index.filter(pl.col("status") == "found")["processid"].to_list() == IDS[:3]
+    # The same images, fetched on the way: nothing in the release changes.
+    assert "3 images of 4 process IDs" in outputs[4]
+    assert "release v1" in outputs[4]
+    assert sorted(path.name for path in (place / "out/landing/mosquitoes/images").glob("*.jpg")) == [
+        f"{processid}.jpg" for processid in IDS[:3]
+    ]
+    for path in (place / "out").rglob("image_index*.parquet"):
+        assert pl.read_parquet(path).filter(pl.col("status") == "found")["processid"].to_list() == IDS[:3]
 
 
 def test_every_reason_is_in_the_docs():
