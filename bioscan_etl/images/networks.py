@@ -25,7 +25,6 @@ Boxes = npt.NDArray[np.float64]
 
 _PAD = 114  # grey that Ultralytics letterboxes with in training
 _DYNAMIC_SIDE = 640  # side of the input where an export left it open
-_STRIDE = 32  # multiple of px that Ultralytics' networks take
 _OVERLAP = 0.5  # IoU above which two boxes are one specimen
 _FLOOR = 0.01  # confidence below which candidates are not even compared
 _CANDIDATES = 300
@@ -127,7 +126,7 @@ class UltralyticsBoxes:
     """A detection model `.pt` of Ultralytics, on CUDA where there is a device, else on the CPU.
 
     It sees the picture that Ultralytics itself would hand to it: the longer side at the training size, the
-    other one filled up to a multiple of 32 px. A `.pt` holds code: open only your own.
+    other one filled up to a multiple of the network's largest stride. A `.pt` holds code: open only your own.
     """
 
     def __init__(self, path: Path) -> None:
@@ -144,6 +143,7 @@ class UltralyticsBoxes:
             model = YOLO(str(path), task="detect").model
             self._side = int(model.args.get("imgsz", _DYNAMIC_SIDE))
             self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            self._stride = int(model.stride.max())
             self._model = model.float().fuse(verbose=False).eval().to(self._device)
         except Exception as error:  # Ultralytics and pickle raise whatever a wrong file leads them into
             first = (str(error).splitlines() or [type(error).__name__])[0]
@@ -154,7 +154,8 @@ class UltralyticsBoxes:
     def propose(self, image: RGB) -> Candidates:
         """Candidates in an image; see `BoxNetwork`."""
         scale = self._side / max(image.shape[:2])
-        height, width = (max(1, -(-round(side * scale) // _STRIDE)) * _STRIDE for side in image.shape[:2])
+        step = self._stride
+        height, width = (max(1, -(-round(side * scale) // step)) * step for side in image.shape[:2])
         letterboxed, scale, left, top = letterbox(image, width, height)
         with self._torch.inference_mode():
             answer = self._model(self._torch.from_numpy(planes(letterboxed)).to(self._device))

@@ -15,6 +15,7 @@ from bioscan_etl.images import quality
 from bioscan_etl.images.crop import crop, encode_jpeg, inside, resize_short, surroundings
 from bioscan_etl.images.decode import RGB, UnreadableImage, decode
 from bioscan_etl.images.detect import Detection, Detector
+from bioscan_etl.images.freed_memory import keep_freed_memory
 from bioscan_etl.images.measure import Box, area_fraction, measurement_at_1024, scale_factor, whole_pixels
 from bioscan_etl.images.sources import DamagedFile
 from bioscan_etl.schema import BOXES
@@ -57,6 +58,7 @@ class ImageWork:
         self.settings = settings
         self.packages = tuple(packages)
         self._detector = detector
+        keep_freed_memory()
 
     def process(self, read: Callable[[], bytes]) -> Outcome:
         """Take an image through all steps.
