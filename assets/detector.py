@@ -57,8 +57,8 @@ class TuningConfig(dg.Config):
 
     python: str = Field("", description="Python with the extra train; empty for Dagster's own")
     weights: str = Field("", description="folder with coarse.pt and refiner.pt to start from; empty: from nothing")
-    epochs: int = Field(36, ge=1, description="of the first network, 2048 scenes each")
-    windows: int = Field(120_000, ge=1, description="that the second network sees")
+    epochs: int = Field(130, ge=1, description="of the first network, 2048 scenes each")
+    windows: int = Field(480_000, ge=1, description="that the second network sees")
     rate: float = Field(0.0, ge=0, description="learning rate; 0: 0.002 from nothing, 0.0005 from weights")
 
 

@@ -102,8 +102,12 @@ class ImageSettings(_Section):
     short_side: int = Field(256, ge=16, description="px of the shorter side in the *_256 packages")
     jpeg_quality: int = Field(75, ge=1, le=100, description="JPEG quality of written images, 4:2:0")
     max_pixels: int = Field(200_000_000, ge=1, description="px; larger images are refused as unreadable")
-    empty_confidence: Share = Field(0.26, description="below it an image counts as empty (docs/detector.md)")
-    min_confidence: Share = Field(0.67, description="below it a box is low_confidence (docs/detector.md)")
+    empty_confidence: Share | Literal["auto"] = Field(
+        "auto", description="chance of a specimen below which an image is empty; auto: what was chosen for the detector"
+    )
+    min_confidence: Share | Literal["auto"] = Field(
+        "auto", description="confidence below which a box is low_confidence; auto: what was chosen for the detector"
+    )
     min_blur: float = Field(15.0, ge=0, description="variance of the Laplacian on the crop; below is BLURRED")
     exposure_range: tuple[Byte, Byte] = Field((60, 250), description="mean grey of the crop; outside is flagged")
     fragment_fraction: Share = Field(0.002, description="area fraction below which a box is a FRAGMENT")

@@ -5,12 +5,12 @@
 FOLDER is that of `export.py`; it gets `calibration.json`. The networks have never seen the images used here,
 and the part `validation` stays out of it.
 
-The confidence is a logistic regression over what both networks say of a candidate; it is fitted to whether the
-box overlaps the specimen's by half at least. Each image counts in its four mirrorings. The thresholds are
-chosen by confidences that five-fold cross-validation gives, where no image speaks about itself:
-`empty_confidence` as high as it may be while 3 % of occupied dishes, which the project allows, are reported empty: a
-lost specimen is the worse mistake, and empty dishes that are taken for occupied are seen by a curator; `min_confidence`
-where seventeen of twenty boxes above it are right.
+Two logistic regressions over what both networks say of a candidate are fitted: the confidence to whether the box
+overlaps the specimen's by three quarters, the presence, of a picture's most confident candidate, to whether there
+is a specimen. Each image counts in its four mirrorings. The thresholds are chosen by what five-fold cross-validation
+gives, where no image speaks about itself: `empty_confidence` as high as it may be while 3 % of occupied dishes, which
+the project allows, are reported empty: a lost specimen is the worse mistake, and empty dishes that are taken for
+occupied are seen by a curator; `min_confidence` where nine of ten boxes above it are right (IoU 0.5).
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ from evaluate import box_iou
 from bioscan_etl.images.trained import FEATURES, TrainedDetector
 from bioscan_etl.settings import ImageSettings
 
-RULES = {"worth_a_look": 0.1, "against_best": 0.3, "most": 2, "again": 1.0}
+RULES = {"worth_a_look": 0.1, "against_best": 0.3, "most": 2, "again": 0.8}
 RIDGE = 1.0
 FOLDS = 5
-RIGHT = 0.5  # IoU from which a box is right
+RIGHT, GOOD = 0.5, 0.75  # IoU from which a box is the specimen's, and a good one
 OCCUPIED_MISSED = 0.03  # what the project allows
-SURE = 0.85  # share of right boxes above min_confidence
+SURE = 0.9  # share of right boxes above min_confidence
+LEAST = 8  # pictures above it
 STEPS = np.round(np.arange(0.02, 0.96, 0.01), 2)
 
 Values = npt.NDArray[np.float64]
@@ -44,10 +45,10 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Candidates of all pictures: their features, whether the box is right, the picture, and the image's fold."""
+    """Candidates of all pictures: their features, the box's IoU, the picture, and the image's fold."""
 
     features: Values
-    right: npt.NDArray[np.bool_]
+    iou: Values
     picture: npt.NDArray[np.int64]
     fold: npt.NDArray[np.int64]
     occupied: dict[int, bool]
@@ -57,7 +58,7 @@ class Table:
 def collect(images: Path, annotated: list[Annotated], detector: TrainedDetector) -> Table:
     """Look at all images in their four mirrorings."""
     rows: list[list[float]] = []
-    right: list[bool] = []
+    ious: list[float] = []
     pictures: list[int] = []
     folds: list[int] = []
     occupied: dict[int, bool] = {}
@@ -70,10 +71,10 @@ def collect(images: Path, annotated: list[Annotated], detector: TrainedDetector)
             for look in detector.look(seen):
                 features = look.features()
                 rows.append([features[name] for name in FEATURES])
-                right.append(box is not None and box_iou(look.box, box) >= RIGHT)
+                ious.append(0.0 if box is None else box_iou(look.box, box))
                 pictures.append(picture)
                 folds.append(zlib.crc32(image.file_name[::-1].encode()) % FOLDS)
-    return Table(np.array(rows), np.array(right), np.array(pictures), np.array(folds), occupied)
+    return Table(np.array(rows), np.array(ious), np.array(pictures), np.array(folds), occupied)
 
 
 def _mirrored(
@@ -106,48 +107,76 @@ def fit(features: Values, right: npt.NDArray[np.bool_]) -> tuple[Values, float]:
 
 
 def chances(features: Values, weights: Values, offset: float) -> Values:
-    """Confidences."""
+    """What a regression says of candidates."""
     result: Values = 1 / (1 + np.exp(-(features @ weights + offset)))
     return result
 
 
-def best_of_pictures(table: Table, confidences: Values) -> tuple[Values, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Of each picture the highest confidence, whether that box is right, and whether there is a specimen."""
-    tops, right, occupied = [], [], []
-    for picture, there in table.occupied.items():
+def crossed(features: Values, right: npt.NDArray[np.bool_], fold: npt.NDArray[np.int64]) -> Values:
+    """What regressions fitted to the other folds say of each candidate."""
+    found = np.zeros(len(right))
+    for number in range(FOLDS):
+        weights, offset = fit(features[fold != number], right[fold != number])
+        found[fold == number] = chances(features[fold == number], weights, offset)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Of each picture: whether there is a specimen, the best candidate (-1: none), and what is said of it."""
+
+    occupied: npt.NDArray[np.bool_]
+    best: npt.NDArray[np.int64]
+    confidence: Values
+    presence: Values
+    right: npt.NDArray[np.bool_]
+
+
+def judge(table: Table) -> Pictures:
+    """What cross-validated regressions say of each picture; of one without a candidate both are 0."""
+    confidences = crossed(table.features, table.iou >= GOOD, table.fold)
+    best = np.full(len(table.occupied), -1)
+    for place, picture in enumerate(table.occupied):
         rows = np.flatnonzero(table.picture == picture)
-        top = rows[np.argmax(confidences[rows])] if rows.size else None
-        tops.append(0.0 if top is None else float(confidences[top]))
-        right.append(top is not None and bool(table.right[top]))
-        occupied.append(there)
-    return np.array(tops), np.array(right), np.array(occupied)
+        if rows.size:
+            best[place] = rows[np.argmax(confidences[rows])]
+    occupied, some = np.array(list(table.occupied.values())), best >= 0
+    confidence, presence, right = np.zeros(len(best)), np.zeros(len(best)), np.zeros(len(best), np.bool_)
+    confidence[some] = confidences[best[some]]
+    presence[some] = crossed(table.features[best[some]], occupied[some], table.fold[best[some]])
+    right[some] = table.iou[best[some]] >= RIGHT
+    return Pictures(occupied, best, confidence, presence, right)
 
 
-def choose(tops: Values, right: npt.NDArray[np.bool_], occupied: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def choose(pictures: Pictures) -> tuple[float, float]:
     """`empty_confidence` and `min_confidence`."""
-    full = tops[occupied]
+    full = pictures.presence[pictures.occupied]
     empty = float(max(step for step in STEPS if (full < step).mean() <= OCCUPIED_MISSED or step == STEPS[0]))
-    sure = [step for step in STEPS if step > empty and right[tops >= step].mean() >= SURE]
+    kept = pictures.presence >= empty
+    confidence, right = pictures.confidence[kept], pictures.right[kept]
+    # Not where next to nothing is left above it: a share of five boxes says nothing.
+    sure = [step for step in STEPS if (confidence >= step).sum() >= LEAST and right[confidence >= step].mean() >= SURE]
     return empty, float(sure[0]) if sure else float(STEPS[-1])
 
 
-def plot(path: Path, tops: Values, right: Any, occupied: Any, chosen: tuple[float, float]) -> None:
+def plot(path: Path, pictures: Pictures, chosen: tuple[float, float]) -> None:
     """The curves that the thresholds were chosen by."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    bare, full = tops[~occupied], tops[occupied]
+    bare, full = pictures.presence[~pictures.occupied], pictures.presence[pictures.occupied]
+    confidence, right = pictures.confidence, pictures.right
     figure, axes = pyplot.subplots(figsize=(7.2, 3.6), dpi=100)
     axes.plot(STEPS, [(bare < step).mean() for step in STEPS], color="#666666", label="empty dishes reported empty")
     axes.plot(STEPS, [(full < step).mean() for step in STEPS], color="#b2182b", label="occupied dishes reported empty")
-    above = [right[tops >= step].mean() if (tops >= step).any() else np.nan for step in STEPS]
+    above = [right[confidence >= step].mean() if (confidence >= step).any() else np.nan for step in STEPS]
     axes.plot(STEPS, above, color="#2166ac", label="boxes above it that are right (IoU 0.5)")
     for value, name in zip(chosen, ("empty_confidence", "min_confidence"), strict=True):
         axes.axvline(value, color="black", linewidth=0.8, linestyle=":")
         axes.text(value + 0.01, 0.5, f"{name}\n{value:.2f}", fontsize=8)
-    axes.set_xlabel("confidence")
+    axes.set_xlabel("presence (grey, red), confidence (blue)")
     axes.set_ylabel("share")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
@@ -166,28 +195,38 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     target = arguments.folder / "calibration.json"
-    start: dict[str, Any] = {"weights": dict.fromkeys(FEATURES, 0.0), "offset": 0.0, **RULES}
-    target.write_text(json.dumps(start), encoding="utf-8")
+    nothing = np.zeros(len(FEATURES)), 0.0
+    _write(target, nothing, nothing, (0.0, 0.0))
     detector = TrainedDetector(ImageSettings(), arguments.folder)
     table = collect(arguments.images, read_annotations(arguments.annotations, "calibration"), detector)
-    crossed = np.zeros(len(table.right))
-    for fold in range(FOLDS):
-        weights, offset = fit(table.features[table.fold != fold], table.right[table.fold != fold])
-        crossed[table.fold == fold] = chances(table.features[table.fold == fold], weights, offset)
-    tops, right, occupied = best_of_pictures(table, crossed)
-    chosen = choose(tops, right, occupied)
-    weights, offset = fit(table.features, table.right)
-    named = {name: round(float(value), 5) for name, value in zip(FEATURES, weights, strict=True)}
-    values = {"made_by": "detector/calibrate.py", "weights": named, "offset": round(offset, 5), **RULES}
-    target.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    pictures = judge(table)
+    chosen = choose(pictures)
+    best = pictures.best[pictures.best >= 0]
+    presence = fit(table.features[best], pictures.occupied[pictures.best >= 0])
+    _write(target, fit(table.features, table.iou >= GOOD), presence, chosen)
     if arguments.plot is not None:
-        plot(arguments.plot, tops, right, occupied, chosen)
-    print(f"{len(table.right)} candidates in {len(tops)} pictures of {len(tops) // 4} images")
+        plot(arguments.plot, pictures, chosen)
+    empty, above = pictures.presence < chosen[0], pictures.confidence >= chosen[1]
+    print(f"{len(table.iou)} candidates in {len(empty)} pictures of {len(empty) // 4} images")
     print(f"empty_confidence {chosen[0]:.2f}, min_confidence {chosen[1]:.2f}")
-    print(f"empty as empty {(tops[~occupied] < chosen[0]).mean():.3f}")
-    print(f"occupied as empty {(tops[occupied] < chosen[0]).mean():.3f}")
-    print(f"right above min_confidence {right[tops >= chosen[1]].mean():.3f}, {(tops >= chosen[1]).mean():.3f} of all")
+    print(f"empty as empty {empty[~pictures.occupied].mean():.3f}")
+    print(f"occupied as empty {empty[pictures.occupied].mean():.3f}")
+    print(f"right above min_confidence {pictures.right[above].mean():.3f}, {above.mean():.3f} of all")
     print(f"-> {target}")
+
+
+def _write(
+    target: Path,
+    confidence: tuple[Values, float],
+    presence: tuple[Values, float],
+    thresholds: tuple[float, float],
+) -> None:
+    values: dict[str, Any] = {"made_by": "detector/calibrate.py"}
+    for name, (weights, offset) in (("confidence", confidence), ("presence", presence)):
+        named = {feature: round(float(value), 5) for feature, value in zip(FEATURES, weights, strict=True)}
+        values[name] = {"weights": named, "offset": round(offset, 5)}
+    values |= dict(zip(("empty_confidence", "min_confidence"), thresholds, strict=True)) | RULES
+    target.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

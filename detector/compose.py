@@ -127,7 +127,9 @@ class Material:
             canvas = np.ascontiguousarray(canvas[:, ::-1])
         chance = rng.random()
         objects: list[Object] = []
-        for _ in range(0 if chance < 0.08 else 2 if chance < 0.12 else 1):
+        if chance < 0.12 and self.debris and rng.random() < 0.8:  # parts alone are no specimen
+            self._litter(rng, canvas, _place(rng, self.size), rng.uniform(0.05, 0.5) * self.size[0])
+        for _ in range(0 if chance < 0.12 else 2 if chance < 0.16 else 1):
             cut = self.cut_outs[int(rng.integers(len(self.cut_outs)))]
             factor = float(np.exp(rng.normal(0, 0.3)))
             if rng.random() < 0.25:  # any size from a speck to most of the picture, evenly on a logarithmic scale

@@ -207,8 +207,8 @@ def main() -> None:
     parser.add_argument("annotations", type=Path)
     parser.add_argument("--detector", default="trained")
     parser.add_argument("--part", choices=(*PARTS, "all"), default="validation")
-    parser.add_argument("--empty-confidence", type=float, default=ImageSettings().empty_confidence)
-    parser.add_argument("--min-confidence", type=float, default=ImageSettings().min_confidence)
+    parser.add_argument("--empty-confidence", type=float, help="another than the detector's own")
+    parser.add_argument("--min-confidence", type=float, help="another than the detector's own")
     parser.add_argument("--output", type=Path, help="write the figures as JSON, too")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -217,8 +217,8 @@ def main() -> None:
         raise SystemExit(f"{arguments.annotations} has no image in the part {arguments.part}")
     settings = ImageSettings(
         detector=arguments.detector,
-        empty_confidence=arguments.empty_confidence,
-        min_confidence=arguments.min_confidence,
+        empty_confidence="auto" if arguments.empty_confidence is None else arguments.empty_confidence,
+        min_confidence="auto" if arguments.min_confidence is None else arguments.min_confidence,
     )
     detector = load_detector(settings)
     result = measure(arguments.images, annotated, detector, arguments.part)

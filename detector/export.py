@@ -23,7 +23,7 @@ from ultralytics.nn.modules.block import DFL
 
 from bioscan_etl.images.window import INPUT_SIDE
 
-COARSE_SIZE = 192, 256
+COARSE_SIZE = 144, 192
 """Height and width of the first network's picture, in px."""
 
 OPSET = 17

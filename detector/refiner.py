@@ -24,10 +24,12 @@ def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Seq
 
 
 class _Residual(nn.Module):
+    """Two convolutions with half as many channels between them: half the cost of the full width."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = _conv(channels, channels)
-        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+        self.first = _conv(channels, channels // 2)
+        self.second = nn.Sequential(nn.Conv2d(channels // 2, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.relu(x + self.second(self.first(x)))
@@ -36,18 +38,18 @@ class _Residual(nn.Module):
 class Refiner(nn.Module):
     """A small encoder and decoder with three answers.
 
-    The input is (n, 3, 128, 128), RGB from 0 to 1. The answers are raw:
+    The input is (n, 3, 96, 96), RGB from 0 to 1. The answers are raw:
 
-    - mask (n, 1, 64, 64): logit that the cell shows the specimen;
-    - edges (n, 4, 64): for x0, y0, x1, y1 the logit of each position; position i is i / 64 of the side for x0
-      and y0, (i + 1) / 64 for x1 and y1. One set of weights serves all four: the picture is turned for it;
+    - mask (n, 1, 48, 48): logit that the cell shows the specimen;
+    - edges (n, 4, 48): for x0, y0, x1, y1 the logit of each position; position i is i / 48 of the side for x0
+      and y0, (i + 1) / 48 for x1 and y1. One set of weights serves all four: the picture is turned for it;
     - scores (n, 2): logits that there is a specimen, and of the box's IoU with it.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128), top: int = 24) -> None:
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128), top: int = 16) -> None:
         super().__init__()
         one, two, three, four = widths
-        self.stem = nn.Sequential(_conv(3, one, 3, 2), _conv(one, one))
+        self.stem = _conv(3, one, 3, 2)
         self.down1 = nn.Sequential(_conv(one, two, 3, 2), _Residual(two))
         self.down2 = nn.Sequential(_conv(two, three, 3, 2), _Residual(three), _Residual(three))
         self.down3 = nn.Sequential(_conv(three, four, 3, 2), _Residual(four), _Residual(four))
@@ -96,7 +98,7 @@ def _twice(x: Tensor) -> Tensor:
 class Answers(nn.Module):
     """The network as it is exported: probabilities and a box, instead of logits.
 
-    Gives mask (n, 64, 64), box (n, 4) in shares of the window's side, spread (n, 4) of each edge's position
+    Gives mask (n, 48, 48), box (n, 4) in shares of the window's side, spread (n, 4) of each edge's position
     in the same unit, and scores (n, 2).
     """
 
@@ -115,6 +117,6 @@ class Answers(nn.Module):
 
 
 def positions() -> Tensor:
-    """Where the positions of the four edges lie, in shares of the side; (1, 4, 64)."""
+    """Where the positions of the four edges lie, in shares of the side; (1, 4, 48)."""
     cells = torch.arange(GRID, dtype=torch.float32)
     return torch.stack([cells, cells, cells + 1, cells + 1])[None] / GRID

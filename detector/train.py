@@ -1,6 +1,6 @@
 """Train the first network, which points at the specimen: a narrow YOLO11 by Ultralytics, from nothing.
 
-    python detector/train.py IMAGES ANNOTATIONS.coco.json OUTPUT [--epochs 36] [--from WEIGHTS.pt]
+    python detector/train.py IMAGES ANNOTATIONS.coco.json OUTPUT [--epochs 130] [--from WEIGHTS.pt]
 
 Needs the extra `train`. The same command resumes a run that was interrupted (at its last whole epoch) and does
 nothing where one is complete. Runs on CUDA where there is a device, else on the CPU.
@@ -23,8 +23,8 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils import LOGGER
 
 MODEL = Path(__file__).with_name("coarse.yaml")
-SIZE = 256, 192
-SCENE_WIDTH = 512
+SIZE = 192, 144
+SCENE_WIDTH = 384
 SCENES_PER_EPOCH = 2048
 SMALLEST = 2.0  # px of the reduced picture, below which a specimen cannot be learnt
 
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("images", type=Path)
     parser.add_argument("annotations", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--epochs", type=int, default=36)
+    parser.add_argument("--epochs", type=int, default=130)
     parser.add_argument("--from", dest="start", type=Path, help="weights to start from (fine-tuning)")
     parser.add_argument("--rate", type=float, default=0.002, help="learning rate at the start")
     parser.add_argument("--seed", type=int, default=1)

@@ -96,7 +96,7 @@ def test_insects_of_every_kind_grow_with_their_length(kind):
 
 @pytest.mark.slow
 def test_the_baseline_is_sure_of_sound_pictures_and_sees_every_fault():
-    settings = ImageSettings(detector="segmentation", empty_confidence=0.2, min_confidence=0.5)
+    settings = ImageSettings(detector="segmentation")
     detector = SegmentationDetector(settings)
 
     def detected(number: int, fault: str = "") -> Detection:

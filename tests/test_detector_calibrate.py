@@ -29,28 +29,42 @@ def test_separable_data_do_not_run_away() -> None:
 
 
 def test_the_best_candidate_speaks_for_its_picture() -> None:
+    # Twenty occupied pictures with a good box and a bad one, twenty empty ones with a bad one, and one without any.
+    rng = np.random.default_rng(3)
+    picture = np.concatenate([np.repeat(np.arange(20), 2), np.arange(20, 40)])
+    iou = np.concatenate([np.tile([0.9, 0.1], 20), np.zeros(20)])
     table = calibrate.Table(
-        features=np.zeros((4, 1)),
-        right=np.array([False, True, False, False]),
-        picture=np.array([0, 0, 1, 1]),
-        fold=np.zeros(4, np.int64),
-        occupied={0: True, 1: False, 2: True},
+        features=np.stack([iou, picture < 20], axis=1) + rng.normal(0, 0.05, (60, 2)),
+        iou=iou,
+        picture=picture,
+        fold=picture % calibrate.FOLDS,
+        occupied={number: number < 20 or number == 40 for number in range(41)},
     )
-    tops, right, occupied = calibrate.best_of_pictures(table, np.array([0.2, 0.9, 0.4, 0.1]))
-    assert tops.tolist() == [0.9, 0.4, 0.0]
-    assert right.tolist() == [True, False, False]
-    assert occupied.tolist() == [True, False, True]
+    found = calibrate.judge(table)
+    assert found.best.tolist() == [*range(0, 40, 2), *range(40, 60), -1]
+    assert found.right.tolist() == [True] * 20 + [False] * 21
+    assert found.occupied.tolist() == [True] * 20 + [False] * 20 + [True]
+    assert found.presence[:20].min() > 0.5 > found.presence[20:40].max()
+    assert (found.presence[40], found.confidence[40]) == (0, 0)
 
 
 def test_thresholds_part_what_can_be_parted() -> None:
-    tops = np.repeat([0.05, 0.15, 0.5, 0.9], [30, 10, 20, 60])
+    presence = np.repeat([0.05, 0.15, 0.5, 0.9], [30, 10, 20, 60])
     occupied = np.array([False] * 40 + [True] * 80)
-    right = np.array([False] * 40 + [False] * 8 + [True] * 12 + [True] * 60)
-    empty, sure = calibrate.choose(tops, right, occupied)
+    right = np.array([False] * 40 + [False] * 6 + [True] * 74)
+    confidence = np.where(right, 0.6, 0.3)
+    pictures = calibrate.Pictures(occupied, np.zeros(120, np.int64), confidence, presence, right)
+    empty, sure = calibrate.choose(pictures)
     assert 0.15 < empty <= 0.5
-    assert (tops[occupied] < empty).mean() <= calibrate.OCCUPIED_MISSED
-    assert 0.5 < sure <= 0.9
-    assert right[tops >= sure].mean() >= calibrate.SURE
+    assert (presence[occupied] < empty).mean() <= calibrate.OCCUPIED_MISSED
+    # Six of the eighty that are not reported empty are wrong: more than nine of ten are right already.
+    assert sure == calibrate.STEPS[0]
+    harder = calibrate.Pictures(occupied, pictures.best, confidence, presence, np.arange(120) >= 65)
+    harder.confidence[65:] = 0.6
+    harder.confidence[:65] = 0.3
+    assert 0.3 < calibrate.choose(harder)[1] <= 0.6
+    never = calibrate.Pictures(occupied, pictures.best, confidence, presence, np.zeros(120, np.bool_))
+    assert calibrate.choose(never)[1] == calibrate.STEPS[-1]
 
 
 def test_mirrored_boxes_follow_their_pixels() -> None:

@@ -127,7 +127,7 @@ def detector_folder(folder: Path, *, sees: float = 0.9, moved: float = 0.0) -> P
         make("Concat", ["x_middle", "y_middle", "x_size", "y_size", "score"], ["flat"], axis=1),
         make("Unsqueeze", ["flat", "last"], ["output0"]),
     ]
-    save(folder / "coarse.onnx", nodes, (192, 256), {"output0": [1, 5, 1]}, {"sees": sees, "last": [2]})
+    save(folder / "coarse.onnx", nodes, (144, 192), {"output0": [1, 5, 1]}, {"sees": sees, "last": [2]})
     nodes = [
         *dark_pixels(),
         make("AveragePool", ["dark"], ["halved"], kernel_shape=[2, 2], strides=[2, 2]),
@@ -138,12 +138,16 @@ def detector_folder(folder: Path, *, sees: float = 0.9, moved: float = 0.0) -> P
         make("Mul", ["box", "nothing"], ["spread"]),
         make("Add", ["nothing", "scores_given"], ["scores"]),
     ]
-    answers = {"mask": [1, 64, 64], "box": [1, 4], "spread": [1, 4], "scores": [1, 2]}
-    constants = {"side": 128.0, "moved": [[moved, 0, moved, 0]], "nothing": 0.0, "scores_given": [[0.9, 0.9]]}
-    save(folder / "refiner.onnx", nodes, (128, 128), answers, constants)
+    answers = {"mask": [1, 48, 48], "box": [1, 4], "spread": [1, 4], "scores": [1, 2]}
+    constants = {"side": 96.0, "moved": [[moved, 0, moved, 0]], "nothing": 0.0, "scores_given": [[0.9, 0.9]]}
+    save(folder / "refiner.onnx", nodes, (96, 96), answers, constants)
     weights = dict.fromkeys(FEATURES, 0.0) | {"coarse": 1.0}
+    regression = {"weights": weights, "offset": 0.0}
+    thresholds = {"empty_confidence": 0.26, "min_confidence": 0.67}
     rules = {"worth_a_look": 0.03, "against_best": 0.1, "most": 3, "again": 0.7}
-    (folder / "calibration.json").write_text(json.dumps({"weights": weights, "offset": 0.0, **rules}))
+    (folder / "calibration.json").write_text(
+        json.dumps({"confidence": regression, "presence": regression, **thresholds, **rules})
+    )
     return folder
 
 

@@ -24,13 +24,13 @@ def test_windows_show_what_they_are_labelled_with(samples: list) -> None:
     present = [sample for sample in samples if sample[3]]
     assert 0.3 < len(present) / len(samples) < 0.95
     for pixels, mask, box, there in samples:
-        assert pixels.shape == (128, 128, 3)
-        assert mask.shape == (64, 64)
+        assert pixels.shape == (96, 96, 3)
+        assert mask.shape == (48, 48)
         if not there:
             assert not mask.any()
             continue
         ys, xs = np.nonzero(mask > 0.5)
-        seen = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]) / 64
+        seen = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]) / 48
         assert np.abs(seen - box).max() < 0.08
 
 
@@ -56,8 +56,8 @@ def test_a_run_learns_and_resumes(samples: list, tmp_path: Path) -> None:
 
 def test_the_export_answers_with_boxes_of_its_positions() -> None:
     answers = refiner.Answers(refiner.Refiner()).eval()
-    mask, box, spread, scores = answers(torch.rand(2, 3, 128, 128))
-    assert [tuple(part.shape) for part in (mask, box, spread, scores)] == [(2, 64, 64), (2, 4), (2, 4), (2, 2)]
+    mask, box, spread, scores = answers(torch.rand(2, 3, 96, 96))
+    assert [tuple(part.shape) for part in (mask, box, spread, scores)] == [(2, 48, 48), (2, 4), (2, 4), (2, 2)]
     for part in (mask, box, scores):
         assert 0 <= float(part.min()) <= float(part.max()) <= 1
     places = refiner.positions()
@@ -68,7 +68,7 @@ def test_the_export_answers_with_boxes_of_its_positions() -> None:
 def test_edges_of_a_mirrored_picture_are_mirrored() -> None:
     # One set of weights serves all four edges, so features that are mirrored give mirrored edges.
     network = refiner.Refiner().eval()
-    features = torch.rand(1, 25, 64, 64)
+    features = torch.rand(1, 17, 48, 48)
     plain, mirrored = network._edges(features), network._edges(features.flip(3))
     assert torch.allclose(plain[:, 0], mirrored[:, 2].flip(1), atol=1e-5)
     assert torch.allclose(plain[:, 1], mirrored[:, 1], atol=1e-5)

@@ -16,7 +16,7 @@ from bioscan_etl.images.index import index_images
 from bioscan_etl.images.stage import process_images
 from bioscan_etl.settings import ImageSettings
 
-SETTINGS = ImageSettings(detector="segmentation", empty_confidence=0.2, min_confidence=0.5)
+SETTINGS = ImageSettings(detector="segmentation")
 
 
 @pytest.fixture(scope="module")

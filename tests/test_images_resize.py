@@ -1,12 +1,11 @@
-"""Resizing, and the windows that the second network sees."""
+"""Resizing."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioscan_etl.images.resize import resized
-from bioscan_etl.images.window import INPUT_SIDE, ROOM, window_around
+from bioscan_etl.images.resize import halved, resized
 
 
 @settings(deadline=None)
@@ -34,29 +33,9 @@ def test_halves_are_means_of_four() -> None:
     assert np.abs(resized(image, (32, 24)) - blocks).max() <= 0.5
 
 
-boxes = st.tuples(*[st.floats(0, 1) for _ in range(4)]).map(
-    lambda v: (min(v[0], v[2]) * 640, min(v[1], v[3]) * 480, max(v[0], v[2]) * 640, max(v[1], v[3]) * 480)
-)
-
-
 @settings(deadline=None)
-@given(boxes)
-def test_a_window_holds_its_box_and_leads_back(box) -> None:
-    window = window_around(box, 640, 480)
-    inner = window.from_image(box)
-    longer = max(box[2] - box[0], box[3] - box[1])
-    slack = 2 / window.side
-    assert min(inner) >= -slack
-    assert max(inner) <= 1 + slack
-    assert window.side % 2 == 0
-    assert window.side >= min(ROOM * longer, 640) - 2
-    assert window.to_image(inner) == pytest.approx(box, abs=1e-6)
-    assert window.pixels(np.zeros((480, 640, 3), np.uint8)).shape == (INPUT_SIDE, INPUT_SIDE, 3)
-
-
-def test_beyond_the_edge_is_black_and_the_rest_is_the_image() -> None:
-    image = np.full((480, 640, 3), 200, np.uint8)
-    pixels = window_around((0, 0, 80, 80), 640, 480).pixels(image)
-    assert (pixels[-40:, -40:] == 200).all()
-    assert (pixels[:10] == 0).all()
-    assert (pixels[:, :10] == 0).all()
+@given(st.integers(2, 300), st.integers(2, 300), st.integers(1, 90), st.integers(1, 90))
+def test_a_half_that_is_at_hand_changes_nothing(width: int, height: int, across: int, down: int) -> None:
+    image = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    given_half = resized(image, (across, down), half=halved(image))
+    assert np.array_equal(given_half, resized(image, (across, down)))

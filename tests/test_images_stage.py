@@ -22,7 +22,7 @@ from bioscan_etl.settings import ImageSettings
 
 PACKAGES = ("original_256", "cropped", "cropped_256")
 # The classical detector: what is asked here is about shards, and drawn insects of 30 px are what it is sure of.
-SETTINGS = ImageSettings(detector="segmentation", empty_confidence=0.2, min_confidence=0.5, shard_images=5)
+SETTINGS = ImageSettings(detector="segmentation", shard_images=5)
 
 
 @pytest.fixture(scope="module")

@@ -117,10 +117,11 @@ def _cut(image: RGB, frame: CropFrame, fill: tuple[int, int, int]) -> RGB:
     return np.asarray(cv2.rotate(cut, cv2.ROTATE_90_COUNTERCLOCKWISE), np.uint8) if frame.rotated else cut
 
 
-def resize_short(image: RGB, side: int) -> RGB:
+def resize_short(image: RGB, side: int, half: RGB | None = None) -> RGB:
     """Resize so that the shorter side has exactly `side` pixels, aspect kept (longer side rounded).
 
-    Area and bicubic filter when shrinking (see `images.resize`), bicubic when enlarging.
+    Area and bicubic filter when shrinking (see `images.resize`), bicubic when enlarging. `half` is
+    `resize.halved(image)`, where the caller has it.
     """
     height, width = image.shape[:2]
     shorter = min(height, width)
@@ -130,7 +131,7 @@ def resize_short(image: RGB, side: int) -> RGB:
         side if width == shorter else round(width * side / shorter),
         side if height == shorter else round(height * side / shorter),
     )
-    return resized(image, target)
+    return resized(image, target, half=half)
 
 
 def encode_jpeg(image: RGB, settings: ImageSettings) -> bytes:

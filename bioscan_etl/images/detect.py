@@ -42,15 +42,42 @@ class Detector(Protocol):
 
     name: str
 
-    def detect(self, image: RGB) -> Detection:
-        """Find the specimen in an image (height, width, 3), RGB, uint8."""
+    def detect(self, image: RGB, half: RGB | None = None) -> Detection:
+        """Find the specimen in an image (height, width, 3), RGB, uint8; `half` is `resize.halved` of it, if at hand."""
 
 
-def status_of(confidence: float, specimens: int, settings: ImageSettings) -> str:
-    """The status of an image from its best box's confidence and the number of plausible specimens."""
-    if confidence < settings.empty_confidence:
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What parts the statuses of a detector.
+
+    Attributes:
+        empty: chance of a specimen below which an image is empty, 0 to 1.
+        sure: confidence below which a box is low_confidence, 0 to 1.
+    """
+
+    empty: float
+    sure: float
+
+    def under(self, settings: ImageSettings) -> Thresholds:
+        """These, or what the settings say instead."""
+        return Thresholds(
+            self.empty if settings.empty_confidence == "auto" else settings.empty_confidence,
+            self.sure if settings.min_confidence == "auto" else settings.min_confidence,
+        )
+
+
+def status_of(confidence: float, specimens: int, thresholds: Thresholds, present: float | None = None) -> str:
+    """The status of an image from its best box's confidence and the number of plausible specimens.
+
+    Args:
+        confidence: of the best box.
+        specimens: number of plausible specimens.
+        thresholds: of the detector, under the settings.
+        present: chance that there is a specimen; of a detector that does not tell it, the confidence.
+    """
+    if (confidence if present is None else present) < thresholds.empty:
         return "empty"
-    if confidence < settings.min_confidence:
+    if confidence < thresholds.sure:
         return "low_confidence"
     return "multiple" if specimens > 1 else "detected"
 

@@ -51,8 +51,8 @@ class BoxNetwork(Protocol):
 
     digest: str
 
-    def propose(self, image: RGB) -> Candidates:
-        """Candidates in an image (height, width, 3), RGB, uint8."""
+    def propose(self, image: RGB, half: RGB | None = None) -> Candidates:
+        """Candidates in an image (height, width, 3), RGB, uint8; `half` is `resize.halved` of it, if at hand."""
 
 
 def read_model(path: Path) -> bytes:
@@ -112,9 +112,9 @@ class OnnxBoxes:
         if answer.ndim != 3 or answer.shape[0] != 1 or answer.shape[1] < 5:
             raise SettingsError(f"images.detector: {path} gives {answer.shape}, not (1, 4 + classes, candidates)")
 
-    def propose(self, image: RGB) -> Candidates:
+    def propose(self, image: RGB, half: RGB | None = None) -> Candidates:
         """Candidates in an image; see `BoxNetwork`."""
-        letterboxed, scale, left, top = letterbox(image, self._width, self._height)
+        letterboxed, scale, left, top = letterbox(image, self._width, self._height, half)
         return _chosen(self._run(letterboxed)[0], scale, (left, top), image.shape)
 
     def _run(self, image: RGB) -> Floats:
@@ -151,24 +151,24 @@ class UltralyticsBoxes:
         self._torch = torch
         self.digest = hashlib.sha256(data).hexdigest()
 
-    def propose(self, image: RGB) -> Candidates:
+    def propose(self, image: RGB, half: RGB | None = None) -> Candidates:
         """Candidates in an image; see `BoxNetwork`."""
         scale = self._side / max(image.shape[:2])
         step = self._stride
         height, width = (max(1, -(-round(side * scale) // step)) * step for side in image.shape[:2])
-        letterboxed, scale, left, top = letterbox(image, width, height)
+        letterboxed, scale, left, top = letterbox(image, width, height, half)
         with self._torch.inference_mode():
             answer = self._model(self._torch.from_numpy(planes(letterboxed)).to(self._device))
         rows = answer[0] if isinstance(answer, (list, tuple)) else answer
         return _chosen(rows[0].float().cpu().numpy(), scale, (left, top), image.shape)
 
 
-def letterbox(image: RGB, width: int, height: int) -> tuple[RGB, float, int, int]:
+def letterbox(image: RGB, width: int, height: int, half: RGB | None = None) -> tuple[RGB, float, int, int]:
     """Fit an image into (height, width) with its aspect kept; also the scale and the padding left and top."""
     scale = min(width / image.shape[1], height / image.shape[0])
     inner_width = max(1, round(image.shape[1] * scale))
     inner_height = max(1, round(image.shape[0] * scale))
-    inner = resized(image, (inner_width, inner_height), last=cv2.INTER_LINEAR)
+    inner = resized(image, (inner_width, inner_height), last=cv2.INTER_LINEAR, half=half)
     left, top = (width - inner_width) // 2, (height - inner_height) // 2
     if (inner_width, inner_height) == (width, height):
         return inner, scale, 0, 0

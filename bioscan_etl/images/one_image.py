@@ -17,6 +17,7 @@ from bioscan_etl.images.decode import RGB, UnreadableImage, decode
 from bioscan_etl.images.detect import Detection, Detector
 from bioscan_etl.images.freed_memory import keep_freed_memory
 from bioscan_etl.images.measure import Box, area_fraction, measurement_at_1024, scale_factor, whole_pixels
+from bioscan_etl.images.resize import halved
 from bioscan_etl.images.sources import DamagedFile
 from bioscan_etl.schema import BOXES
 from bioscan_etl.settings import ImageSettings
@@ -86,7 +87,8 @@ class ImageWork:
 
     def _measured(self, row: Row, pixels: RGB, data: bytes) -> Outcome:
         height, width = pixels.shape[:2]
-        detection = self._detector.detect(pixels)
+        half = halved(pixels) if min(height, width) > 1 else None
+        detection = self._detector.detect(pixels, half)
         sizes: Row = {
             "width_original": width,
             "height_original": height,
@@ -100,7 +102,7 @@ class ImageWork:
         files = {}
         if self.packages:
             cut = crop(pixels, box, self.settings)
-            files = {package: self._file(package, pixels, cut, data) for package in self.packages}
+            files = {package: self._file(package, pixels, half, cut, data) for package in self.packages}
         return Outcome(row | sizes | self._of_box(box, pixels, detection), files, detection)
 
     def _of_box(self, box: Box, pixels: RGB, detection: Detection) -> Row:
@@ -116,12 +118,12 @@ class ImageWork:
             "dhash": quality.dhash(surroundings(pixels, box, self.settings)),
         }
 
-    def _file(self, package: str, pixels: RGB, cut: RGB, data: bytes) -> bytes:
+    def _file(self, package: str, pixels: RGB, half: RGB | None, cut: RGB, data: bytes) -> bytes:
         match package:
             case "original_full":
                 return data
             case "original_256":
-                image = resize_short(pixels, self.settings.short_side)
+                image = resize_short(pixels, self.settings.short_side, half)
             case "cropped":
                 image = cut
             case _:

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from bioscan_etl.images.decode import RGB
-from bioscan_etl.images.detect import Detection, status_of
+from bioscan_etl.images.detect import Detection, Thresholds, status_of
 from bioscan_etl.images.networks import BoxNetwork, OnnxBoxes, UltralyticsBoxes
 from bioscan_etl.settings import ImageSettings
+
+# Ultralytics' own default, and where its networks are more often right than wrong; choose yours on images of yours.
+_THRESHOLDS = Thresholds(empty=0.25, sure=0.5)
 
 
 class OneStageDetector:
@@ -18,14 +21,14 @@ class OneStageDetector:
     def __init__(self, path: Path, settings: ImageSettings) -> None:
         is_torch = path.suffix.lower() == ".pt"
         self._network: BoxNetwork = UltralyticsBoxes(path) if is_torch else OnnxBoxes(path)
-        self._settings = settings
+        self._thresholds = _THRESHOLDS.under(settings)
         self.name = f"{path.stem}-{self._network.digest[:12]}"
 
-    def detect(self, image: RGB) -> Detection:
-        """Find the specimen in an image (height, width, 3), RGB, uint8."""
-        found = self._network.propose(image)
-        specimens = int(np.count_nonzero(found.confidences >= self._settings.min_confidence))
-        status = status_of(found.best, specimens, self._settings)
+    def detect(self, image: RGB, half: RGB | None = None) -> Detection:
+        """Find the specimen in an image; see `Detector`."""
+        found = self._network.propose(image, half)
+        specimens = int(np.count_nonzero(found.confidences >= self._thresholds.sure))
+        status = status_of(found.best, specimens, self._thresholds)
         if status == "empty" or not len(found.boxes):
             return Detection(None, found.best, 0, "empty")
         x0, y0, x1, y1 = (float(value) for value in found.boxes[0])

@@ -13,19 +13,24 @@ import numpy as np
 from bioscan_etl.images.decode import RGB
 
 
-def resized(image: RGB, size: tuple[int, int], *, last: int = cv2.INTER_CUBIC) -> RGB:
+def halved(image: RGB) -> RGB:
+    """An image at half its size, by the area filter; of an odd number of rows all are spread over the half."""
+    half = image.shape[1] // 2, image.shape[0] // 2
+    return np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def resized(image: RGB, size: tuple[int, int], *, last: int = cv2.INTER_CUBIC, half: RGB | None = None) -> RGB:
     """An image at another size.
 
     Args:
         image: (height, width) or (height, width, 3), uint8.
         size: width and height to reach, in pixels.
         last: OpenCV's filter for what is left after halving; bicubic by default.
+        half: `halved(image)`, where the caller has it already; the result is the same.
     """
     width, height = size
     while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:
-        half = image.shape[1] // 2, image.shape[0] // 2
-        # Of an odd number of rows, the area filter spreads all of them over the half.
-        image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
+        image, half = halved(image) if half is None else half, None
     if (image.shape[1], image.shape[0]) == size:
         return image
     return np.asarray(cv2.resize(image, size, interpolation=last), np.uint8)

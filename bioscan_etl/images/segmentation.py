@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioscan_etl.images.decode import RGB
-from bioscan_etl.images.detect import Detection, status_of
+from bioscan_etl.images.detect import Detection, Thresholds, status_of
 from bioscan_etl.images.measure import FloatBox
 from bioscan_etl.settings import ImageSettings
 
@@ -96,17 +96,21 @@ class _Contrast:
     scale: tuple[float, float]  # image px per reduced px, in x and y
 
 
+_THRESHOLDS = Thresholds(empty=0.2, sure=0.5)  # chosen with the fit, detector/fit_baseline.py
+
+
 class SegmentationDetector:
     """The detector `segmentation`."""
 
     name = "segmentation"
 
     def __init__(self, settings: ImageSettings) -> None:
-        self._settings = settings
+        self._thresholds = _THRESHOLDS.under(settings)
         self._mean, self._deviation, self._weights, self._offset = _model()
 
-    def detect(self, image: RGB) -> Detection:
-        """Find the specimen in an image (height, width, 3), RGB, uint8."""
+    def detect(self, image: RGB, half: RGB | None = None) -> Detection:
+        """Find the specimen in an image; see `Detector`."""
+        del half  # the contrast is measured at another size
         found = candidates(image)
         if not found:
             return Detection(None, 0.0, 0, "empty")
@@ -115,7 +119,7 @@ class SegmentationDetector:
         first = int(np.argmax(confidences))
         best, confidence = found[first], float(confidences[first])
         specimens = 1 + self._others(found, features, best)
-        status = status_of(confidence, specimens, self._settings)
+        status = status_of(confidence, specimens, self._thresholds)
         if status == "empty":
             return Detection(None, confidence, 0, status)
         mask = np.zeros(best.reduced, np.uint8)
@@ -138,7 +142,7 @@ class SegmentationDetector:
         confidences = np.where(same, 0, self._confidences(alone))
         kept: list[FloatBox] = []
         for position in np.argsort(-confidences, kind="stable"):
-            if confidences[position] < self._settings.min_confidence:
+            if confidences[position] < self._thresholds.sure:
                 break
             box = found[position].box
             if not any(_same_object(box, other) for other in kept):

@@ -4,8 +4,9 @@ Belongs here: how the two networks' answers become a detection. Does not belong 
 numbers of `calibration.json` were found (`detector/`; the model card is docs/detector.md).
 
 The first network sees the whole picture small. The second one sees a window around each object that the first
-one thinks plausible, and says whether it is a specimen. Both speak in the confidence, which is a logistic
-regression over what they say.
+one thinks plausible, and says whether it is a specimen. Two logistic regressions over what both say of an object
+give the confidence, how likely its box is a good one, and the presence, how likely there is a specimen at all: a
+specimen whose box is doubtful is no empty dish.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import numpy.typing as npt
 
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.decode import RGB
-from bioscan_etl.images.detect import Detection, status_of
+from bioscan_etl.images.detect import Detection, Thresholds, status_of
 from bioscan_etl.images.measure import FloatBox
 from bioscan_etl.images.networks import (
     BoxNetwork,
@@ -36,19 +37,38 @@ from bioscan_etl.images.networks import (
     planes,
     read_model,
 )
+from bioscan_etl.images.resize import halved
 from bioscan_etl.images.window import INPUT_SIDE, Window, window_around
 from bioscan_etl.settings import ImageSettings
 
 Mask = npt.NDArray[np.uint8]
 
 FEATURES = ("coarse", "present", "iou", "agreement", "spread", "solid", "fill", "size")
-"""What the confidence is made of, per candidate: see `_Refined.features`."""
+"""What confidence and presence are made of, per candidate: see `Refined.features`."""
 
 _MASK_SIDE = 1024  # px; longer side of the mask at most
 _SHOWN = 0.5  # chance from which a pixel counts as organism
 _DARK, _USUAL = 110, 190  # median brightness below which an image is lit up, and what it is lit up to
-_SAMPLED = 16  # every so many rows and columns tell the brightness
+_SAMPLED = 32  # every so many rows and columns tell the brightness
 _SAME = 0.4  # share of the smaller box from which two refined boxes are one object
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """A logistic regression: a weight of each of `FEATURES`, and an offset."""
+
+    weights: Mapping[str, float]
+    offset: float
+
+    @classmethod
+    def parse(cls, values: Any) -> Regression:
+        """Read from JSON; raises KeyError, TypeError or ValueError where it is another thing."""
+        return cls({name: float(values["weights"][name]) for name in FEATURES}, float(values["offset"]))
+
+    def chance(self, features: Mapping[str, float]) -> float:
+        """0 to 1."""
+        total = math.fsum(weight * features[name] for name, weight in self.weights.items()) + self.offset
+        return 1 / (1 + math.exp(-min(max(total, -30.0), 30.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +76,18 @@ class Calibration:
     """What was found on the calibration part.
 
     Attributes:
-        weights: of each of `FEATURES` in the logistic regression.
-        offset: of it.
+        confidence: how likely an object's box is a good one.
+        presence: how likely there is a specimen, of the most confident object.
+        thresholds: that part the statuses.
         worth_a_look: confidence of the first network from which an object is looked at closely.
         against_best: the same, as a share of the most confident object's.
         most: objects that are looked at closely, at most.
         again: IoU of rough and drawn box below which the second network looks once more, around the drawn box.
     """
 
-    weights: Mapping[str, float]
-    offset: float
+    confidence: Regression
+    presence: Regression
+    thresholds: Thresholds
     worth_a_look: float
     against_best: float
     most: int
@@ -81,8 +103,9 @@ class Calibration:
         try:
             values = json.loads(text)
             found = cls(
-                {name: float(values["weights"][name]) for name in FEATURES},
-                float(values["offset"]),
+                Regression.parse(values["confidence"]),
+                Regression.parse(values["presence"]),
+                Thresholds(float(values["empty_confidence"]), float(values["min_confidence"])),
                 float(values["worth_a_look"]),
                 float(values["against_best"]),
                 int(values["most"]),
@@ -104,7 +127,7 @@ class Refined:
         box: (x0, y0, x1, y1) in pixels of the image, within it.
         rough: the first network's box.
         window: that the second network saw.
-        mask: (64, 64), chance that a cell of the window shows the organism.
+        mask: (48, 48), chance that a cell of the window shows the organism.
         coarse: the first network's confidence.
         present: the second network's chance that there is a specimen.
         iou: its guess of the box's IoU with the specimen.
@@ -123,7 +146,7 @@ class Refined:
     share: float
 
     def features(self) -> dict[str, float]:
-        """What the confidence is made of: logits of both networks' scores, and how sure and full the outline is."""
+        """What the regressions are made of: logits of both networks' scores, and how sure and full the outline is."""
         shown = self.mask >= _SHOWN
         cells = max(_area(self.window.from_image(self.box)) * self.mask.size, 1.0)
         return {
@@ -150,11 +173,11 @@ class RefinerNetwork:
             raise SettingsError(f"images.detector: {path} is no second network; make it with detector/export.py")
         self._input = inputs[0].name
 
-    def refine(self, image: RGB, rough: FloatBox, coarse: float) -> Refined:
-        """Look closely at a rough box of an image (height, width, 3), RGB, uint8."""
+    def refine(self, image: RGB, rough: FloatBox, coarse: float, half: RGB | None = None) -> Refined:
+        """Look closely at a rough box of an image (height, width, 3), RGB, uint8; `half` as in `Detector`."""
         height, width = image.shape[:2]
         window = window_around(rough, width, height)
-        mask, box, spread, scores = self._session.run(None, {self._input: planes(window.pixels(image))})
+        mask, box, spread, scores = self._session.run(None, {self._input: planes(window.pixels(image, half))})
         x0, y0, x1, y1 = window.to_image(tuple(float(value) for value in box[0]))  # type: ignore[arg-type]
         pixel = window.side / INPUT_SIDE
         x0, x1 = sorted((_on_the_edge(x0, width, pixel), _on_the_edge(x1, width, pixel)))
@@ -187,51 +210,48 @@ class TrainedDetector:
         self._refiner = RefinerNetwork(home / "refiner.onnx")
         text = read_model(home / "calibration.json").decode("utf-8", "replace")
         self._calibration = Calibration.parse(text, str(home / "calibration.json"))
-        self._settings = settings
+        self._thresholds = self._calibration.thresholds.under(settings)
         digest = hashlib.sha256(f"{self._coarse.digest} {self._refiner.digest} {text}".encode()).hexdigest()
         self.name = f"trained-{digest[:12]}"
 
-    def detect(self, image: RGB) -> Detection:
-        """Find the specimen in an image (height, width, 3), RGB, uint8."""
-        looks = self.look(image)
+    def detect(self, image: RGB, half: RGB | None = None) -> Detection:
+        """Find the specimen in an image; see `Detector`."""
+        looks = self.look(image, half)
         if not looks:
             return Detection(None, 0.0, 0, "empty")
-        confidences = [self.confidence(one) for one in looks]
+        features = [one.features() for one in looks]
+        confidences = [self._calibration.confidence.chance(one) for one in features]
         order = sorted(range(len(looks)), key=lambda place: -confidences[place])
         best, confidence = looks[order[0]], confidences[order[0]]
         others: list[FloatBox] = [best.box]
         for place in order[1:]:
             box = looks[place].box
-            if confidences[place] >= self._settings.min_confidence and not any(_same(box, other) for other in others):
+            if confidences[place] >= self._thresholds.sure and not any(_same(box, other) for other in others):
                 others.append(box)
-        status = status_of(confidence, len(others), self._settings)
+        present = self._calibration.presence.chance(features[order[0]])
+        status = status_of(confidence, len(others), self._thresholds, present)
         if status == "empty":
             return Detection(None, confidence, 0, status)
         return Detection(best.box, confidence, len(others), status, whole_mask(best, image.shape[1], image.shape[0]))
 
-    def look(self, image: RGB) -> list[Refined]:
+    def look(self, image: RGB, half: RGB | None = None) -> list[Refined]:
         """The objects that are worth a closer look, looked at; the first network's favourite first."""
         if min(image.shape[:2]) < 2:
             return []
-        image = _lit(image)
-        found = self._coarse.propose(image)
+        lit = _lit(image)
+        half = halved(lit) if half is None or lit is not image else half
+        found = self._coarse.propose(lit, half)
         rules = self._calibration
         looks: list[Refined] = []
         for box, confidence in zip(found.boxes[: rules.most], found.confidences[: rules.most], strict=True):
             if looks and confidence < max(rules.worth_a_look, rules.against_best * found.best):
                 break
             rough: FloatBox = (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
-            look = self._refiner.refine(image, rough, float(confidence))
+            look = self._refiner.refine(lit, rough, float(confidence), half)
             if overlap(look.box, rough) < rules.again and _area(look.box) > 0:
-                look = replace(self._refiner.refine(image, look.box, float(confidence)), rough=rough)
+                look = replace(self._refiner.refine(lit, look.box, float(confidence), half), rough=rough)
             looks.append(look)
         return looks
-
-    def confidence(self, look: Refined) -> float:
-        """How likely the box is that of the specimen, 0 to 1."""
-        features = look.features()
-        total = math.fsum(weight * features[name] for name, weight in self._calibration.weights.items())
-        return 1 / (1 + math.exp(-min(max(total + self._calibration.offset, -30.0), 30.0)))
 
 
 def _lit(image: RGB) -> RGB:

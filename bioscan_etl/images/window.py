@@ -15,10 +15,10 @@ from bioscan_etl.images.decode import RGB
 from bioscan_etl.images.measure import FloatBox
 from bioscan_etl.images.resize import resized
 
-INPUT_SIDE = 128
+INPUT_SIDE = 96
 """Side of the second network's picture, in px."""
 
-ROOM = 1.6
+ROOM = 1.8
 """Side of the window over the box's longer side."""
 
 _SMALLEST = 24.0  # px of the image; a speck is not magnified beyond what its pixels show
@@ -29,18 +29,25 @@ class Window:
     """A square in whole pixels of the image; it may reach beyond the image's edge.
 
     Attributes:
-        left: of the first column.
-        top: of the first row.
-        side: in pixels.
+        left: of the first column, even.
+        top: of the first row, even.
+        side: in pixels, even.
     """
 
     left: int
     top: int
     side: int
 
-    def pixels(self, image: RGB) -> RGB:
-        """The window as (128, 128, 3); black beyond the edge, so that the edge is seen."""
+    def pixels(self, image: RGB, half: RGB | None = None) -> RGB:
+        """The window as (96, 96, 3); black beyond the edge, so that the edge is seen.
+
+        Args:
+            image: (height, width, 3), RGB, uint8.
+            half: the image halved, where the caller has it; the result is the same.
+        """
         height, width = image.shape[:2]
+        if half is not None and self.side >= 2 * INPUT_SIDE and height % 2 == width % 2 == 0:
+            return Window(self.left // 2, self.top // 2, self.side // 2).pixels(half)
         x0, y0 = max(self.left, 0), max(self.top, 0)
         x1, y1 = min(self.left + self.side, width), min(self.top + self.side, height)
         part = image[y0:y1, x0:x1]
@@ -66,6 +73,11 @@ def window_around(box: FloatBox, width: int, height: int) -> Window:
     """The window around a box of an image of `width` x `height` px; at least one pixel of both is inside."""
     x0, y0, x1, y1 = box
     longer = max(x1 - x0, y1 - y0, _SMALLEST / ROOM)
-    side = 2 * max(1, min(round(ROOM * longer / 2), max(width, height)))  # even, so that it halves fast
-    left, top = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
-    return Window(min(max(left, 1 - side), width - 1), min(max(top, 1 - side), height - 1), side)
+    # All even: a window then halves fast, or is cut out of an image that is halved already.
+    side = 2 * max(1, min(round(ROOM * longer / 2), max(width, height)))
+    left, top = 2 * round((x0 + x1 - side) / 4), 2 * round((y0 + y1 - side) / 4)
+    return Window(min(max(left, 2 - side), _even(width - 1)), min(max(top, 2 - side), _even(height - 1)), side)
+
+
+def _even(number: int) -> int:
+    return number - number % 2
