@@ -134,6 +134,7 @@ def ratio_to_floor(files: list[Path], settings: ImageSettings) -> None:
 def as_the_asset_runs_it(folder: Path, limit: int, settings: ImageSettings) -> float:
     """Images per second of the stage on its threads, files written; prints them and how busy the cores were."""
     index = index_images([str(folder)], None, None, "benchmark", settings).head(limit)
+    load_detector(settings)  # its imports are work of the process, not of the images
     with tempfile.TemporaryDirectory() as place:
         before, start = os.times(), time.perf_counter()
         counts = process_images(index, [str(folder)], settings, PACKAGES, Path(place), "benchmark")

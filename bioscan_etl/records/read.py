@@ -57,7 +57,7 @@ def read(entry: Entry, settings: RecordSettings, location: str = "") -> Iterator
         return
     layout, first = parse_header(next(stream, None), source)
     yield _block(first, 2, layout, settings)
-    number = 2 + first.count(b"\n") + (bool(first) and not first.endswith(b"\n"))
+    number = 2 + lines.feeds(first) + (bool(first) and not first.endswith(b"\n"))
     # Blocks are parsed on all cores, in order; reading ahead of them holds one block more.
     pieces_of_table = _numbered(stream, number)
     for _, block in ordered_map(lambda piece: _piece(*piece, layout, settings), pieces_of_table, cores(), cores()):
@@ -68,7 +68,7 @@ def _numbered(stream: Iterator[lines.Piece], number: int) -> Iterator[tuple[line
     """Each piece of a table's text with the number of its first line."""
     for piece in stream:
         yield piece, number
-        number += piece.data.count(b"\n") if isinstance(piece, lines.Lines) else 1
+        number += lines.feeds(piece.data) if isinstance(piece, lines.Lines) else 1
 
 
 def _piece(piece: lines.Piece, number: int, layout: Layout, settings: RecordSettings) -> Block:
@@ -151,8 +151,8 @@ def _block(data: bytes, first_line: int, layout: Layout, settings: RecordSetting
 
 def _padded(octets: npt.NDArray[np.uint8], tabs: npt.NDArray[np.int64], columns: int) -> frozenset[int]:
     """Positions of the columns in which a value may begin or end with a blank; every line has all its fields."""
-    before = np.flatnonzero(_MAYBE_BLANK[octets[tabs - 1]]) % (columns - 1)
-    after = np.flatnonzero(_MAYBE_BLANK[octets[tabs + 1]]) % (columns - 1) + 1
+    before = np.flatnonzero(_MAYBE_BLANK.take(octets.take(tabs - 1))) % (columns - 1)
+    after = np.flatnonzero(_MAYBE_BLANK.take(octets.take(tabs + 1))) % (columns - 1) + 1
     # The outer edges of the first and last column are no tabs; these two are always looked at.
     return frozenset({0, columns - 1, *np.unique(before).tolist(), *np.unique(after).tolist()})
 
