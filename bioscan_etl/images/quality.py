@@ -19,7 +19,6 @@ from bioscan_etl.settings import ImageSettings
 # Neighbours that one hash is compared with inside one bucket: what keeps the cost linear when a corpus has
 # thousands of nearly equal images. All members of a bucket of up to 65 hashes are compared.
 _NEIGHBOURS = 64
-_HALVED = 8  # pixels per cell of the hash from which a picture is halved first
 
 
 def grey_of(image: RGB) -> RGB:
@@ -51,11 +50,6 @@ def dhash(image: RGB) -> int:
     The image is reduced to 9 x 8 grey pixels; each bit says whether a pixel is brighter than its right
     neighbour, from the most significant bit in the upper left corner, row by row.
     """
-    # Exact halves are fast, and those of colour faster than the grey of all pixels.
-    while image.shape[0] >= _HALVED * 8 and image.shape[1] >= _HALVED * 9:
-        height, width = image.shape[0] // 2, image.shape[1] // 2
-        even = image[: 2 * height, : 2 * width]
-        image = np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     small = cv2.resize(grey_of(image), (9, 8), interpolation=cv2.INTER_AREA)
     bits = np.packbits(small[:, :-1] > small[:, 1:])
     return int.from_bytes(bits.tobytes(), "big")
