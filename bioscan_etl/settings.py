@@ -36,7 +36,7 @@ class RecordSettings(_Section):
     null_markers: tuple[str, ...] = Field(
         ("None", "", "[NULL]"), description="texts that mean missing, after outer blanks are trimmed"
     )
-    chunk_bytes: int = Field(16 << 20, ge=1 << 16, description="bytes of a source read at a time")
+    chunk_bytes: int = Field(8 << 20, ge=1 << 16, description="bytes of a source read at a time")
 
 
 class BarcodeSettings(_Section):
