@@ -58,7 +58,7 @@ def read(entry: Entry, settings: RecordSettings, location: str = "") -> Iterator
     layout, first = parse_header(next(stream, None), source)
     yield _block(first, 2, layout, settings)
     number = 2 + lines.feeds(first) + (bool(first) and not first.endswith(b"\n"))
-    # Blocks are parsed on all cores, in order; reading ahead of them holds one block more.
+    # Blocks are parsed on all cores and come in order; as many as there are cores wait to be taken.
     pieces_of_table = _numbered(stream, number)
     for _, block in ordered_map(lambda piece: _piece(*piece, layout, settings), pieces_of_table, cores(), cores()):
         yield block
