@@ -8,9 +8,9 @@ and the part `validation` stays out of it.
 Two logistic regressions over what both networks say of a candidate are fitted: the confidence to whether the box
 overlaps the specimen's by three quarters, the presence, of a picture's most confident candidate, to whether there
 is a specimen. Each image counts in its four mirrorings. The thresholds are chosen by what five-fold cross-validation
-gives, where no image speaks about itself: `empty_confidence` as high as it may be while 3 % of occupied dishes, which
-the project allows, are reported empty: a lost specimen is the worse mistake, and empty dishes that are taken for
-occupied are seen by a curator; `min_confidence` where nine of ten boxes above it are right (IoU 0.5).
+gives, where no image speaks about itself: `empty_confidence` as high as it may be while 2 % of occupied dishes are
+reported empty (the project allows 3 %, and there are few): a lost specimen is the worse mistake, and empty dishes that
+are taken for occupied are seen by a curator; `min_confidence` where nine of ten boxes above it are right (IoU 0.5).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RULES = {"worth_a_look": 0.1, "against_best": 0.3, "most": 2, "again": 0.8}
 RIDGE = 1.0
 FOLDS = 5
 RIGHT, GOOD = 0.5, 0.75  # IoU from which a box is the specimen's, and a good one
-OCCUPIED_MISSED = 0.03  # what the project allows
+OCCUPIED_MISSED = 0.02  # the project allows 0.03; of 96 occupied images here, one more would pass it
 SURE = 0.9  # share of right boxes above min_confidence
 LEAST = 8  # pictures above it
 STEPS = np.round(np.arange(0.02, 0.96, 0.01), 2)
