@@ -61,6 +61,25 @@ def test_spans_leave_line_ends_out():
     assert found.ends.tolist() == [4, 5, 7, 12]
 
 
+@given(st.lists(st.sampled_from([b"", b"\r", b"a\tb", b"\t\xe9\t\r", b"\x08\x0b\t"]), min_size=1, max_size=9))
+def test_fields_end_at_tabs_and_line_feeds(given_lines):
+    data = b"".join(line + b"\n" for line in given_lines)
+    found = lines.fields(data)
+    assert found.counts.tolist() == [line.count(b"\t") + 1 for line in given_lines]
+    assert found.ends.tolist() == [at for at, octet in enumerate(data) if octet in b"\t\n"]
+    whole = lines.spans(data)
+    for name in ("starts", "stops", "ends"):
+        assert getattr(found.spans, name).tolist() == getattr(whole, name).tolist()
+    kept = found.of(found.counts == 3, 3)
+    assert kept.shape == (sum(line.count(b"\t") == 2 for line in given_lines), 3)
+    assert all(data[end] == ord("\n") for end in kept[:, 2])
+
+
+def test_feeds_are_counted_over_any_length(monkeypatch):
+    monkeypatch.setattr(lines, "_CACHED", 4)
+    assert lines.feeds(b"a\n\nbcd\nefghi\n\n") == 5
+
+
 @given(st.lists(st.tuples(st.sampled_from([b"", b"a", b"bc\r", b"\xff"]), st.booleans()), min_size=1, max_size=12))
 def test_only_the_lines_that_are_kept(given_lines):
     data = b"".join(line + b"\n" for line, _ in given_lines)

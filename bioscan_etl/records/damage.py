@@ -35,30 +35,23 @@ _IS_DATE = rf"^(\d{{1,2}}-({_MONTHS})(-\d{{2}}(\d{{2}})?)?|({_MONTHS})-\d{{2}})$
 
 _FEW = 2
 _LENGTH = pl.col("nuc").str.len_bytes().fill_null(0)
-_COUNTED = pl.col("nuc_basecount").str.to_integer(strict=False).fill_null(0)
+_COUNTED = pl.col("nuc_basecount").filter(_LENGTH == CELL).str.to_integer(strict=False).fill_null(0)
 
 
 def _of_dates(name: str) -> tuple[pl.Expr, ...]:
     """Counts in a column of dates, each named by its kind and the column."""
-    value = pl.col(name)
-    size = value.str.len_bytes()
-    # Sound dates have 10 or 11 characters: only the others, and slashes, are looked at closely.
-    odd = value.filter(((size != 10) & (size != 11)) | value.str.contains("/", literal=True))
-    return (
-        odd.str.contains(_SERIAL).sum().alias(f"serials {name}"),
-        odd.str.contains(_SHOWN).sum().alias(f"shown_dates {name}"),
-    )
+    return _counts(name, serials=_SERIAL, shown_dates=_SHOWN)
 
 
 def _of_identifiers(name: str) -> tuple[pl.Expr, ...]:
-    """Counts in a column of identifiers; most are passed over by their length or a search for two letters."""
-    value = pl.col(name)
-    signed = value.filter(value.str.contains("E+", literal=True) | value.str.contains("E-", literal=True))
-    short = value.filter(value.str.len_bytes() <= 11)
-    return (
-        signed.str.contains(_SCIENTIFIC).sum().alias(f"scientific {name}"),
-        short.str.contains(_IS_DATE).sum().alias(f"dated {name}"),
-    )
+    """Counts in a column of identifiers, each named by its kind and the column."""
+    return _counts(name, scientific=_SCIENTIFIC, dated=_IS_DATE)
+
+
+def _counts(name: str, **patterns: str) -> tuple[pl.Expr, ...]:
+    # Sound values, which are nearly all, are searched once for all kinds.
+    odd = pl.col(name).filter(pl.col(name).str.contains("|".join(patterns.values())))
+    return tuple(odd.str.contains(pattern).sum().alias(f"{kind} {name}") for kind, pattern in patterns.items())
 
 
 @dataclass(slots=True)
@@ -84,7 +77,7 @@ class Damage:
             *(expression for name in IDENTIFIERS if name in rows.columns for expression in _of_identifiers(name)),
             at_cell=(_LENGTH == CELL).sum(),
             beyond=(_LENGTH > CELL).sum(),
-            proven=((_LENGTH == CELL) & (_COUNTED > CELL)).sum() if "nuc_basecount" in rows.columns else pl.lit(0),
+            proven=(_COUNTED > CELL).sum() if "nuc_basecount" in rows.columns else pl.lit(0),
         ).row(0, named=True)
         for name, count in found.items():
             kind = name.partition(" ")[0]

@@ -1,7 +1,7 @@
 """A stream of bytes, cut into blocks of whole lines.
 
-Belongs here: where a line ends, whether it is text, and what happens to one that is too long or breaks off. Does
-not belong here: what a line holds (`read`, `jsonlines`).
+Belongs here: where a line and its fields end, whether it is text, and what happens to one that is too long or breaks
+off. Does not belong here: what a line holds (`read`, `jsonlines`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ LONGEST_LINE = 16 << 20
 
 SHOWN = 1 << 16
 """Bytes that are kept of a line that is too long."""
+
+_TAB, _FEED = ord("\t"), ord("\n")
+_CACHED = 1 << 18  # bytes that fit a processor's cache with room to spare
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +130,48 @@ class Spans:
 def spans(data: bytes) -> Spans:
     """Find the lines of a block that ends in a line feed."""
     octets = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(octets == ord("\n"))
+    return _ending_at(octets, np.flatnonzero(octets == _FEED))
+
+
+def _ending_at(octets: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> Spans:
     starts = np.concatenate(([0], ends[:-1] + 1))
     stops = ends - ((ends > starts) & (octets[np.maximum(ends - 1, 0)] == ord("\r")))
     return Spans(starts, stops, ends)
 
 
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The lines of a block of tab-separated text, and where their fields end.
+
+    Attributes:
+        spans: of the lines.
+        counts: fields of each line, (lines,) int64; 1 for a blank line.
+        ends: of each field, the tab or line feed behind it, line by line, (fields,) int64.
+    """
+
+    spans: Spans
+    counts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+
+    def of(self, keep: npt.NDArray[np.bool_], columns: int) -> npt.NDArray[np.int64]:
+        """Ends of the fields of the lines that are kept, all of which have `columns` of them; (lines, columns)."""
+        ends = self.ends if keep.all() else self.ends[np.repeat(keep, self.counts)]
+        return ends.reshape(-1, columns)
+
+
+def fields(data: bytes) -> Fields:
+    """Find the lines and the fields of a block that ends in a line feed, in one search for both kinds of ends."""
+    octets = np.frombuffer(data, np.uint8)
+    # Tab and line feed are neighbours in ASCII, and what is below them wraps around to the top.
+    ends = np.flatnonzero(octets - np.uint8(_TAB) < _FEED - _TAB + 1)
+    last = np.flatnonzero(octets.take(ends) == _FEED)
+    return Fields(_ending_at(octets, ends[last]), np.diff(last, prepend=-1), ends)
+
+
 def feeds(data: bytes) -> int:
-    """Number of line feeds; five times as fast as `bytes.count`."""
-    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
+    """Number of line feeds; five times as fast as `bytes.count`, for what is compared stays in the cache."""
+    octets = np.frombuffer(data, np.uint8)
+    return sum(int(np.count_nonzero(octets[at : at + _CACHED] == _FEED)) for at in range(0, len(octets), _CACHED))
 
 
 def undecodable(data: bytes, where: Spans) -> npt.NDArray[np.bool_]:

@@ -26,9 +26,8 @@ from bioscan_etl.settings import RecordSettings
 from bioscan_etl.threads import cores, ordered_map
 
 _BOM = b"\xef\xbb\xbf"
-# Bytes at the edge of a field that may be a blank: of ASCII what str.strip_chars takes off, and all beyond.
-_MAYBE_BLANK = np.zeros(256, np.bool_)
-_MAYBE_BLANK[[*range(9), *range(11, 33), *range(0x80, 0x100)]] = True
+# Bytes at the edge of a field that may be a blank, of ASCII what str.strip_chars takes off, and all beyond, become 1.
+_MAYBE_BLANK = bytes(octet >= 0x80 or (octet < 33 and octet not in b"\t\n") for octet in range(256))
 
 
 def read(entry: Entry, settings: RecordSettings, location: str = "") -> Iterator[Block]:
@@ -105,27 +104,25 @@ def _block(data: bytes, first_line: int, layout: Layout, settings: RecordSetting
         return Block(layout, no_rows(layout), no_rejects(), 0)
     if not data.endswith(b"\n"):
         data += b"\n"
-    spans = lines.spans(data)
-    octets = np.frombuffer(data, np.uint8)
-    tabs = np.flatnonzero(octets == ord("\t"))
-    fields = np.diff(np.searchsorted(tabs, spans.ends), prepend=0) + 1
+    found = lines.fields(data)
+    spans, fields = found.spans, found.counts
     length = spans.stops - spans.starts
     long = length > lines.LONGEST_LINE
-    wrong = (length > 0) & ((fields != len(layout.header)) | long)
+    filled = length > 0
+    wrong = filled & ((fields != len(layout.header)) | long)
     # That a row is no UTF-8 is found by the parser; only where rows are to be rejected anyway it is asked before.
     broken = lines.undecodable(data, spans) if wrong.any() else np.zeros(len(length), np.bool_)
-    wrong |= (length > 0) & broken
-    sound = tabs[np.repeat(~wrong, fields - 1)] if wrong.any() else tabs
-    padded = _padded(octets, sound, len(layout.header))
+    wrong |= filled & broken
+    padded = _padded(np.frombuffer(data, np.uint8), found.of(filled & ~wrong, len(layout.header)))
     try:
-        frame = _parse(spans.only(data, (length > 0) & ~wrong), layout, settings, padded)
+        frame = _parse(spans.only(data, filled & ~wrong), layout, settings, padded)
     except pl.exceptions.ComputeError:
         broken = lines.undecodable(data, spans)
         if not broken.any():
             raise
-        wrong |= (length > 0) & broken
-        frame = _parse(spans.only(data, (length > 0) & ~wrong), layout, settings, None)
-    kept = np.flatnonzero((length > 0) & ~wrong)
+        wrong |= filled & broken
+        frame = _parse(spans.only(data, filled & ~wrong), layout, settings, None)
+    kept = np.flatnonzero(filled & ~wrong)
     if frame.height != len(kept):
         raise InvariantError(f"{frame.height} rows were parsed from {len(kept)} lines after line {first_line}")
     frame, unsafe = part_unfit(frame.insert_column(0, pl.Series("source_line", kept + first_line, pl.Int64)))
@@ -146,15 +143,26 @@ def _block(data: bytes, first_line: int, layout: Layout, settings: RecordSetting
     ).sort("source_line")
     where = rejects["source_line"].to_numpy() - first_line
     rejects = rejects.with_columns(raw_text=lines.raw_texts(data, spans, where))
-    return Block(layout, frame, rejects, int((length > 0).sum()))
+    return Block(layout, frame, rejects, int(filled.sum()))
 
 
-def _padded(octets: npt.NDArray[np.uint8], tabs: npt.NDArray[np.int64], columns: int) -> frozenset[int]:
-    """Positions of the columns in which a value may begin or end with a blank; every line has all its fields."""
-    before = np.flatnonzero(_MAYBE_BLANK.take(octets.take(tabs - 1))) % (columns - 1)
-    after = np.flatnonzero(_MAYBE_BLANK.take(octets.take(tabs + 1))) % (columns - 1) + 1
+def _padded(octets: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> frozenset[int]:
+    """Positions of the columns in which a value may begin or end with a blank.
+
+    Args:
+        octets: the block.
+        ends: where the fields of sound lines end, (lines, columns).
+    """
+    tabs, last = ends[:, :-1], ends.shape[1] - 1
+    before = np.flatnonzero(_maybe_blank(octets.take(tabs - 1)).any(axis=0))
+    after = np.flatnonzero(_maybe_blank(octets.take(tabs + 1)).any(axis=0)) + 1
     # The outer edges of the first and last column are no tabs; these two are always looked at.
-    return frozenset({0, columns - 1, *np.unique(before).tolist(), *np.unique(after).tolist()})
+    return frozenset({0, last, *before.tolist(), *after.tolist()})
+
+
+def _maybe_blank(octets: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    # `bytes.translate` looks up an octet at a time; numpy would make an index of eight bytes of each.
+    return np.frombuffer(octets.tobytes().translate(_MAYBE_BLANK), np.uint8).reshape(octets.shape)
 
 
 def _reasons(expected: int) -> list[pl.Expr]:
@@ -183,7 +191,7 @@ def _parse(data: bytes, layout: Layout, settings: RecordSettings, padded: frozen
     guarded = _BOM + data if data.startswith(_BOM) else data
     if not data:
         return canonical(pl.DataFrame(schema=schema), layout, settings)
-    frame = pl.read_csv(
+    frame = pl.scan_csv(
         guarded,
         has_header=False,
         separator="\t",
@@ -192,5 +200,7 @@ def _parse(data: bytes, layout: Layout, settings: RecordSettings, padded: frozen
         schema=schema,
         null_values=markers,
         empty_string_is_null=blank,
-    ).rechunk()
+    ).collect()
+    # The parser leaves many small chunks: joining them costs less than carrying them along.
+    frame = frame.rechunk()
     return canonical(frame, layout, settings, padded)

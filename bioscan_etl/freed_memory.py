@@ -1,4 +1,4 @@
-"""Keep the memory of one image for the next one.
+"""Keep the memory of one image, or of one block of a table, for the next one.
 
 Belongs here: the setting of the C library's allocator. Does not belong here: what is allocated.
 

@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 
-from bioscan_etl.images.freed_memory import keep_freed_memory
+from bioscan_etl.freed_memory import keep_freed_memory
 
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
