@@ -334,7 +334,7 @@ def _write_records(reading: _Reading, sources: Sequence[_Source], losers: pl.Dat
     if not any(True for source in sources for _ in reading.rows.parts(source.number)):
         pl.DataFrame(schema=schema).write_parquet(path, row_group_size=ROW_GROUP)
         return 0
-    # Raw records are read again by every curation: LZ4 takes twice the room of zstd, and a fifth of its time both ways.
+    # LZ4 rather than the first level of zstd: 1.8 times the room, for three tenths less time to write.
     # Without statistics, for rows come in the order of their sources: no reader could pass over a row group by them.
     register_io_source(standing, schema=schema).sink_parquet(
         path, row_group_size=ROW_GROUP, maintain_order=True, compression="lz4", statistics=False
