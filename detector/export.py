@@ -2,8 +2,9 @@
 
     python detector/export.py OUTPUT FOLDER
 
-OUTPUT is where `train.py` and `refine.py` wrote; FOLDER gets `coarse.onnx` and `refiner.onnx`. Run
-`calibrate.py` next, which adds `calibration.json`; the folder is then a value for `images.detector`.
+OUTPUT is where `train.py` and `refine.py` wrote; FOLDER gets `coarse.onnx` and `refiner.onnx`, and `arbiter.onnx` where
+that network was trained. Run `calibrate.py` next, which adds `calibration.json`; the folder is then a value for
+`images.detector`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from arbiter import Arbiter
 from refiner import Answers, Refiner
 from torch import Tensor, nn
 from ultralytics import YOLO
@@ -46,14 +48,16 @@ class _Distances(nn.Module):
 
 
 def export(output: Path, folder: Path) -> None:
-    """Write both models."""
+    """Write all models."""
     folder.mkdir(parents=True, exist_ok=True)
     export_coarse(output, folder / "coarse.onnx")
-    refiner = Refiner()
-    refiner.load_state_dict(torch.load(output / "refiner.pt", weights_only=True, map_location="cpu"))
-    answers = Answers(refiner).eval()
-    shape = (1, 3, INPUT_SIDE, INPUT_SIDE)
-    _write(answers, shape, ["window"], ["mask", "box", "spread", "scores"], folder / "refiner.onnx")
+    for name, network in (("refiner", Refiner()), ("arbiter", Arbiter())):
+        weights = output / f"{name}.pt"
+        if name == "arbiter" and not weights.exists():
+            continue
+        network.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
+        answers, shape = Answers(network).eval(), (1, 3, INPUT_SIDE, INPUT_SIDE)
+        _write(answers, shape, ["window"], ["mask", "box", "spread", "scores"], folder / f"{name}.onnx")
 
 
 def export_coarse(output: Path, path: Path) -> None:

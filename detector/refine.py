@@ -1,13 +1,15 @@
-"""Train the second network, which draws the box and the mask within a window around a rough box.
+"""Train the second or third network, which draw the box and the mask within a window around a rough box.
 
-    python detector/refine.py IMAGES ANNOTATIONS.coco.json OUTPUT [--windows 480000] [--from WEIGHTS.pt]
+    python detector/refine.py IMAGES ANNOTATIONS.coco.json OUTPUT [--network arbiter] [--windows 480000]
+        [--from WEIGHTS.pt]
 
 Needs the extra `train`. The same command resumes a run that was interrupted and does nothing where one is
 complete. It does not wait for the first network: the rough boxes are the true ones, moved and stretched at
 random; other windows lie where something stands out that is no specimen. Where weights of the first network are
 there when it starts (`train.py` writes them after each epoch), half of the scenes are shown to it as well, and what
 it proposes is learnt from: its own mistakes are the ones to be corrected.
-The weights are the moving average at the end, `OUTPUT/refiner.pt`.
+The weights are the moving average at the end, `OUTPUT/refiner.pt`; of the third network `OUTPUT/arbiter.pt`, which
+learns from the same windows, and where it has no weights to start from, from those of ImageNet (`arbiter.py`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from arbiter import Arbiter
 from compose import Material, Object, Scene, box_of, load_material, relit
 from dataset import Image
 from evaluate import box_iou
@@ -39,6 +42,7 @@ from bioscan_etl.images.window import Window, window_around
 SCENE_WIDTH = 1024
 BATCH = 32
 RATE = 2e-3
+ENCODER_RATE = 0.3  # of the rate, for an encoder that has learnt elsewhere
 WARM_UP = 200  # batches
 EPOCH = 128  # batches between two checkpoints
 PER_SCENE = 4
@@ -48,6 +52,8 @@ PROPOSED = 0.5  # share of the scenes that the first network is asked about
 PROPOSALS = 3
 WORTH = 0.02  # confidence of the first network below which a proposal is left out
 MEANT = 0.25  # IoU from which a proposal means the specimen
+
+NETWORKS = {"refiner": Refiner, "arbiter": Arbiter}
 
 Sample = tuple[Image, npt.NDArray[np.float32], npt.NDArray[np.float32], float]
 """Pixels, mask (48, 48), box in shares of the side, and 1 where there is a specimen."""
@@ -223,19 +229,29 @@ def overlap(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
 class Run:
     """A training that can stop at any checkpoint and go on."""
 
-    def __init__(self, output: Path, windows: int, rate: float, start: Path | None) -> None:
+    def __init__(
+        self, output: Path, windows: int, rate: float, start: Path | None = None, network: str = "refiner"
+    ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(1)
         # Channels last: a tenth faster on a CPU.
-        self.model = Refiner().to(self.device, memory_format=torch.channels_last)
+        self.model = NETWORKS[network]().to(self.device, memory_format=torch.channels_last)
+        encoder = []
+        if isinstance(self.model, Arbiter):
+            encoder = list(self.model.backbone.parameters())
+            if start is None:
+                self.model.start()
         if start is not None:
             self.model.load_state_dict(torch.load(start, weights_only=True, map_location="cpu"))
         self.average = copy.deepcopy(self.model).eval()
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=rate, weight_decay=0.02)
+        known = {id(parameter) for parameter in encoder}
+        others = [parameter for parameter in self.model.parameters() if id(parameter) not in known]
+        # What has learnt already learns slower.
+        groups = [{"params": others, "rate": rate}, {"params": encoder, "rate": rate * ENCODER_RATE}]
+        self.optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=rate, weight_decay=0.02)
         self.total = math.ceil(windows / BATCH)
-        self.rate = rate
         self.done = 0
-        self.checkpoint, self.final = output / "refiner.checkpoint.pt", output / "refiner.pt"
+        self.checkpoint, self.final = output / f"{network}.checkpoint.pt", output / f"{network}.pt"
         if self.checkpoint.exists():
             state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
             self.model.load_state_dict(state["model"])
@@ -248,7 +264,7 @@ class Run:
         progress = self.done / self.total
         factor = min(1.0, (self.done + 1) / WARM_UP) * (0.01 + 0.99 * (1 + math.cos(math.pi * progress)) / 2)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * factor
+            group["lr"] = group["rate"] * factor
         pixels, *targets = (part.to(self.device) for part in batch)
         seen = (pixels.float() / 255).contiguous(memory_format=torch.channels_last)
         parts = loss_of(self.model.train()(seen), (targets[0], targets[1], targets[2]))
@@ -297,6 +313,7 @@ def main() -> None:
     parser.add_argument("images", type=Path)
     parser.add_argument("annotations", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--network", choices=sorted(NETWORKS), default="refiner")
     parser.add_argument("--windows", type=int, default=480_000)
     parser.add_argument("--from", dest="start", type=Path, help="weights to start from (fine-tuning)")
     parser.add_argument("--rate", type=float, default=RATE)
@@ -305,7 +322,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(arguments.threads)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    run = Run(arguments.output, arguments.windows, arguments.rate, arguments.start)
+    run = Run(arguments.output, arguments.windows, arguments.rate, arguments.start, arguments.network)
     if run.final.exists():
         print(f"{run.final} is complete")
         return

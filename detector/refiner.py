@@ -15,7 +15,8 @@ GRID = INPUT_SIDE // 2
 """Cells per side of the mask, and positions an edge of the box can take."""
 
 
-def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """A convolution, normed and rectified; the size stays, but for the stride."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -28,7 +29,7 @@ class _Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = _conv(channels, channels // 2)
+        self.first = convolution(channels, channels // 2)
         self.second = nn.Sequential(nn.Conv2d(channels // 2, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -49,14 +50,14 @@ class Refiner(nn.Module):
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128), top: int = 16) -> None:
         super().__init__()
         one, two, three, four = widths
-        self.stem = _conv(3, one, 3, 2)
-        self.down1 = nn.Sequential(_conv(one, two, 3, 2), _Residual(two))
-        self.down2 = nn.Sequential(_conv(two, three, 3, 2), _Residual(three), _Residual(three))
-        self.down3 = nn.Sequential(_conv(three, four, 3, 2), _Residual(four), _Residual(four))
+        self.stem = convolution(3, one, 3, 2)
+        self.down1 = nn.Sequential(convolution(one, two, 3, 2), _Residual(two))
+        self.down2 = nn.Sequential(convolution(two, three, 3, 2), _Residual(three), _Residual(three))
+        self.down3 = nn.Sequential(convolution(three, four, 3, 2), _Residual(four), _Residual(four))
         self.context = nn.Sequential(nn.Linear(2 * four, four), nn.ReLU(inplace=True))
-        self.side2, self.up2 = _conv(four, three, 1), _conv(three, three)
-        self.side1, self.skip1, self.up1 = _conv(three, two, 1), _conv(two, two, 1), _conv(two, two)
-        self.side0, self.skip0, self.up0 = _conv(two, top, 1), _conv(one, top, 1), _conv(top, top)
+        self.side2, self.up2 = convolution(four, three, 1), convolution(three, three)
+        self.side1, self.skip1, self.up1 = convolution(three, two, 1), convolution(two, two, 1), convolution(two, two)
+        self.side0, self.skip0, self.up0 = convolution(two, top, 1), convolution(one, top, 1), convolution(top, top)
         self.mask = nn.Conv2d(top, 1, 1)
         self.edge = nn.Sequential(
             nn.Conv1d(2 * top + 2, 32, 5, padding=2), nn.ReLU(inplace=True), nn.Conv1d(32, 1, 5, padding=2)
@@ -72,37 +73,35 @@ class Refiner(nn.Module):
         two = self.down2(one)
         three = self.down3(two)
         context = self.context(torch.cat([three.mean((2, 3)), three.amax((2, 3))], 1))
-        deep = self.up2(two + _twice(self.side2(three + context[:, :, None, None])))
-        middle = self.up1(self.skip1(one) + _twice(self.side1(deep)))
-        fine = self.up0(self.skip0(zero) + _twice(self.side0(middle)))
+        deep = self.up2(two + twice(self.side2(three + context[:, :, None, None])))
+        middle = self.up1(self.skip1(one) + twice(self.side1(deep)))
+        fine = self.up0(self.skip0(zero) + twice(self.side0(middle)))
         mask = self.mask(fine)
         scores = self.scores(torch.cat([context, deep.mean((2, 3)), deep.amax((2, 3))], 1))
-        return mask, self._edges(torch.cat([fine, mask.sigmoid()], 1)), scores
-
-    def _edges(self, x: Tensor) -> Tensor:
-        columns = torch.cat([x.amax(2), x.mean(2)], 1)
-        rows = torch.cat([x.amax(3), x.mean(3)], 1)
-        answers = [
-            self.edge(columns),
-            self.edge(rows),
-            self.edge(columns.flip(2)).flip(2),
-            self.edge(rows.flip(2)).flip(2),
-        ]
-        return torch.cat(answers, 1)
+        return mask, edges_of(self.edge, torch.cat([fine, mask.sigmoid()], 1)), scores
 
 
-def _twice(x: Tensor) -> Tensor:
+def edges_of(edge: nn.Module, x: Tensor) -> Tensor:
+    """Logits of the four edges, (n, 4, 48), of features (n, channels, 48, 48): one module serves them all."""
+    columns = torch.cat([x.amax(2), x.mean(2)], 1)
+    rows = torch.cat([x.amax(3), x.mean(3)], 1)
+    answers = [edge(columns), edge(rows), edge(columns.flip(2)).flip(2), edge(rows.flip(2)).flip(2)]
+    return torch.cat(answers, 1)
+
+
+def twice(x: Tensor) -> Tensor:
+    """Both sides doubled."""
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 class Answers(nn.Module):
-    """The network as it is exported: probabilities and a box, instead of logits.
+    """The second or third network as it is exported: probabilities and a box, instead of logits.
 
     Gives mask (n, 48, 48), box (n, 4) in shares of the window's side, spread (n, 4) of each edge's position
     in the same unit, and scores (n, 2).
     """
 
-    def __init__(self, refiner: Refiner) -> None:
+    def __init__(self, refiner: nn.Module) -> None:
         super().__init__()
         self.refiner = refiner
         self.register_buffer("positions", positions())

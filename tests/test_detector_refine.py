@@ -37,14 +37,14 @@ def test_windows_show_what_they_are_labelled_with(samples: list) -> None:
 def test_a_run_learns_and_resumes(samples: list, tmp_path: Path) -> None:
     torch.manual_seed(0)
     batches = [refine.collate(samples[start : start + 32]) for start in (0, 32, 64)]
-    run = refine.Run(tmp_path, 32 * 40, 2e-3, None)
+    run = refine.Run(tmp_path, 32 * 120, 2e-3)
     first = run.step(batches[0])
-    for step in range(1, 20):
+    for step in range(1, 60):
         last = run.step(batches[step % 3])
     assert last["mask"] < 0.8 * first["mask"]
     run.save()
-    again = refine.Run(tmp_path, 32 * 40, 2e-3, None)
-    assert again.done == 20
+    again = refine.Run(tmp_path, 32 * 120, 2e-3)
+    assert again.done == 60
     for one, other in ((run.model, again.model), (run.average, again.average)):
         for name, value in one.state_dict().items():
             assert torch.equal(value, other.state_dict()[name])
@@ -69,7 +69,7 @@ def test_edges_of_a_mirrored_picture_are_mirrored() -> None:
     # One set of weights serves all four edges, so features that are mirrored give mirrored edges.
     network = refiner.Refiner().eval()
     features = torch.rand(1, 17, 48, 48)
-    plain, mirrored = network._edges(features), network._edges(features.flip(3))
+    plain, mirrored = (refiner.edges_of(network.edge, x) for x in (features, features.flip(3)))
     assert torch.allclose(plain[:, 0], mirrored[:, 2].flip(1), atol=1e-5)
     assert torch.allclose(plain[:, 1], mirrored[:, 1], atol=1e-5)
 

