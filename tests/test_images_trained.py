@@ -22,7 +22,8 @@ from bioscan_etl.settings import ImageSettings
 SETTINGS = ImageSettings(detector="trained")
 
 # What the shipped weights reach on images that they have never seen: see docs/detector.md.
-RECALL, EMPTIES, MISSED = 0.65, 0.75, 0.04
+# At their own threshold, and at a higher one that loses more specimens for more empty dishes.
+REACHED = [("auto", 0.65, 0.75, 0.04), (0.65, 0.64, 0.85, 0.06)]
 SHIPPED = Path(__file__).resolve().parents[1] / "bioscan_etl" / "images" / "models"
 
 
@@ -200,7 +201,11 @@ def test_calibration_is_read_or_refused() -> None:
 
 
 @pytest.mark.slow
-def test_real_images_that_the_networks_have_never_seen(shared_data: Path, detector: TrainedDetector) -> None:
+@pytest.mark.parametrize(("threshold", "recall", "least_empty", "most_missed"), REACHED)
+def test_real_images_that_the_networks_have_never_seen(
+    shared_data: Path, threshold: float | str, recall: float, least_empty: float, most_missed: float
+) -> None:
+    detector = load_detector(ImageSettings(detector="trained", empty_confidence=threshold))
     coco = json.loads((shared_data / "annotations.coco.json").read_text())
     truth = {entry["image_id"]: entry["bbox"] for entry in coco["annotations"]}
     unseen = [image for image in coco["images"] if zlib.crc32(image["file_name"].encode()) % 5 == 0]
@@ -216,6 +221,6 @@ def test_real_images_that_the_networks_have_never_seen(shared_data: Path, detect
         overlaps.append(0.0 if found.box is None else overlap(found.box, wanted))
     assert len(overlaps) == 139
     strict = np.array(overlaps)[:, None] >= np.arange(0.5, 1, 0.05)
-    assert strict.mean() >= RECALL
-    assert np.mean(empties) >= EMPTIES
-    assert np.mean(missed) <= MISSED
+    assert strict.mean() >= recall
+    assert np.mean(empties) >= least_empty
+    assert np.mean(missed) <= most_missed
