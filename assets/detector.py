@@ -27,7 +27,6 @@ from bioscan_etl.images.decode import UnreadableImage, decode
 from bioscan_etl.images.detect import Detector, detector_fingerprint, load_detector
 from bioscan_etl.images.reviews import propose_reviews, read_reviews
 from bioscan_etl.images.sources import DamagedFile, open_sources
-from bioscan_etl.images.trained import SHIPPED
 from bioscan_etl.lake import Draft, Lake, digest
 from bioscan_etl.progress import Progress
 from bioscan_etl.resources import LakeResource
@@ -194,11 +193,10 @@ def _parts(annotations: Path) -> dict[str, dict[str, int]]:
 
 @stage(group="detector", kinds={"pytorch", "onnx"}, deps=[reviewed_boxes], pool="detector")
 def tuned_detector(context: dg.AssetExecutionContext, config: TuningConfig, lake: LakeResource) -> dg.MaterializeResult:
-    """One detector that has learnt from reviewed_boxes: the networks, their calibration, the weights.
+    """One detector that has learnt from reviewed_boxes: the two networks, their calibration, the weights.
 
     Key: none, there is one. Source: the training and calibration parts of reviewed_boxes. The scripts of `detector/`
-    do the work, in a Python that has the extra `train`; a run that was killed goes on where it stopped. The third
-    network is that of the detector in the settings, or the shipped one; how much it counts is calibrated anew.
+    do the work, in a Python that has the extra `train`; a run that was killed goes on where it stopped.
     """
     home, settings = lake.lake(), lake.settings()
     corpus = home.get("reviewed_boxes")
@@ -211,9 +209,6 @@ def tuned_detector(context: dg.AssetExecutionContext, config: TuningConfig, lake
                 "ops.reviewed_boxes.config.annotations and images"
             )
     starts = {name: _weights(config.weights, name) for name in ("coarse", "refiner")}
-    arbiter = Path(settings.images.detector) / "arbiter.onnx"
-    if not arbiter.is_file():
-        arbiter = SHIPPED / "arbiter.onnx"
 
     def build(draft: Draft) -> None:
         python = config.python or sys.executable
@@ -232,9 +227,6 @@ def tuned_detector(context: dg.AssetExecutionContext, config: TuningConfig, lake
         }
         for name, arguments in steps.items():
             said = run_script(python, name, arguments, work, log)
-            if name == "export.py":
-                # It knows insects of any kind from far more pictures than a curator reviews: it stays as it is.
-                shutil.copyfile(arbiter, folder / "arbiter.onnx")
         draft.counts["calibration"] = said  # what the last one has found
         weights.mkdir(exist_ok=True)
         shutil.move(work / "coarse" / "weights" / "last.pt", weights / "coarse.pt")
@@ -250,7 +242,6 @@ def tuned_detector(context: dg.AssetExecutionContext, config: TuningConfig, lake
             "reviewed_boxes": corpus.content,
             "scripts": scripts_digest(),
             "weights": {name: storage.sha256(str(path)) if path else "" for name, path in starts.items()},
-            "arbiter": storage.sha256(str(arbiter)),
             "plan": [config.epochs, config.windows, config.rate],
         },
         build=build,

@@ -25,7 +25,7 @@ from bioscan_etl.lake import Draft, Output, digest
 from bioscan_etl.resources import LakeResource
 
 EVALUATION = "detector_evaluation"
-MODELS = ("coarse.onnx", "refiner.onnx", "arbiter.onnx", "calibration.json")
+MODELS = ("coarse.onnx", "refiner.onnx", "calibration.json")
 
 
 class ValidationConfig(dg.Config):

@@ -5,7 +5,7 @@
 IMAGES is `../shared/data/images` by default. The floor is what no pipeline can avoid: OpenCV decodes each image and
 encodes the same three outputs, already made. Ratios are of CPU seconds on one thread, floor and stage taken by turns
 over the same images, so that other work on the machine meets both. Images per second and how busy the cores are come
-from the stage as the asset runs it, on two threads.
+from the stage as the asset runs it, on a thread per core and one more.
 
 The DETR runs in the Python given by --detr (`benchmarks/detr.py` says what it needs), with as many threads as there
 are cores; without it that part is left out with a message.
@@ -34,6 +34,7 @@ from bioscan_etl.images.index import index_images
 from bioscan_etl.images.one_image import ImageWork
 from bioscan_etl.images.stage import process_images
 from bioscan_etl.settings import ImageSettings
+from bioscan_etl.threads import cores, workers
 
 PACKAGES = ("original_256", "cropped", "cropped_256")
 RELEASE = 5_150_000
@@ -141,8 +142,8 @@ def as_the_asset_runs_it(folder: Path, limit: int, settings: ImageSettings) -> f
         wall, after = time.perf_counter() - start, os.times()
     cpu = after.user - before.user + after.system - before.system
     speed = counts["images"] / wall
-    busy = cpu / wall / settings.workers
-    print(f"on {settings.workers} threads        {speed:6.1f} images/s")
+    busy = cpu / wall / cores()
+    print(f"on {workers(settings.workers)} threads        {speed:6.1f} images/s, {cores()} cores")
     print(f"cores busy          {busy:6.1%} (at least {BUSY:.0%} wanted: {'met' if busy >= BUSY else 'MISSED'})")
     print(f"{RELEASE / 1e6:g} M images       {RELEASE / speed / 3600:6.1f} hours on this machine")
     return speed

@@ -20,6 +20,14 @@ def cores() -> int:
     return pl.thread_pool_size()
 
 
+def workers(asked: int) -> int:
+    """Threads to take for work that is done outside of Python for the most part: those asked for, or, of 0, our choice.
+
+    One more than there are cores: now and then one waits for a file or for Python's lock.
+    """
+    return asked or cores() + 1
+
+
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int | None = None
 ) -> Generator[tuple[Item, Result], None, None]:

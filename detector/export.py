@@ -2,9 +2,8 @@
 
     python detector/export.py OUTPUT FOLDER
 
-OUTPUT is where `train.py` and `refine.py` wrote; FOLDER gets `coarse.onnx` and `refiner.onnx`, and `arbiter.onnx` where
-that network was trained. Run `calibrate.py` next, which adds `calibration.json`; the folder is then a value for
-`images.detector`.
+OUTPUT is where `train.py` and `refine.py` wrote; FOLDER gets `coarse.onnx` and `refiner.onnx`. Run `calibrate.py`
+next, which adds `calibration.json`; the folder is then a value for `images.detector`.
 """
 
 from __future__ import annotations
@@ -17,11 +16,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from arbiter import Arbiter
 from refiner import Answers, Refiner
-from torch import Tensor, nn
+from torch import nn
 from ultralytics import YOLO
-from ultralytics.nn.modules.block import DFL
 
 from bioscan_etl.images.window import INPUT_SIDE
 
@@ -32,32 +29,14 @@ OPSET = 17
 TOLERANCE = 1e-3  # of any answer; pixels for boxes
 
 
-class _Distances(nn.Module):
-    """What Ultralytics' `DFL` computes, its softmax along the last axis, which ONNX Runtime is much faster at."""
-
-    def __init__(self, whole: DFL) -> None:
-        super().__init__()
-        self.positions = whole.c1
-        self.register_buffer("places", torch.arange(whole.c1, dtype=torch.float32))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Distances (n, 4, anchors) of logits (n, 4 * positions, anchors)."""
-        count, _, anchors = x.shape
-        chances = x.view(count, 4, self.positions, anchors).transpose(2, 3).softmax(3)
-        return (chances * self.places).sum(3)
-
-
 def export(output: Path, folder: Path) -> None:
-    """Write all models."""
+    """Write both models."""
     folder.mkdir(parents=True, exist_ok=True)
     export_coarse(output, folder / "coarse.onnx")
-    for name, network in (("refiner", Refiner()), ("arbiter", Arbiter())):
-        weights = output / f"{name}.pt"
-        if name == "arbiter" and not weights.exists():
-            continue
-        network.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
-        answers, shape = Answers(network).eval(), (1, 3, INPUT_SIDE, INPUT_SIDE)
-        _write(answers, shape, ["window"], ["mask", "box", "spread", "scores"], folder / f"{name}.onnx")
+    network = Refiner()
+    network.load_state_dict(torch.load(output / "refiner.pt", weights_only=True, map_location="cpu"))
+    answers, shape = Answers(network).eval(), (1, 3, INPUT_SIDE, INPUT_SIDE)
+    _write(answers, shape, ["window"], ["mask", "box", "spread", "scores"], folder / "refiner.onnx")
 
 
 def export_coarse(output: Path, path: Path) -> None:
@@ -67,8 +46,6 @@ def export_coarse(output: Path, path: Path) -> None:
     for module in model.modules():
         if hasattr(module, "export"):  # the head then gives its decoded answer alone
             module.export, module.format, module.dynamic = True, "onnx", False
-        if isinstance(getattr(module, "dfl", None), DFL):
-            module.dfl = _Distances(module.dfl)
     _write(model, (1, 3, *COARSE_SIZE), ["images"], ["output0"], path)
 
 

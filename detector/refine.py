@@ -1,15 +1,18 @@
-"""Train the second or third network, which draw the box and the mask within a window around a rough box.
+"""Train the second network, which draws the box and the mask within a window around a rough box, or its teacher.
 
-    python detector/refine.py IMAGES ANNOTATIONS.coco.json OUTPUT [--network arbiter] [--windows 480000]
-        [--from WEIGHTS.pt]
+    python detector/refine.py IMAGES ANNOTATIONS.coco.json OUTPUT [--network teacher] [--windows 480000]
+        [--from WEIGHTS.pt] [--teacher TEACHER.pt]
 
 Needs the extra `train`. The same command resumes a run that was interrupted and does nothing where one is
 complete. It does not wait for the first network: the rough boxes are the true ones, moved and stretched at
 random; other windows lie where something stands out that is no specimen. Where weights of the first network are
 there when it starts (`train.py` writes them after each epoch), half of the scenes are shown to it as well, and what
 it proposes is learnt from: its own mistakes are the ones to be corrected.
-The weights are the moving average at the end, `OUTPUT/refiner.pt`; of the third network `OUTPUT/arbiter.pt`, which
-learns from the same windows, and where it has no weights to start from, from those of ImageNet (`arbiter.py`).
+With `--teacher`, half of what is to be answered is what the teacher answers for the same window: it knows other
+pictures, and says where an outline is doubtful (distillation: Hinton, Vinyals and Dean 2015, arXiv:1503.02531). The
+teacher learns from the same windows before, and where it has no weights to start from, from those of ImageNet
+(`teacher.py`).
+The weights are the moving average at the end, `OUTPUT/refiner.pt` or `OUTPUT/teacher.pt`.
 """
 
 from __future__ import annotations
@@ -26,12 +29,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from arbiter import Arbiter
 from compose import Material, Object, Scene, box_of, load_material, relit
 from dataset import Image
 from evaluate import box_iou
 from export import export_coarse
 from refiner import GRID, Refiner, positions
+from teacher import Teacher
 from torch import Tensor
 from torch.nn import functional
 
@@ -53,7 +56,7 @@ PROPOSALS = 3
 WORTH = 0.02  # confidence of the first network below which a proposal is left out
 MEANT = 0.25  # IoU from which a proposal means the specimen
 
-NETWORKS = {"refiner": Refiner, "arbiter": Arbiter}
+NETWORKS = {"refiner": Refiner, "teacher": Teacher}
 
 Sample = tuple[Image, npt.NDArray[np.float32], npt.NDArray[np.float32], float]
 """Pixels, mask (48, 48), box in shares of the side, and 1 where there is a specimen."""
@@ -184,14 +187,27 @@ def collate(samples: list[Sample]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     )
 
 
-def loss_of(answers: tuple[Tensor, Tensor, Tensor], targets: tuple[Tensor, Tensor, Tensor]) -> dict[str, Tensor]:
-    """The parts of the loss; the box counts only where there is a specimen."""
+Answer = tuple[Tensor, Tensor, Tensor]
+"""Logits of mask, edges and scores, as `refiner.Refiner` gives them."""
+
+
+def loss_of(answers: Answer, targets: Answer, taught: Answer | None = None) -> dict[str, Tensor]:
+    """The parts of the loss; the box counts only where there is a specimen.
+
+    Args:
+        answers: of the network that learns.
+        targets: masks, boxes and presence, as `collate` gives them.
+        taught: the answers of a teacher, which count as much as the targets.
+    """
     (mask, edges, scores), (masks, boxes, present) = answers, targets
     mask = mask[:, 0]
+    there = present > 0
+    if taught is not None:
+        masks = (masks + taught[0][:, 0].sigmoid()) / 2
+        present = (present + taught[2][:, 0].sigmoid()) / 2
     parts = {"mask": functional.binary_cross_entropy_with_logits(mask, masks)}
     chances = mask.sigmoid()
     shared, total = (chances * masks).sum((1, 2)), chances.sum((1, 2)) + masks.sum((1, 2))
-    there = present > 0
     parts["dice"] = (1 - (2 * shared[there] + 1) / (total[there] + 1)).mean()
     parts["present"] = functional.binary_cross_entropy_with_logits(scores[:, 0], present)
     places = positions().to(edges.device)
@@ -204,6 +220,9 @@ def loss_of(answers: tuple[Tensor, Tensor, Tensor], targets: tuple[Tensor, Tenso
     picked = logs.gather(2, below[:, :, None])[:, :, 0] * (1 - above)
     picked = picked + logs.gather(2, below[:, :, None] + 1)[:, :, 0] * above
     parts["edges"] = -picked.mean()
+    if taught is not None:
+        theirs = -(taught[1][there].softmax(2) * logs).sum(2).mean()
+        parts["edges"] = (parts["edges"] + theirs) / 2
     predicted = (logs.exp() * places).sum(2)
     parts["distance"] = functional.smooth_l1_loss(predicted, boxes, beta=1 / GRID)
     iou, apart = overlap(predicted, boxes)
@@ -230,19 +249,31 @@ class Run:
     """A training that can stop at any checkpoint and go on."""
 
     def __init__(
-        self, output: Path, windows: int, rate: float, start: Path | None = None, network: str = "refiner"
+        self,
+        output: Path,
+        windows: int,
+        rate: float,
+        start: Path | None = None,
+        network: str = "refiner",
+        teacher: Path | None = None,
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(1)
         # Channels last: a tenth faster on a CPU.
         self.model = NETWORKS[network]().to(self.device, memory_format=torch.channels_last)
+        self.checkpoint, self.final = output / f"{network}.checkpoint.pt", output / f"{network}.pt"
         encoder = []
-        if isinstance(self.model, Arbiter):
+        if isinstance(self.model, Teacher):
             encoder = list(self.model.backbone.parameters())
-            if start is None:
+            if start is None and not self.checkpoint.exists():
                 self.model.start()
         if start is not None:
-            self.model.load_state_dict(torch.load(start, weights_only=True, map_location="cpu"))
+            self.begin_with(torch.load(start, weights_only=True, map_location="cpu"))
+        self.teacher = None
+        if teacher is not None:
+            self.teacher = Teacher().eval()
+            self.teacher.load_state_dict(torch.load(teacher, weights_only=True, map_location="cpu"))
+            self.teacher.to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).eval()
         known = {id(parameter) for parameter in encoder}
         others = [parameter for parameter in self.model.parameters() if id(parameter) not in known]
@@ -251,13 +282,21 @@ class Run:
         self.optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=rate, weight_decay=0.02)
         self.total = math.ceil(windows / BATCH)
         self.done = 0
-        self.checkpoint, self.final = output / f"{network}.checkpoint.pt", output / f"{network}.pt"
         if self.checkpoint.exists():
             state = torch.load(self.checkpoint, weights_only=True, map_location=self.device)
             self.model.load_state_dict(state["model"])
             self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.done = state["done"]
+
+    def begin_with(self, weights: dict[str, Tensor]) -> None:
+        """Take over the weights that fit; those of layers that are not there or of another size are left."""
+        own = self.model.state_dict()
+        fitting = {name: value for name, value in weights.items() if name in own and value.shape == own[name].shape}
+        if not fitting:
+            raise SystemExit("--from: none of the weights fit this network")
+        self.model.load_state_dict(fitting, strict=False)
+        print(f"{len(fitting)} of {len(own)} weights taken over")
 
     def step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor]) -> dict[str, float]:
         """Learn from one batch."""
@@ -267,7 +306,11 @@ class Run:
             group["lr"] = group["rate"] * factor
         pixels, *targets = (part.to(self.device) for part in batch)
         seen = (pixels.float() / 255).contiguous(memory_format=torch.channels_last)
-        parts = loss_of(self.model.train()(seen), (targets[0], targets[1], targets[2]))
+        taught = None
+        if self.teacher is not None:
+            with torch.inference_mode():
+                taught = self.teacher(seen)
+        parts = loss_of(self.model.train()(seen), (targets[0], targets[1], targets[2]), taught)
         loss = torch.stack([WEIGHTS[name] * part for name, part in parts.items()]).sum()
         self.optimizer.zero_grad()
         loss.backward()
@@ -316,13 +359,16 @@ def main() -> None:
     parser.add_argument("--network", choices=sorted(NETWORKS), default="refiner")
     parser.add_argument("--windows", type=int, default=480_000)
     parser.add_argument("--from", dest="start", type=Path, help="weights to start from (fine-tuning)")
+    parser.add_argument("--teacher", type=Path, help="weights of a teacher to learn from")
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(arguments.threads)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    run = Run(arguments.output, arguments.windows, arguments.rate, arguments.start, arguments.network)
+    run = Run(
+        arguments.output, arguments.windows, arguments.rate, arguments.start, arguments.network, arguments.teacher
+    )
     if run.final.exists():
         print(f"{run.final} is complete")
         return

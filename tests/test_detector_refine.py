@@ -68,7 +68,7 @@ def test_the_export_answers_with_boxes_of_its_positions() -> None:
 def test_edges_of_a_mirrored_picture_are_mirrored() -> None:
     # One set of weights serves all four edges, so features that are mirrored give mirrored edges.
     network = refiner.Refiner().eval()
-    features = torch.rand(1, 17, 48, 48)
+    features = torch.rand(1, 8, 48, 48)
     plain, mirrored = (refiner.edges_of(network.edge, x) for x in (features, features.flip(3)))
     assert torch.allclose(plain[:, 0], mirrored[:, 2].flip(1), atol=1e-5)
     assert torch.allclose(plain[:, 1], mirrored[:, 1], atol=1e-5)
@@ -80,3 +80,30 @@ def test_overlap_of_boxes() -> None:
     iou, apart = refine.overlap(one, other)
     assert iou.tolist() == pytest.approx([1 / 3, 0], abs=1e-5)
     assert apart.tolist() == pytest.approx([0, 7 / 9], abs=1e-5)
+
+
+def test_a_teacher_that_says_the_truth_changes_little_and_another_one_much(samples: list) -> None:
+    targets = refine.collate([sample for sample in samples if sample[3]][:8])[1:]
+    masks, boxes, _ = targets
+    answers = refiner.Refiner().eval()(torch.rand(8, 3, 96, 96))
+    places = refiner.positions()
+    nearest = (boxes[:, :, None] - places).abs().argmin(2)
+    edges = 30 * torch.nn.functional.one_hot(nearest, 48).float()
+    truth = (60 * (masks[:, None] - 0.5), edges, torch.full((8, 2), 20.0))
+    alone = refine.loss_of(answers, targets)
+    taught = refine.loss_of(answers, targets, truth)
+    wrong = refine.loss_of(answers, targets, (-truth[0], edges.flip(2), -truth[2]))
+    for name in ("mask", "edges", "present"):
+        assert float(taught[name].detach()) == pytest.approx(float(alone[name].detach()), rel=0.05), name
+        assert float(wrong[name].detach()) != pytest.approx(float(alone[name].detach()), rel=0.05), name
+
+
+def test_only_weights_that_fit_are_taken_over(tmp_path: Path) -> None:
+    other = refiner.Refiner(widths=(16, 32, 64, 96)).state_dict()
+    torch.save(other, tmp_path / "narrower.pt")
+    model = refine.Run(tmp_path, 32, 1e-3, tmp_path / "narrower.pt").model
+    assert torch.equal(model.stem[0].weight, other["stem.0.weight"])
+    assert model.context[0].weight.shape == (128, 256)
+    torch.save({"nothing": torch.zeros(1)}, tmp_path / "strange.pt")
+    with pytest.raises(SystemExit, match="none of the weights"):
+        refine.Run(tmp_path, 32, 1e-3, tmp_path / "strange.pt")

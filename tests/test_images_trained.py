@@ -42,7 +42,7 @@ def pictures() -> list[tuple[np.ndarray, tuple[int, int, int, int] | None]]:
 
 def test_what_ships_is_small_and_whole() -> None:
     names = {path.name for path in SHIPPED.iterdir()}
-    assert names == {"README.md", "coarse.onnx", "refiner.onnx", "arbiter.onnx", "calibration.json"}
+    assert names == {"README.md", "coarse.onnx", "refiner.onnx", "calibration.json"}
     assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 15_000_000
 
 
@@ -105,7 +105,6 @@ def test_a_folder_is_a_detector_and_its_content_names_it(detector: TrainedDetect
     [
         ("coarse.onnx", None, "cannot be read"),
         ("refiner.onnx", b"text", "no ONNX model"),
-        ("arbiter.onnx", b"text", "no ONNX model"),
         ("calibration.json", b"{", "no calibration"),
         ("calibration.json", b'{"weights": {}, "offset": 1}', "no calibration"),
     ],
@@ -152,24 +151,6 @@ def test_features_have_their_names_and_are_finite() -> None:
     assert a_look().features()["solid"] == pytest.approx(0.9)
     assert a_look().features()["fill"] == pytest.approx(1)  # 20 x 40 px of the box, all of them shown
     assert a_look(mask=np.zeros((48, 48), np.float32)).features()["solid"] == 0
-
-
-def test_two_networks_share_a_box() -> None:
-    both = a_look(rough=(32.0, 24.0, 50.0, 60.0), shared=True)
-    assert both.drawn == (31.0, 22.0, 50.0, 60.0)
-    assert both.features()["agreement"] == pytest.approx(18 * 36 / (20 * 40))
-    assert a_look().drawn == a_look().box
-    xs = np.nonzero(whole_mask(both, 100, 80))[1]
-    assert (xs.min(), xs.max() + 1) == (31, 50)  # the box's edge cuts what the window shows
-
-
-def test_a_detector_of_two_networks_works(tmp_path: Path, pictures) -> None:
-    shutil.copytree(SHIPPED, tmp_path / "two")
-    (tmp_path / "two" / "arbiter.onnx").unlink()
-    two = load_detector(ImageSettings(detector=str(tmp_path / "two")))
-    pixels, box = pictures[0]
-    assert not any(look.shared for look in two.look(pixels))
-    assert iou(two.look(pixels)[0].drawn, box) > 0.6
 
 
 def test_a_mask_lies_where_its_window_does() -> None:

@@ -109,12 +109,17 @@ def _cut(image: RGB, frame: CropFrame, fill: tuple[int, int, int]) -> RGB:
     # Only the part that is cut gets turned, not the whole image.
     height, width = image.shape[:2]
     x0, y0, x1, y1 = _unrotated(frame, width)
-    cut = np.empty((y1 - y0, x1 - x0, 3), np.uint8)
     left, top, right, bottom = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
-    if (left, top, right, bottom) != (x0, y0, x1, y1):
+    part = image[top:bottom, left:right]
+    whole = (left, top, right, bottom) == (x0, y0, x1, y1)
+    if not whole:
+        cut = np.empty((y1 - y0, x1 - x0, 3), np.uint8)
         cut[:] = fill
-    cut[top - y0 : bottom - y0, left - x0 : right - x0] = image[top:bottom, left:right]
-    return np.asarray(cv2.rotate(cut, cv2.ROTATE_90_COUNTERCLOCKWISE), np.uint8) if frame.rotated else cut
+        cut[top - y0 : bottom - y0, left - x0 : right - x0] = part
+        part = cut
+    if frame.rotated:
+        return np.asarray(cv2.rotate(part, cv2.ROTATE_90_COUNTERCLOCKWISE), np.uint8)
+    return part.copy() if whole else part
 
 
 def resize_short(image: RGB, side: int, half: RGB | None = None) -> RGB:

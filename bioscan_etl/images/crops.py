@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -54,8 +55,10 @@ class CropWriter:
     def flush(self) -> None:
         """Write what is held as one row group."""
         if self._processids:
-            columns = [pa.array(self._processids, self._schema.field(0).type), pa.array(self._jpegs, pa.large_binary())]
-            self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+            # By way of polars: of a list, PyArrow asks pandas first, whose import takes longer than a hundred images.
+            columns = pl.Series(self._processids, dtype=pl.String), pl.Series(self._jpegs, dtype=pl.Binary)
+            arrays = [one.to_arrow().cast(field.type) for one, field in zip(columns, self._schema, strict=True)]
+            self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
             self._processids, self._jpegs = [], []
 
 

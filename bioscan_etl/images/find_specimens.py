@@ -27,7 +27,7 @@ from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import BOX_STATUSES, BOXES
 from bioscan_etl.settings import ImageSettings
 from bioscan_etl.storage import atomic_file
-from bioscan_etl.threads import ordered_map
+from bioscan_etl.threads import ordered_map, workers
 
 COLUMNS = (
     *("processid", "image_file", "width_original", "height_original", "x0", "y0", "x1", "y1"),
@@ -110,7 +110,7 @@ def _outcomes(work: ImageWork, images: pl.DataFrame, sources: Sources) -> Iterat
 
         return work.process(read)
 
-    return ordered_map(one, images.iter_rows(named=True), work.settings.workers)
+    return ordered_map(one, images.iter_rows(named=True), workers(work.settings.workers))
 
 
 def _frame(rows: Sequence[Row]) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import IMAGE_INDEX, PROCESSID_PATTERN
 from bioscan_etl.settings import ImageSettings
 from bioscan_etl.storage import open_binary
-from bioscan_etl.threads import ordered_map
+from bioscan_etl.threads import ordered_map, workers
 
 _IMAGE_SUFFIX = r"(?i)\.(?:jpg|jpeg|png|tif|tiff)$"
 _NAMED_BY_PROCESSID = r"^([A-Za-z0-9-]+)(?:(?i)\.1024px\.jpg|(?i)\.(?:jpg|jpeg|png|tif|tiff))$"
@@ -62,7 +62,7 @@ def index_images(
         lines = _read_manifest(manifest) if manifest is not None else pl.DataFrame(schema=_MANIFEST)
         matched, problems = _match(files, lines)
         rows = _decide(matched, processids)
-        found = _hash(opened, rows.filter(pl.col("status") == "found"), settings.workers, progress)
+        found = _hash(opened, rows.filter(pl.col("status") == "found"), workers(settings.workers), progress)
     frames = [problems, rows.filter(pl.col("status") != "found"), found]
     index = pl.concat(frames, how="diagonal").with_columns(batch=pl.lit(batch))
     return IMAGE_INDEX.conform(index).sort("image_file", "status", "processid", nulls_last=True)
@@ -221,7 +221,7 @@ def _decide(claims: pl.DataFrame, processids: pl.Series | None) -> pl.DataFrame:
     ).drop("rank")
 
 
-def _hash(sources: Sources, rows: pl.DataFrame, workers: int, progress: Progress) -> pl.DataFrame:
+def _hash(sources: Sources, rows: pl.DataFrame, threads: int, progress: Progress) -> pl.DataFrame:
     """Size and sha256 of the found files; `detail` where one cannot be read."""
 
     def one(name: str) -> tuple[int | None, str | None, str | None]:
@@ -235,7 +235,7 @@ def _hash(sources: Sources, rows: pl.DataFrame, workers: int, progress: Progress
     digests: list[str | None] = []
     details: list[str | None] = []
     progress("image_index", 0, rows.height)
-    for done, (_, (size, digest, detail)) in enumerate(ordered_map(one, rows["image_file"], workers), 1):
+    for done, (_, (size, digest, detail)) in enumerate(ordered_map(one, rows["image_file"], threads), 1):
         sizes.append(size)
         digests.append(digest)
         details.append(detail)

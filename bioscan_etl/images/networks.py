@@ -90,7 +90,8 @@ def open_session(data: bytes, path: Path) -> Any:
 
 def planes(image: RGB) -> Floats:
     """(1, 3, height, width) from 0 to 1, as the networks take it."""
-    return np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
+    scaled: Floats = np.divide(cv2.split(image), np.float32(255), dtype=np.float32)
+    return scaled[None]
 
 
 class OnnxBoxes:
@@ -179,12 +180,16 @@ def letterbox(image: RGB, width: int, height: int, half: RGB | None = None) -> t
 
 def _chosen(answer: Floats, scale: float, corner: tuple[int, int], shape: tuple[int, ...]) -> Candidates:
     """What a network answers, (4 + classes, n), as boxes in the image after non-maximum suppression."""
-    confidences = np.clip(answer[4:].max(axis=0).astype(np.float64), 0, 1)
+    classes = answer[4:]
+    confidences = np.clip(classes[0] if len(classes) == 1 else classes.max(axis=0), 0, 1).astype(np.float64)
     best = float(confidences.max()) if confidences.size else 0.0
     order = np.flatnonzero(confidences >= _FLOOR)
     order = order[np.argsort(-confidences[order], kind="stable")][:_CANDIDATES]
     boxes = _to_image(answer[:4, order].T.astype(np.float64), scale, corner, shape)
-    kept = _suppress(boxes)
+    sized: Any = np.hstack((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]))
+    scores: Any = confidences[order].astype(np.float32)
+    suppressed = cv2.dnn.NMSBoxes(sized, scores, 0.0, _OVERLAP)
+    kept = np.asarray(suppressed, np.int64).ravel()[:_MOST]
     return Candidates(boxes[kept], confidences[order][kept], best)
 
 
@@ -194,19 +199,3 @@ def _to_image(centred: Boxes, scale: float, corner: tuple[int, int], shape: tupl
     corners = (np.hstack((centred[:, :2] - half, centred[:, :2] + half)) - (*corner, *corner)) / scale
     clipped: Boxes = np.clip(corners, 0, (shape[1], shape[0], shape[1], shape[0]))
     return clipped
-
-
-def _suppress(boxes: Boxes) -> list[int]:
-    """Non-maximum suppression of boxes that are sorted by falling confidence; positions of the first that stay."""
-    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    left = np.arange(len(boxes))
-    kept: list[int] = []
-    while left.size and len(kept) < _MOST:
-        first, left = int(left[0]), left[1:]
-        kept.append(first)
-        shared = np.clip(
-            np.minimum(boxes[first, 2:], boxes[left, 2:]) - np.maximum(boxes[first, :2], boxes[left, :2]), 0, None
-        ).prod(axis=1)
-        union = areas[first] + areas[left] - shared
-        left = left[shared <= _OVERLAP * union]
-    return kept

