@@ -87,12 +87,13 @@ def test_a_teacher_that_says_the_truth_changes_little_and_another_one_much(sampl
     masks, boxes, _ = targets
     answers = refiner.Refiner().eval()(torch.rand(8, 3, 96, 96))
     places = refiner.positions()
-    nearest = (boxes[:, :, None] - places).abs().argmin(2)
-    edges = 30 * torch.nn.functional.one_hot(nearest, 48).float()
-    truth = (60 * (masks[:, None] - 0.5), edges, torch.full((8, 2), 20.0))
+    # The two positions around each edge, by their distances: what the loss itself takes for true.
+    shares = (1 - 48 * (boxes[:, :, None] - places).abs()).clamp(min=0)
+    shares[:, :, 0] += 1 - shares.sum(2)  # an edge beyond the first or last position
+    truth = (torch.logit(masks[:, None], 1e-4), (shares + 1e-6).log(), torch.full((8, 2), 20.0))
     alone = refine.loss_of(answers, targets)
     taught = refine.loss_of(answers, targets, truth)
-    wrong = refine.loss_of(answers, targets, (-truth[0], edges.flip(2), -truth[2]))
+    wrong = refine.loss_of(answers, targets, (-truth[0], truth[1].flip(2), -truth[2]))
     for name in ("mask", "edges", "present"):
         assert float(taught[name].detach()) == pytest.approx(float(alone[name].detach()), rel=0.05), name
         assert float(wrong[name].detach()) != pytest.approx(float(alone[name].detach()), rel=0.05), name
