@@ -113,7 +113,7 @@ class ImageSettings(_Section):
     fragment_fraction: Share = Field(0.002, description="area fraction below which a box is a FRAGMENT")
     near_duplicate_bits: int = Field(4, ge=0, le=16, description="bits by which near-duplicate hashes may differ")
     workers: int = Field(
-        0, ge=0, description="threads that decode, detect and encode, 0: a core each and one; no effect on results"
+        0, ge=0, description="threads that decode, detect and encode, 0: one more than cores; no effect on results"
     )
     shard_images: int = Field(1000, ge=1, description="images per resumable shard of the image stage")
 

@@ -105,13 +105,14 @@ def test_a_folder_is_a_detector_and_its_content_names_it(detector: TrainedDetect
     [
         ("coarse.onnx", None, "cannot be read"),
         ("refiner.onnx", b"text", "no ONNX model"),
+        ("arbiter.onnx", b"", "three networks"),
         ("calibration.json", b"{", "no calibration"),
         ("calibration.json", b'{"weights": {}, "offset": 1}', "no calibration"),
     ],
 )
 def test_a_folder_that_lacks_something_is_a_one_line_error(tmp_path: Path, file, content, message: str) -> None:
     shutil.copytree(SHIPPED, tmp_path / "own")
-    (tmp_path / "own" / file).unlink()
+    (tmp_path / "own" / file).unlink(missing_ok=True)
     if content is not None:
         (tmp_path / "own" / file).write_bytes(content)
     with pytest.raises(SettingsError, match=message) as raised:

@@ -28,6 +28,15 @@ def test_a_window_holds_its_box_and_leads_back(box) -> None:
     assert window.pixels(np.zeros((480, 640, 3), np.uint8)).shape == (INPUT_SIDE, INPUT_SIDE, 3)
 
 
+@pytest.mark.parametrize(("longer", "multiple"), [(30, 2), (211, 2), (215, 4), (329, 4), (427, 8), (500, 8)])
+def test_a_window_halves_into_whole_pixels(longer: int, multiple: int) -> None:
+    window = window_around((100, 100, 100 + longer, 150), 1024, 768)
+    halvings = (window.side // INPUT_SIDE).bit_length() - 1
+    assert multiple == 2 ** max(halvings, 1)
+    assert window.side % multiple == 0
+    assert ROOM * longer - 1 <= window.side <= ROOM * longer + multiple
+
+
 def test_beyond_the_edge_is_black_and_the_rest_is_the_image() -> None:
     image = np.full((480, 640, 3), 200, np.uint8)
     pixels = window_around((0, 0, 80, 80), 640, 480).pixels(image)

@@ -40,7 +40,7 @@ _PARTS = "parts"
 _ROW_GROUP = 100_000
 _REPORT_EVERY = 50
 _AHEAD = 32  # images per thread that may wait to be written, about 0.1 MB each
-_RESUMES_AS = 1  # raise it when the same images and settings come to give other bytes
+_RESUMES_AS = 2  # raise it when the same images and settings come to give other bytes
 
 
 @dataclass(frozen=True, slots=True)

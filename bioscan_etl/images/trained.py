@@ -208,6 +208,11 @@ class TrainedDetector:
         else:
             self._coarse = OnnxBoxes(home / "coarse.onnx")
         self._refiner = RefinerNetwork(home / "refiner.onnx")
+        if (home / "arbiter.onnx").exists():  # its calibration speaks of a network that is no longer asked
+            raise SettingsError(
+                f"images.detector: {home} is a detector of three networks, which is no longer run; "
+                "train it again (docs/fine-tune.md)"
+            )
         text = read_model(home / "calibration.json").decode("utf-8", "replace")
         self._calibration = Calibration.parse(text, str(home / "calibration.json"))
         self._thresholds = self._calibration.thresholds.under(settings)
