@@ -60,7 +60,7 @@ def in_slices(table: Table, processids: pl.Series, make: Callable[[Slice], pl.Da
         left = len(processids) if rows is None else rows
         # The next slice is made while the reader writes this one. Of one chunk: pages of a file end where chunks
         # do, and those follow the number of threads.
-        for _, made in ordered_map(lambda part: table.conform(make(part)).rechunk(), slices, workers=1, ahead=1):
+        for _, made in ordered_map(lambda part: table.conform(make(part)).rechunk(), slices, threads=1, ahead=1):
             part = made if predicate is None else made.filter(predicate)
             part = (part if columns is None else part.select(columns)).head(left)
             left -= part.height

@@ -29,7 +29,7 @@ def workers(asked: int) -> int:
 
 
 def ordered_map(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int, ahead: int | None = None
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int | None = None
 ) -> Generator[tuple[Item, Result], None, None]:
     """Apply a function in threads and yield `(item, result)` in the order of the items.
 
@@ -39,12 +39,12 @@ def ordered_map(
     Args:
         function: called from the threads; has to be thread-safe.
         items: taken from the caller's thread, as room becomes free.
-        workers: number of threads, at least 1.
+        threads: at least 1.
         ahead: number of items, at least 1; by default four per thread, which rides out one that takes long.
     """
-    most = _AHEAD * workers if ahead is None else ahead
+    most = _AHEAD * threads if ahead is None else ahead
     waiting: deque[tuple[Item, Future[Result]]] = deque()
-    pool = ThreadPoolExecutor(workers)
+    pool = ThreadPoolExecutor(threads)
     try:
         for item in items:
             waiting.append((item, pool.submit(function, item)))

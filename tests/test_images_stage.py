@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -241,3 +243,21 @@ def test_real_images(shared_data: Path, tmp_path: Path) -> None:
     assert counts["images"] == 60
     assert counts["unreadable"] == 0
     assert counts["crops"] == len(list(read_crops(tmp_path, "cropped_256")))
+
+
+def test_a_run_of_the_stage_does_without_pandas(delivery: Path, tmp_path: Path) -> None:
+    """Its import takes two seconds, and its share of the memory of every process."""
+    text = f"""
+import sys
+from bioscan_etl.images.index import index_images
+from bioscan_etl.images.stage import process_images
+from bioscan_etl.settings import ImageSettings
+
+settings = ImageSettings()
+index = index_images([{str(delivery)!r}], None, None, "b1", settings)
+process_images(index, [{str(delivery)!r}], settings, {PACKAGES!r}, __import__("pathlib").Path({str(tmp_path)!r}), "b1")
+print(sorted({{name.split(".")[0] for name in sys.modules}} & {{"pandas", "torch", "matplotlib"}}))
+"""
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert sorted(path.name for path in (tmp_path / "crops").iterdir())

@@ -11,8 +11,8 @@ def test_results_come_in_the_order_of_the_items_however_long_each_takes():
         time.sleep(0.02 if item == 0 else 0)
         return item * item
 
-    assert list(ordered_map(slow_first, range(6), workers=3, ahead=3)) == [(item, item * item) for item in range(6)]
-    assert list(ordered_map(slow_first, [], workers=2, ahead=2)) == []
+    assert list(ordered_map(slow_first, range(6), threads=3, ahead=3)) == [(item, item * item) for item in range(6)]
+    assert list(ordered_map(slow_first, [], threads=2, ahead=2)) == []
 
 
 def test_no_more_items_are_taken_than_may_wait():
@@ -23,7 +23,7 @@ def test_no_more_items_are_taken_than_may_wait():
             taken.append(item)
             yield item
 
-    results = ordered_map(lambda item: item, items(), workers=2, ahead=3)
+    results = ordered_map(lambda item: item, items(), threads=2, ahead=3)
     assert next(results) == (0, 0)
     assert len(taken) == 4
     results.close()
@@ -38,7 +38,7 @@ def test_an_error_comes_at_its_item_and_ends_the_work():
             raise ValueError("item 1")
         return item
 
-    results = ordered_map(fails, range(100), workers=1, ahead=2)
+    results = ordered_map(fails, range(100), threads=1, ahead=2)
     assert next(results) == (0, 0)
     with pytest.raises(ValueError, match="item 1"):
         next(results)

@@ -125,7 +125,7 @@ def _joined(rows: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
     distinct = rows.select(_SEQUENCE)[heads].rechunk()
     starts = range(0, max(distinct.height, 1), _BLOCK)
     blocks = ordered_map(
-        lambda start: _checked(distinct[start : start + _BLOCK], settings), starts, workers=cores(), ahead=cores()
+        lambda start: _checked(distinct[start : start + _BLOCK], settings), starts, threads=cores(), ahead=cores()
     )
     checked = pl.concat([block for _, block in blocks], rechunk=True)
     return rows.drop(_SEQUENCE).hstack(checked[heads.search_sorted(first)])

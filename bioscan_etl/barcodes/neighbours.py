@@ -121,7 +121,7 @@ def _indexed(nodes: pl.DataFrame, length: int) -> tuple[pl.DataFrame, _Keys]:
     found, holders = [np.empty(0, np.uint32)], [np.empty(0, np.int64)]
     starts = range(0, nodes.height, _BLOCK)
     blocks = ordered_map(
-        lambda start: _words(nodes["barcode"][start : start + _BLOCK], length), starts, workers=cores(), ahead=cores()
+        lambda start: _words(nodes["barcode"][start : start + _BLOCK], length), starts, threads=cores(), ahead=cores()
     )
     for start, (words, owners, _) in blocks:
         found.append(words)
@@ -170,7 +170,7 @@ def _suspects(keys: _Keys, order_of: _Numbers) -> npt.NDArray[np.bool_]:
 
     balance, foreign, total = np.zeros(count), np.zeros(count), np.zeros(count)
     # Added in the order of the parts, so that the sums do not depend on the threads.
-    for _, tally in ordered_map(counted, _parts(keys), workers=cores(), ahead=cores()):
+    for _, tally in ordered_map(counted, _parts(keys), threads=cores(), ahead=cores()):
         balance += tally[0]
         foreign += tally[1]
         total += tally[2]
@@ -253,7 +253,7 @@ def _compared(barcodes: pl.Series, pairs: pl.DataFrame, length: int) -> pl.DataF
     """Add the similarity of each pair (Float64); null where too few letters lie over each other."""
     starts = range(0, pairs.height, _PAIRS)
     compared = ordered_map(
-        lambda start: _aligned(barcodes, pairs[start : start + _PAIRS], length), starts, workers=cores(), ahead=cores()
+        lambda start: _aligned(barcodes, pairs[start : start + _PAIRS], length), starts, threads=cores(), ahead=cores()
     )
     empty = pairs.clear().with_columns(similarity=pl.lit(None, pl.Float64))
     return pl.concat([empty, *(part for _, part in compared)])

@@ -327,7 +327,7 @@ def _write_records(reading: _Reading, sources: Sequence[_Source], losers: pl.Dat
         nonlocal written
         parts = ((source, part) for source in sources for part in reading.rows.parts(source.number))
         # The next parts are read while the sink writes this one.
-        for _, rows in ordered_map(complete, parts, workers=cores(), ahead=cores()):
+        for _, rows in ordered_map(complete, parts, threads=cores(), ahead=cores()):
             written += rows.height
             yield rows
 
