@@ -16,7 +16,7 @@ help:
 	@echo "make run    environment, demo corpus, pipeline, release   (OUTPUT=$(OUTPUT) SPECIMENS=$(SPECIMENS))"
 	@echo "make dev    the Dagster UI on http://127.0.0.1:$(PORT)           (OUTPUT=$(OUTPUT) PORT=$(PORT))"
 	@echo "make test   ruff, mypy and the tests"
-	@echo "make test-slow  the slow tests, and those that open a release with every client (installs 6 GB)"
+	@echo "make test-slow  the slow tests, training, and every client of a release (installs 6 GB)"
 	@echo "make lock   choose dependency versions anew (needs uv)"
 
 # The environment of `make run`: the locked base. Made once; afterwards no network is needed.
@@ -41,10 +41,10 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.base
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
-# The clients have an environment of their own: Great Expectations imports PySpark where it finds it, which ends a
-# process that it takes for a doctest, such as pytest's workers.
+# The clients and the detector's training have an environment of their own: both bring torch, and Great Expectations
+# imports PySpark where it finds it, which ends a process that it takes for a doctest, such as pytest's workers.
 $(CLIENTS)/.clients: requirements-clients.lock $(VENV)/.dev
-	@echo "installing the locked clients of a release into $(CLIENTS) (6 GB) …"
+	@echo "installing the locked clients of a release, and what trains a detector, into $(CLIENTS) (6 GB) …"
 	@$(BIN)/python -m venv $(CLIENTS)
 	@VIRTUAL_ENV=$(CURDIR)/$(CLIENTS) $(BIN)/uv pip install --quiet --require-hashes -r requirements-clients.lock
 	@VIRTUAL_ENV=$(CURDIR)/$(CLIENTS) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
@@ -71,6 +71,9 @@ test-slow: $(CLIENTS)/.clients
 	@command -v java >/dev/null || echo "Java is missing, PySpark's tests are skipped: apt-get install default-jre-headless"
 	@$(BIN)/pytest -n 2 --dist loadfile -m slow
 	@$(CLIENTS)/bin/python -m pytest tests/test_release_clients_*.py
+	@$(CLIENTS)/bin/python -m pytest tests/test_detector_exported.py tests/test_detector_refine.py \
+	  tests/test_detector_teacher.py tests/test_images_networks.py
+	@$(CLIENTS)/bin/python -m pytest tests/test_detector_job.py -k themselves
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
@@ -81,7 +84,7 @@ lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" pyproject.toml --extra train -c requirements.lock -o requirements-train.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" pyproject.toml --group base-build --group dev --group clients \
+	  --custom-compile-command "make lock" pyproject.toml --extra train --group base-build --group dev --group clients \
 	  -c requirements.lock -c requirements-dev.lock -o requirements-clients.lock
 
 clean:

@@ -24,7 +24,7 @@ from bioscan_etl import batches, storage
 from bioscan_etl.errors import LakeError, SettingsError, SourceError
 from bioscan_etl.images.coco import Outlined, image_name, outline, write_coco
 from bioscan_etl.images.decode import UnreadableImage, decode
-from bioscan_etl.images.detect import Detector, detector_fingerprint, load_detector
+from bioscan_etl.images.detect import Detector, detector_fingerprint, detector_folder, load_detector
 from bioscan_etl.images.reviews import propose_reviews, read_reviews
 from bioscan_etl.images.sources import DamagedFile, open_sources
 from bioscan_etl.lake import Draft, Lake, digest
@@ -33,7 +33,10 @@ from bioscan_etl.resources import LakeResource
 from bioscan_etl.settings import ImageSettings
 
 ANNOTATIONS = "annotations.coco.json"
-FINE_RATE = 0.0005  # learning rate from weights that have learnt; a quarter of the scripts' own
+NETWORKS = ("coarse", "refiner")
+NOTHING = "nothing"
+FROM_NOTHING, FROM_WEIGHTS = (130, 480_000, 0.002), (6, 20_000, 0.0005)
+"""Epochs of the first network, windows of the second, and learning rate: from nothing, and from what has learnt."""
 
 
 class SheetConfig(dg.Config):
@@ -56,10 +59,14 @@ class TuningConfig(dg.Config):
     """How the detector learns."""
 
     python: str = Field("", description="Python with the extra train; empty for Dagster's own")
-    weights: str = Field("", description="folder with coarse.pt and refiner.pt to start from; empty: from nothing")
-    epochs: int = Field(130, ge=1, description="of the first network, 2048 scenes each")
-    windows: int = Field(480_000, ge=1, description="that the second network sees")
-    rate: float = Field(0.0, ge=0, description="learning rate; 0: 0.002 from nothing, 0.0005 from weights")
+    weights: str = Field(
+        "",
+        description="folder to start from, with coarse and refiner as .pt or .onnx; empty: the detector of the "
+        "settings; `nothing`: from nothing",
+    )
+    epochs: int = Field(0, ge=0, description="of the first network, 2048 scenes each; 0: 6, from nothing 130")
+    windows: int = Field(0, ge=0, description="that the second network sees; 0: 20000, from nothing 480000")
+    rate: float = Field(0.0, ge=0, description="learning rate; 0: 0.0005, from nothing 0.002")
 
 
 def _boxes(home: Lake, names: list[str]) -> pl.LazyFrame:
@@ -208,20 +215,23 @@ def tuned_detector(context: dg.AssetExecutionContext, config: TuningConfig, lake
                 "are needed; review more, or name what the detector learnt from so far in "
                 "ops.reviewed_boxes.config.annotations and images"
             )
-    starts = {name: _weights(config.weights, name) for name in ("coarse", "refiner")}
+    starts = _weights(config.weights, settings.images)
+    usual = FROM_WEIGHTS if starts else FROM_NOTHING
+    epochs, windows, rate = (
+        asked or default for asked, default in zip((config.epochs, config.windows, config.rate), usual, strict=True)
+    )
 
     def build(draft: Draft) -> None:
         python = config.python or sys.executable
         require_training(python)
         work, folder, weights = (draft.folder / name for name in ("training", "detector", "weights"))
         data = [str(corpus.folder / "images"), str(corpus.path(ANNOTATIONS))]
-        rate = config.rate or (FINE_RATE if config.weights else 0.0)
-        rates = ["--rate", str(rate)] if rate else []
-        starting = {name: ["--from", str(path)] if path else [] for name, path in starts.items()}
+        rates = ["--rate", str(rate)]
+        starting = {name: ["--from", str(starts[name])] if starts else [] for name in NETWORKS}
         log = context.log.info
         steps = {
-            "train.py": [*data, str(work), "--epochs", str(config.epochs), *starting["coarse"], *rates],
-            "refine.py": [*data, str(work), "--windows", str(config.windows), *starting["refiner"], *rates],
+            "train.py": [*data, str(work), "--epochs", str(epochs), *starting["coarse"], *rates],
+            "refine.py": [*data, str(work), "--windows", str(windows), *starting["refiner"], *rates],
             "export.py": [str(work), str(folder)],
             "calibrate.py": [*data, str(folder)],
         }
@@ -241,8 +251,8 @@ def tuned_detector(context: dg.AssetExecutionContext, config: TuningConfig, lake
         inputs={
             "reviewed_boxes": corpus.content,
             "scripts": scripts_digest(),
-            "weights": {name: storage.sha256(str(path)) if path else "" for name, path in starts.items()},
-            "plan": [config.epochs, config.windows, config.rate],
+            "weights": {name: storage.sha256(str(path)) for name, path in starts.items()},
+            "plan": [epochs, windows, rate],
         },
         build=build,
         resumable=True,
@@ -251,10 +261,22 @@ def tuned_detector(context: dg.AssetExecutionContext, config: TuningConfig, lake
     return report(result, detector=result[0].counts["name"], calibration=dg.MetadataValue.md(said))
 
 
-def _weights(folder: str, name: str) -> Path | None:
-    if not folder:
-        return None
-    path = Path(folder) / f"{name}.pt"
-    if not path.is_file():
-        raise SettingsError(f"weights {path} do not exist; give the folder of coarse.pt and refiner.pt, or none")
-    return path.resolve()
+def _weights(asked: str, settings: ImageSettings) -> dict[str, Path]:
+    """Where each network starts from; nothing where it starts from nothing."""
+    if asked == NOTHING:
+        return {}
+    folder = Path(asked) if asked else detector_folder(settings.detector)
+    if folder is None:
+        raise SettingsError(
+            f"the detector of the settings, {settings.detector}, has no two networks to start from: name a folder in "
+            f"ops.tuned_detector.config.weights, or {NOTHING!r}"
+        )
+    starts = {}
+    for name in NETWORKS:
+        found = [path for kind in ("pt", "onnx") if (path := folder / f"{name}.{kind}").is_file()]
+        if not found:
+            raise SettingsError(
+                f"weights {folder / name}.pt or .onnx do not exist; name a folder of both networks, or {NOTHING!r}"
+            )
+        starts[name] = found[0].resolve()
+    return starts

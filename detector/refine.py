@@ -1,13 +1,14 @@
 """Train the second network, which draws the box and the mask within a window around a rough box, or its teacher.
 
     python detector/refine.py IMAGES ANNOTATIONS.coco.json OUTPUT [--network teacher] [--windows 480000]
-        [--from WEIGHTS.pt] [--teacher TEACHER.pt]
+        [--from WEIGHTS] [--teacher TEACHER.pt]
 
 Needs the extra `train`. The same command resumes a run that was interrupted and does nothing where one is
 complete. It does not wait for the first network: the rough boxes are the true ones, moved and stretched at
 random; other windows lie where something stands out that is no specimen. Where weights of the first network are
 there when it starts (`train.py` writes them after each epoch), half of the scenes are shown to it as well, and what
 it proposes is learnt from: its own mistakes are the ones to be corrected.
+`--from` takes the weights of an earlier run (`.pt`) or an exported network (`.onnx`), such as the package's own.
 With `--teacher`, half of what is to be answered is what the teacher answers for the same window: it knows other
 pictures, and says where an outline is doubtful (distillation: Hinton, Vinyals and Dean 2015, arXiv:1503.02531). The
 teacher learns from the same windows before, and where it has no weights to start from, from those of ImageNet
@@ -22,6 +23,7 @@ import copy
 import math
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from compose import Material, Object, Scene, box_of, load_material, relit
 from dataset import Image
 from evaluate import box_iou
 from export import export_coarse
+from exported import renormed, take_over
 from refiner import GRID, Refiner, positions
 from teacher import Teacher
 from torch import Tensor
@@ -40,7 +43,7 @@ from torch.nn import functional
 
 from bioscan_etl.images.measure import FloatBox
 from bioscan_etl.images.networks import OnnxBoxes
-from bioscan_etl.images.window import Window, window_around
+from bioscan_etl.images.window import INPUT_SIDE, Window, window_around
 
 SCENE_WIDTH = 1024
 BATCH = 32
@@ -55,6 +58,7 @@ PROPOSED = 0.5  # share of the scenes that the first network is asked about
 PROPOSALS = 3
 WORTH = 0.02  # confidence of the first network below which a proposal is left out
 MEANT = 0.25  # IoU from which a proposal means the specimen
+MEASURED = 24  # batches that the normings of an exported network are set by
 
 NETWORKS = {"refiner": Refiner, "teacher": Teacher}
 
@@ -253,7 +257,7 @@ class Run:
         output: Path,
         windows: int,
         rate: float,
-        start: Path | None = None,
+        start: dict[str, Tensor] | None = None,
         network: str = "refiner",
         teacher: Path | None = None,
     ) -> None:
@@ -268,7 +272,7 @@ class Run:
             if start is None and not self.checkpoint.exists():
                 self.model.start()
         if start is not None:
-            self.begin_with(torch.load(start, weights_only=True, map_location="cpu"))
+            self.begin_with(start)
         self.teacher = None
         if teacher is not None:
             self.teacher = Teacher().eval()
@@ -350,6 +354,18 @@ def _first_network(output: Path) -> Path | None:
     return path
 
 
+def starting_weights(path: Path, network: str, windows: Windows) -> dict[str, Tensor]:
+    """Weights to begin with, of an earlier run or an exported network."""
+    if path.suffix != ".onnx":
+        weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")
+        return weights
+    model = NETWORKS[network]()
+    take_over(model, path, torch.zeros(1, 3, INPUT_SIDE, INPUT_SIDE))
+    samples = iter(windows)
+    renormed(model, (collate(list(islice(samples, BATCH)))[0] / 255 for _ in range(MEASURED)))
+    return model.state_dict()
+
+
 def main() -> None:
     """Train, or go on with it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -358,7 +374,7 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--network", choices=sorted(NETWORKS), default="refiner")
     parser.add_argument("--windows", type=int, default=480_000)
-    parser.add_argument("--from", dest="start", type=Path, help="weights to start from (fine-tuning)")
+    parser.add_argument("--from", dest="start", type=Path, help="weights to start from, .pt or .onnx (fine-tuning)")
     parser.add_argument("--teacher", type=Path, help="weights of a teacher to learn from")
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--threads", type=int, default=1)
@@ -366,15 +382,18 @@ def main() -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(arguments.threads)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    run = Run(
-        arguments.output, arguments.windows, arguments.rate, arguments.start, arguments.network, arguments.teacher
-    )
-    if run.final.exists():
-        print(f"{run.final} is complete")
+    final = arguments.output / f"{arguments.network}.pt"
+    if final.exists():
+        print(f"{final} is complete")
         return
     material = load_material(arguments.images, arguments.annotations, SCENE_WIDTH)
+    coarse = _first_network(arguments.output)
+    start = None
+    if arguments.start is not None and not (arguments.output / f"{arguments.network}.checkpoint.pt").exists():
+        start = starting_weights(arguments.start, arguments.network, Windows(material, 0, coarse))
+    run = Run(arguments.output, arguments.windows, arguments.rate, start, arguments.network, arguments.teacher)
     # The seed moves on with the run, so that a resumed one does not see the same windows again.
-    windows = Windows(material, 1 + run.done, _first_network(arguments.output))
+    windows = Windows(material, 1 + run.done, coarse)
     batches = iter(torch.utils.data.DataLoader(windows, BATCH, num_workers=1, collate_fn=collate, prefetch_factor=8))
     sums: dict[str, float] = {}
     start = time.monotonic()

@@ -1,9 +1,10 @@
 """Train the first network, which points at the specimen: a narrow YOLO11 by Ultralytics, from nothing.
 
-    python detector/train.py IMAGES ANNOTATIONS.coco.json OUTPUT [--epochs 130] [--from WEIGHTS.pt]
+    python detector/train.py IMAGES ANNOTATIONS.coco.json OUTPUT [--epochs 130] [--from WEIGHTS]
 
 Needs the extra `train`. The same command resumes a run that was interrupted (at its last whole epoch) and does
 nothing where one is complete. Runs on CUDA where there is a device, else on the CPU.
+`--from` takes the weights of an earlier run (`.pt`) or an exported network (`.onnx`), such as the package's own.
 The weights are those of the moving average at the end, `OUTPUT/coarse/weights/last.pt`: no epoch is picked.
 """
 
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from compose import Material, box_of, load_material, look, relit, seen
 from dataset import write_dataset
+from exported import renormed, take_over
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils import LOGGER
 
@@ -26,6 +28,7 @@ MODEL = Path(__file__).with_name("coarse.yaml")
 SIZE = 192, 144
 SCENE_WIDTH = 384
 SCENES_PER_EPOCH = 2048
+MEASURED = 24, 16  # batches, and scenes of each, that the normings of an exported network are set by
 SMALLEST = 2.0  # px of the reduced picture, below which a specimen cannot be learnt
 
 
@@ -82,6 +85,17 @@ class Trainer(DetectionTrainer):
     """Ultralytics' trainer, fed with composed scenes."""
 
     material: Material
+    exported: Path | None = None
+
+    def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
+        """The network, with the weights of an export where one is given."""
+        model = super().get_model(cfg, weights, verbose)
+        if self.exported is not None:
+            take_over(model, self.exported, torch.zeros(1, 3, SIZE[1], SIZE[0]))
+            scenes, (batches, count) = Scenes(self.material, self.args.seed), MEASURED
+            pictures = (torch.stack([scenes[at * count + one]["img"] for one in range(count)]) for at in range(batches))
+            renormed(model, (batch / 255 for batch in pictures))
+        return model
 
     def build_dataset(self, img_path: str, mode: str = "train", batch: int | None = None) -> Any:
         """Scenes to train on; for validation the files of the data set."""
@@ -100,7 +114,7 @@ def main() -> None:
     parser.add_argument("annotations", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--epochs", type=int, default=130)
-    parser.add_argument("--from", dest="start", type=Path, help="weights to start from (fine-tuning)")
+    parser.add_argument("--from", dest="start", type=Path, help="weights to start from, .pt or .onnx (fine-tuning)")
     parser.add_argument("--rate", type=float, default=0.002, help="learning rate at the start")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -111,8 +125,10 @@ def main() -> None:
         print(f"{last} is complete")
         return
     data = write_dataset(arguments.images, arguments.annotations, arguments.output / "dataset")
+    exported = arguments.start if arguments.start is not None and arguments.start.suffix == ".onnx" else None
+    plain = arguments.start if exported is None else None
     settings: dict[str, Any] = {
-        "model": str(arguments.start or MODEL),
+        "model": str(plain or MODEL),
         "data": str(data),
         "project": str(arguments.output.resolve()),
         "name": "coarse",
@@ -134,11 +150,12 @@ def main() -> None:
         "val": False,
         "plots": False,
         "amp": False,
-        "pretrained": arguments.start is not None,
+        "pretrained": plain is not None,
     }
     if last.exists():
-        settings["resume"] = str(last)
+        settings["resume"], exported = str(last), None
     trainer = Trainer(overrides=settings)
+    trainer.exported = exported
     trainer.material = load_material(arguments.images, arguments.annotations, SCENE_WIDTH)
     LOGGER.info(f"{len(trainer.material.photos)} photographs, {len(trainer.material.dishes)} dishes")
     trainer.train()

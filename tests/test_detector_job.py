@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import dagster as dg
@@ -25,7 +26,7 @@ from assets.detector import tuned_detector  # noqa: E402
 from assets.promotion import promoted_detector  # noqa: E402
 from bioscan_etl import batches  # noqa: E402
 from bioscan_etl.definitions import build_defs, open_instance, run_batch  # noqa: E402
-from bioscan_etl.images.detect import load_detector  # noqa: E402
+from bioscan_etl.images.detect import SHIPPED, load_detector  # noqa: E402
 from bioscan_etl.images.reviews import read_reviews  # noqa: E402
 from bioscan_etl.images.trained import FEATURES  # noqa: E402
 from bioscan_etl.lake import Lake  # noqa: E402
@@ -221,6 +222,10 @@ def house(tmp_path_factory, corpus) -> House:
 
 @pytest.fixture(scope="module")
 def reviews(house, corpus) -> Path:
+    return filled_in(house, corpus)
+
+
+def filled_in(house: House, corpus: tuple[Path, dict]) -> Path:
     """The proposed sheet, filled in with the truth."""
     assert house.run("propose_reviews").success
     sheet = pl.read_csv(house.lake.get("boxes_to_review").path("boxes_to_review.csv"), infer_schema=False)
@@ -272,7 +277,11 @@ def test_an_equal_detector_is_promoted_and_the_settings_take_it(house, equal):
     line = result.asset_materializations_for_node("promoted_detector")[0].metadata["settings"].value
     folder = json.loads(line.split("detector = ")[1].strip())
     assert load_detector(ImageSettings(detector=folder)).name == name
-    assert [call[0] for call in calls(program)] == ["train.py", "refine.py", "export.py", "calibrate.py"]
+    made = calls(program)
+    assert [call[0] for call in made] == ["train.py", "refine.py", "export.py", "calibrate.py"]
+    # From the detector of the settings, of which there are only the exported networks.
+    assert made[0][4:] == ["--epochs", "6", "--from", str(house.current / "coarse.onnx"), "--rate", "0.0005"]
+    assert made[1][4:] == ["--windows", "20000", "--from", str(house.current / "refiner.onnx"), "--rate", "0.0005"]
     messages = [entry.user_message for entry in house.instance.all_logs(result.run_id)]
     assert "train.py ended with 0:\nepoch 36/36" in messages
     assert json.loads((Path(folder) / "calibration.json").read_text())["made_by"] == "detector/calibrate.py"
@@ -368,6 +377,47 @@ def test_a_killed_training_goes_on_where_it_was(house, reviews, tmp_path):
     assert made[1][4:] == ["--windows", "640", "--from", str(weights / "refiner.pt"), "--rate", "0.0005"]
 
 
+@pytest.mark.skipif(not find_spec("ultralytics"), reason="not installed: pip install 'bioscan-etl[train]'")
+def test_the_scripts_themselves_train_the_shipped_detector_on(tmp_path, corpus):
+    """No stand-in: the environment of the slow tests has the extra `train`."""
+    other = House(tmp_path, corpus[0], Path("trained"))
+    reviews = filled_in(other, corpus)
+    result = other.tune(
+        reviews,
+        Path(sys.executable),
+        tuned={"epochs": 1, "windows": 640, "rate": 1e-4},
+        validation={"tolerance": 0.2},  # seven images decide
+    )
+    figures = other.lake.get("detector_evaluation").counts["figures"]
+    assert figures["tuned"]["AP50"] > 0.5, figures
+    assert result.success, check(result).description
+    name = other.promoted()[0]
+    tuned = other.lake.get("promoted_detector", name).folder
+    assert load_detector(ImageSettings(detector=str(tuned))).name == name
+    assert name != load_detector(ImageSettings()).name
+    for network in ("coarse.onnx", "refiner.onnx"):
+        assert (tuned / network).read_bytes() != (SHIPPED / network).read_bytes()
+    # Once more, from the weights that this one has left.
+    weights = other.lake.get("tuned_detector").folder / "weights"
+    plan = {"epochs": 1, "windows": 32, "rate": 1e-6, "weights": str(weights)}
+    assert other.tune(reviews, Path(sys.executable), tuned=plan, validation={"tolerance": 0.2}).success
+    assert len(other.promoted()) == 2
+
+
+def test_from_nothing_is_slower_and_has_to_be_asked_for(house, reviews, tmp_path):
+    program = stand_in(detector_folder(tmp_path / "models"))
+    assert house.tune(reviews, program, tuned={"weights": "nothing"}).success
+    assert calls(program)[0][4:] == ["--epochs", "130", "--rate", "0.002"]
+    assert calls(program)[1][4:] == ["--windows", "480000", "--rate", "0.002"]
+
+
+def test_a_detector_without_two_networks_is_nothing_to_start_from(reviews, tmp_path, corpus):
+    other = House(tmp_path, corpus[0], Path("segmentation"))
+    assert failure(other.tune(reviews, tmp_path / "python")).startswith(
+        "the detector of the settings, segmentation, has no two networks to start from: name a folder in "
+    )
+
+
 def test_a_python_that_cannot_train_is_told_in_one_line(house, reviews, tmp_path):
     bare = tmp_path / "python"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')  # without any installed package
@@ -392,7 +442,7 @@ def test_an_installed_package_has_no_scripts_and_says_so(house, reviews, tmp_pat
         ({"reviewed": {"annotations": "a.json"}}, "needs annotations and images, or neither"),
         ({"reviewed": {"annotations": "absent.json", "images": "absent"}}, "annotations absent.json do not exist"),
         ({"reviewed": {"batches": ["plate-9"]}}, "no output of specimen_boxes for plate-9"),
-        ({"tuned": {"weights": "nowhere"}}, "weights nowhere/coarse.pt do not exist"),
+        ({"tuned": {"weights": "nowhere"}}, "weights nowhere/coarse.pt or .onnx do not exist"),
         ({"least": 500}, "occupied images to measure on, 500 are needed"),
         ({"validation": {"part": "some"}}, "neither validation nor all"),
         ({"validation": {"images": "images"}}, "needs annotations and images, or neither"),
@@ -497,9 +547,6 @@ def test_the_page_s_commands_and_settings_work(house, reviews, corpus, tmp_path)
     ):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / link).symlink_to(target)
-    (tmp_path / "weights").mkdir()
-    for name in ("coarse.pt", "refiner.pt"):
-        (tmp_path / "weights" / name).write_text(name)
     lines = [line.strip() for line in DOCS.splitlines() if line.startswith("    BIOSCAN_OUTPUT")]
     assert [line.split(" -j ")[1].split()[0] for line in lines] == ["propose_reviews", "fine_tune_detector"]
     environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
@@ -517,14 +564,7 @@ def test_the_page_s_commands_and_settings_work(house, reviews, corpus, tmp_path)
     lake = Lake(tmp_path / "out")
     assert "calibrate.py ended with 0" in done.stderr
     assert lake.get("reviewed_boxes").counts["images"] == IMAGES + 1
-    assert calls(program)[0][-6:] == [
-        "--epochs",
-        "6",
-        "--from",
-        str(tmp_path / "weights" / "coarse.pt"),
-        "--rate",
-        "0.0005",
-    ]
+    assert calls(program)[0][4:] == ["--epochs", "6", "--from", str(house.current / "coarse.onnx"), "--rate", "0.0005"]
     # The page's line of settings names a folder as it is named here.
     folder = lake.get("promoted_detector", lake.batches("promoted_detector")[0]).folder
     told = Path(tomllib.loads(block("toml"))["images"]["detector"])

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from assets.detector import FINE_RATE, SheetConfig
+from assets.detector import FROM_WEIGHTS, SheetConfig
 from assets.promotion import ValidationConfig, figures, table, worse
 
 DOCS = (Path(__file__).parents[1] / "docs" / "fine-tune.md").read_text()
@@ -40,4 +40,5 @@ def test_what_the_page_says_are_the_defaults():
     assert f"`tolerance` ({defaults.tolerance})" in DOCS
     assert f"`least` ({defaults.least})" in DOCS
     assert f"{SheetConfig().most} images" in DOCS
-    assert FINE_RATE * 4 == 0.002, "a quarter of the scripts' own"
+    epochs, windows, rate = FROM_WEIGHTS
+    assert f"{epochs} epochs, {windows:,} windows, a learning rate of {rate}" in DOCS

@@ -1,11 +1,26 @@
 """What networks take and give: pixels to numbers, answers to boxes. Whole models: test_images_detect."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from images_drawn import insect, well
 
-from bioscan_etl.images.networks import _FLOOR, _MOST, _OVERLAP, _chosen, letterbox, planes
+from bioscan_etl.images.detect import SHIPPED
+from bioscan_etl.images.networks import (
+    _FLOOR,
+    _MOST,
+    _OVERLAP,
+    OnnxBoxes,
+    UltralyticsBoxes,
+    _chosen,
+    letterbox,
+    planes,
+)
 from bioscan_etl.images.trained import overlap
 
 
@@ -47,3 +62,36 @@ def test_boxes_that_stay_are_the_surest_and_overlap_little(rows: np.ndarray) -> 
     assert (np.diff(found.confidences) <= 0).all()
     assert found.best == (answer[4].max() if len(rows) else 0.0)
     assert np.allclose(found.boxes, corners[kept[:_MOST]], atol=1e-3)
+
+
+@pytest.mark.skipif(not find_spec("ultralytics"), reason="not installed: pip install 'bioscan-etl[train]'")
+def test_a_pt_gives_the_boxes_of_its_export(tmp_path: Path) -> None:
+    """To the half pixel that docs/detector.md states; on CUDA, where there is a device."""
+    import torch
+    from detector_corpus import DETECTOR
+    from ultralytics import YOLO
+
+    assert DETECTOR.is_dir()
+    import export
+    import exported
+
+    weights = tmp_path / "coarse" / "weights" / "last.pt"
+    weights.parent.mkdir(parents=True)
+    network = YOLO(str(DETECTOR / "coarse.yaml"), task="detect")
+    height, width = export.COARSE_SIZE
+    exported.take_over(network.model, SHIPPED / "coarse.onnx", torch.zeros(1, 3, height, width))
+    network.ckpt = {"train_args": {"imgsz": width}}  # as the trainer writes it
+    network.save(weights)
+    export.export_coarse(tmp_path, tmp_path / "coarse.onnx")
+    through_torch, through_onnx = UltralyticsBoxes(weights), OnnxBoxes(tmp_path / "coarse.onnx")
+    compared = 0
+    for number in range(6):
+        pixels = well()
+        insect(pixels, (250 + 90 * number, 200 + 60 * number), 60 + 40 * number)
+        one, other = through_torch.propose(pixels), through_onnx.propose(pixels)
+        # At the lowest confidence that is looked at, one may see a candidate that the other just does not.
+        sure = [found.confidences > 0.05 for found in (one, other)]
+        assert np.allclose(one.confidences[sure[0]], other.confidences[sure[1]], atol=1e-3)
+        assert np.abs(one.boxes[sure[0]] - other.boxes[sure[1]]).max() < 0.5
+        compared += int(sure[0].sum())
+    assert compared >= 6

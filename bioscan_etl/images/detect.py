@@ -7,6 +7,7 @@ Belongs here: the interface and the factory. Does not belong here: the detectors
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,9 @@ from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.decode import RGB
 from bioscan_etl.images.measure import FloatBox
 from bioscan_etl.settings import ImageSettings
+
+SHIPPED = Path(str(resources.files("bioscan_etl.images") / "models"))
+"""Folder of the detector that comes with the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,12 @@ def detector_fingerprint(settings: ImageSettings) -> str:
     return load_detector(settings).name
 
 
+def detector_folder(name: str) -> Path | None:
+    """The folder of the two networks that a value of `images.detector` means; None of another kind of detector."""
+    place = SHIPPED if name == "trained" else Path(name)
+    return place if place.is_dir() else None
+
+
 def load_detector(settings: ImageSettings) -> Detector:
     """The detector that `images.detector` names.
 
@@ -99,10 +109,11 @@ def load_detector(settings: ImageSettings) -> Detector:
             `.pt`) nor the folder of a trained detector.
     """
     name, place = settings.detector, Path(settings.detector)
-    if name == "trained" or place.is_dir():
+    folder = detector_folder(name)
+    if folder is not None:
         from bioscan_etl.images.trained import TrainedDetector
 
-        return TrainedDetector(settings, None if name == "trained" else place)
+        return TrainedDetector(settings, folder)
     if name == "segmentation":
         from bioscan_etl.images.segmentation import SegmentationDetector
 

@@ -16,7 +16,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ import numpy.typing as npt
 
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.decode import RGB
-from bioscan_etl.images.detect import Detection, Thresholds, status_of
+from bioscan_etl.images.detect import SHIPPED, Detection, Thresholds, status_of
 from bioscan_etl.images.measure import FloatBox
 from bioscan_etl.images.networks import (
     BoxNetwork,
@@ -199,8 +198,7 @@ class RefinerNetwork:
 class TrainedDetector:
     """Both networks. A folder holds `coarse.onnx` (or `coarse.pt`), `refiner.onnx` and `calibration.json`."""
 
-    def __init__(self, settings: ImageSettings, folder: Path | None = None) -> None:
-        home = folder or Path(str(resources.files("bioscan_etl.images") / "models"))
+    def __init__(self, settings: ImageSettings, home: Path = SHIPPED) -> None:
         torch_model = home / "coarse.pt"
         self._coarse: BoxNetwork
         if torch_model.is_file() and not (home / "coarse.onnx").is_file():
