@@ -3,7 +3,7 @@
 Belongs here: the material (photographs, cut-outs, empty dishes, rendered insects) and how a scene is made of
 it and looked at. Does not belong here: the networks (`train.py`, `refine.py`).
 
-There are few annotated images, and a specimen in them is seen against one dish only. So two thirds of the
+There are few annotated images, and a specimen in them is seen against one dish only. So half of the
 scenes are composed: a dish that is empty (or was emptied: its specimen filled from the surroundings) takes a
 specimen at another size, turn and place, its light matched to the dish, its edge soft, with or without a
 shadow. Dirt and lost legs stay where they are, unlabelled, and more of them are laid beside specimens: a box that
@@ -113,12 +113,12 @@ class Material:
     def scene(self, rng: np.random.Generator) -> Scene:
         """A photograph, a composed or a drawn scene."""
         chance = rng.random()
-        if chance < 0.30:
+        if chance < 0.33:
             scene = self.photos[int(rng.integers(len(self.photos)))]
             return self._littered(rng, scene) if rng.random() < 0.3 else scene
-        if chance < 0.36:
+        if chance < 0.42:
             return self.photos[self.empty[int(rng.integers(len(self.empty)))]]
-        return self.drawn(rng) if chance < 0.43 else self.composed(rng)
+        return self.drawn(rng) if chance < 0.48 else self.composed(rng)
 
     def composed(self, rng: np.random.Generator) -> Scene:
         """A dish with another specimen in it; now and then with two, or with none."""

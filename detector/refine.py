@@ -36,7 +36,7 @@ from dataset import Image
 from evaluate import box_iou
 from export import export_coarse
 from exported import renormed, take_over
-from refiner import GRID, Refiner, positions
+from refiner import GRID, Refiner, places_of, positions
 from teacher import Teacher
 from torch import Tensor
 from torch.nn import functional
@@ -227,7 +227,7 @@ def loss_of(answers: Answer, targets: Answer, taught: Answer | None = None) -> d
     if taught is not None:
         theirs = -(taught[1][there].softmax(2) * logs).sum(2).mean()
         parts["edges"] = (parts["edges"] + theirs) / 2
-    predicted = (logs.exp() * places).sum(2)
+    predicted = places_of(logs.exp(), places)
     parts["distance"] = functional.smooth_l1_loss(predicted, boxes, beta=1 / GRID)
     iou, apart = overlap(predicted, boxes)
     parts["overlap"] = (1 - iou + apart).mean()

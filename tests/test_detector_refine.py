@@ -29,9 +29,9 @@ def test_windows_show_what_they_are_labelled_with(samples: list) -> None:
         if not there:
             assert not mask.any()
             continue
-        ys, xs = np.nonzero(mask > 0.5)
+        ys, xs = np.nonzero(mask > 0.1)  # an antenna covers a part of its cells only
         seen = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]) / 48
-        assert np.abs(seen - box).max() < 0.08
+        assert np.abs(seen - box).max() < 0.04
 
 
 def test_a_run_learns_and_resumes(samples: list, tmp_path: Path) -> None:
@@ -63,6 +63,16 @@ def test_the_export_answers_with_boxes_of_its_positions() -> None:
     places = refiner.positions()
     assert places[0, 0, 0] == places[0, 1, 0] == 0
     assert places[0, 2, -1] == places[0, 3, -1] == 1
+
+
+def test_an_edge_lies_where_it_is_likeliest_and_not_between_two_places() -> None:
+    chances = torch.zeros(1, 4, 48)
+    chances[0, :, 10], chances[0, :, 11], chances[0, :, 40] = 0.3, 0.3, 0.4
+    places = refiner.places_of(chances, refiner.positions())[0]
+    assert places.tolist() == pytest.approx([10.5 / 48, 10.5 / 48, 11.5 / 48, 11.5 / 48])
+    alone = torch.zeros(1, 4, 48)
+    alone[0, :, 47] = 1.0
+    assert refiner.places_of(alone, refiner.positions())[0].tolist() == pytest.approx([47 / 48, 47 / 48, 1, 1])
 
 
 def test_edges_of_a_mirrored_picture_are_mirrored() -> None:

@@ -42,7 +42,7 @@ from bioscan_etl.settings import ImageSettings
 
 Mask = npt.NDArray[np.uint8]
 
-FEATURES = ("coarse", "present", "iou", "agreement", "spread", "solid", "fill", "size")
+FEATURES = ("coarse", "present", "iou", "agreement", "spread", "doubt", "solid", "fill", "size")
 """What confidence and presence are made of, per candidate: see `Refined.features`."""
 
 _MASK_SIDE = 1024  # px; longer side of the mask at most
@@ -131,6 +131,7 @@ class Refined:
         present: the second network's chance that there is a specimen.
         iou: its guess of the box's IoU with the specimen.
         spread: deviation of the edges' positions, mean, as a share of the box's mean side.
+        doubt: the same of opposite edges as a share of their distance, summed over both: a narrow box is soon wrong.
         share: of the image that the box takes.
     """
 
@@ -142,6 +143,7 @@ class Refined:
     present: float
     iou: float
     spread: float
+    doubt: float
     share: float
 
     def features(self) -> dict[str, float]:
@@ -154,6 +156,7 @@ class Refined:
             "iou": _logit(self.iou),
             "agreement": overlap(self.box, self.rough),
             "spread": min(self.spread, 1.0),
+            "doubt": math.log(max(self.doubt, 1e-3)),
             "solid": float(self.mask[shown].mean()) if shown.any() else 0.0,
             "fill": min(float(np.count_nonzero(shown)) / cells, 1.0),
             "size": math.log(max(self.share, 1e-5)),
@@ -181,7 +184,8 @@ class RefinerNetwork:
         pixel = window.side / INPUT_SIDE
         x0, x1 = sorted((_on_the_edge(x0, width, pixel), _on_the_edge(x1, width, pixel)))
         y0, y1 = sorted((_on_the_edge(y0, height, pixel), _on_the_edge(y1, height, pixel)))
-        side = max((x1 - x0 + y1 - y0) / 2 / window.side, 1e-3)
+        wide, high = (max(length / window.side, 1e-3) for length in (x1 - x0, y1 - y0))
+        deviations = [float(value) for value in spread[0]]
         return Refined(
             (x0, y0, x1, y1),
             rough,
@@ -190,7 +194,8 @@ class RefinerNetwork:
             coarse,
             float(scores[0, 0]),
             float(scores[0, 1]),
-            float(spread[0].mean()) / side,
+            sum(deviations) / 2 / (wide + high),
+            (deviations[0] + deviations[2]) / wide + (deviations[1] + deviations[3]) / high,
             (x1 - x0) * (y1 - y0) / (width * height),
         )
 
@@ -259,8 +264,9 @@ class TrainedDetector:
 
 def _lit(image: RGB) -> RGB:
     """The image as bright as wells usually are, where it is much darker; the networks have hardly seen dark ones."""
-    sample = np.sort(image[::_SAMPLED, ::_SAMPLED], axis=None)  # of bytes: a tenth of the time of np.median
-    brightness = (float(sample[(sample.size - 1) // 2]) + float(sample[sample.size // 2])) / 2
+    sample = image[::_SAMPLED, ::_SAMPLED].ravel()
+    below = np.bincount(sample, minlength=256).cumsum()  # of bytes: a hundredth of the time of np.median
+    brightness = float(below.searchsorted([(sample.size - 1) // 2, sample.size // 2], side="right").mean())
     if not 1 <= brightness < _DARK:
         return image
     return np.asarray(cv2.convertScaleAbs(image, alpha=_USUAL / brightness), np.uint8)
