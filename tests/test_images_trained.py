@@ -14,7 +14,7 @@ from images_drawn import iou
 from bioscan_etl.demo.images import Studio
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.decode import decode
-from bioscan_etl.images.detect import load_detector
+from bioscan_etl.images.detect import SHIPPED, load_detector
 from bioscan_etl.images.trained import FEATURES, Calibration, Refined, TrainedDetector, _lit, overlap, whole_mask
 from bioscan_etl.images.window import Window
 from bioscan_etl.settings import ImageSettings
@@ -24,7 +24,6 @@ SETTINGS = ImageSettings(detector="trained")
 # What the shipped weights reach on images that they have never seen: see docs/detector.md.
 # At their own threshold, and at a higher one that loses more specimens for more empty dishes.
 REACHED = [("auto", 0.67, 0.8, 0.04), (0.65, 0.66, 0.88, 0.06)]
-SHIPPED = Path(__file__).resolve().parents[1] / "bioscan_etl" / "images" / "models"
 
 
 @pytest.fixture(scope="module")
