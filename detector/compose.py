@@ -7,14 +7,16 @@ There are few annotated images, and a specimen in them is seen against one dish 
 scenes are composed: a dish that is empty (or was emptied: its specimen filled from the surroundings) takes a
 specimen at another size, turn and place, its light matched to the dish, its edge soft, with or without a
 shadow. Dirt and lost legs stay where they are, unlabelled, and more of them are laid beside specimens: a box that
-takes in what lies next to the specimen is the commonest mistake of a detector on these images.
+takes in what lies next to the specimen is the commonest mistake of a detector on these images. Wings are cut off
+specimens and laid out alone: a dish with no more than a wing is annotated as empty, and there are few such dishes.
 A few scenes are drawn altogether, as those of
 `bioscan_etl.demo` are, so that drawn specimens are found as well.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -35,6 +37,13 @@ _CLEAN = 0.01  # share of the image that is darker than the dish, up to which it
 _DEBRIS_AREA = 0.00004, 0.01  # share of the image
 _DEBRIS_PER_IMAGE = 3
 _DEBRIS_THICKNESS = 0.008  # half of it, as a share of the image's width
+_DEBRIS_SHARP = 25  # gradient of the lightness at its outline; what is thick and blurred may be the wall of the well
+_BODY = 60, 0.08  # grey levels by which a body is darker than the dish, and share of the specimen that it takes
+_SHEER = 26, 7  # grey levels and tint by which a wing differs from the dish at most
+_WING_AREA = 0.06, 300  # share of the specimen, and pixels of a scene of 1024 px, that a wing takes at least
+_WING_FULL = 0.8  # share of its convex hull that it fills
+_SMALLEST_LAID = 0.036  # longer side of a laid-out specimen as a share of the width; of the real ones, 99 % are larger
+_DENSE = 0.01  # share of the picture within which an outline that crosses its edge has a point on this side
 _EDGE = 0.88  # opacity at the outline of a cut-out, which is a pixel wider, with a soft edge
 _RENDERED_INSECTS = 160
 _RENDERED_LEGS = 12
@@ -88,6 +97,7 @@ class Material:
         self.dishes: list[Image] = []
         self.cut_outs: list[CutOut] = []
         self.debris: list[CutOut] = []
+        self.wings: list[CutOut] = []
         self.empty: list[int] = []
         for image in annotated:
             scene = _photo(images, image, self.size)
@@ -100,6 +110,7 @@ class Material:
             self.debris.extend(_debris(scene))
             for found in scene.objects:
                 self.cut_outs.append(_cut_out(scene.pixels, found))
+                self.wings.extend(_wings(scene.pixels, found))
                 if found.mask.mean() < _LARGEST_FILLED:
                     self.dishes.append(_emptied(scene.pixels, found.mask))
         rng = np.random.default_rng(11)
@@ -117,7 +128,8 @@ class Material:
             scene = self.photos[int(rng.integers(len(self.photos)))]
             return self._littered(rng, scene) if rng.random() < 0.3 else scene
         if chance < 0.42:
-            return self.photos[self.empty[int(rng.integers(len(self.empty)))]]
+            scene = self.photos[self.empty[int(rng.integers(len(self.empty)))]]
+            return self._littered(rng, scene) if rng.random() < 0.3 else scene
         return self.drawn(rng) if chance < 0.48 else self.composed(rng)
 
     def composed(self, rng: np.random.Generator) -> Scene:
@@ -127,15 +139,18 @@ class Material:
             canvas = np.ascontiguousarray(canvas[:, ::-1])
         chance = rng.random()
         objects: list[Object] = []
-        if chance < 0.12 and self.debris and rng.random() < 0.8:  # parts alone are no specimen
-            self._litter(rng, canvas, _place(rng, self.size), rng.uniform(0.05, 0.5) * self.size[0])
-        for _ in range(0 if chance < 0.12 else 2 if chance < 0.16 else 1):
+        if chance < 0.14 and rng.random() < 0.85:
+            self._part(rng, canvas)
+        elif chance >= 0.14 and self.wings and rng.random() < 0.12:
+            self._wing(rng, canvas)
+        for _ in range(0 if chance < 0.14 else 2 if chance < 0.18 else 1):
             cut = self.cut_outs[int(rng.integers(len(self.cut_outs)))]
             factor = float(np.exp(rng.normal(0, 0.3)))
             if rng.random() < 0.25:  # any size from a speck to most of the picture, evenly on a logarithmic scale
-                side = np.exp(rng.uniform(np.log(0.03), np.log(0.75))) * self.size[0]
+                side = np.exp(rng.uniform(np.log(_SMALLEST_LAID), np.log(0.75))) * self.size[0]
                 factor = float(side / max(cut.opacity.shape))
-            factor = float(np.clip(factor, 0.1, 3.0))
+            smallest = _SMALLEST_LAID * self.size[0] / max(cut.opacity.shape)
+            factor = float(np.clip(factor, max(0.1, smallest), 3.0))
             place = _place(rng, self.size)
             if self.debris and rng.random() < 0.6:
                 self._litter(rng, canvas, place, factor * max(cut.opacity.shape))
@@ -143,6 +158,20 @@ class Material:
             if laid is not None:
                 objects.append(laid)
         return Scene(canvas, _visible(objects))
+
+    def _part(self, rng: np.random.Generator, canvas: Image) -> None:
+        """Lay out parts of insects, which alone are no specimen, in place."""
+        chance = rng.random()
+        if self.wings and chance < 0.55:
+            for _ in range(2 if rng.random() < 0.25 else 1):
+                self._wing(rng, canvas)
+        if self.debris and chance > 0.35:
+            self._litter(rng, canvas, _place(rng, self.size), rng.uniform(0.05, 0.5) * self.size[0])
+
+    def _wing(self, rng: np.random.Generator, canvas: Image) -> None:
+        """Lay a wing anywhere, in place."""
+        piece = self.wings[int(rng.integers(len(self.wings)))]
+        _lay(rng, canvas, piece, float(np.clip(np.exp(rng.normal(0, 0.35)), 0.4, 2.5)), _place(rng, self.size))
 
     def _litter(self, rng: np.random.Generator, canvas: Image, place: Place, extent: float) -> None:
         """Lay debris around a place of the canvas, in place."""
@@ -152,8 +181,12 @@ class Material:
             _lay(rng, canvas, piece, float(np.clip(np.exp(rng.normal(0, 0.35)), 0.3, 2.5)), beside)
 
     def _littered(self, rng: np.random.Generator, scene: Scene) -> Scene:
-        """A photograph with debris beside its specimen, which stays as it was."""
-        if not scene.objects or not self.debris:
+        """A photograph with debris beside its specimen, which stays as it was, or with parts of another one alone."""
+        if not scene.objects:
+            canvas = scene.pixels.copy()
+            self._part(rng, canvas)
+            return Scene(canvas, [])
+        if not self.debris:
             return scene
         found = scene.objects[0]
         low, high = found.outline.min(axis=0), found.outline.max(axis=0)
@@ -264,12 +297,66 @@ def _debris(scene: Scene) -> list[CutOut]:
     low, high = _DEBRIS_AREA
     found = []
     for label in np.argsort(-sizes)[:_DEBRIS_PER_IMAGE] + 1 if count > 1 else []:
+        if not low < sizes[label - 1] < high:
+            continue
         piece = (labels == label).astype(np.uint8)
-        # What is thick may be another specimen, which must not be laid out as if it were none.
         thin = cv2.distanceTransform(piece, cv2.DIST_L2, 3).max() < _DEBRIS_THICKNESS * width
-        if thin and low < sizes[label - 1] < high:
+        # What is thick may be another specimen, which must not be laid out as if it were none.
+        if thin or (not scene.objects and _inside(stats[label], width, height) and _sharp(scene.pixels, piece)):
             found.append(_cut_out(scene.pixels, Object(np.zeros((1, 2), np.float32), piece)))
     return found
+
+
+def _inside(stats: npt.NDArray[np.int32], width: int, height: int) -> bool:
+    """Whether a component is whole, not cut off by the edge of the picture."""
+    left, top, wide, high = (int(value) for value in stats[:4])
+    return left > 1 and top > 1 and left + wide < width - 1 and top + high < height - 1
+
+
+def _sharp(pixels: Image, mask: Image) -> bool:
+    light = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)[..., 0]
+    return _edge_gradient(light.astype(np.float32), mask) >= _DEBRIS_SHARP
+
+
+def _edge_gradient(light: npt.NDArray[np.float32], mask: Image) -> float:
+    gradient = cv2.magnitude(cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1))
+    outline = cv2.dilate(mask, np.ones((7, 7), np.uint8)) - cv2.erode(mask, np.ones((3, 3), np.uint8))
+    return float(np.percentile(gradient[outline > 0], 80))
+
+
+def _wings(pixels: Image, found: Object) -> list[CutOut]:
+    """The sheer parts of a specimen with a dark body, cut out: its wings, whole or in part."""
+    left, top, wide, high = cv2.boundingRect(found.mask)
+    extent = max(wide, high)
+    pad = 16
+    part = slice(max(top - pad, 0), top + high + pad), slice(max(left - pad, 0), left + wide + pad)
+    mask, shown = found.mask[part], np.ascontiguousarray(pixels[part])
+    ring = cv2.dilate(mask, np.ones((15, 15), np.uint8)) - cv2.dilate(mask, np.ones((5, 5), np.uint8))
+    if extent < 0.06 * pixels.shape[1] or not ring.any():
+        return []
+    colours = cv2.cvtColor(shown, cv2.COLOR_RGB2LAB).astype(np.float32)
+    apart = np.median(colours[ring > 0], axis=0) - cv2.GaussianBlur(colours, (0, 0), max(1.0, extent * 0.02))
+    tint = np.hypot(apart[..., 1], apart[..., 2])
+    if (apart[..., 0][mask > 0] > _BODY[0]).mean() < _BODY[1]:
+        return []
+    sheer = ((mask > 0) & (apart[..., 0] < _SHEER[0]) & (tint < _SHEER[1])).astype(np.uint8)
+    side = int(extent * 0.04) * 2 + 1
+    sheer = cv2.morphologyEx(sheer, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(sheer)
+    least = max(_WING_AREA[0] * mask.sum(), _WING_AREA[1] * (pixels.shape[1] / WIDTH) ** 2)
+    light = np.median(shown[ring > 0], axis=0).astype(np.float32)  # what a wing lets through is that of its dish
+    wings = []
+    for label in range(1, count):
+        if stats[label, cv2.CC_STAT_AREA] < least:
+            continue
+        piece = (labels == label).astype(np.uint8)
+        contours, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        hull = cv2.contourArea(cv2.convexHull(np.vstack(contours)))
+        full = stats[label, cv2.CC_STAT_AREA] >= _WING_FULL * max(hull, 1.0)
+        if full and _edge_gradient(colours[..., 0], piece) >= _DEBRIS_SHARP:
+            cut = _cut_out(shown, Object(np.zeros((1, 2), np.float32), piece))
+            wings.append(replace(cut, light=light))
+    return wings
 
 
 def _darker(scene: Scene) -> Image:
@@ -366,8 +453,10 @@ def box_of(outline: Points, size: tuple[int, int]) -> npt.NDArray[np.float64] | 
     # What lies beyond one edge must not stretch the box along the other; outlines are dense enough for it.
     inside = outline[((outline >= 0) & (outline <= size)).all(axis=1)]
     if len(inside) >= 8:
-        inner_low = np.where(low < 0, inner_low, inside.min(axis=0))
-        inner_high = np.where(high > size, inner_high, inside.max(axis=0))
+        near = _DENSE * np.array(size)
+        seen_low, seen_high = inside.min(axis=0), inside.max(axis=0)
+        inner_low = np.where((low < 0) & (seen_low < near), 0, seen_low).astype(np.float64)
+        inner_high = np.where((high > size) & (seen_high > size - near), size, seen_high).astype(np.float64)
     return np.concatenate([inner_low, inner_high])
 
 
@@ -419,6 +508,6 @@ def _hair(rng: np.random.Generator, pixels: Image) -> None:
     cv2.polylines(pixels, [np.round(path * 16).astype(np.int32)], False, shade, 1, cv2.LINE_AA, 4)
 
 
-def load_material(images: Path, annotations: Path, width: int, part: str | None = "training") -> Material:
-    """The material of one part of the annotated images; of all of them where `part` is None."""
-    return Material(images, read_annotations(annotations, part), width)
+def load_material(images: Path, annotations: Path, width: int, parts: Iterable[str] = ("training",)) -> Material:
+    """The material of some parts of the annotated images."""
+    return Material(images, [image for part in parts for image in read_annotations(annotations, part)], width)

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from bioscan_etl.images.decode import decode
 
 PARTS = ("training", "calibration", "validation")
+LEARNABLE = PARTS[:2]  # validation never is
 MAX_PIXELS = 200_000_000
 
 Image = npt.NDArray[np.uint8]

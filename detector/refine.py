@@ -1,7 +1,7 @@
 """Train the second network, which draws the box and the mask within a window around a rough box, or its teacher.
 
     python detector/refine.py IMAGES ANNOTATIONS.coco.json OUTPUT [--network teacher] [--windows 480000]
-        [--from WEIGHTS] [--teacher TEACHER.pt]
+        [--from WEIGHTS] [--teacher TEACHER.pt] [--parts PART...]
 
 Needs the extra `train`. The same command resumes a run that was interrupted and does nothing where one is
 complete. It does not wait for the first network: the rough boxes are the true ones, moved and stretched at
@@ -9,6 +9,7 @@ random; other windows lie where something stands out that is no specimen. Where 
 there when it starts (`train.py` writes them after each epoch), half of the scenes are shown to it as well, and what
 it proposes is learnt from: its own mistakes are the ones to be corrected.
 `--from` takes the weights of an earlier run (`.pt`) or an exported network (`.onnx`), such as the package's own.
+`--parts training calibration` learns from the images for the calibration as well, once that is made.
 With `--teacher`, half of what is to be answered is what the teacher answers for the same window: it knows other
 pictures, and says where an outline is doubtful (distillation: Hinton, Vinyals and Dean 2015, arXiv:1503.02531). The
 teacher learns from the same windows before, and where it has no weights to start from, from those of ImageNet
@@ -32,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from compose import Material, Object, Scene, box_of, load_material, relit
-from dataset import Image
+from dataset import LEARNABLE, Image
 from evaluate import box_iou
 from export import export_coarse
 from exported import renormed, take_over
@@ -201,14 +202,16 @@ def loss_of(answers: Answer, targets: Answer, taught: Answer | None = None) -> d
     Args:
         answers: of the network that learns.
         targets: masks, boxes and presence, as `collate` gives them.
-        taught: the answers of a teacher, which count as much as the targets.
+        taught: the answers of a teacher, which count as much as the targets where there is a specimen. Elsewhere they
+            do not count: the teacher has learnt from few wings and legs without a specimen.
     """
     (mask, edges, scores), (masks, boxes, present) = answers, targets
     mask = mask[:, 0]
     there = present > 0
     if taught is not None:
-        masks = (masks + taught[0][:, 0].sigmoid()) / 2
-        present = (present + taught[2][:, 0].sigmoid()) / 2
+        theirs = 0.5 * there.float()
+        masks = torch.lerp(masks, taught[0][:, 0].sigmoid(), theirs[:, None, None].expand_as(masks))
+        present = torch.lerp(present, taught[2][:, 0].sigmoid(), theirs)
     parts = {"mask": functional.binary_cross_entropy_with_logits(mask, masks)}
     chances = mask.sigmoid()
     shared, total = (chances * masks).sum((1, 2)), chances.sum((1, 2)) + masks.sum((1, 2))
@@ -225,8 +228,8 @@ def loss_of(answers: Answer, targets: Answer, taught: Answer | None = None) -> d
     picked = picked + logs.gather(2, below[:, :, None] + 1)[:, :, 0] * above
     parts["edges"] = -picked.mean()
     if taught is not None:
-        theirs = -(taught[1][there].softmax(2) * logs).sum(2).mean()
-        parts["edges"] = (parts["edges"] + theirs) / 2
+        apart = -(taught[1][there].softmax(2) * logs).sum(2).mean()
+        parts["edges"] = (parts["edges"] + apart) / 2
     predicted = places_of(logs.exp(), places)
     parts["distance"] = functional.smooth_l1_loss(predicted, boxes, beta=1 / GRID)
     iou, apart = overlap(predicted, boxes)
@@ -235,7 +238,7 @@ def loss_of(answers: Answer, targets: Answer, taught: Answer | None = None) -> d
     return parts
 
 
-WEIGHTS = {"mask": 2.0, "dice": 0.5, "present": 0.5, "edges": 0.5, "distance": 4.0, "overlap": 1.0, "iou": 0.25}
+WEIGHTS = {"mask": 2.0, "dice": 0.5, "present": 1.5, "edges": 0.5, "distance": 4.0, "overlap": 1.0, "iou": 0.25}
 
 
 def overlap(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
@@ -376,6 +379,7 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=480_000)
     parser.add_argument("--from", dest="start", type=Path, help="weights to start from, .pt or .onnx (fine-tuning)")
     parser.add_argument("--teacher", type=Path, help="weights of a teacher to learn from")
+    parser.add_argument("--parts", nargs="+", choices=LEARNABLE, default=["training"], help="images to learn from")
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
@@ -386,7 +390,7 @@ def main() -> None:
     if final.exists():
         print(f"{final} is complete")
         return
-    material = load_material(arguments.images, arguments.annotations, SCENE_WIDTH)
+    material = load_material(arguments.images, arguments.annotations, SCENE_WIDTH, arguments.parts)
     coarse = _first_network(arguments.output)
     start = None
     if arguments.start is not None and not (arguments.output / f"{arguments.network}.checkpoint.pt").exists():

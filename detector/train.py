@@ -1,10 +1,11 @@
 """Train the first network, which points at the specimen: a narrow YOLO11 by Ultralytics, from nothing.
 
-    python detector/train.py IMAGES ANNOTATIONS.coco.json OUTPUT [--epochs 130] [--from WEIGHTS]
+    python detector/train.py IMAGES ANNOTATIONS.coco.json OUTPUT [--epochs 130] [--from WEIGHTS] [--parts PART...]
 
 Needs the extra `train`. The same command resumes a run that was interrupted (at its last whole epoch) and does
 nothing where one is complete. Runs on CUDA where there is a device, else on the CPU.
 `--from` takes the weights of an earlier run (`.pt`) or an exported network (`.onnx`), such as the package's own.
+`--parts training calibration` learns from the images for the calibration as well, once that is made.
 The weights are those of the moving average at the end, `OUTPUT/coarse/weights/last.pt`: no epoch is picked.
 """
 
@@ -19,7 +20,7 @@ import cv2
 import numpy as np
 import torch
 from compose import Material, box_of, load_material, look, relit, seen
-from dataset import write_dataset
+from dataset import LEARNABLE, write_dataset
 from exported import renormed, take_over
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils import LOGGER
@@ -115,6 +116,7 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--epochs", type=int, default=130)
     parser.add_argument("--from", dest="start", type=Path, help="weights to start from, .pt or .onnx (fine-tuning)")
+    parser.add_argument("--parts", nargs="+", choices=LEARNABLE, default=["training"], help="images to learn from")
     parser.add_argument("--rate", type=float, default=0.002, help="learning rate at the start")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -156,7 +158,7 @@ def main() -> None:
         settings["resume"], exported = str(last), None
     trainer = Trainer(overrides=settings)
     trainer.exported = exported
-    trainer.material = load_material(arguments.images, arguments.annotations, SCENE_WIDTH)
+    trainer.material = load_material(arguments.images, arguments.annotations, SCENE_WIDTH, arguments.parts)
     LOGGER.info(f"{len(trainer.material.photos)} photographs, {len(trainer.material.dishes)} dishes")
     trainer.train()
     print(f"{last} {zlib.crc32(last.read_bytes()):08x}")

@@ -1,5 +1,8 @@
 """Composed training scenes."""
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 from detector_corpus import annotated_corpus
@@ -7,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import compose  # isort: skip - from detector/, which detector_corpus puts on the path
+import dataset  # isort: skip
 
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory: pytest.TempPathFactory) -> compose.Material:
     images, annotations = annotated_corpus(tmp_path_factory.mktemp("corpus"))
-    return compose.load_material(images, annotations, 512, part=None)
+    return compose.load_material(images, annotations, 512, parts=dataset.PARTS)
 
 
 def test_material_is_what_the_images_hold(material: compose.Material) -> None:
@@ -21,6 +25,16 @@ def test_material_is_what_the_images_hold(material: compose.Material) -> None:
     assert all(dish.shape == (384, 512, 3) for dish in material.dishes)
     # An emptied dish no longer shows the insect's dark brown.
     assert all(np.all(dish < 100, axis=2).mean() < 0.001 for dish in material.dishes)
+
+
+def test_only_the_parts_that_are_asked_for_are_learnt(tmp_path: Path) -> None:
+    images, annotations = annotated_corpus(tmp_path, 24)
+    known = {part: dataset.read_annotations(annotations, part) for part in dataset.PARTS}
+    assert all(known.values())
+    for parts in (["training"], ["training", "calibration"]):
+        photos = compose.load_material(images, annotations, 128, parts).photos
+        expected = [dataset.read_pixels(images, image, (128, 96)) for part in parts for image in known[part]]
+        assert all(np.array_equal(one.pixels, other) for one, other in zip(photos, expected, strict=True))
 
 
 def test_a_scene_is_its_seed(material: compose.Material) -> None:
@@ -48,6 +62,35 @@ def test_boxes_are_those_of_the_masks(material: compose.Material) -> None:
             assert (box[2:] <= material.size).all()
             checked += 1
     assert checked > 80
+
+
+def test_wings_are_cut_off_and_bodies_are_not() -> None:
+    pixels = np.full((384, 512, 3), 200, np.uint8)
+    body, wing = np.zeros((2, 384, 512), np.uint8)
+    cv2.ellipse(body, (200, 200), (40, 14), 0, 0, 360, 1, -1)
+    cv2.ellipse(wing, (265, 170), (36, 16), -20, 0, 360, 1, -1)
+    pixels[wing > 0] = 188
+    cv2.ellipse(pixels, (265, 170), (36, 16), -20, 0, 360, (140, 140, 140), 1)
+    pixels[body > 0] = 60
+    found = compose.Object(np.zeros((1, 2), np.float32), body | wing)
+    (cut,) = compose._wings(pixels, found)
+    wider = cv2.dilate(wing, np.ones((3, 3), np.uint8))  # as every cut-out, by a pixel
+    assert 0.6 * wing.sum() < (cut.opacity > 0.5).sum() <= wider.sum()
+    assert cut.pixels[cut.opacity > 0.9].min() > 100
+    # What is all sheer has no wing to lose, and what is all dark neither.
+    assert not compose._wings(pixels, compose.Object(found.outline, wing))
+    assert not compose._wings(pixels, compose.Object(found.outline, body))
+
+
+def test_parts_alone_are_no_specimen(material: compose.Material) -> None:
+    material.wings.append(material.cut_outs[0])
+    try:
+        dish = compose.Scene(material.dishes[0], [])
+        littered = [material._littered(np.random.default_rng(seed), dish) for seed in range(8)]
+    finally:
+        material.wings.pop()
+    assert all(not one.objects for one in littered)
+    assert sum(not np.array_equal(one.pixels, dish.pixels) for one in littered) >= 6
 
 
 def test_the_material_stays_as_it_is(material: compose.Material) -> None:

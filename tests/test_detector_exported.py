@@ -12,6 +12,7 @@ pytest.importorskip("ultralytics", reason="ultralytics is not installed: pip ins
 assert DETECTOR.is_dir()
 
 import compose  # noqa: E402 isort: skip - from detector/
+import dataset  # noqa: E402 isort: skip
 import exported  # noqa: E402 isort: skip
 import refine  # noqa: E402 isort: skip
 import refiner  # noqa: E402 isort: skip
@@ -29,7 +30,7 @@ def exports_answers(path: Path, picture: torch.Tensor) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def material(tmp_path_factory: pytest.TempPathFactory) -> compose.Material:
-    return compose.load_material(*annotated_corpus(tmp_path_factory.mktemp("corpus")), 1024, part=None)
+    return compose.load_material(*annotated_corpus(tmp_path_factory.mktemp("corpus")), 1024, parts=dataset.PARTS)
 
 
 def test_the_shipped_second_network_comes_back_and_can_learn_on(material: compose.Material) -> None:

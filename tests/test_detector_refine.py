@@ -9,6 +9,7 @@ from detector_corpus import annotated_corpus
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'bioscan-etl[train]'")
 
 import compose  # noqa: E402 isort: skip - from detector/
+import dataset  # noqa: E402 isort: skip
 import refine  # noqa: E402 isort: skip
 import refiner  # noqa: E402 isort: skip
 
@@ -16,7 +17,7 @@ import refiner  # noqa: E402 isort: skip
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> list:
     images, annotations = annotated_corpus(tmp_path_factory.mktemp("corpus"))
-    windows = iter(refine.Windows(compose.load_material(images, annotations, 1024, part=None), 1))
+    windows = iter(refine.Windows(compose.load_material(images, annotations, 1024, parts=dataset.PARTS), 1))
     return [next(windows) for _ in range(96)]
 
 
