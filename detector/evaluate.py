@@ -31,7 +31,7 @@ from bioscan_etl.images.measure import area_fraction, measurement_at_1024, scale
 from bioscan_etl.settings import ImageSettings
 
 SIZES = {"all": (0.0, 1.0), "small": (0.0, 0.01), "medium": (0.01, 0.05), "large": (0.05, 1.0)}
-"""Box area as a share of the image: all boxes, and three groups of them."""
+"""Area of the specimen's box as a share of the image: all specimens, and three groups of them."""
 
 
 @dataclass
@@ -47,9 +47,7 @@ class Result:
         empty_as_empty: share of empty dishes reported empty.
         occupied_as_empty: share of occupied ones reported empty.
         statuses: number of images by status, of occupied and of empty dishes.
-        mask_iou: median IoU of mask and outline, over occupied images with a mask.
-        errors: median and 90th percentile of the relative error of area fraction, scale factor and organism
-            pixels, over boxes that overlap the specimen's by half at least.
+        sizes: what else is measured, by group of `SIZES`.
         cpu_ms: CPU time per image, in ms.
     """
 
@@ -61,9 +59,36 @@ class Result:
     empty_as_empty: float = 0.0
     occupied_as_empty: float = 0.0
     statuses: dict[str, dict[str, int]] = field(default_factory=dict)
-    mask_iou: float | None = None
-    errors: dict[str, list[float]] = field(default_factory=dict)
+    sizes: dict[str, Sized] = field(default_factory=dict)
     cpu_ms: float = 0.0
+
+
+@dataclass
+class Sized:
+    """Of the specimens of one size.
+
+    Attributes:
+        specimens: their number.
+        missed: share of them whose dish is reported empty.
+        mask_iou: median IoU of mask and outline, over those with a mask.
+        errors: median and 90th percentile of the relative error of area fraction, scale factor and organism
+            pixels, over boxes that overlap the specimen's by half at least.
+    """
+
+    specimens: int
+    missed: float
+    mask_iou: float | None
+    errors: dict[str, list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One specimen: the share of the image that its box takes, and what was found of it (`Sized`)."""
+
+    share: float
+    missed: bool
+    mask_iou: float | None
+    errors: dict[str, float]
 
 
 def measure(images: Path, annotated: list[Annotated], detector: Detector, part: str) -> Result:
@@ -71,8 +96,7 @@ def measure(images: Path, annotated: list[Annotated], detector: Detector, part: 
     result = Result(detector.name, part)
     statuses: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     detections: list[Detection] = []
-    mask_ious: list[float] = []
-    errors: dict[str, list[float]] = {"area_fraction": [], "scale_factor": [], "image_measurement_value": []}
+    compared: list[Compared] = []
     seconds = 0.0
     for image in annotated:
         pixels = read_pixels(images, image)
@@ -81,21 +105,17 @@ def measure(images: Path, annotated: list[Annotated], detector: Detector, part: 
         seconds += time.process_time() - start
         detections.append(detection)
         statuses[image.box is not None][detection.status] += 1
-        if image.box is None or detection.box is None:
-            continue
-        if detection.mask is not None:
-            mask_ious.append(_mask_iou(detection.mask, image))
-        _add_errors(errors, image, detection)
+        if image.box is not None:
+            compared.append(_compare(image, detection))
     full, bare = statuses[True], statuses[False]
     result.occupied, result.empty = full.total(), bare.total()
     result.empty_as_empty = bare["empty"] / max(bare.total(), 1)
     result.occupied_as_empty = full["empty"] / max(full.total(), 1)
     result.statuses = {"occupied": dict(sorted(full.items())), "empty": dict(sorted(bare.items()))}
-    result.mask_iou = float(np.median(mask_ious)) if mask_ious else None
-    result.errors = {
-        name: [round(float(np.quantile(values, share)), 4) for share in (0.5, 0.9)]
-        for name, values in errors.items()
-        if values
+    result.sizes = {
+        name: _summary(group)
+        for name, (low, high) in SIZES.items()
+        if (group := [one for one in compared if low <= one.share <= high])
     }
     result.cpu_ms = 1000 * seconds / max(len(annotated), 1)
     result.coco = coco_figures(annotated, detections)
@@ -155,18 +175,35 @@ def _mask_iou(mask: Any, image: Annotated) -> float:
     return float(np.count_nonzero(drawn & wanted) / max(union, 1))
 
 
-def _add_errors(errors: dict[str, list[float]], image: Annotated, detection: Detection) -> None:
+def _compare(image: Annotated, detection: Detection) -> Compared:
     assert image.box is not None
-    assert detection.box is not None
     width, height = image.size
-    wanted, got = whole_pixels(image.box, width, height), whole_pixels(detection.box, width, height)
-    if box_iou(image.box, detection.box) < 0.5:
-        return
-    errors["area_fraction"].append(_relative(area_fraction(got, width, height), area_fraction(wanted, width, height)))
-    errors["scale_factor"].append(_relative(scale_factor(got), scale_factor(wanted)))
-    if detection.mask is not None:
-        counted, true = measurement_at_1024(detection.mask), measurement_at_1024(image.mask())
-        errors["image_measurement_value"].append(_relative(counted, true))
+    x0, y0, x1, y1 = image.box
+    share = (x1 - x0) * (y1 - y0) / (width * height)
+    if detection.box is None:
+        return Compared(share, detection.status == "empty", None, {})
+    mask_iou = None if detection.mask is None else _mask_iou(detection.mask, image)
+    errors: dict[str, float] = {}
+    if box_iou(image.box, detection.box) >= 0.5:
+        wanted, got = whole_pixels(image.box, width, height), whole_pixels(detection.box, width, height)
+        areas = area_fraction(got, width, height), area_fraction(wanted, width, height)
+        errors["area_fraction"] = _relative(*areas)
+        errors["scale_factor"] = _relative(scale_factor(got), scale_factor(wanted))
+        if detection.mask is not None:
+            counted, true = measurement_at_1024(detection.mask), measurement_at_1024(image.mask())
+            errors["image_measurement_value"] = _relative(counted, true)
+    return Compared(share, detection.status == "empty", mask_iou, errors)
+
+
+def _summary(group: list[Compared]) -> Sized:
+    masks = [one.mask_iou for one in group if one.mask_iou is not None]
+    errors = {}
+    for name in ("area_fraction", "scale_factor", "image_measurement_value"):
+        values = [one.errors[name] for one in group if name in one.errors]
+        if values:
+            errors[name] = [round(float(np.quantile(values, share)), 4) for share in (0.5, 0.9)]
+    missed = sum(one.missed for one in group) / len(group)
+    return Sized(len(group), missed, float(np.median(masks)) if masks else None, errors)
 
 
 def _relative(got: float, wanted: float) -> float:
@@ -192,10 +229,15 @@ def show(result: Result) -> str:
     lines.append(f"occupied as empty {result.occupied_as_empty:.3f}")
     for name, counts in result.statuses.items():
         lines.append(f"statuses {name:9} {counts}")
-    if result.mask_iou is not None:
-        lines.append(f"mask IoU          {result.mask_iou:.3f} (median)")
-    for name, (median, ninth) in result.errors.items():
-        lines.append(f"error of {name}: {median:.1%} median, {ninth:.1%} at the 90th percentile")
+    for name, sized in result.sizes.items():
+        text = f"reported empty {sized.missed:.3f}"
+        if sized.mask_iou is not None:
+            text += f"  mask IoU {sized.mask_iou:.3f} (median)"
+        lines.append(f"{name:8}{sized.specimens:5}     {text}")
+        lines += [
+            f"    error of {what}: {median:.1%} median, {ninth:.1%} at the 90th percentile"
+            for what, (median, ninth) in sized.errors.items()
+        ]
     lines.append(f"CPU per image     {result.cpu_ms:.1f} ms")
     return "\n".join(lines)
 

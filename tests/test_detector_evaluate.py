@@ -51,9 +51,12 @@ def test_the_truth_is_perfect(corpus) -> None:
     assert result.coco["all"] == pytest.approx({"specimens": 8, "AP50": 1, "AP75": 1, "AP": 1, "AR": 1})
     assert sum(figures["specimens"] for name, figures in result.coco.items() if name != "all") == 8
     assert (result.empty_as_empty, result.occupied_as_empty) == (1, 0)
-    assert result.mask_iou == 1
-    assert all(value == [0, 0] for value in result.errors.values())
-    assert set(result.errors) == {"area_fraction", "scale_factor", "image_measurement_value"}
+    assert set(result.sizes) == set(result.coco)
+    for name, sized in result.sizes.items():
+        assert sized.specimens == result.coco[name]["specimens"]
+        assert (sized.missed, sized.mask_iou) == (0, 1)
+        assert all(value == [0, 0] for value in sized.errors.values())
+        assert set(sized.errors) == {"area_fraction", "scale_factor", "image_measurement_value"}
     assert "AP75 1.000" in evaluate.show(result)
 
 
@@ -76,6 +79,35 @@ def test_missed_and_invented_specimens_are_counted(corpus) -> None:
         "empty": {"empty": 3, "low_confidence": 1},
     }
     assert result.coco["all"]["AR"] == pytest.approx(0.75)
+    assert sum(one.missed * one.specimens for name, one in result.sizes.items() if name != "all") == pytest.approx(2)
+    assert sum(one.specimens for name, one in result.sizes.items() if name != "all") == 8
+
+
+def test_errors_are_those_of_the_sizes(corpus) -> None:
+    images, truth = corpus
+    (largest,) = sorted((one for one in truth if one.box), key=lambda one: one.mask().sum())[-1:]
+
+    class Doubled(Oracle):
+        """Draws the largest specimen's box twice as high."""
+
+        def detect(self, pixels: np.ndarray) -> Detection:
+            found = super().detect(pixels)
+            if found.box is None or found.box != largest.box:
+                return found
+            x0, y0, x1, y1 = found.box
+            return Detection((x0, y0, x1, min(2 * y1 - y0, 768)), 0.9, 1, "detected", found.mask)
+
+    result = evaluate.measure(images, truth, Doubled(truth), "all")
+    x0, y0, x1, y1 = largest.box
+    group = next(
+        name
+        for name, (low, high) in evaluate.SIZES.items()
+        if name != "all" and low <= (x1 - x0) * (y1 - y0) / (1024 * 768) <= high
+    )
+    assert result.sizes[group].errors["area_fraction"][1] > 0
+    others = [one for name, one in result.sizes.items() if name not in ("all", group)]
+    assert others
+    assert all(one.errors["area_fraction"] == [0, 0] for one in others)
 
 
 def test_nothing_found_has_no_figures(corpus) -> None:
