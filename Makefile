@@ -9,12 +9,13 @@ CLIENTS := .venv-clients
 BIN := $(VENV)/bin
 HOME_OF_RUNS = DAGSTER_HOME=$(CURDIR) BIOSCAN_OUTPUT=$(abspath $(OUTPUT)) BIOSCAN_DAGSTER_STORAGE=$(abspath $(OUTPUT))/.dagster
 
-.PHONY: help run dev test test-slow lock clean
+.PHONY: help run dev job test test-slow lock clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run    environment, demo corpus, pipeline, release   (OUTPUT=$(OUTPUT) SPECIMENS=$(SPECIMENS))"
 	@echo "make dev    the Dagster UI on http://127.0.0.1:$(PORT)           (OUTPUT=$(OUTPUT) PORT=$(PORT))"
+	@echo "make job    one job of the UI, run here   (OUTPUT=$(OUTPUT) JOB=propose_reviews CONFIG=run.yaml)"
 	@echo "make test   ruff, mypy and the tests"
 	@echo "make test-slow  the slow tests, training, and every client of a release (installs 6 GB)"
 	@echo "make lock   choose dependency versions anew (needs uv)"
@@ -59,6 +60,11 @@ dev: $(VENV)/.base
 	@mkdir -p $(OUTPUT)/.dagster
 	@echo "the UI opens on http://127.0.0.1:$(PORT); end it with Ctrl-C"
 	@$(HOME_OF_RUNS) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+
+job: $(VENV)/.base
+	@test -n "$(JOB)" || { echo "which job? make job JOB=propose_reviews"; exit 1; }
+	@mkdir -p $(OUTPUT)/.dagster
+	@$(HOME_OF_RUNS) PYTHONWARNINGS=ignore $(BIN)/dagster job execute -m bioscan_etl.definitions -j $(JOB) $(CONFIG:%=-c %)
 
 test: $(VENV)/.dev
 	@$(BIN)/ruff format --check .

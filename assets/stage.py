@@ -129,6 +129,7 @@ def report(
 ) -> dg.MaterializeResult:
     """What the UI shows of a stage's output: counts, where it lies, whether it was built now."""
     output, built = result
+    dg.get_dagster_logger().info(f"{'built' if built else 'nothing has changed'}: {output.folder}")
     metadata: dict[str, Any] = {
         "folder": dg.MetadataValue.path(str(output.folder)),
         "counts": dg.MetadataValue.json(dict(output.counts)),

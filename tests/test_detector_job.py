@@ -513,7 +513,8 @@ def test_images_that_are_not_the_annotated_ones_are_named(house, reviews, equal,
     assert "E-1.jpg has 1024 x 768 px, annotated are" in text
 
 
-DOCS = (Path(__file__).parents[1] / "docs" / "fine-tune.md").read_text()
+ROOT = Path(__file__).parents[1]
+DOCS = (ROOT / "docs" / "fine-tune.md").read_text()
 
 
 def block(kind: str) -> str:
@@ -544,11 +545,15 @@ def test_the_page_s_commands_and_settings_work(house, reviews, corpus, tmp_path)
     for folder, link, target in (
         (".venv-train/bin", "python", program),
         (".venv/bin", "dagster", Path(sys.executable).with_name("dagster")),
+        (".venv/bin", "python", Path(sys.executable)),
     ):
-        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / link).symlink_to(target)
-    lines = [line.strip() for line in DOCS.splitlines() if line.startswith("    BIOSCAN_OUTPUT")]
-    assert [line.split(" -j ")[1].split()[0] for line in lines] == ["propose_reviews", "fine_tune_detector"]
+    for name in ("Makefile", "dagster.yaml", "workspace.yaml", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / ".venv" / ".base").touch()  # what the Makefile installs is there
+    lines = [line.strip() for line in DOCS.splitlines() if line.startswith("    make job")]
+    assert [line.split("JOB=")[1].split()[0] for line in lines] == ["propose_reviews", "fine_tune_detector"]
     environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
     environment |= {"BIOSCAN_SETTINGS": str(house.settings), "DAGSTER_DISABLE_TELEMETRY": "yes"}
     # Seven occupied images are held out of this small corpus, and the page's default asks for twenty.
@@ -563,6 +568,8 @@ def test_the_page_s_commands_and_settings_work(house, reviews, corpus, tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
     lake = Lake(tmp_path / "out")
     assert "calibrate.py ended with 0" in done.stderr
+    # The runs are those of the UI, and say where their results are.
+    assert (tmp_path / "out" / ".dagster" / "history").is_dir()
     assert lake.get("reviewed_boxes").counts["images"] == IMAGES + 1
     assert calls(program)[0][4:] == ["--epochs", "6", "--from", str(house.current / "coarse.onnx"), "--rate", "0.0005"]
     # The page's line of settings names a folder as it is named here.
