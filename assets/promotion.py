@@ -93,10 +93,12 @@ def not_worse(config: ValidationConfig, lake: LakeResource) -> dg.AssetCheckResu
         build=build,
     )
     reasons = output.counts["worse"]
+    verdict = "the tuned detector is worse: " + "; ".join(reasons) if reasons else "the tuned detector may work"
+    dg.get_dagster_logger().info(verdict)  # who runs the job in a terminal sees no metadata
     return dg.AssetCheckResult(
         passed=not reasons,
         severity=dg.AssetCheckSeverity.ERROR,
-        description="the tuned detector is worse: " + "; ".join(reasons) if reasons else "the tuned detector may work",
+        description=verdict,
         metadata={
             "figures": dg.MetadataValue.md(table(output.counts["figures"])),
             "images": dg.MetadataValue.json(output.counts["images"]),

@@ -568,6 +568,7 @@ def test_the_page_s_commands_and_settings_work(house, reviews, corpus, tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
     lake = Lake(tmp_path / "out")
     assert "calibrate.py ended with 0" in done.stderr
+    assert "the tuned detector may work" in done.stderr
     # The runs are those of the UI, and say where their results are.
     assert (tmp_path / "out" / ".dagster" / "history").is_dir()
     assert lake.get("reviewed_boxes").counts["images"] == IMAGES + 1
