@@ -224,6 +224,7 @@ def tuned_detector(context: dg.AssetExecutionContext, config: TuningConfig, lake
     def build(draft: Draft) -> None:
         python = config.python or sys.executable
         require_training(python)
+        measuring("evaluate")  # not_worse needs it: better told now than after the training
         work, folder, weights = (draft.folder / name for name in ("training", "detector", "weights"))
         data = [str(corpus.folder / "images"), str(corpus.path(ANNOTATIONS))]
         rates = ["--rate", str(rate)]

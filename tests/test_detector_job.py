@@ -428,6 +428,16 @@ def test_a_python_that_cannot_train_is_told_in_one_line(house, reviews, tmp_path
     assert "does not run" in failure(house.tune(reviews, tmp_path / "absent", tuned={"epochs": 99}))
 
 
+def test_what_measuring_lacks_is_told_before_the_training(house, reviews, tmp_path, monkeypatch):
+    program = stand_in(detector_folder(tmp_path / "models"))
+    monkeypatch.delitem(sys.modules, "evaluate", raising=False)
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    monkeypatch.delitem(sys.modules, "pycocotools.coco", raising=False)
+    text = failure(house.tune(reviews, program, tuned={"epochs": 97}))
+    assert "pip install pycocotools" in text
+    assert not (program.parent / "calls.txt").exists()
+
+
 def test_an_installed_package_has_no_scripts_and_says_so(house, reviews, tmp_path, monkeypatch):
     import assets.training
 
