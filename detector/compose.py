@@ -243,9 +243,14 @@ def _cut_out(pixels: Image, found: Object) -> CutOut:
     part = slice(top, y + height + pad), slice(left, x + width + pad)
     mask = found.mask[part]
     opacity = cv2.GaussianBlur(cv2.dilate(mask, np.ones((3, 3), np.uint8)).astype(np.float32), (0, 0), 0.8)
-    ring = cv2.dilate(found.mask, np.ones((15, 15), np.uint8)) - cv2.dilate(found.mask, np.ones((5, 5), np.uint8))
+    ring = _around(found.mask)
     light = np.array(cv2.mean(pixels, mask=ring)[:3], np.float32)
     return CutOut(pixels[part].copy(), opacity, found.outline - np.array([left, top], np.float32), light)
+
+
+def _around(mask: Image) -> Image:
+    """1 on the dish next to a specimen."""
+    return cv2.dilate(mask, np.ones((15, 15), np.uint8)) - cv2.dilate(mask, np.ones((5, 5), np.uint8))
 
 
 def _emptied(pixels: Image, mask: Image) -> Image:
@@ -331,7 +336,7 @@ def _wings(pixels: Image, found: Object) -> list[CutOut]:
     pad = 16
     part = slice(max(top - pad, 0), top + high + pad), slice(max(left - pad, 0), left + wide + pad)
     mask, shown = found.mask[part], np.ascontiguousarray(pixels[part])
-    ring = cv2.dilate(mask, np.ones((15, 15), np.uint8)) - cv2.dilate(mask, np.ones((5, 5), np.uint8))
+    ring = _around(mask)
     if extent < 0.06 * pixels.shape[1] or not ring.any():
         return []
     colours = cv2.cvtColor(shown, cv2.COLOR_RGB2LAB).astype(np.float32)

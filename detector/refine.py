@@ -209,9 +209,9 @@ def loss_of(answers: Answer, targets: Answer, taught: Answer | None = None) -> d
     mask = mask[:, 0]
     there = present > 0
     if taught is not None:
-        theirs = 0.5 * there.float()
-        masks = torch.lerp(masks, taught[0][:, 0].sigmoid(), theirs[:, None, None].expand_as(masks))
-        present = torch.lerp(present, taught[2][:, 0].sigmoid(), theirs)
+        heard = 0.5 * there.float()
+        masks = torch.lerp(masks, taught[0][:, 0].sigmoid(), heard[:, None, None].expand_as(masks))
+        present = torch.lerp(present, taught[2][:, 0].sigmoid(), heard)
     parts = {"mask": functional.binary_cross_entropy_with_logits(mask, masks)}
     chances = mask.sigmoid()
     shared, total = (chances * masks).sum((1, 2)), chances.sum((1, 2)) + masks.sum((1, 2))
@@ -228,8 +228,8 @@ def loss_of(answers: Answer, targets: Answer, taught: Answer | None = None) -> d
     picked = picked + logs.gather(2, below[:, :, None] + 1)[:, :, 0] * above
     parts["edges"] = -picked.mean()
     if taught is not None:
-        apart = -(taught[1][there].softmax(2) * logs).sum(2).mean()
-        parts["edges"] = (parts["edges"] + apart) / 2
+        theirs = -(taught[1][there].softmax(2) * logs).sum(2).mean()
+        parts["edges"] = (parts["edges"] + theirs) / 2
     predicted = places_of(logs.exp(), places)
     parts["distance"] = functional.smooth_l1_loss(predicted, boxes, beta=1 / GRID)
     iou, apart = overlap(predicted, boxes)
