@@ -126,18 +126,18 @@ def coco_figures(annotated: list[Annotated], detections: list[Detection]) -> dic
     """COCO's precision and recall, by size of the specimen's box."""
     truth: dict[str, Any] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "specimen"}]}
     found = []
-    pixels = 1
+    # Every image as large as the largest one, so that one share of an image is one area.
+    pixels = max((image.size[0] * image.size[1] for image in annotated), default=1)
     for number, (image, detection) in enumerate(zip(annotated, detections, strict=True), 1):
         width, height = image.size
-        pixels = max(pixels, width * height)
-        truth["images"].append({"id": number, "width": width, "height": height})
+        scale = (pixels / (width * height)) ** 0.5
+        truth["images"].append({"id": number, "width": width * scale, "height": height * scale})
         if image.box is not None:
-            x0, y0, x1, y1 = image.box
-            area = (x1 - x0) * (y1 - y0)
-            entry = {"id": number, "image_id": number, "category_id": 1, "iscrowd": 0, "area": area}
+            x0, y0, x1, y1 = (edge * scale for edge in image.box)
+            entry = {"id": number, "image_id": number, "category_id": 1, "iscrowd": 0, "area": share_of(image) * pixels}
             truth["annotations"].append({**entry, "bbox": [x0, y0, x1 - x0, y1 - y0]})
         if detection.box is not None:
-            x0, y0, x1, y1 = detection.box
+            x0, y0, x1, y1 = (edge * scale for edge in detection.box)
             box = [x0, y0, x1 - x0, y1 - y0]
             found.append({"image_id": number, "category_id": 1, "bbox": box, "score": detection.confidence})
     if not found or not truth["annotations"]:
@@ -168,6 +168,13 @@ def coco_figures(annotated: list[Annotated], detections: list[Detection]) -> dic
     return figures
 
 
+def share_of(image: Annotated) -> float:
+    """Share of an occupied image that its specimen's box takes."""
+    assert image.box is not None
+    x0, y0, x1, y1 = image.box
+    return (x1 - x0) * (y1 - y0) / (image.size[0] * image.size[1])
+
+
 def _mask_iou(mask: Any, image: Annotated) -> float:
     drawn = cv2.resize(np.asarray(mask > 0, np.uint8), image.size, interpolation=cv2.INTER_NEAREST)
     wanted = image.mask()
@@ -178,8 +185,7 @@ def _mask_iou(mask: Any, image: Annotated) -> float:
 def _compare(image: Annotated, detection: Detection) -> Compared:
     assert image.box is not None
     width, height = image.size
-    x0, y0, x1, y1 = image.box
-    share = (x1 - x0) * (y1 - y0) / (width * height)
+    share = share_of(image)
     if detection.box is None:
         return Compared(share, detection.status == "empty", None, {})
     mask_iou = None if detection.mask is None else _mask_iou(detection.mask, image)

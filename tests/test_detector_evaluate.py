@@ -1,5 +1,6 @@
 """The measures of a detector against annotated images."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,16 +99,36 @@ def test_errors_are_those_of_the_sizes(corpus) -> None:
             return Detection((x0, y0, x1, min(2 * y1 - y0, 768)), 0.9, 1, "detected", found.mask)
 
     result = evaluate.measure(images, truth, Doubled(truth), "all")
-    x0, y0, x1, y1 = largest.box
-    group = next(
-        name
-        for name, (low, high) in evaluate.SIZES.items()
-        if name != "all" and low <= (x1 - x0) * (y1 - y0) / (1024 * 768) <= high
-    )
+    share = evaluate.share_of(largest)
+    group = next(name for name, (low, high) in evaluate.SIZES.items() if name != "all" and low <= share <= high)
     assert result.sizes[group].errors["area_fraction"][1] > 0
     others = [one for name, one in result.sizes.items() if name not in ("all", group)]
     assert others
     assert all(one.errors["area_fraction"] == [0, 0] for one in others)
+
+
+def test_a_size_is_a_share_of_its_own_image(corpus) -> None:
+    _, truth = corpus
+    # One image of three is given at half the length: its specimen has a quarter of the area, and the same share.
+    mixed = [
+        replace(
+            one,
+            size=tuple(length // 2 for length in one.size),
+            box=one.box and tuple(edge / 2 for edge in one.box),
+        )
+        if number % 3 == 1
+        else one
+        for number, one in enumerate(truth)
+    ]
+    assert any(one.box for number, one in enumerate(mixed) if number % 3 == 1)
+    perfect = [
+        [Detection(one.box, 0.9, 1, "detected" if one.box else "empty") for one in part] for part in (truth, mixed)
+    ]
+    figures = [evaluate.coco_figures(part, found) for part, found in zip((truth, mixed), perfect, strict=True)]
+    assert {name: one["specimens"] for name, one in figures[0].items()} == {
+        name: one["specimens"] for name, one in figures[1].items()
+    }
+    assert all(one["AP75"] == pytest.approx(1) for one in figures[1].values())
 
 
 def test_nothing_found_has_no_figures(corpus) -> None:
