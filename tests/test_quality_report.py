@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 
 from bioscan_etl import schema
-from bioscan_etl.errors import InvariantError
 from bioscan_etl.quality.ledger import Ledger
 from bioscan_etl.quality.report import write_report
 from bioscan_etl.quality.validate import ExpectationResult
 from bioscan_etl.rules import registry
 from bioscan_etl.settings import Settings
+from bioscan_etl.taxonomy.overrides import LEFT_OUT
 
 EVIL = "<script>alert(1)</script>"
 PIXEL = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
@@ -84,6 +84,11 @@ def page(tmp_path):
     path = write_report(folder, **arguments(tmp_path))
     assert path == folder / "index.html"
     return path.read_text(encoding="utf-8")
+
+
+def texts(path):
+    """What a reader reads, words one blank apart."""
+    return " ".join(" ".join(Page(path.read_text(encoding="utf-8")).texts).split())
 
 
 def test_data_is_never_markup(page):
@@ -199,10 +204,14 @@ def test_an_empty_release_has_a_report(tmp_path):
     assert "No expectations were run." in text
 
 
-def test_a_ledger_that_does_not_add_up_has_no_report(tmp_path):
-    with pytest.raises(InvariantError, match="does not add up"):
-        write_report(tmp_path / "report", **arguments(tmp_path, ledger=Ledger(1, {}, {}, {}, 2)))
-    assert not (tmp_path / "report").exists()
+def test_a_ledger_that_does_not_add_up_is_reported(tmp_path):
+    ledger = Ledger(9, {"field_count": 1}, {}, {"NO_IMAGE": 2}, 5)
+    text = texts(write_report(tmp_path / "report", **arguments(tmp_path, ledger=ledger)))
+    assert "The ledger does not add up." in text
+    assert f"The lines do not add up to the rows read: {ledger.finding().detail}." in text
+    assert "1 + 0 + 2 + 5 = 8" in text
+    sound = texts(write_report(tmp_path / "sound", **arguments(tmp_path)))
+    assert "add up." not in sound
 
 
 def test_gates_say_how_many_stand_before_and_after(tmp_path):
@@ -244,3 +253,63 @@ def test_conflicts_and_typos_stand_in_the_page_and_in_lists(tmp_path):
         assert word in text
     assert (tmp_path / "report" / "label_conflicts.csv").read_text().count("\n") == 2
     assert "Aus bus" in (tmp_path / "report" / "typos.csv").read_text()
+
+
+def test_each_batch_is_named_with_its_delivery_and_its_note(tmp_path):
+    kept = "the delivery of 2026-11-28 failed: no records file; this release holds the one before"
+    rows = [
+        ("plate-7", "0a1b2c3d", "bioscan-etl 0.1.0, detector v2", kept),
+        (EVIL, EVIL, EVIL, f"withdrawn: {EVIL}"),
+        *((f"plate-{number}", "4e5f6071", "", "") for number in range(100, 250)),
+        ("plate-999", "", "", "landed, not ingested"),
+    ]
+    batches = pl.DataFrame(rows, schema=["batch", "delivery", "made", "note"], orient="row")
+    path = write_report(tmp_path / "report", **arguments(tmp_path), batches=batches)
+    page, text = Page(path.read_text()), texts(path)
+    assert f"plate-7 0a1b2c3d bioscan-etl 0.1.0, detector v2 {kept}" in text
+    assert "plate-999 landed, not ingested" in text
+    assert all(name in text for name in batches["batch"])
+    assert EVIL not in path.read_text()
+    assert not page.all("script")
+    assert_reachable(page, "batches")
+
+
+def test_lines_left_out_are_shown_and_listed(tmp_path):
+    left_out = pl.DataFrame(
+        [(1234, '=1+1,,,"species', "5 fields instead of 8"), (7, EVIL + 300 * "x", f"unknown field {EVIL!r}")]
+        + [(number, "text", "there is no accepted specimen") for number in range(2000, 2150)],
+        schema=LEFT_OUT,
+        orient="row",
+    )
+    path = write_report(tmp_path / "report", **arguments(tmp_path), left_out=left_out)
+    page, text = Page(path.read_text()), texts(path)
+    assert "152 lines of the curators' overrides are left out. See Overrides" in text
+    assert '1234 5 fields instead of 8 =1+1,,,"species' in text
+    assert "52 more rows are not shown here." in text
+    assert 201 * "x" not in text
+    assert EVIL not in path.read_text()
+    assert not page.all("script")
+    assert_reachable(page, "overrides")
+    listed = pl.read_csv(tmp_path / "report" / "overrides_left_out.csv")
+    assert listed["line"].to_list() == sorted(left_out["line"])
+    assert listed["text"][1] == "'=1+1,,,\"species"
+    one = texts(write_report(tmp_path / "one", **arguments(tmp_path), left_out=left_out.head(1)))
+    assert "1 line of the curators' overrides is left out." in one
+
+
+def test_without_batches_or_lines_left_out_there_are_no_such_sections(tmp_path):
+    empty = pl.DataFrame(schema=dict.fromkeys(["batch", "delivery", "made", "note"], pl.String))
+    plain = write_report(tmp_path / "plain", **arguments(tmp_path))
+    nothing = write_report(tmp_path / "empty", **arguments(tmp_path), batches=empty, left_out=LEFT_OUT.to_frame())
+    assert nothing.read_bytes() == plain.read_bytes()
+    assert not {"batches", "overrides"} & {attributes.get("id") for _, attributes in Page(plain.read_text()).tags}
+    assert not (tmp_path / "empty" / "overrides_left_out.csv").exists()
+
+
+def assert_reachable(page, section):
+    """The section has a heading that the navigation links to and that names it, and every table cell a header."""
+    assert page.open == []
+    assert {"id": section} in page.all("h2")
+    assert {"href": f"#{section}"} in page.all("a")
+    assert {"aria-labelledby": section} in page.all("section")
+    assert all(attributes.get("scope") in {"col", "row"} for attributes in page.all("th"))

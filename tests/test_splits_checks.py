@@ -22,7 +22,7 @@ def tables(rows):
 
 
 def findings(rows):
-    return {finding.name: finding for finding in check(*tables(rows))}
+    return {finding.check: finding for finding in check(*tables(rows))}
 
 
 SOUND = [
@@ -41,23 +41,25 @@ SOUND = [
 
 def test_sound_partitions_pass():
     found = check(*tables(SOUND))
-    assert [(finding.name, finding.passed, finding.count, finding.examples) for finding in found] == [
+    assert [(finding.check, finding.passed, finding.count, finding.samples) for finding in found] == [
         (name, True, 0, ()) for name in NAMES
     ]
+    assert all(finding.blocking and not finding.detail for finding in found)
+    assert [finding.statement for finding in found] == [rule.statement for rule in RULES if rule.id in NAMES]
     require(found)
 
 
 def test_a_barcode_in_two_partitions():
     found = findings([*SOUND, ("Atta a", "NNA", "val"), (None, "F", "other_heldout")])["BARCODE_IN_TWO_PARTITIONS"]
     assert (found.passed, found.count) == (False, 2)
-    assert found.examples == ("P0-20", "P10-20", "P11-20", "P6-20")
+    assert found.samples == ("P0-20", "P10-20", "P11-20", "P6-20")
 
 
 def test_a_species_seen_and_unseen():
     found = findings([*SOUND, ("Atta sp. 1", "Z", "val"), ("Atta a", "Y", "other_heldout")])
     assert not found["SPECIES_IN_SEEN_AND_UNSEEN"].passed
     assert found["SPECIES_IN_SEEN_AND_UNSEEN"].count == 1
-    assert found["SPECIES_IN_SEEN_AND_UNSEEN"].examples == ("P10-20", "P3-20", "P4-20")
+    assert found["SPECIES_IN_SEEN_AND_UNSEEN"].samples == ("P10-20", "P3-20", "P4-20")
     assert found["BARCODE_IN_TWO_PARTITIONS"].passed
 
 
@@ -65,7 +67,7 @@ def test_a_species_seen_and_unseen():
 def test_an_unseen_species_without_key(split):
     found = findings([*SOUND, ("Atta sp. 3", "Z", split), ("Atta sp. 4", "Y", "key_unseen")])
     assert found["UNSEEN_SPECIES_WITHOUT_KEY"].count == 1
-    assert found["UNSEEN_SPECIES_WITHOUT_KEY"].examples == ("P10-20",)
+    assert found["UNSEEN_SPECIES_WITHOUT_KEY"].samples == ("P10-20",)
 
 
 def test_require_names_what_failed_and_where():
@@ -152,6 +154,10 @@ def test_conflicting_labels_are_reported():
     )
     partitions = assign(table)
     assert sorted(set(partitions["split"])) == ["key_unseen", "train"]
+    (failed,) = [finding for finding in check(table, partitions) if not finding.passed]
+    assert (failed.check, failed.count, failed.blocking) == ("BARCODE_IN_TWO_PARTITIONS", 1, True)
+    assert failed.samples == tuple(table["processid"].sort().head(10))
+    assert "one label" in failed.detail
     with pytest.raises(InvariantError, match="BARCODE_IN_TWO_PARTITIONS"):
         require(check(table, partitions))
 
@@ -186,4 +192,5 @@ def test_report_by_class():
 def test_unseen_species_also_held_out():
     assert species_also_held_out(*tables(SOUND)).passed
     found = species_also_held_out(*tables([*SOUND, ("Atta sp. 1", "Z", "other_heldout")]))
-    assert (found.name, found.count, found.examples) == ("UNSEEN_SPECIES_ALSO_HELD_OUT", 1, ("P10-20",))
+    assert (found.check, found.count, found.samples) == ("UNSEEN_SPECIES_ALSO_HELD_OUT", 1, ("P10-20",))
+    assert (found.passed, found.blocking, found.detail) == (False, False, "")

@@ -7,7 +7,7 @@ from bioscan_etl.splits.rules import MOVES, RULES
 
 def test_every_blocking_rule_is_checked():
     blocking = [rule.id for rule in RULES if rule.severity is Severity.BLOCKING]
-    assert [finding.name for finding in check(*tables(SOUND))] == blocking
+    assert [finding.check for finding in check(*tables(SOUND))] == blocking
     assert [rule.id for rule in RULES if rule.severity is Severity.FLAG] == [
         "NEAR_DUPLICATE_ACROSS_PARTITIONS",
         "UNSEEN_SPECIES_ALSO_HELD_OUT",

@@ -420,7 +420,7 @@ def test_any_past_leads_to_sound_partitions(past, records):
     table = table_of([(f"P{i}", past[i % len(past)][0] if past else None, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcde"[number])
                       for i, (number, _) in enumerate(records)])  # fmt: skip
     assigned, moves = assign_stable(table, memory, STABLE)
-    findings = {finding.name: finding for finding in check(table, assigned)}
+    findings = {finding.check: finding for finding in check(table, assigned)}
     assert findings["BARCODE_IN_TWO_PARTITIONS"].passed
     assert findings["SPECIES_IN_SEEN_AND_UNSEEN"].passed
     assert findings["UNSEEN_SPECIES_WITHOUT_KEY"].passed

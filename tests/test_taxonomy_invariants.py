@@ -2,10 +2,13 @@ import polars as pl
 import pytest
 from taxonomy_corpus import MIDGE, specimens
 
-from bioscan_etl.errors import InvariantError
+from bioscan_etl.rules import Severity, registry
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.curate import curate
-from bioscan_etl.taxonomy.invariants import check, require
+from bioscan_etl.taxonomy.invariants import Breach, check, outcome
+from bioscan_etl.taxonomy.rules import RULES
+
+INVARIANTS = [rule.id for rule in RULES if rule.severity is Severity.BLOCKING]
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +33,21 @@ def with_label(frame, row, rank, label):
     )
 
 
-def test_sound_labels_have_no_findings(curated, corpus):
+def failed(breaches):
+    """What fails, by the id of the check; the other invariants must be reported as passed."""
+    findings = outcome(breaches)
+    assert [finding.check for finding in findings] == INVARIANTS
+    assert all(finding.passed == (finding.count == 0) for finding in findings)
+    return {finding.check: finding for finding in findings if not finding.passed}
+
+
+def test_sound_labels_have_no_breaches_and_every_invariant_passes(curated, corpus):
     assert check(curated.frame, curated.changes, corpus) == []
-    require(curated.frame, curated.changes, corpus)
+    findings = outcome([])
+    assert [(finding.check, finding.passed, finding.count) for finding in findings] == [
+        (rule, True, 0) for rule in INVARIANTS
+    ]
+    assert all(finding.blocking and finding.statement == registry()[finding.check].statement for finding in findings)
 
 
 @pytest.mark.parametrize(
@@ -47,11 +62,38 @@ def test_sound_labels_have_no_findings(curated, corpus):
         ((2, "species"), None, "INVARIANT_UNDO"),
     ],
 )
-def test_a_broken_label_is_found_and_stops_the_run(curated, corpus, cell, label, rule):
+def test_a_broken_label_is_found(curated, corpus, cell, label, rule):
     broken = with_label(curated.frame, *cell, label)
-    assert rule in {finding.rule for finding in check(broken, curated.changes, corpus)}
-    with pytest.raises(InvariantError, match="nothing is released"):
-        require(broken, curated.changes, corpus)
+    finding = failed(check(broken, curated.changes, corpus))[rule]
+    assert finding.count == 1
+    assert finding.detail
+    # Of a log that does not fit its table, the detail names the specimen.
+    assert finding.samples or "AAA002-23" in finding.detail
+    assert set(finding.samples) <= set(corpus["processid"])
+
+
+def test_records_of_one_barcode_with_two_labels_fail_with_count_and_samples():
+    # Two barcodes with two species each; the labels are those that were delivered, so only one invariant is broken.
+    rows = [{"labels": (*MIDGE[:6], f"Chironomus {name}"), "barcode": barcode}
+            for barcode in ("ACGT", "CCCC") for name in ("plumosus", "tentans", "plumosus")]  # fmt: skip
+    delivered = specimens([*rows, {"labels": MIDGE, "barcode": "GGGG"}])
+    changes = curate(delivered.clear(), TaxonomySettings()).changes
+    found = failed(check(delivered, changes, delivered))
+    assert list(found) == ["INVARIANT_BARCODE_LABELS"]
+    assert found["INVARIANT_BARCODE_LABELS"].count == 2
+    assert list(found["INVARIANT_BARCODE_LABELS"].samples) == delivered["processid"][:6].to_list()
+
+
+def test_the_ranks_of_an_invariant_are_summed_and_its_samples_kept_to_ten():
+    ids = tuple(f"A-{number:02d}" for number in range(20))
+    breaches = [
+        Breach("INVARIANT_LINEAGE", "order", "first", 3, ids[10:]),
+        Breach("INVARIANT_LINEAGE", "genus", "second", 4, ids[:10]),
+        Breach("INVARIANT_UNDO", "", "third", 1),
+    ]
+    _, lineage, _, undone = outcome(breaches, "see line 3")
+    assert (lineage.count, lineage.samples, lineage.detail) == (7, ids[:10], "first; second; see line 3")
+    assert (undone.count, undone.detail) == (1, "third")
 
 
 def test_a_genus_in_two_families_of_one_order_is_found_and_in_two_orders_is_not(curated, corpus):
@@ -59,19 +101,22 @@ def test_a_genus_in_two_families_of_one_order_is_found_and_in_two_orders_is_not(
         processid=pl.lit("ZZZ-1"), family=pl.lit("Culicidae"), subfamily=pl.lit("unassigned Culicidae")
     )
     both = pl.concat([curated.frame, other])
-    findings = [f for f in check(both, curated.changes, corpus) if f.rule == "INVARIANT_LINEAGE"]
-    assert [finding.rank for finding in findings] == ["genus"]
+    breaches = [breach for breach in check(both, curated.changes, corpus) if breach.rule == "INVARIANT_LINEAGE"]
+    assert [breach.rank for breach in breaches] == ["genus"]
     moved = pl.concat([curated.frame, other.with_columns(order=pl.lit("Hemiptera"))])
-    assert "INVARIANT_LINEAGE" not in {f.rule for f in check(moved, curated.changes, corpus)}
+    assert "INVARIANT_LINEAGE" not in failed(check(moved, curated.changes, corpus))
 
 
 def test_an_incomplete_log_is_found(curated, corpus):
     for change in range(curated.changes.height):
         shorter = curated.changes.filter(pl.int_range(pl.len()) != change)
-        assert "INVARIANT_UNDO" in {finding.rule for finding in check(curated.frame, shorter, corpus)}
+        assert "INVARIANT_UNDO" in failed(check(curated.frame, shorter, corpus))
 
 
 def test_a_lost_specimen_is_found(curated, corpus):
     kept = curated.frame.head(2)
     changes = curated.changes.join(kept, on="processid", how="semi")
-    assert [finding.rule for finding in check(kept, changes, corpus)] == ["INVARIANT_UNDO"]
+    finding = failed(check(kept, changes, corpus))["INVARIANT_UNDO"]
+    assert (finding.count, finding.samples) == (1, ("AAA002-23",))
+    doubled = pl.concat([curated.frame, curated.frame.head(1).with_columns(processid=pl.lit("ZZZ-1"))])
+    assert failed(check(doubled, curated.changes, corpus))["INVARIANT_UNDO"].samples == ("ZZZ-1",)

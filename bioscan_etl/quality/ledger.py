@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from bioscan_etl.errors import InvariantError
+from bioscan_etl.findings import Finding
 
 GATE_SEPARATOR = " + "
 
@@ -81,22 +81,29 @@ class Ledger:
             "specimens": self.specimens,
         }
 
-    def balance(self) -> None:
-        """Hold rows read against specimens + quarantined + set aside + rejected.
+    def finding(self) -> Finding:
+        """Check that rows read = specimens + quarantined + set aside + rejected.
 
-        Raises:
-            InvariantError: they differ; the message has all numbers.
+        Returns:
+            `count` is the number of rows that are lost or counted twice; `detail` has all numbers.
         """
         totals = self.totals()
         accounted = sum(totals.values())
-        if accounted != self.rows_read:
-            kind = "are lost" if accounted < self.rows_read else "are counted twice"
-            raise InvariantError(
-                f"the ledger does not add up: {self.rows_read} rows read, but {totals['specimens']} specimens + "
-                f"{totals['quarantined']} quarantined + {totals['set_aside']} set aside + "
-                f"{totals['rejected']} rejected = {accounted}; "
-                f"{abs(self.rows_read - accounted)} rows {kind}; nothing is released"
-            )
+        difference = abs(self.rows_read - accounted)
+        detail = (
+            f"{self.rows_read} rows read; {totals['specimens']} specimens + {totals['quarantined']} quarantined + "
+            f"{totals['set_aside']} set aside + {totals['rejected']} rejected = {accounted}"
+        )
+        if difference:
+            kind = "lost" if accounted < self.rows_read else "counted twice"
+            detail += f": {difference} {'row' if difference == 1 else 'rows'} {kind}"
+        return Finding(
+            check="ledger_balances",
+            passed=not difference,
+            count=difference,
+            statement="Rows read = specimens + quarantined + set aside + rejected.",
+            detail=detail,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for manifests and metadata."""

@@ -33,6 +33,7 @@ _TITLES = {
 }
 _SHOWN_CONFLICTS = 20
 _SHOWN_ROWS = 100
+_SHOWN_TEXT = 200
 _IMAGE_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
@@ -58,8 +59,12 @@ def write_report(
     split_classes: pl.DataFrame | None = None,
     leakage: Mapping[str, pl.DataFrame] | None = None,
     moves: pl.DataFrame | None = None,
+    batches: pl.DataFrame | None = None,
+    left_out: pl.DataFrame | None = None,
 ) -> Path:
     """Write `index.html` and, beside it, `quarantined.csv`, `flagged.csv` and the contact sheets.
+
+    A ledger that does not add up has a report too, which says so.
 
     Args:
         folder: of the report; made if missing.
@@ -82,14 +87,14 @@ def write_report(
         split_classes: `splits.targets.report_by_class`.
         leakage: `near_duplicates` and `near_images` of `splits`, by these names.
         moves: `schema.PARTITION_MOVES`, counted on the page and listed beside it.
+        batches: batch, delivery (start of its hash), made (what was used) and note, all text: one row for each batch
+            of the release, and for each that is withdrawn or landed only, in the order to be shown.
+        left_out: damaged lines of the curators' overrides (`taxonomy.overrides.LEFT_OUT`); the first are shown on
+            the page, all are in the list beside it.
 
     Returns:
         The path of `index.html`.
-
-    Raises:
-        InvariantError: the ledger does not add up.
     """
-    ledger.balance()
     known = registry() if rules is None else rules
     chosen = settings or Settings()
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,6 +108,8 @@ def write_report(
         lists["typos.csv"] = ("likely typos, fixed or for you to judge", typos)
     if moves is not None and moves.height:
         lists["moves.csv"] = ("moved to another partition", moves.sort("processid"))
+    if left_out is not None and left_out.height:
+        lists["overrides_left_out.csv"] = ("lines of the overrides left out", left_out.sort("line"))
     for name, (_, frame) in lists.items():
         write_spreadsheet(folder / name, frame)
     page = _template().render(
@@ -110,6 +117,7 @@ def write_report(
         ledger=_ledger_rows(ledger, known),
         totals=ledger.totals(),
         rows_read=ledger.rows_read,
+        balance=ledger.finding(),
         gates=_gates(ledger, known, chosen),
         lists=[(name, what, frame.height) for name, (what, frame) in lists.items()],
         rules=_rules_hit(rule_counts, known, chosen),
@@ -121,6 +129,9 @@ def write_report(
         held=[result for result in expectation_results if result.success],
         tables=_split_tables(split_report, split_classes, leakage or {}, moves),
         statistics=[(_TITLES.get(name, name), _table(frame)) for name, frame in statistics.items()],
+        batches=_batches(batches),
+        left_out=_left_out(left_out),
+        left_out_lines=0 if left_out is None else left_out.height,
         figures=[(_data_uri(path), FIGURES.get(path.stem, path.stem)) for path in figures],
         contact_sheets=[(_beside(path, folder), path.stem) for path in contact_sheets],
     )
@@ -307,16 +318,33 @@ def _split_tables(
     return tables
 
 
-def _table(frame: pl.DataFrame, *, whole: bool = False) -> dict[str, Any]:
+def _batches(batches: pl.DataFrame | None) -> dict[str, Any] | None:
+    """Every batch: a release names each, however many there are."""
+    if batches is None or batches.is_empty():
+        return None
+    return _table(batches.select("batch", "delivery", "made", "note"), whole=True, shown=batches.height)
+
+
+def _left_out(lines: pl.DataFrame | None) -> dict[str, Any] | None:
+    """The first lines left out, with their texts cut. A line's number is a name, not a count."""
+    if lines is None or lines.is_empty():
+        return None
+    text = pl.col("text")
+    cut = pl.when(text.str.len_chars() > _SHOWN_TEXT).then(text.str.slice(0, _SHOWN_TEXT) + "…").otherwise(text)
+    shown = lines.sort("line").select(pl.col("line").cast(pl.String), "problem", text=cut)
+    return _table(shown, whole=True)
+
+
+def _table(frame: pl.DataFrame, *, whole: bool = False, shown: int = _SHOWN_ROWS) -> dict[str, Any]:
     """A frame as texts for the page: shares as percent, long texts cut unless `whole`, numbers to the right."""
     numeric = [dtype.is_numeric() for dtype in frame.dtypes]
     return {
         "columns": [(name.replace("_", " "), right) for name, right in zip(frame.columns, numeric, strict=True)],
         "rows": [
             [(_cell(name, value, whole), right) for name, value, right in zip(frame.columns, row, numeric, strict=True)]
-            for row in frame.head(_SHOWN_ROWS).iter_rows()
+            for row in frame.head(shown).iter_rows()
         ],
-        "more": max(0, frame.height - _SHOWN_ROWS),
+        "more": max(0, frame.height - shown),
     }
 
 

@@ -11,35 +11,18 @@ fail.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import polars as pl
 
 from bioscan_etl.errors import InvariantError
+from bioscan_etl.findings import SAMPLES, Finding
+from bioscan_etl.rules import Severity
 from bioscan_etl.splits.rules import RULES
 
 SEEN = ("train", "val", "test")
 UNSEEN = ("key_unseen", "val_unseen", "test_unseen")
-_EXAMPLES = 5
 _CHUNK = 250_000  # rows whose barcodes are stripped and hashed at a time
-_STATEMENTS = {rule.id: rule.statement for rule in RULES}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The outcome of one check.
-
-    Attributes:
-        name: id of the rule.
-        passed: whether nothing breaks it.
-        count: barcodes or species that break it.
-        examples: up to five process IDs of records that do, sorted.
-    """
-
-    name: str
-    passed: bool
-    count: int
-    examples: tuple[str, ...]
+_RULES = {rule.id: rule for rule in RULES}
+_ADVICE = "Records of one barcode must carry one label; look at the label conflicts of these records"
 
 
 def check(table: pl.DataFrame, partitions: pl.DataFrame) -> list[Finding]:
@@ -50,7 +33,8 @@ def check(table: pl.DataFrame, partitions: pl.DataFrame) -> list[Finding]:
         partitions: columns processid, split; the same process IDs in any order.
 
     Returns:
-        One finding per blocking rule, in the order of `splits.rules`.
+        One finding per blocking rule, in the order of `splits.rules`; `count` is of barcodes or species, `samples`
+        are process IDs of records.
 
     Raises:
         InvariantError: the two tables do not hold the same process IDs.
@@ -67,18 +51,15 @@ def require(findings: list[Finding]) -> None:
     """Stop where a check failed.
 
     Raises:
-        InvariantError: names every failed check, its count and examples.
+        InvariantError: names every failed check, its count and samples.
     """
     failed = [
-        f"{finding.name} ({finding.count}, such as {', '.join(finding.examples)}): {_STATEMENTS[finding.name]}"
+        f"{finding.check} ({finding.count}, such as {', '.join(finding.samples)}): {finding.statement}"
         for finding in findings
         if not finding.passed
     ]
     if failed:
-        raise InvariantError(
-            f"the partitions are not sound: {' '.join(failed)} Records of one barcode must carry one label; "
-            "look at the label conflicts of these records"
-        )
+        raise InvariantError(f"the partitions are not sound: {' '.join(failed)} {_ADVICE}")
 
 
 def species_also_held_out(table: pl.DataFrame, partitions: pl.DataFrame) -> Finding:
@@ -149,9 +130,18 @@ def _stripped(table: pl.DataFrame) -> pl.DataFrame:
     return table.select(barcode=pl.col("dna_barcode").cast(pl.String).str.strip_chars("N"))
 
 
-def _finding(name: str, breaking: pl.DataFrame, unit: str) -> Finding:
-    examples = breaking["processid"].sort().head(_EXAMPLES).to_list()
-    return Finding(name, breaking.is_empty(), breaking[unit].n_unique(), tuple(examples))
+def _finding(rule_id: str, breaking: pl.DataFrame, unit: str) -> Finding:
+    rule = _RULES[rule_id]
+    blocking = rule.severity is Severity.BLOCKING
+    return Finding(
+        check=rule.id,
+        passed=breaking.is_empty(),
+        count=breaking[unit].n_unique(),
+        statement=rule.statement,
+        samples=tuple(breaking["processid"].bottom_k(SAMPLES).sort().to_list()),
+        blocking=blocking,
+        detail=_ADVICE if blocking and breaking.height else "",
+    )
 
 
 def _straddling_barcodes(records: pl.DataFrame, table: pl.DataFrame) -> Finding:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from bioscan_etl.findings import Finding
 from bioscan_etl.schema import SPLITS
-from bioscan_etl.splits.checks import SEEN, UNSEEN, Finding, findings, held_out, records_of
+from bioscan_etl.splits.checks import SEEN, UNSEEN, findings, held_out, records_of
 from bioscan_etl.splits.select import TEST, VAL, VAL_FROM, VAL_SHARE, VAL_UNSEEN, Quota
 
 _CLASSES = (("1", 1, 1), ("2-7", 2, 7), ("8-19", 8, 19), ("20+", 20, 2**31))  # records of a species

@@ -20,14 +20,14 @@ import polars as pl
 
 from bioscan_etl.barcodes.identity import same_barcode
 from bioscan_etl.barcodes.sequences import identity
-from bioscan_etl.errors import InvariantError
+from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import CURATED, RANKS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.slices import Slice, beside, in_slices
 from bioscan_etl.taxonomy.changes import change_log, differences, name_changes
 from bioscan_etl.taxonomy.conflicts import BIN, resolve_conflicts
 from bioscan_etl.taxonomy.inference import bin_conflicts, bin_groups, infer_from_barcode, infer_from_bin
-from bioscan_etl.taxonomy.invariants import label_findings
+from bioscan_etl.taxonomy.invariants import label_breaches
 from bioscan_etl.taxonomy.lineage import combinations_of, fill_gaps, genus_from_species, one_lineage
 from bioscan_etl.taxonomy.overrides import OVERRIDES, Applied, apply_overrides
 from bioscan_etl.taxonomy.report import circular, curation_report
@@ -55,6 +55,8 @@ class Curated:
         report: counts for the curators' report; JSON-like.
         conflicts: barcodes and BINs without a majority (`conflicts.CONFLICTS`).
         typos: fixes and candidates (`typos.TYPOS`).
+        breaking_override: sentence that names the line of the overrides because of which labels no longer fit
+            together; empty if they do.
     """
 
     specimens: pl.LazyFrame
@@ -63,20 +65,21 @@ class Curated:
     report: dict[str, Any]
     conflicts: pl.DataFrame
     typos: pl.DataFrame
+    breaking_override: str = ""
 
     @cached_property
     def frame(self) -> pl.DataFrame:
         """`schema.CURATED`, sorted by process ID, in memory: for corpora that fit."""
         return self.lazy().collect()
 
-    def lazy(self) -> pl.LazyFrame:
+    def lazy(self, progress: Progress = silent) -> pl.LazyFrame:
         """`schema.CURATED`, sorted by process ID, put together as it is read: to be sunk into a file."""
 
         def within(part: Slice) -> pl.DataFrame:
             wide = self.specimens.filter(part.condition).drop(RANKS, "flags").collect()
             return beside(wide if wide["processid"].is_sorted() else wide.sort("processid"), part.of(self.labels))
 
-        return in_slices(CURATED, self.labels["processid"], within)
+        return in_slices(CURATED, self.labels["processid"], within, progress)
 
 
 def curate(
@@ -92,11 +95,9 @@ def curate(
         specimens: accepted specimens with the columns of `schema.SPECIMENS`, in any order; of a lazy frame only
             the columns that curation needs are read.
         settings: thresholds and choices.
-        overrides: from `overrides.read_overrides`, or None.
-
-    Raises:
-        InvariantError: an override breaks the hierarchy or the likeness of a barcode's records; the message
-            names its line.
+        overrides: the usable lines of `overrides.read_overrides`, or None. A line may break the hierarchy or the
+            likeness of a barcode's records: `invariants.check` finds that in the result, and
+            `Curated.breaking_override` names the line.
     """
     lazy = specimens.lazy()
     frame = _read(lazy)
@@ -125,8 +126,9 @@ def curate(
     split_bins = bin_conflicts(labels, bins)
 
     applied = apply_overrides(labels, processids, OVERRIDES.to_frame() if overrides is None else overrides)
+    breaking = ""
     if applied.lines.height:
-        _require_whole(applied, frame.select("row", "processid", "barcode"))
+        breaking = _breaking_override(applied, frame.select("row", "processid", "barcode"))
         logs.append(applied.log)
 
     changes = change_log(logs, processids)
@@ -140,7 +142,7 @@ def curate(
         split_bins=split_bins,
         overrides=applied.effect,
     )
-    return Curated(lazy, curated.select("processid", *_SET), changes, report, conflicts, mended.typos)
+    return Curated(lazy, curated.select("processid", *_SET), changes, report, conflicts, mended.typos, breaking)
 
 
 def _read(specimens: pl.LazyFrame) -> pl.DataFrame:
@@ -177,12 +179,13 @@ def _by_combination(
     return labels.select("row", "group").hstack(final), filler, logs
 
 
-def _require_whole(applied: Applied, identity: pl.DataFrame) -> None:
+def _breaking_override(applied: Applied, identity: pl.DataFrame) -> str:
+    """Name the line because of which labels no longer fit together; empty if they do."""
     after = applied.labels.join(identity, on="row", how="left", maintain_order="left")
-    findings = label_findings(after)
-    if not findings:
-        return
-    first = findings[0]
+    breaches = label_breaches(after)
+    if not breaches:
+        return ""
+    first = breaches[0]
     at = RANKS.index(first.rank)
     beside = pl.col("field").is_in(RANKS[max(at - 1, 0) : at + 2])
     concerned = pl.col("processid").is_in(first.processids)
@@ -190,9 +193,9 @@ def _require_whole(applied: Applied, identity: pl.DataFrame) -> None:
     # The line that set one of the labels that disagree; failing that, the nearest there is.
     tries = (cells.filter(concerned & beside), cells.filter(concerned), cells.filter(beside), cells)
     line = next(found.sort("line")["line"][0] for found in tries if found.height)
-    raise InvariantError(
-        f"curators' overrides, line {line}: the labels no longer fit together ({first.rule}: {first.detail}); "
-        "override the other records of the barcode and the ranks above too, or take the line out"
+    return (
+        f"see line {line} of the curators' overrides: override the other records of the barcode and the ranks above "
+        "too, or take the line out"
     )
 
 

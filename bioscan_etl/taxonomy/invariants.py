@@ -1,12 +1,12 @@
 """What must hold of curated labels before anything is released.
 
-Belongs here: the four invariants and their findings. Does not belong here: repair; a breach is a defect of
-the code or of an override.
+Belongs here: the four invariants, their breaches and the outcome of each. Does not belong here: repair; a breach
+is a defect of the code or of an override.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,13 +15,16 @@ import polars as pl
 from bioscan_etl.barcodes.identity import same_barcode
 from bioscan_etl.barcodes.sequences import identity
 from bioscan_etl.errors import InvariantError
+from bioscan_etl.findings import SAMPLES, Finding
+from bioscan_etl.rules import Severity
 from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.changes import undo
+from bioscan_etl.taxonomy.rules import RULES
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A breach of an invariant.
+class Breach:
+    """What breaks an invariant, at one rank.
 
     Attributes:
         rule: id of the blocking rule.
@@ -40,7 +43,7 @@ class Finding:
 
 def check(
     curated: pl.DataFrame | pl.LazyFrame, changes: pl.DataFrame, specimens: pl.DataFrame | pl.LazyFrame
-) -> list[Finding]:
+) -> list[Breach]:
     """Hold curated labels against the four invariants (spec: taxonomic labels, invariants).
 
     Args:
@@ -56,37 +59,59 @@ def check(
     labels = curated.lazy().select("processid", *RANKS).collect().with_columns(barcode)
     delivered = specimens.lazy().select("processid", *RANKS, *(f"{rank}_verbatim" for rank in RANKS)).collect()
     return [
-        *label_findings(labels),
-        *_source_findings(labels, changes, delivered),
-        *_undo_findings(labels, changes, delivered),
+        *label_breaches(labels),
+        *_source_breaches(labels, changes, delivered),
+        *_undo_breaches(labels, changes, delivered),
     ]
 
 
-def require(
-    curated: pl.DataFrame | pl.LazyFrame, changes: pl.DataFrame, specimens: pl.DataFrame | pl.LazyFrame
-) -> None:
-    """Stop where an invariant is broken; the arguments are those of `check`.
+def outcome(breaches: Iterable[Breach], override: str = "") -> list[Finding]:
+    """Turn breaches into the outcome of each invariant, also of those that hold.
 
-    Raises:
-        InvariantError: the first finding of `check`, and how many there are.
+    Args:
+        breaches: from `check`.
+        override: from `curate.Curated.breaking_override`: the curators' line that broke the labels. It becomes the
+            end of the first failed finding's detail.
+
+    Returns:
+        One blocking finding per invariant, in the order of `taxonomy.rules`. `count` is the sum over ranks: a barcode
+        with two labels at two ranks counts twice; `samples` are process IDs.
     """
-    findings = check(curated, changes, specimens)
-    if findings:
-        first = findings[0]
-        more = f" (and {len(findings) - 1} more findings)" if len(findings) > 1 else ""
-        raise InvariantError(f"{first.rule}: {first.detail}{more}; nothing is released")
+    found: dict[str, list[Breach]] = {}
+    for breach in breaches:
+        found.setdefault(breach.rule, []).append(breach)
+    findings = []
+    for rule in RULES:
+        if rule.severity is not Severity.BLOCKING:
+            continue
+        own = found.get(rule.id, [])
+        details = [breach.detail for breach in own]
+        if own and override:
+            details.append(override)
+            override = ""
+        findings.append(
+            Finding(
+                check=rule.id,
+                passed=not own,
+                count=sum(breach.count for breach in own),
+                statement=rule.statement,
+                samples=tuple(sorted({processid for breach in own for processid in breach.processids})),
+                detail="; ".join(details),
+            )
+        )
+    return findings
 
 
-def label_findings(curated: pl.DataFrame) -> list[Finding]:
+def label_breaches(curated: pl.DataFrame) -> list[Breach]:
     """Breaches of invariants 1 and 2, which concern the labels alone.
 
     Args:
         curated: `processid`, `barcode` (the letters, or a number of each barcode) and the ranks.
     """
-    return [*_barcode_findings(curated), *_gap_findings(curated), *_parent_findings(curated)]
+    return [*_barcode_breaches(curated), *_gap_breaches(curated), *_parent_breaches(curated)]
 
 
-def _barcode_findings(curated: pl.DataFrame) -> Iterator[Finding]:
+def _barcode_breaches(curated: pl.DataFrame) -> Iterator[Breach]:
     shared = curated.filter(pl.col("barcode").is_not_null() & (pl.len().over("barcode") > 1))
     groups = shared.group_by("barcode").agg(
         *((pl.col(rank).min() != pl.col(rank).max()).fill_null(False).alias(rank) for rank in RANKS),
@@ -97,19 +122,19 @@ def _barcode_findings(curated: pl.DataFrame) -> Iterator[Finding]:
         if wrong.height:
             ids = _ids(shared.join(wrong, on="barcode", how="semi"))
             detail = f"{wrong.height} barcodes carry more than one {rank} label, or one for some records only"
-            yield Finding("INVARIANT_BARCODE_LABELS", rank, f"{detail}: {', '.join(ids)}", wrong.height, ids)
+            yield Breach("INVARIANT_BARCODE_LABELS", rank, f"{detail}: {', '.join(ids)}", wrong.height, ids)
 
 
-def _gap_findings(curated: pl.DataFrame) -> Iterator[Finding]:
+def _gap_breaches(curated: pl.DataFrame) -> Iterator[Breach]:
     for upper, lower in pairwise(RANKS):
         wrong = curated.filter(pl.col(upper).is_null() & pl.col(lower).is_not_null())
         if wrong.height:
             ids = _ids(wrong)
             detail = f"{wrong.height} specimens have a {lower} and no {upper}: {', '.join(ids)}"
-            yield Finding("INVARIANT_LINEAGE", upper, detail, wrong.height, ids)
+            yield Breach("INVARIANT_LINEAGE", upper, detail, wrong.height, ids)
 
 
-def _parent_findings(curated: pl.DataFrame) -> Iterator[Finding]:
+def _parent_breaches(curated: pl.DataFrame) -> Iterator[Breach]:
     lineages = curated.group_by(RANKS).agg(pl.col("processid").min())
     for upper, lower in pairwise(RANKS):
         # Homonyms are told apart by order, which only genera and their species can be.
@@ -123,12 +148,12 @@ def _parent_findings(curated: pl.DataFrame) -> Iterator[Finding]:
         )
         if wrong.height:
             first = wrong.row(0, named=True)
-            ids = tuple(sorted(wrong["processid"].explode().to_list())[:10])
+            ids = tuple(sorted(wrong["processid"].explode().to_list())[:SAMPLES])
             detail = f"{wrong.height} names at {lower} have several parents: {first[lower]} in {first['parents']}"
-            yield Finding("INVARIANT_LINEAGE", lower, detail, wrong.height, ids)
+            yield Breach("INVARIANT_LINEAGE", lower, detail, wrong.height, ids)
 
 
-def _source_findings(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl.DataFrame) -> Iterator[Finding]:
+def _source_breaches(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl.DataFrame) -> Iterator[Breach]:
     for rank in RANKS:
         supplied = [specimens[rank].drop_nulls().unique()]
         if rank == "genus":
@@ -144,18 +169,25 @@ def _source_findings(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl
             ids = _ids(wrong)
             names = wrong["name"].unique().sort()
             detail = f"{len(names)} {rank} labels were supplied by no record, override or filler: {names[0]}"
-            yield Finding("INVARIANT_LABEL_SOURCE", rank, detail, len(names), ids)
+            yield Breach("INVARIANT_LABEL_SOURCE", rank, detail, len(names), ids)
 
 
-def _undo_findings(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl.DataFrame) -> Iterator[Finding]:
+def _undo_breaches(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl.DataFrame) -> Iterator[Breach]:
     try:
         restored = undo(curated.select("processid", *RANKS), changes)
     except InvariantError as error:
-        yield Finding("INVARIANT_UNDO", "", str(error), 1)
+        yield Breach("INVARIANT_UNDO", "", str(error), 1)
         return
     delivered = specimens.select("processid", *(pl.col(f"{rank}_verbatim").alias(f"{rank}_then") for rank in RANKS))
     if restored.height != specimens.height:
-        yield Finding("INVARIANT_UNDO", "", f"{restored.height} specimens are left of {specimens.height}", 1)
+        odd = pl.concat(
+            [
+                delivered.select("processid").join(restored, on="processid", how="anti"),
+                restored.select("processid").join(delivered, on="processid", how="anti"),
+            ]
+        )
+        detail = f"{restored.height} specimens are left of {specimens.height}"
+        yield Breach("INVARIANT_UNDO", "", detail, abs(restored.height - specimens.height), _ids(odd))
     if restored["processid"].equals(delivered["processid"]):
         compared = restored.hstack(delivered.drop("processid"))
     else:
@@ -165,8 +197,8 @@ def _undo_findings(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl.D
         if wrong.height:
             ids = _ids(wrong)
             detail = f"undoing the log does not give back {rank} of {wrong.height} specimens: {', '.join(ids)}"
-            yield Finding("INVARIANT_UNDO", rank, detail, wrong.height, ids)
+            yield Breach("INVARIANT_UNDO", rank, detail, wrong.height, ids)
 
 
 def _ids(rows: pl.DataFrame) -> tuple[str, ...]:
-    return tuple(rows["processid"].unique().bottom_k(10).sort().to_list())
+    return tuple(rows["processid"].unique().bottom_k(SAMPLES).sort().to_list())

@@ -2,14 +2,20 @@
 
 Belongs here: reading the curators' CSV, its validation, its application. Does not belong here: whether the
 result still is a hierarchy (`invariants`).
+
+A damaged line is left out and reported; the others apply. A quoted cell may hold line breaks, but a quote that
+somebody forgot to close must not swallow the lines below it: no record extends over a line that is a record itself.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain, takewhile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -19,6 +25,22 @@ from bioscan_etl.taxonomy.changes import NOTES, differences
 
 _HEADER = ("processid", "rank", "name", "field", "value", "reason", "curator", "date")
 OVERRIDES = pl.Schema({"line": pl.Int64, **dict.fromkeys(_HEADER, pl.String)})
+LEFT_OUT = pl.Schema({"line": pl.Int64, "text": pl.String, "problem": pl.String})
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """The content of a curators' CSV.
+
+    Both tables are in the order of the file; `line` is where a record begins, the header being line 1.
+
+    Attributes:
+        lines: `OVERRIDES`, the records that can be applied.
+        left_out: `LEFT_OUT`, those that cannot: the text as it is in the file, and a sentence that says why.
+    """
+
+    lines: pl.DataFrame
+    left_out: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +60,22 @@ class Applied:
     effect: pl.DataFrame
 
 
-def read_overrides(path: Path, specimens: pl.DataFrame) -> pl.DataFrame:
+def read_overrides(path: Path, specimens: pl.DataFrame) -> Overrides:
     """Read and validate the curators' CSV.
 
     Columns, in any order: `processid` or (`rank`, `name`) say which specimens; `field` is the rank to set;
     `value` the label, empty to clear it; `reason`, `curator` and `date` (YYYY-MM-DD) are required.
 
+    A record is left out if it has a broken quote or the wrong number of fields, names an unknown ID, rank, name or
+    field, lacks a required value, or sets the label that an earlier usable record sets. The file is read anew at each
+    run, so a record of a specimen that a gate holds today applies as soon as the specimen is accepted.
+
     Args:
         path: the file, UTF-8.
-        specimens: `processid`, the ranks and `<rank>_verbatim`, to know which IDs and names exist.
-
-    Returns:
-        `OVERRIDES`, in the order of the file; `line` is the file's, the header being 1.
+        specimens: accepted specimens: `processid`, the ranks and `<rank>_verbatim`, to know which IDs and names exist.
 
     Raises:
-        SettingsError: the file cannot be read, or a line names an unknown ID, rank, name or field, lacks a
-            value, or contradicts another; the message names the line.
+        SettingsError: the file cannot be read, or its header is wrong.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -61,38 +83,97 @@ def read_overrides(path: Path, specimens: pl.DataFrame) -> pl.DataFrame:
         raise SettingsError(f"overrides file {path} does not exist; check the setting taxonomy.overrides") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"overrides file {path} cannot be read as UTF-8: {error}") from None
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
-    lines: list[tuple[int, list[str]]] = []
+    first, *rest = [f"{line}\n" for line in text.split("\n")]
+    header = _alone(first)
+    if sorted(header) != sorted(_HEADER):
+        raise SettingsError(f"overrides file {path}, line 1: the columns must be {', '.join(_HEADER)}")
+    rows: list[dict[str, Any]] = []
+    problems: dict[int, str] = {}
+    texts: dict[int, str] = {}
+    for record in _records(rest, len(header)):
+        texts[record.line] = record.text
+        if record.broken:
+            problems[record.line] = f"cannot be read as CSV ({record.broken}); check its quotes"
+        elif any(record.cells) and len(record.cells) != len(header):
+            problems[record.line] = f"{len(record.cells)} fields instead of {len(header)}"
+        elif any(record.cells):
+            cells = (cell or None for cell in record.cells)
+            rows.append({"line": record.line, **dict(zip(header, cells, strict=True))})
+    read = pl.DataFrame(rows, schema=OVERRIDES)
+    invalid = _invalid(read, specimens)
+    left_out = [(line, texts[line], problem) for line, problem in sorted((problems | invalid).items())]
+    return Overrides(
+        read.filter(~pl.col("line").is_in(list(invalid))), pl.DataFrame(left_out, schema=LEFT_OUT, orient="row")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """A record of the file: number of its first line, text, stripped cells, and why it cannot be read."""
+
+    line: int
+    text: str
+    cells: list[str]
+    broken: str = ""
+
+
+def _records(lines: Sequence[str], width: int) -> Iterator[_Record]:
+    """Split the lines below the header into records; each line is part of exactly one.
+
+    Args:
+        lines: each with its line feed.
+        width: number of fields of a record.
+    """
+    start = 0
+    while start < len(lines):
+        following = (lines[number] for number in range(start + 1, len(lines)))
+        # The lines that the reader may take while a quote is open.
+        within = takewhile(lambda line: len(_alone(line)) != width, following)
+        reader = csv.reader(chain([lines[start]], within), strict=True)
+        cells, broken, end = [], "", start + 1
+        try:
+            cells = _stripped(next(reader))
+            end = start + reader.line_num
+        except csv.Error as error:
+            broken = str(error)
+        yield _Record(start + 2, "".join(lines[start:end]).rstrip("\n"), cells, broken)
+        start = end
+
+
+def _alone(line: str) -> list[str]:
+    """Cells of a line read by itself, stripped; none if its quotes do not match."""
     try:
-        header = [cell.strip() for cell in next(reader, [])]
-        if sorted(header) != sorted(_HEADER):
-            raise SettingsError(f"overrides file {path}, line 1: the columns must be {', '.join(_HEADER)}")
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                lines.append((reader.line_num, [cell.strip() for cell in cells]))
-    except csv.Error as error:
-        raise SettingsError(f"overrides file {path}, line {reader.line_num}: {error}") from None
-    for line, cells in lines:
-        if len(cells) != len(header):
-            raise SettingsError(f"overrides file {path}, line {line}: {len(cells)} fields instead of {len(header)}")
-    rows = [{"line": line, **dict(zip(header, (cell or None for cell in cells), strict=True))} for line, cells in lines]
-    overrides = pl.DataFrame(rows, schema=OVERRIDES)
-    _validate(overrides, specimens, path)
-    return overrides
+        return _stripped(next(csv.reader([line], strict=True)))
+    except csv.Error:
+        return []
 
 
-def _validate(overrides: pl.DataFrame, specimens: pl.DataFrame, path: Path) -> None:
-    ids = overrides.join(specimens, on="processid", how="semi")["processid"].to_list()
+def _stripped(cells: Iterable[str]) -> list[str]:
+    return [cell.strip() for cell in cells]
+
+
+def _invalid(overrides: pl.DataFrame, specimens: pl.DataFrame) -> dict[int, str]:
+    """What is wrong, by the number of the line."""
+    ids = set(overrides.join(specimens, on="processid", how="semi")["processid"].to_list())
     known = {rank: _known_names(specimens, rank) for rank in RANKS}
-    seen: dict[tuple[str | None, ...], int] = {}
+    usable: dict[tuple[str | None, ...], dict[str, Any]] = {}
+    problems = {}
     for row in overrides.iter_rows(named=True):
         target = (row["processid"], row["rank"], row["name"], row["field"])
-        problem = _problem(row, known, set(ids))
-        if problem is None and target in seen:
-            problem = f"sets the same label as line {seen[target]}; keep one of them"
+        problem = _problem(row, known, ids)
+        if problem is None:
+            earlier = usable.setdefault(target, row)
+            problem = None if earlier is row else _repeated(row, earlier)
         if problem is not None:
-            raise SettingsError(f"overrides file {path}, line {row['line']}: {problem}")
-        seen[target] = row["line"]
+            problems[row["line"]] = problem
+    return problems
+
+
+def _repeated(row: dict[str, Any], earlier: dict[str, Any]) -> str:
+    if row["value"] == earlier["value"]:
+        return f"repeats line {earlier['line']}, which sets the same label to the same value; delete one of them"
+    applies = "clears it" if earlier["value"] is None else f"sets it to {earlier['value']!r}"
+    return f"contradicts line {earlier['line']}, which {applies} and applies; keep one of them"
 
 
 def _known_names(specimens: pl.DataFrame, rank: str) -> set[str]:
@@ -111,7 +192,7 @@ def _problem(row: dict[str, str | None], known: dict[str, set[str]], ids: set[st
     elif processid is None and not (rank and name):
         problem = "give processid, or rank and name"
     elif processid is not None and processid not in ids:
-        problem = f"there is no accepted specimen {processid}"
+        problem = f"there is no accepted specimen {processid}: the ID is unknown, or a gate holds it at present"
     elif rank is not None and rank not in RANKS:
         problem = f"unknown rank {rank!r}; ranks are {', '.join(RANKS)}"
     elif rank is not None and name is not None and name not in known[rank] and not _filler_of(name, known):
@@ -147,7 +228,7 @@ def apply_overrides(labels: pl.DataFrame, processids: pl.Series, overrides: pl.D
     Args:
         labels: `row` and the ranks, in process ID order.
         processids: process ID by row number.
-        overrides: as from `read_overrides`.
+        overrides: the usable lines of `read_overrides`.
     """
     targets = labels.select("row", *RANKS).with_columns(processid=processids)
     depth = {rank: number for number, rank in enumerate(RANKS)}
