@@ -15,13 +15,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
-from urllib.parse import urlsplit
 
-from bioscan_etl.errors import SourceError
+from bioscan_etl.errors import SourceError, UnavailableError
 from bioscan_etl.web import WebReader, is_web, name_of
 
 _BLOCK = 1 << 20
@@ -29,11 +28,21 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True, order=True)
 class StoredFile:
-    """A file below a location: `name` is its path relative to it, with forward slashes; `size` in bytes."""
+    """A file below a location.
+
+    Attributes:
+        name: its path relative to the location, with forward slashes.
+        location: where to open it.
+        size: in bytes.
+        etag: of an object on S3, without quotes: changes with the content; '' elsewhere.
+        modified: when it was last written, in nanoseconds since 1970; on S3 to the second.
+    """
 
     name: str
     location: str
     size: int
+    etag: str = field(default="", compare=False)
+    modified: int = field(default=0, compare=False)
 
 
 def is_s3(location: str) -> bool:
@@ -53,8 +62,9 @@ def base_name(location: str) -> str:
 
 def split_s3(location: str) -> tuple[str, str]:
     """Bucket and key of an `s3://bucket/key` location."""
-    parts = urlsplit(location)
-    return parts.netloc, parts.path.lstrip("/")
+    # By hand: keys may hold what ends the path of a web address, `?` and `#`.
+    bucket, _, key = location.removeprefix("s3://").partition("/")
+    return bucket, key.lstrip("/")
 
 
 @cache
@@ -76,11 +86,16 @@ def s3_errors(location: str, doing: str = "read") -> Iterator[None]:
     try:
         yield
     except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= 500 or status == 429:
+            raise UnavailableError(f"{location} cannot be {doing} now: {error}; try again later") from None
         raise SourceError(
             f"{location} cannot be {doing}: {error}; check the bucket, the key and the credentials"
         ) from None
     except (BotoCoreError, Boto3Error) as error:
-        raise SourceError(f"{location} cannot be reached: {error}; check the network and AWS_ENDPOINT_URL") from None
+        raise UnavailableError(
+            f"{location} cannot be reached: {error}; check the network and AWS_ENDPOINT_URL"
+        ) from None
 
 
 class _S3Reader(io.RawIOBase):
@@ -129,7 +144,7 @@ class _S3Reader(io.RawIOBase):
                 self._position += len(block)
                 return len(block)
             broken = EOFError(f"ended at byte {self._position} of {self._size}")
-        raise SourceError(f"{self._location} broke off {self._attempts} times: {broken}; run again to resume")
+        raise UnavailableError(f"{self._location} broke off {self._attempts} times: {broken}; run again to resume")
 
 
 def open_binary(location: str) -> BinaryIO:
@@ -161,7 +176,13 @@ def list_files(location: str) -> list[StoredFile]:
         with s3_errors(location):
             for page in s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 found += [
-                    StoredFile(entry["Key"].removeprefix(prefix), f"s3://{bucket}/{entry['Key']}", entry["Size"])
+                    StoredFile(
+                        entry["Key"].removeprefix(prefix),
+                        f"s3://{bucket}/{entry['Key']}",
+                        entry["Size"],
+                        entry.get("ETag", "").strip('"'),
+                        int(entry["LastModified"].timestamp()) * 1_000_000_000,
+                    )
                     for entry in page.get("Contents", [])
                     if not entry["Key"].endswith("/")
                 ]

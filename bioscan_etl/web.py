@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from bioscan_etl.errors import SourceError
+from bioscan_etl.errors import SourceError, UnavailableError
 
 if TYPE_CHECKING:
     import urllib3
@@ -98,7 +98,9 @@ class WebReader(io.RawIOBase):
             if self._size is None:
                 return 0
             broken = f"it ended at byte {self._position:,} of {self._size:,}"
-        raise SourceError(f"{self._location} broke off {ATTEMPTS} times: {broken}; check the network and run again")
+        raise UnavailableError(
+            f"{self._location} broke off {ATTEMPTS} times: {broken}; check the network and run again"
+        )
 
     def _open(self) -> None:
         import urllib3
@@ -129,11 +131,14 @@ class WebReader(io.RawIOBase):
                 timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise SourceError(f"{self._location} cannot be reached: {_words(error)}; check the address") from None
+            raise UnavailableError(f"{self._location} cannot be reached: {_words(error)}; check the address") from None
         if self._response.status not in (200, 206):
             status = f"{self._response.status} {self._response.reason or ''}".strip()
             self._response.close()
-            raise SourceError(f"{self._location} cannot be read: the server answers {status}; check the address")
+            passing = self._response.status >= 500 or self._response.status == 429
+            raise (UnavailableError if passing else SourceError)(
+                f"{self._location} cannot be read: the server answers {status}; check the address"
+            )
         self._place()
 
     def _place(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from typing import Any, BinaryIO
 
-from bioscan_etl.errors import SourceError
+from bioscan_etl.errors import UnavailableError
 from bioscan_etl.storage import s3_client, s3_errors, split_s3
 
 _BLOCK = 256 << 10  # asked for at a time: a specimen image of 40 kB and its neighbours
@@ -69,7 +69,7 @@ class _Ranges(io.RawIOBase):
             if len(data) == last - first + 1:
                 return data
             broken = EOFError(f"{len(data)} of {last - first + 1} bytes came")
-        raise SourceError(f"{self._location} broke off {_ATTEMPTS} times: {broken}; run again to resume")
+        raise UnavailableError(f"{self._location} broke off {_ATTEMPTS} times: {broken}; run again to resume")
 
 
 def open_seekable(location: str) -> BinaryIO:

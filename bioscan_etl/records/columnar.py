@@ -54,6 +54,11 @@ def read(pieces: Iterator[bytes], path: Path | None, settings: RecordSettings, s
             raise SourceError(
                 f"{source} is a damaged Parquet file: {str(error).splitlines()[0]}; fetch it again"
             ) from None
+        except pl.exceptions.PolarsError as error:
+            raise SourceError(
+                f"{source} has a column that cannot be read as text: {str(error).splitlines()[0]}; "
+                "write that column as text, or leave it out"
+            ) from None
 
 
 def look(pieces: Iterator[bytes], path: Path | None, source: str) -> tuple[Layout, int]:

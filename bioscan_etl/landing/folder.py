@@ -1,0 +1,345 @@
+"""What lies in a plain folder, or below an S3 prefix, that somebody delivers as a batch.
+
+Belongs here: listing a delivery and telling its records, images and image manifest. Does not belong here: hashing
+and landing it (`landing.land`), and waiting until it is complete (`landing.inbox`).
+
+Records files are told by their content, images by their suffix, the image manifest by its header. Links that lead
+out of the folder are not followed; links to folders are not followed at all.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import zipfile
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bioscan_etl import storage
+from bioscan_etl.errors import SourceError, UnavailableError, is_transient
+from bioscan_etl.images.s3_ranges import open_seekable
+from bioscan_etl.images.sources import printable
+from bioscan_etl.lake import digest
+from bioscan_etl.landing.marker import MARKER
+from bioscan_etl.records.inspect import inspect
+from bioscan_etl.records.sources import TABLES, RecordsFile
+from bioscan_etl.storage import StoredFile
+
+DONE = "DONE"
+"""Name of the file that says: this delivery is complete."""
+
+IMAGES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+"""How the names of images end (`images.index`)."""
+
+MANIFEST = "image_manifest.csv"
+_MANIFEST_COLUMNS = {"processid", "image_file"}
+# Nothing else can be meant by these; what is none of the kind is damaged, and must not be left out unsaid.
+_RECORDS = (*TABLES, ".tar", ".tgz", *(f"{suffix}.gz" for suffix in (*TABLES, ".tar")))
+_MAYBE_RECORDS = (".txt", ".csv", ".json", ".gz")
+_KNOWN = (*_RECORDS, *_MAYBE_RECORDS, ".zip")
+_NO_PICTURES = (*_KNOWN, ".md", ".html", ".xml", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".log", ".md5", ".sha256")
+_PARTS = (".part", ".partial", ".filepart", ".crdownload", ".tmp")
+_NOISE = {DONE.lower(), MARKER, "thumbs.db", "desktop.ini"}
+_NOISE_STARTS = ("readme", "md5sum", "sha1sum", "sha256sum", "sha512sum", "checksum", "license", "licence")
+_NOISE_ENDS = (".md5", ".sha1", ".sha256", ".sha512", ".sfv")
+_DESCRIPTOR = "datapackage.json"
+_LOOK = 1 << 16
+_LINES = 200  # of the manifest, read to learn what its paths are relative to
+NO_RECORDS = "no records file (TSV, JSON lines, Parquet or an archive of these)"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a folder delivers.
+
+    Attributes:
+        location: the folder or S3 prefix; a single file's own location.
+        records: locations of records files, sorted.
+        images: locations of folders, zips and S3 prefixes that hold images, sorted.
+        image_manifest: location of the CSV that joins process IDs to image files, or None.
+        unknown: names of files that are none of these and will be left out, sorted.
+        lacks: what keeps it from being landed, a sentence each.
+        files: all files of the delivery, sorted by name; DONE, markers, hidden files and checksums are not among them.
+        done: when DONE was written, in nanoseconds since 1970; None where there is none.
+        arriving: names of files that a copy has not finished.
+        listing: hex sha256 over names and sizes of everything that lies there, hidden files included.
+        count: number of everything that lies there but DONE and the marker.
+    """
+
+    location: str
+    records: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    image_manifest: str | None = None
+    unknown: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    files: tuple[StoredFile, ...] = ()
+    done: int | None = None
+    arriving: tuple[str, ...] = ()
+    listing: str = ""
+    count: int = 0
+
+    @property
+    def seen(self) -> str:
+        """Hex sha256 over names, sizes and times of the files, on S3 ETags: cheap, and changes when one is mended."""
+        return seen(self.files)
+
+
+def seen(files: Collection[StoredFile]) -> str:
+    """Hex sha256 over names, sizes and times of files, on S3 their ETags in place of times."""
+    return digest(sorted([file.name, file.size, file.etag or str(file.modified)] for file in files))
+
+
+def is_folder(location: str) -> bool:
+    """Whether a location is a folder or an S3 prefix, and not a file: told on S3 by its suffix."""
+    if storage.is_s3(location):
+        return location.endswith("/") or not location.lower().endswith((*_KNOWN, *IMAGES))
+    return not storage.is_remote(location) and Path(location).is_dir()
+
+
+def list_delivery(location: str) -> Delivery:
+    """List a folder or S3 prefix without opening a file; what its files are is left open.
+
+    Raises:
+        SourceError: there is no such folder or bucket, or it may not be read.
+    """
+    listed = storage.list_files(location) if storage.is_s3(location) else _walk(location)
+    everything = sorted((file for file in listed if file.name != MARKER), key=lambda file: file.name)
+    return Delivery(
+        location,
+        files=tuple(file for file in everything if not is_noise(file.name)),
+        done=next((file.modified for file in everything if file.name == DONE), None),
+        arriving=tuple(file.name for file in everything if file.name.lower().endswith(_PARTS)),
+        listing=digest([[file.name, file.size] for file in everything]),
+        count=sum(file.name != DONE for file in everything),
+    )
+
+
+def _walk(location: str) -> Iterator[StoredFile]:
+    """Regular files below a folder; one call of the system per file, for deliveries have 100,000 of them."""
+    root = os.path.realpath(location)
+    waiting = [("", location)]
+    while waiting:
+        prefix, folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append((f"{prefix}{entry.name}/", entry.path))
+                    elif entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
+                        continue
+                    elif entry.is_file():
+                        found = entry.stat()
+                        yield StoredFile(f"{prefix}{entry.name}", entry.path, found.st_size, modified=found.st_mtime_ns)
+        except FileNotFoundError:
+            # A file or folder that went away while it was looked at: the next look finds another listing.
+            if not prefix:
+                raise SourceError(f"{location} does not exist; check the path") from None
+        except OSError as error:
+            kind = UnavailableError if is_transient(error) else SourceError
+            raise kind(
+                f"{printable(error.filename or folder)} cannot be read: {error.strerror}; check its permissions"
+            ) from None
+
+
+def is_noise(name: str) -> bool:
+    """Whether a file is no part of a delivery, whatever is in it."""
+    if any(part.startswith(".") or part == "__MACOSX" for part in name.split("/")):
+        return True
+    base = name.rsplit("/", 1)[-1].lower()
+    # A descriptor is not read as a table, but it dates the records beside it.
+    if base.endswith((*IMAGES, _DESCRIPTOR)):
+        return False
+    return base in _NOISE or base.startswith(_NOISE_STARTS) or base.endswith(_NOISE_ENDS)
+
+
+def is_image_file(name: str) -> bool:
+    """Whether a file of an image folder is part of its content: no hidden file, and none that says it is a text."""
+    return not is_noise(name) and not name.lower().endswith(_NO_PICTURES)
+
+
+def recognise(location: str) -> Delivery:
+    """Tell what a folder, an S3 prefix or a single file delivers.
+
+    Images in subfolders make an image source of each subfolder of the first level. Where images lie beside the
+    records, or the manifest names paths from the folder on (`plates/7/x.jpg`), the folder itself is the source.
+
+    Args:
+        location: local folder or file, `s3://bucket/prefix`, or an S3 or web address of a file.
+
+    Raises:
+        SourceError: the location does not exist, or cannot be read.
+    """
+    if is_folder(location):
+        return recognise_listed(list_delivery(location))
+    found, reasons = _sorted_out(Delivery(location, files=(one_file(location),), count=1))
+    if found.records or found.images or found.image_manifest is not None or found.lacks:
+        return found
+    why = next(iter(reasons.values()), f"{printable(location)} is nothing that is read")
+    return replace(found, lacks=(f"{why}; give records, an image manifest, or images as a folder or a zip",))
+
+
+def one_file(location: str) -> StoredFile:
+    """A single file with its size and time or ETag; of a web address neither is asked for.
+
+    Raises:
+        SourceError: there is no such file.
+    """
+    name = storage.base_name(location)
+    if storage.is_s3(location):
+        bucket, key = storage.split_s3(location)
+        with storage.s3_errors(location):
+            head = storage.s3_client().head_object(Bucket=bucket, Key=key)
+        return StoredFile(name, location, head["ContentLength"], head["ETag"].strip('"'))
+    if storage.is_remote(location):
+        return StoredFile(name, location, -1)
+    try:
+        found = Path(location).stat()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise SourceError(f"{printable(location)} cannot be read: {why}; check the path") from None
+    return StoredFile(name, location, found.st_size, modified=found.st_mtime_ns)
+
+
+def recognise_listed(delivery: Delivery) -> Delivery:
+    """Tell what a listed folder delivers; see `recognise`."""
+    found, reasons = _sorted_out(delivery)
+    found = replace(found, images=_image_sources(found))
+    lacking = lacks(found)
+    if lacking and reasons and not found.lacks:
+        lacking = (f"{lacking[0]}: {next(iter(reasons.values()))}",)
+    return replace(found, lacks=(*found.lacks, *lacking))
+
+
+def lacks(delivery: Delivery) -> tuple[str, ...]:
+    """What a delivery as a whole lacks, a sentence each; images without records need a manifest that names them."""
+    return () if delivery.records or (delivery.images and delivery.image_manifest) else (NO_RECORDS,)
+
+
+def _sorted_out(delivery: Delivery) -> tuple[Delivery, dict[str, str]]:
+    """Records, zips of images and the manifest among the files; and why others, by name, are no records."""
+    records, zips, manifests, unknown, problems = [], [], [], [], []
+    reasons = {}
+    for file in delivery.files:
+        name = file.name.lower()
+        if name.endswith((*IMAGES, _DESCRIPTOR)):
+            continue
+        if name.endswith(".zip"):
+            kinds, problem = _in_zip(file)
+            records += [file.location] * ("records" in kinds)
+            zips += [file.location] * ("images" in kinds)
+            problems += [problem] * bool(problem)
+            unknown += [file.name] * (not kinds)
+        elif name.endswith(".csv") and _is_manifest(file):
+            manifests.append(file)
+        elif storage.base_name(name) == MANIFEST:
+            problems.append(f"{printable(file.name)} lacks the columns processid and image_file; write them")
+        elif name.endswith((*_RECORDS, *_MAYBE_RECORDS)):
+            reason = _no_records(file)
+            if not reason:
+                records.append(file.location)
+                continue
+            unknown.append(file.name)
+            reasons[file.name] = reason
+            if name.endswith(_RECORDS):
+                problems.append(f"{reason} (mend {printable(file.name)}, or take it away)")
+        else:
+            unknown.append(file.name)
+    if len(manifests) > 1:
+        problems.append(two_manifests(manifests[0].name, manifests[1].name))
+    found = replace(
+        delivery,
+        records=tuple(sorted(records)),
+        images=tuple(sorted(zips)),
+        image_manifest=manifests[0].location if len(manifests) == 1 else None,
+        unknown=tuple(sorted(unknown)),
+        lacks=tuple(problems),
+    )
+    return found, reasons
+
+
+def two_manifests(first: str, second: str) -> str:
+    """The sentence for a delivery with more than one image manifest."""
+    return f"{printable(first)} and {printable(second)} both have processid and image_file; keep one image manifest"
+
+
+def _no_records(file: StoredFile) -> str:
+    """Why a file is no records table; '' where it is one."""
+    try:
+        inspect(RecordsFile(file.location))
+    except UnavailableError:
+        raise
+    except SourceError as error:
+        return " ".join(str(error).split())
+    except (ValueError, RecursionError, OverflowError) as error:
+        # Parquet whose names of columns are damaged, for one: nothing in a file may end the look at the others.
+        return f"{printable(file.location)} is damaged ({type(error).__name__}); copy it again"
+    return ""
+
+
+def _in_zip(file: StoredFile) -> tuple[frozenset[str], str]:
+    """What a zip holds (`records`, `images`), and what is wrong with it."""
+    try:
+        with zipfile.ZipFile(open_seekable(file.location) if storage.is_s3(file.location) else file.location) as opened:
+            names = [name for name in opened.namelist() if not is_noise(name)]
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and is_transient(error):
+            raise UnavailableError(f"{file.location} cannot be read now: {error}; try again later") from None
+        # Of a zip of records, what comes before the damage can be read; on the web there is no other way.
+        if not _no_records(file):
+            return frozenset({"records"}), ""
+        return frozenset(), f"{printable(file.name)} is no whole zip archive ({error}); copy it again"
+    kinds = {"images": any(name.lower().endswith(IMAGES) for name in names)}
+    tables = any(name.lower().endswith(TABLES) for name in names)
+    problem = _no_records(file) if tables else ""
+    kinds["records"] = tables and not problem
+    if problem and not kinds["images"]:
+        return frozenset(), problem
+    return frozenset(kind for kind, holds in kinds.items() if holds), ""
+
+
+def _is_manifest(file: StoredFile) -> bool:
+    return set(_header(_first_lines(file.location, 1))) >= _MANIFEST_COLUMNS
+
+
+def _first_lines(location: str, count: int) -> list[str]:
+    with storage.open_binary(location) as stream:
+        try:
+            text = stream.read(_LOOK).decode("utf-8", "replace")
+        except OSError as error:
+            raise SourceError(f"{location} cannot be read: {error.strerror}; check the disk") from None
+    return text.removeprefix("\ufeff").splitlines()[:count]
+
+
+def _header(lines: Sequence[str]) -> list[str]:
+    return [name.strip("\ufeff \t").lower() for name in _cells(lines[0])] if lines else []
+
+
+def _cells(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
+
+
+def _image_sources(delivery: Delivery) -> tuple[str, ...]:
+    """Zips, and the subfolders that hold images, or the folder itself where that is what paths are relative to."""
+    images = [file.name for file in delivery.files if file.name.lower().endswith(IMAGES)]
+    tops = sorted({name.split("/", 1)[0] for name in images if "/" in name})
+    root = delivery.location.rstrip("/") if storage.is_s3(delivery.location) else delivery.location
+    flat = any("/" not in name for name in images)
+    if images and (flat or _from_the_folder(delivery, set(images))):
+        return tuple(sorted((*delivery.images, root)))
+    separator = "" if root.endswith("/") else "/"
+    return tuple(sorted((*delivery.images, *(f"{root}{separator}{top}" for top in tops))))
+
+
+def _from_the_folder(delivery: Delivery, images: set[str]) -> bool:
+    """Whether the manifest's paths begin at the folder, and not at one of its subfolders."""
+    if delivery.image_manifest is None:
+        return False
+    lines = _first_lines(delivery.image_manifest, _LINES)
+    header = _header(lines)
+    column = header.index("image_file")
+    named = [cells[column].strip() for cells in map(_cells, lines[1:]) if len(cells) > column]
+    return any("/" in name and name in images for name in named)
