@@ -1,0 +1,184 @@
+"""What code a stage consists of: the modules it reaches by imports, and the entries of the schema that they use.
+
+Belongs here: which modules count, what of their text counts, and the digest over both. Does not belong here: a stage's
+data files, settings and library versions; its registry names those, and they are counted by value.
+
+Python's own `ast` reads the code: import graphs such as grimp's know which modules import which, but what makes a
+fingerprint as wide as its function (prose left out, schema entries counted one by one) needs the syntax tree itself;
+and modulegraph, modulefinder and snowfall would need the code to be importable or scan strings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache, cached_property
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+from bioscan_etl.provenance.plumbing import PACKAGE, PLUMBING, SCHEMA, ProvenanceError, within
+from bioscan_etl.provenance.source import Source, read_source
+
+__all__ = ["PLUMBING", "Closure", "ProvenanceError", "changed", "closure"]
+
+_COLUMN_COUNTED = ("name", "dtype", "nullable", "allowed", "pattern", "minimum", "maximum")
+_COLUMN_PROSE = ("meaning", "unit")
+
+
+@dataclass(frozen=True)
+class Closure:
+    """The code that a stage consists of.
+
+    Attributes:
+        modules: hex sha256 of the code that counts, by dotted name of the module; sorted.
+        values: hex sha256 of the schema's entries that the modules use, as `schema.RECORDS`; sorted.
+        libraries: top-level names of the third-party modules that they import.
+    """
+
+    modules: Mapping[str, str]
+    values: Mapping[str, str]
+    libraries: frozenset[str]
+
+    @cached_property
+    def digest(self) -> str:
+        """Hex sha256 over modules and values."""
+        return _digest([dict(self.modules), dict(self.values)])
+
+
+def closure(entry: str, *, root: Path | None = None, prose: bool = False) -> Closure:
+    """What the stage whose function lives in a module consists of; nothing of it is imported.
+
+    Args:
+        entry: dotted name of the module, such as `bioscan_etl.images.stage`; counted even if it is plumbing.
+        root: folder that holds the package `bioscan_etl`; None is the one that runs. What has been found once is
+            kept for the life of the process.
+        prose: count what rules and columns say of themselves too, for stages that print it.
+
+    Raises:
+        ProvenanceError: a module is missing, is no Python, or imports by a computed name.
+    """
+    if not entry.startswith(f"{PACKAGE}."):
+        raise ProvenanceError(f"{entry!r} is no module of {PACKAGE}; name the one that the stage's function lives in")
+    return _closure(entry, (Path(__file__).parents[2] if root is None else root).resolve(), prose)
+
+
+def changed(before: Closure, after: Closure) -> list[str]:
+    """Names of the modules and values that differ, came or went; sorted, modules first."""
+    pairs = ((before.modules, after.modules), (before.values, after.values))
+    return [name for old, new in pairs for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@cache
+def _closure(entry: str, root: Path, prose: bool) -> Closure:
+    modules: dict[str, str] = {}
+    entries: set[str] = set()
+    libraries: set[str] = set()
+    waiting = [entry]
+    while waiting:
+        name = waiting.pop()
+        # The root's own module is the version and the public face: no stage is made from it.
+        if name in modules or name == PACKAGE:
+            continue
+        code = _code(root, name, prose and name.endswith(".rules"))  # elsewhere prose is code: read once
+        modules[name] = code.digest
+        entries |= code.entries
+        libraries |= code.libraries
+        reached = [name, *code.imports, *(_rules_modules(root) if code.all_rules else ())]
+        for target in reached:
+            parts = target.split(".")
+            parents = (".".join(parts[:length]) for length in range(2, len(parts) + 1))
+            waiting += (each for each in parents if each == entry or not within(each, (*PLUMBING, SCHEMA)))
+        waiting += (each for each in code.members if _exists(root, each))
+    values = _values(root, entries, prose) if entries else {}
+    return Closure(MappingProxyType(dict(sorted(modules.items()))), MappingProxyType(values), frozenset(libraries))
+
+
+def _file(root: Path, module: str) -> Path | None:
+    place = root.joinpath(*module.split("."))
+    for path in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _exists(root: Path, module: str) -> bool:
+    return _file(root, module) is not None
+
+
+@cache
+def _rules_modules(root: Path) -> tuple[str, ...]:
+    """The modules that `rules.registry` walks over."""
+    return tuple(sorted(f"{PACKAGE}.{path.parent.name}.rules" for path in (root / PACKAGE).glob("*/rules.py")))
+
+
+@cache
+def _code(root: Path, module: str, prose: bool) -> Source:
+    path = _file(root, module)
+    if path is None:
+        raise ProvenanceError(f"module {module} is not below {root}; correct the import, or the stage's entry")
+    return read_source(path.read_text(encoding="utf-8"), module, package=path.name == "__init__.py", prose=prose)
+
+
+def _values(root: Path, names: Iterable[str], prose: bool) -> dict[str, str]:
+    """Digests of entries of the schema; Table, Column and functions of the schema are no entries."""
+    path = _file(root, SCHEMA)
+    if path is None:
+        raise ProvenanceError(f"module {SCHEMA} is not below {root}")
+    entries = _schema(path.read_text(encoding="utf-8"), str(path))
+    chosen = {name for name in entries if not name.startswith("_")} if "*" in names else entries.keys() & set(names)
+    return {f"schema.{name}": _digest(_plain(entries[name], prose)) for name in sorted(chosen)}
+
+
+@cache
+def _schema(source: str, path: str) -> Mapping[str, Any]:
+    """The entries of a schema's source, run under a name of its own that is forgotten again."""
+    module = ModuleType("schema")
+    module.__name__ = f"_{PACKAGE}_schema_{id(module):x}"
+    sys.modules[module.__name__] = module  # dataclasses look their module up while they are made
+    try:
+        exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102
+    except Exception as error:
+        raise ProvenanceError(f"{path} does not run: {type(error).__name__}: {error}") from error
+    finally:
+        del sys.modules[module.__name__]
+    return {name: value for name, value in vars(module).items() if not name.startswith("__") and _is_entry(value)}
+
+
+def _is_entry(value: object) -> bool:
+    """Whether it is a table, a constant or a vocabulary, and not what the schema is built with."""
+    if inspect.isclass(value):
+        return issubclass(value, Enum)
+    return not inspect.ismodule(value) and not inspect.isroutine(value) and type(value).__module__ != "__future__"
+
+
+def _plain(value: Any, prose: bool) -> Any:
+    """A value of the schema as JSON holds it."""
+    kind = type(value).__name__
+    if kind == "Table":
+        value = {field: getattr(value, field) for field in ("name", "key", "columns", *(("row",) if prose else ()))}
+    elif kind == "Column":
+        value = {field: getattr(value, field) for field in (*_COLUMN_COUNTED, *(_COLUMN_PROSE if prose else ()))}
+    elif isinstance(value, type) and issubclass(value, Enum):
+        value = {each.name: each.value for each in value}
+    if isinstance(value, Mapping):
+        return {kind: [[_plain(key, prose), _plain(each, prose)] for key, each in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each, prose) for each in value]
+    if isinstance(value, (set, frozenset)):
+        return {"set": sorted((_plain(each, prose) for each in value), key=json.dumps)}
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if type(value).__module__.startswith("polars."):
+        return f"{kind} {value}"
+    raise ProvenanceError(f"{SCHEMA} holds a {kind}, which provenance cannot compare; keep it in another module")

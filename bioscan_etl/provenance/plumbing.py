@@ -1,0 +1,44 @@
+"""The parts of the package that decide no value of any output, and the names that provenance knows the others by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bioscan_etl.errors import BioscanError
+
+PACKAGE = "bioscan_etl"
+SCHEMA = "bioscan_etl.schema"
+RULES = "bioscan_etl.rules"
+
+# Modules, with all below them, that decide no value of any output: neither counted nor followed.
+PLUMBING: tuple[str, ...] = (
+    "bioscan_etl.errors",  # the words and kinds of failures; a failed stage has no output
+    "bioscan_etl.storage",  # moves bytes, whole and checked
+    "bioscan_etl.web",  # the same, over HTTP
+    "bioscan_etl.progress",  # tells how far work is
+    "bioscan_etl.lake",  # keeps outputs; the manifests' own format has a version
+    "bioscan_etl.landing",  # the same
+    "bioscan_etl.threads",  # order and results do not depend on the number of threads
+    "bioscan_etl.freed_memory",  # the C library's allocator
+    "bioscan_etl.findings",  # the shape in which manifests keep the outcome of a check
+    "bioscan_etl.stages.registry",  # lists the stages; what a stage reads is counted by value
+    "bioscan_etl.stages.work",  # hands a stage its inputs, which are counted by content
+    "bioscan_etl.stages.situation",  # the same
+    "bioscan_etl.stages.run",  # runs a stage whose output is not current
+    "bioscan_etl.stages.commit",  # makes a batch current
+    "bioscan_etl.provenance",  # this
+    "bioscan_etl.settings",  # thresholds: a stage counts those it reads by value
+    "bioscan_etl.cli",  # the command line
+    "bioscan_etl.definitions",  # Dagster's view of the graph
+    "bioscan_etl.resources",  # Dagster's view of the lake
+    "bioscan_etl.reference",  # prints the documentation
+)
+
+
+class ProvenanceError(BioscanError):
+    """It cannot be told from its source what code a stage consists of."""
+
+
+def within(name: str, places: Iterable[str]) -> bool:
+    """Whether a module or member is one of the places, or below one."""
+    return any(name == place or name.startswith(f"{place}.") for place in places)

@@ -1,0 +1,423 @@
+"""Which stages a change of each file of the package makes stale: the reviewed table, held against the code.
+
+A stage that becomes stale is made anew, for the whole corpus: of millions of images that is days. So whoever moves code
+or adds an import sees here what it costs. Each line was thought about; lines that surprise say why they are so.
+"""
+
+from __future__ import annotations
+
+import shutil
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from bioscan_etl.provenance.closure import closure
+from bioscan_etl.provenance.code import code_of
+from bioscan_etl.stages.registry import BATCH_STAGES, PARTS, STAGES
+
+PACKAGE = Path(__file__).parents[1] / "bioscan_etl"
+
+NONE: tuple[str, ...] = ()
+EVERY = tuple(STAGES)
+IMAGES = ("specimen_images", "specimen_boxes", "contact_sheet")
+TABLES = ("specimens", "curated_taxonomy")
+# They print every rule: a rule that comes, goes or changes its words belongs into the report and the changelog.
+PRINTED = ("quality_report", "release_manifest")
+# `release.parts` writes, and reads what is written: who reads the rows of a release depends on how they were written.
+RELEASED = (*PARTS, "statistics", "figures", "release_manifest")
+# `release.image_parts` writes six parts in one module. A release is put together from all parts of one digest, so one
+# stale part makes all anew in any case; it is not worth six modules.
+OF_PARTS = (*("metadata_jsonld", "barcodebert_tables", "image_tables", "image_hdf5", "clibd_hdf5", "image_archives"),)
+
+# File, or pattern, below the package: the stages that a change of its logic, or of its bytes, makes stale.
+TABLE: dict[str, tuple[str, ...]] = {
+    # ---- what makes nothing
+    "__init__.py": NONE,
+    "py.typed": NONE,
+    "bold/*": NONE,  # fetches deliveries; a delivery counts by content
+    "cli/*": NONE,
+    "definitions/*": NONE,
+    "demo/*": NONE,
+    "ui/*": NONE,
+    "automation.py": NONE,
+    "reference.py": NONE,  # prints the docs
+    "resources.py": NONE,
+    "why.py": NONE,
+    "web.py": NONE,
+    # ---- plumbing (`provenance.plumbing` gives the reasons)
+    "errors.py": NONE,
+    "findings.py": NONE,
+    "freed_memory.py": NONE,
+    "progress.py": NONE,
+    "state.py": NONE,
+    "storage.py": NONE,
+    "threads.py": NONE,
+    "lake/*": NONE,
+    "landing/*": NONE,
+    "provenance/*": NONE,
+    "stages/commit.py": NONE,
+    "stages/examine.py": NONE,  # checks of counts, made anew whenever they are looked at
+    "stages/registry.py": NONE,
+    "stages/run.py": NONE,
+    "stages/situation.py": NONE,
+    "stages/work.py": NONE,
+    "settings.py": NONE,  # values count, not their model
+    "schema.py": NONE,  # tables and constants count one by one: SCHEMA below
+    # ---- tools beside the graph
+    "release/agreement.py": NONE,
+    "release/check.py": NONE,
+    "release/check_*.py": NONE,  # `bioscan-etl check` looks at what is published
+    "release/faults.py": NONE,
+    "records/compare.py": NONE,
+    "records/inspect.py": NONE,
+    "splits/files.py": NONE,
+    "splits/price.py": NONE,
+    "images/coco.py": NONE,
+    "images/find_specimens.py": NONE,
+    "images/reviews.py": NONE,
+    "geography/build_borders.py": NONE,  # its result counts: borders.parquet
+    "*/README.md": NONE,
+    "images/models/README.md": NONE,
+    # ---- the stages' own modules
+    "stages/__init__.py": EVERY,  # a docstring: code there would be everybody's
+    **{f"stages/{name}.py": (name,) for name in STAGES},
+    "stages/curated_expectations.py": ("curated_expectations", "quality_report"),  # the report reads its results
+    # ---- packages: a docstring each; code there would be everybody's below
+    "barcodes/__init__.py": ("checked_barcodes", *TABLES, "curated_expectations", "partitions", *PRINTED),
+    "geography/__init__.py": ("checked_geography", *TABLES, "figures", *PRINTED),
+    "images/__init__.py": (*IMAGES, *TABLES, "partitions", *RELEASED, "quality_report"),
+    "quality/__init__.py": ("specimens", "curated_expectations", *PRINTED),
+    "records/__init__.py": ("raw_records", *TABLES, *PRINTED),
+    "release/__init__.py": ("partitions", *RELEASED, "quality_report", "release_mirror"),
+    "splits/__init__.py": ("curated_expectations", "partitions", *PRINTED),
+    "statistics/__init__.py": ("statistics", "figures", "quality_report"),
+    "taxonomy/__init__.py": ("normalised_names", "curated_taxonomy", "curated_expectations", *PRINTED),
+    # ---- of several stages
+    # `curated_taxonomy` takes `accepted` from specimens.py, and with it all that specimens are made of. It reads the
+    # specimens anyway; but a change that leaves them the same would not have to settle all labels again.
+    "specimens.py": TABLES,
+    "slices.py": TABLES,
+    "flags.py": (
+        "specimen_boxes",
+        "checked_barcodes",
+        "checked_geography",
+        "normalised_names",
+        *TABLES,
+    ),  # also images!
+    "changes.py": ("curated_taxonomy", "release_metadata"),  # both write the change log
+    # The shape of a rule: of those who use rules as values, not of those who name their ids.
+    "rules.py": ("curated_taxonomy", "curated_expectations", "partitions", *PRINTED),
+    # ---- records
+    "records/*.py": ("raw_records",),
+    "records/choose.py": ("raw_records", *TABLES),  # which of two records of a specimen stays: in a batch, over batches
+    "records/supersede.py": TABLES,
+    "records/rules.py": PRINTED,
+    # ---- barcodes
+    "barcodes/check.py": ("checked_barcodes", *TABLES),  # specimens log what it changed (`barcode_changes`)
+    "barcodes/reading_frame.py": ("checked_barcodes", *TABLES),
+    "barcodes/corpus.py": TABLES,
+    "barcodes/identity.py": TABLES,
+    "barcodes/neighbours.py": TABLES,
+    # Letters and identity of a barcode; the expectations on the curated table hold it against them.
+    "barcodes/sequences.py": ("checked_barcodes", *TABLES, "curated_expectations", "partitions", "quality_report"),
+    "barcodes/rules.py": PRINTED,
+    # ---- places
+    "geography/check.py": ("checked_geography",),
+    "geography/dates.py": ("checked_geography",),
+    "geography/*.csv": ("checked_geography", "specimens"),  # the log of changes asks which spellings are known
+    "geography/equivalences.csv": ("checked_geography", "figures"),
+    "geography/borders.parquet": ("checked_geography", "figures"),
+    "geography/borders.py": ("checked_geography", "figures", "quality_report"),  # the map of sites draws the land
+    # Specimens log what was changed.
+    "geography/coordinates.py": ("checked_geography", *TABLES),
+    "geography/countries.py": ("checked_geography", *TABLES),
+    "geography/spelling.py": ("checked_geography", *TABLES),
+    "geography/changes.py": TABLES,
+    "geography/provinces.py": TABLES,
+    "geography/rules.py": PRINTED,
+    # ---- names and labels
+    "taxonomy/*.py": ("curated_taxonomy",),
+    "taxonomy/names.py": ("normalised_names", "curated_taxonomy"),  # the change log says what normalising did
+    "taxonomy/nametext.py": ("normalised_names", "curated_taxonomy"),
+    # Ids are written into the change log, and the blocking ones are checks of the curated table.
+    "taxonomy/rules.py": ("curated_taxonomy", "curated_expectations", *PRINTED),
+    # ---- images
+    "images/index.py": ("specimen_images",),
+    # Reading of folders, zips and S3. Packages copy originals from there, and with them comes all of `release.parts`.
+    "images/sources.py": (*IMAGES, *RELEASED),
+    "images/s3_ranges.py": (*IMAGES, *RELEASED),
+    # Near duplicates are looked for over the corpus by functions of images.quality, which also measures and so imports
+    # the decoder: another decoder makes specimens and labels stale too, even if no box changes.
+    "images/decode.py": ("specimen_boxes", "contact_sheet", *TABLES),
+    "images/quality.py": ("specimen_boxes", *TABLES),
+    "images/bands.py": ("specimen_boxes", *TABLES, "partitions"),  # of near-duplicate hashes; partitions report them
+    "images/contact_sheet.py": ("contact_sheet",),
+    "images/crop.py": ("specimen_boxes", "contact_sheet"),
+    "images/measure.py": ("specimen_boxes", "contact_sheet"),
+    "images/resize.py": ("specimen_boxes", "contact_sheet"),
+    "images/crops.py": ("specimen_boxes",),
+    "images/detect.py": ("specimen_boxes",),
+    "images/networks.py": ("specimen_boxes",),
+    "images/one_image.py": ("specimen_boxes",),
+    "images/one_stage.py": ("specimen_boxes",),
+    "images/segmentation.py": ("specimen_boxes",),
+    "images/stage.py": ("specimen_boxes",),
+    "images/trained.py": ("specimen_boxes",),
+    "images/window.py": ("specimen_boxes",),
+    "images/segmentation.json": ("specimen_boxes",),
+    "images/models/*.json": ("specimen_boxes",),
+    "images/models/*.onnx": ("specimen_boxes",),
+    "images/rules.py": PRINTED,
+    # ---- partitions
+    "splits/*.py": ("partitions",),
+    "splits/rules.py": ("curated_expectations", "partitions", *PRINTED),  # ids are checks, and reasons of moves
+    # ---- quality
+    "quality/ledger.py": ("specimens", "quality_report"),
+    "quality/report.py": ("quality_report",),
+    "quality/report.html.jinja": ("quality_report",),
+    # The report reads the results in the form that the stage gives them, and so depends on how they are found.
+    "quality/duckdb_dialect.py": ("curated_expectations", "quality_report"),
+    "quality/expectations.py": ("curated_expectations", "quality_report"),
+    "quality/validate.py": ("curated_expectations", "quality_report"),
+    "quality/rules.py": ("curated_expectations", *PRINTED),
+    "quality/spreadsheet.py": ("curated_expectations", *PRINTED),  # cells that a spreadsheet would run
+    "statistics/tables.py": ("statistics", "figures", "quality_report"),
+    "statistics/figures.py": ("figures", "quality_report"),  # the report knows the titles of the figures
+    # ---- the release
+    # Versions and their manifests: `partitions` looks for the last release, whose assignments it keeps.
+    "release/manifest.py": ("partitions", *RELEASED, "quality_report", "release_mirror"),
+    "release/staging.py": ("partitions", *RELEASED, "quality_report", "release_mirror"),
+    "release/parts.py": RELEASED,
+    "release/images.py": RELEASED,
+    "release/metadata.py": RELEASED,
+    "release/tables.py": RELEASED,
+    "release/image_parts.py": OF_PARTS,
+    "release/archives.py": OF_PARTS,
+    "release/data_images.py": OF_PARTS,
+    "release/hdf5.py": OF_PARTS,
+    "release/hdf5_clibd.py": OF_PARTS,
+    "release/hdf5_packed.py": OF_PARTS,
+    "release/jsonld.py": OF_PARTS,
+    "release/barcodebert.py": (*OF_PARTS, "release_manifest"),  # the descriptors list its files
+    "release/publish.py": ("release_manifest",),
+    "release/readme.py": ("release_manifest",),
+    "release/card.md.j2": ("release_manifest",),
+    "release/changelog.py": ("release_manifest",),
+    "release/diff.py": ("release_manifest",),
+    "release/snapshot.py": ("release_manifest",),
+    "release/croissant.py": ("release_manifest",),
+    "release/datapackage.py": ("release_manifest",),
+    "release/descriptors.py": ("release_manifest",),
+    "release/rules.py": PRINTED,
+    "release/upload.py": ("release_mirror",),
+}
+
+# What of the graph must never be made anew for a change of how things are shown, sent or asked for.
+COSTLY = {*BATCH_STAGES, "specimens", "curated_taxonomy", "partitions"}
+SHOWN = (
+    *("quality/report.py", "quality/report.html.jinja", "statistics/figures.py", "statistics/tables.py"),
+    *("reference.py", "stages/quality_report.py", "stages/figures.py", "stages/statistics.py"),
+    *("demo/*", "cli/*", "ui/*", "definitions/*", "automation.py", "why.py", "resources.py"),
+    *("release/upload.py", "stages/release_mirror.py", "release/check*.py", "release/readme.py", "release/card.md.j2"),
+    *("release/changelog.py", "release/croissant.py", "release/datapackage.py", "bold/*"),
+)
+
+# Tables and constants of the schema, and the stages that a change of theirs makes stale.
+SCHEMA: dict[str, tuple[str, ...]] = {
+    "RECORDS": ("raw_records", *TABLES),
+    "REJECTS": ("raw_records", *TABLES, *RELEASED),
+    "SET_ASIDE": ("raw_records", *TABLES, *RELEASED),
+    "IMAGE_INDEX": ("specimen_images",),
+    "BOXES": ("specimen_boxes", *TABLES),
+    "CROPS": ("specimen_boxes",),
+    "CHECKED_BARCODES": ("checked_barcodes", *TABLES),
+    "CHECKED_GEOGRAPHY": ("checked_geography", *TABLES),
+    "NORMALISED_NAMES": ("normalised_names", *TABLES),
+    "SPECIMENS": TABLES,
+    "CURATED": ("curated_taxonomy", "curated_expectations", "quality_report"),
+    "CHANGES": ("curated_taxonomy", *RELEASED),
+    "QUARANTINE": (*TABLES, *RELEASED),
+    "PARTITIONS": ("partitions",),
+    "PARTITION_MEMORY": ("partitions",),
+    "PARTITION_MOVES": ("partitions", "release_manifest"),
+    "METADATA": RELEASED,
+    "METADATA_EXTENDED": (*RELEASED, "quality_report"),
+    "BBOX": RELEASED,
+    "RELEASE_DIFF": ("release_manifest",),
+}
+
+
+def line_of(name: str) -> str | None:
+    """The line of the table that a file belongs to: its own, else that of the longest pattern."""
+    if name in TABLE:
+        return name
+    found = [pattern for pattern in TABLE if "*" in pattern and fnmatch(name, pattern)]
+    return max(found, key=len, default=None)
+
+
+class Copy:
+    """A copy of the package. What has been found is kept by root, so each change gets a root of its own: the folder is
+    renamed, which is cheaper than another copy."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._versions = 0
+        self.root = folder / "0"
+        shutil.copytree(PACKAGE, self.root / "bioscan_etl", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        self.files = sorted(
+            path.relative_to(self.root / "bioscan_etl").as_posix()
+            for path in (self.root / "bioscan_etl").rglob("*")
+            if path.is_file()
+        )
+        self.before = self._codes()
+
+    def _codes(self) -> dict[str, object]:
+        return {name: code_of(name, root=self.root).as_dict() for name in STAGES}
+
+    def read(self, name: str) -> bytes:
+        return (self.root / "bioscan_etl" / name).read_bytes()
+
+    def stale(self, changes: dict[str, bytes]) -> set[str]:
+        """Stages whose code differs with other content of some files; the files are as they were afterwards."""
+        kept = {name: self.read(name) for name in changes}
+        self._write(changes)
+        try:
+            now = self._codes()
+        finally:
+            self._write(kept)
+        return {name for name in STAGES if now[name] != self.before[name]}
+
+    def _write(self, changes: dict[str, bytes]) -> None:
+        for name, content in changes.items():
+            (self.root / "bioscan_etl" / name).write_bytes(content)
+        self._versions += 1
+        self.root = self.root.rename(self._folder / str(self._versions))
+
+    def changed(self, name: str) -> bytes:
+        """A file with other logic, or of other bytes."""
+        return self.read(name) + (b"\n\nCHANGED = 1\n" if name.endswith(".py") else b"\n")
+
+    def replaced(self, name: str, old: str, new: str) -> dict[str, bytes]:
+        text = self.read(name).decode()
+        assert text.count(old) >= 1, f"{name} holds no {old!r}"
+        return {name: text.replace(old, new, 1).encode()}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    return Copy(tmp_path_factory.mktemp("package"))
+
+
+def test_every_file_is_in_the_table(package):
+    unknown = [name for name in package.files if line_of(name) is None]
+    assert not unknown, f"decide which stages a change of {', '.join(unknown)} makes stale, and add a line to TABLE"
+
+
+def test_every_line_of_the_table_has_a_file(package):
+    used = {line_of(name) for name in package.files}
+    assert not [line for line in TABLE if line not in used], "lines of TABLE without a file; take them out"
+
+
+def test_a_change_makes_those_stages_stale_that_the_table_says(package):
+    """Files of one line's stages are changed together: none makes another stage stale if all of them do not."""
+    groups: dict[frozenset[str], list[str]] = {}
+    for name in package.files:
+        if line := line_of(name):
+            groups.setdefault(frozenset(TABLE[line]), []).append(name)
+    wrong = {}
+    for expected, names in groups.items():
+        found = package.stale({name: package.changed(name) for name in names})
+        if found != expected:
+            alone = {name: package.stale({name: package.changed(name)}) for name in names}  # slow, but names the file
+            wrong |= {name: sorted(hit - expected) for name, hit in alone.items() if hit - expected}
+            wrong |= {f"lines for {', '.join(sorted(expected - found))}": names} if expected - found else {}
+    assert not wrong, (
+        "a change of these makes stages stale of which TABLE does not know, or the reverse; is that what is wanted? "
+        "Then change the line, else the import"
+    )
+
+
+def test_each_file_is_part_of_the_stages_that_the_table_says(package):
+    wrong = {}
+    for name in package.files:
+        line = line_of(name)
+        module = "bioscan_etl." + name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        users = {
+            stage.name
+            for stage in STAGES.values()
+            if module in closure(stage.module, root=package.root, prose=stage.prose).modules
+            or name in code_of(stage.name, root=package.root).data
+        }
+        if line and users != set(TABLE[line]):
+            wrong[name] = {"too": sorted(users - set(TABLE[line])), "not": sorted(set(TABLE[line]) - users)}
+    assert not wrong
+
+
+def test_what_shows_sends_or_asks_makes_no_image_record_or_table_stale(package):
+    """Apart from the table: whoever changes its lines cannot lose this by the way."""
+    names = [name for name in package.files if any(fnmatch(name, pattern) for pattern in SHOWN)]
+    assert len(names) > 60
+    assert not package.stale({name: package.changed(name) for name in names}) & COSTLY
+    assert not {name: hit for name in names if (line := line_of(name)) and (hit := {*TABLE[line]} & COSTLY)}, (
+        "the table itself says otherwise"
+    )
+
+
+def test_assets_and_sensors_are_no_code_of_a_stage():
+    for stage in STAGES.values():
+        found = closure(stage.module, prose=stage.prose)
+        assert not found.libraries & {"assets", "sensors", "dagster", "detector", "benchmarks", "tools", "tests"}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("specimens.py", "import polars as pl\n", "import polars as pl  # expressions over columns\n\n\n"),
+        ("images/stage.py", '"""', '"""Read once. '),
+        ("records/extract.py", '"""', '"""Read once. '),
+        ("settings.py", "bp; a shorter barcode is flagged", "base pairs; a shorter barcode is flagged"),
+        ("settings.py", "JPEG quality of written images", "quality of the JPEGs"),
+        ("stages/registry.py", "One row per specimen of the batch", "One row for each specimen of the batch"),
+    ],
+)
+def test_words_make_nothing_stale(package, name, old, new):
+    assert package.stale(package.replaced(name, old, new)) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("schema.py", "mean grey of the crop", "average grey of the crop"),
+        ("barcodes/rules.py", "A fragment separates species less well", "A fragment says less"),
+    ],
+)
+def test_words_of_columns_and_rules_make_only_those_stale_that_print_them(package, name, old, new):
+    printing = {stage.name for stage in STAGES.values() if stage.prose}
+    assert package.stale(package.replaced(name, old, new)) <= printing
+
+
+def test_every_table_of_the_schema_is_in_the_list():
+    used: dict[str, set[str]] = {}
+    for stage in STAGES.values():
+        for value in closure(stage.module, prose=stage.prose).values:
+            used.setdefault(value.removeprefix("schema."), set()).add(stage.name)
+    from bioscan_etl import schema
+
+    tables = {name for name, value in vars(schema).items() if isinstance(value, schema.Table)}
+    assert tables == set(SCHEMA), "decide which stages a change of a table makes stale, and add a line to SCHEMA"
+    assert {name: used.get(name, set()) for name in SCHEMA} == {name: set(stages) for name, stages in SCHEMA.items()}
+
+
+@pytest.mark.parametrize(
+    ("tables", "old", "new"),
+    [
+        (("IMAGE_INDEX",), '"path within the source", nullable=False),\n        Column("status"', None),
+        # Measures go into the rows of specimens and of the curated table as they are.
+        (("BOXES", "SPECIMENS", "CURATED"), 'Column("blur", pl.Float64()', 'Column("blur", pl.Float32()'),
+    ],
+)
+def test_a_column_makes_only_those_stale_that_use_its_tables(package, tables, old, new):
+    new = old.replace(", nullable=False", "") if new is None else new
+    expected = {stage for table in tables for stage in SCHEMA[table]}
+    assert package.stale(package.replaced("schema.py", old, new)) == expected
