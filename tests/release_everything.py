@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from release_corpus import Corpus, corpus
+from release_corpus import GROWN, Corpus, corpus
 
 from bioscan_etl.settings import ReleaseSettings, Settings
 
@@ -25,7 +25,7 @@ EVERYTHING = ReleaseSettings(
 
 def everything(folder: Path) -> Path:
     """Build the release below `folder`; returns its folder."""
-    return made(folder).build(folder / "releases", Settings(release=EVERYTHING))
+    return made(folder).build(folder / "releases", Settings(release=EVERYTHING, splits=GROWN))
 
 
 def made(folder: Path) -> Corpus:

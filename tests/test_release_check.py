@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from release_corpus import corpus, picture
+from release_corpus import GROWN, corpus, picture
 
 from bioscan_etl import schema
 from bioscan_etl.release import check_images, faults, manifest
@@ -27,7 +27,7 @@ from bioscan_etl.release.check import Fault, check
 from bioscan_etl.release.hdf5 import write_hdf5
 from bioscan_etl.release.images import image_path
 from bioscan_etl.release.tables import hive_name, write_parquet
-from bioscan_etl.settings import ReleaseSettings
+from bioscan_etl.settings import ReleaseSettings, Settings
 
 CSV = "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv"
 BBOX = "BIOSCAN_5M_Insect_bbox.tsv"
@@ -38,7 +38,7 @@ TRAIN = "data/train-00000-of-00001.parquet"
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory):
-    return corpus(tmp_path_factory.mktemp("corpus")).build(tmp_path_factory.mktemp("releases"))
+    return corpus(tmp_path_factory.mktemp("corpus")).build(tmp_path_factory.mktemp("releases"), Settings(splits=GROWN))
 
 
 def seal(root):

@@ -4,11 +4,12 @@ import fcntl
 import json
 import subprocess
 import time
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
 import yaml
-from release_corpus import DIGEST, INPUT, corpus
+from release_corpus import DIGEST, GROWN, INPUT, corpus
 
 from bioscan_etl.errors import InvariantError, LakeError
 from bioscan_etl.release import image_parts, parts
@@ -32,7 +33,7 @@ def release(made, tmp_path_factory):
     report = folder / "report-source"
     report.mkdir()
     (report / "index.html").write_text("<p>report</p>")
-    return made.build(folder / "releases", extra={"report": report})
+    return made.build(folder / "releases", Settings(splits=GROWN), extra={"report": report})
 
 
 def contents(folder):
@@ -49,7 +50,7 @@ def test_a_release_is_whole_and_passes_its_check(release):
 
 def test_a_second_build_has_the_same_bytes(made, release, tmp_path):
     time.sleep(1.1)
-    settings = Settings(images=ImageSettings(workers=1))
+    settings = Settings(images=ImageSettings(workers=1), splits=GROWN)
     report = release / "report"
     assert contents(made.build(tmp_path / "elsewhere", settings, extra={"report": report})) == contents(release)
 
@@ -139,7 +140,7 @@ def test_other_inputs_make_the_next_version_and_leave_the_first(made, tmp_path):
     first = made.build(tmp_path)
     before = contents(first)
     (tmp_path / ".staging-stale" / "release").mkdir(parents=True)
-    second = made.build(tmp_path, digest="f" * 64)
+    second = made.build(tmp_path, Settings(splits=GROWN), digest="f" * 64)
     assert second.name == "v2"
     assert latest(tmp_path) == second
     assert contents(first) == before
@@ -164,10 +165,11 @@ def test_a_run_killed_in_a_part_goes_on_to_the_same_bytes(made, release, tmp_pat
     with monkeypatch.context() as patch:
         patch.setattr(module, dies_in, dies)
         with pytest.raises(KeyboardInterrupt):
-            made.build(tmp_path)
+            made.build(tmp_path, Settings(splits=GROWN))
     assert latest(tmp_path) is None
     assert versions(tmp_path) == []
-    assert contents(made.build(tmp_path, extra={"report": release / "report"})) == contents(release)
+    made.build(tmp_path, Settings(splits=GROWN), extra={"report": release / "report"})
+    assert contents(tmp_path / "v1") == contents(release)
 
 
 @pytest.mark.parametrize("dies_in", ["write_readme", "manifest.write_manifests", "staging.point_latest"])
@@ -179,9 +181,9 @@ def test_a_run_killed_while_publishing_goes_on_to_the_same_bytes(made, release, 
     with monkeypatch.context() as patch:
         patch.setattr(f"bioscan_etl.release.publish.{dies_in}", dies)
         with pytest.raises(KeyboardInterrupt):
-            made.build(tmp_path, extra=extra)
+            made.build(tmp_path, Settings(splits=GROWN), extra=extra)
     assert latest(tmp_path) is None
-    final = made.build(tmp_path, extra=extra)
+    final = made.build(tmp_path, Settings(splits=GROWN), extra=extra)
     assert final.name == "v1"
     assert latest(tmp_path) == final
     assert contents(final) == contents(release)
@@ -206,12 +208,14 @@ def test_a_missing_and_a_damaged_part_are_named(made, tmp_path):
     with pytest.raises(LakeError, match="part images of the release is not built"):
         publish(staging, Settings(), rows_read=made.rows_read, inputs=[])
     made.parts(staging, ReleaseSettings())
-    assert check(publish(staging, Settings(), rows_read=made.rows_read, inputs=[])) == []
+    release = publish(staging, Settings(splits=GROWN), rows_read=made.rows_read, inputs=[], extra=made.memory())
+    assert check(release) == []
 
 
 def test_settings_decide_the_parts_and_names(made, tmp_path):
     settings = Settings(
-        release=ReleaseSettings(dataset="demo", title="DEMO", image_packages=("cropped_256",), hdf5_packages=())
+        release=ReleaseSettings(dataset="demo", title="DEMO", image_packages=("cropped_256",), hdf5_packages=()),
+        splits=GROWN,
     )
     release = made.build(tmp_path, settings)
     assert check(release, images="all") == []
@@ -219,7 +223,8 @@ def test_settings_decide_the_parts_and_names(made, tmp_path):
     assert [path.name for path in (release / "demo/images").iterdir()] == ["cropped_256"]
     assert (release / "demo/metadata/csv/DEMO_Dataset_metadata.csv").is_file()
     assert (release / "DEMO_bbox.tsv").is_file()
-    none = made.build(tmp_path, Settings(release=ReleaseSettings(image_packages=(), hdf5_packages=())), digest="e" * 64)
+    settings = Settings(release=ReleaseSettings(image_packages=(), hdf5_packages=()), splits=GROWN)
+    none = made.build(tmp_path, settings, digest="e" * 64)
     assert check(none) == []
 
 
@@ -227,10 +232,12 @@ def test_a_corpus_without_images_and_labels_is_a_release_too(tmp_path):
     import polars as pl
 
     made = corpus(tmp_path / "lake")
-    gone = ("image_batch", "x0", "y0", "x1", "y1", "area_fraction", "scale_factor")
+    gone = ("image_batch", "x0", "y0", "x1", "y1", "area_fraction", "scale_factor", "image_status")
     first = pl.col("processid") == "DEMO000-24"
     dropped = made.curated.with_columns(pl.when(~first).then(pl.col(name)).alias(name) for name in gone)
-    release = type(made)(dropped, made.partitions, made.logs, made.crops, made.rows_read).build(tmp_path / "r")
+    held = made.logs.quarantine.with_columns(gates=pl.lit(["NO_BARCODE"]))
+    release = type(made)(dropped, made.partitions, replace(made.logs, quarantine=held), made.crops, made.rows_read)
+    release = release.build(tmp_path / "r", Settings(gates={"require_image": False}, splits=GROWN))
     assert check(release, images="all") == []
     assert json.loads((release / "manifest.json").read_text())["counts"]["boxes"] == 31
 

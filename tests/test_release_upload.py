@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from fault_proxy import FaultProxy
-from release_corpus import corpus
+from release_corpus import GROWN, corpus
 
 from bioscan_etl import storage
 from bioscan_etl.cli import main
@@ -20,7 +20,8 @@ from bioscan_etl.settings import ReleaseSettings, Settings
 BUCKET = "deliveries"
 MIB = 1 << 20
 SMALL = Settings(
-    release=ReleaseSettings(image_packages=("cropped_256",), hdf5_packages=(), forms=("splits", "partitioned", "bbox"))
+    release=ReleaseSettings(image_packages=("cropped_256",), hdf5_packages=(), forms=("splits", "partitioned", "bbox")),
+    splits=GROWN,
 )
 
 

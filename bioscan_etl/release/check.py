@@ -2,9 +2,9 @@
 
 Belongs here: the order of the checks. They stand in `check_files` (manifests and bytes), `check_csv` and
 `check_tables` (values and agreement of the forms that everybody reads), `check_corpus` (what must hold of the
-specimens), `check_images`, and `check_forms`, `check_hdf5` and `check_archives` (the other forms). Everything in the
-folder is taken for damaged or hostile: a fault is a line in the result, never an exception, and nothing outside the
-folder is read.
+specimens), `check_images`, `check_provenance` and `check_settings` (whether the release was made as it states), and
+`check_forms`, `check_hdf5` and `check_archives` (the other forms). Everything in the folder is taken for damaged or
+hostile: a fault is a line in the result, never an exception, and nothing outside the folder is read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ from typing import Literal
 import polars as pl
 
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.release import check_archives, check_files, check_forms, check_hdf5, check_images, check_tables
+from bioscan_etl.release import (
+    check_archives,
+    check_files,
+    check_forms,
+    check_hdf5,
+    check_images,
+    check_provenance,
+    check_settings,
+    check_tables,
+)
 from bioscan_etl.release.changelog import CHANGELOG
 from bioscan_etl.release.check_tables import Data
 from bioscan_etl.release.descriptors import CROISSANT, DATAPACKAGE, described
@@ -55,13 +64,18 @@ def _checks(release: Path, images: Literal["sample", "all"], progress: Progress)
     if manifest is None:
         return
     yield from check_files.check(root, manifest, progress)
+    stated, faults = check_settings.read_stated(manifest.settings)
+    yield from faults
+    yield from check_provenance.check(manifest)
     data, faults = check_tables.check(root, manifest)
     yield from faults
     yield from _descriptors(root, manifest)
     if data is None:
         return
+    yield from check_provenance.check_batches(manifest, data.form)
     rows = data.rows.unique("processid", keep="first", maintain_order=True)
-    yield from check_images.check(root, manifest, rows, images, progress)
+    yield from check_images.check(root, manifest, rows, images, progress, stated["images.short_side"])
+    yield from check_settings.check(root, manifest, stated, data, rows, images)
     listed = with_image(rows).select("processid", "split", "path").sort("path")
     chosen = listed["processid"] if images == "all" else check_images.sample(listed["processid"].to_list())
     yield from _forms(root, check_files.names(manifest), data, listed, frozenset(chosen))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -16,12 +17,13 @@ from PIL import Image, UnidentifiedImageError
 
 from bioscan_etl.progress import Progress
 from bioscan_etl.release.check_files import is_plain, names
-from bioscan_etl.release.faults import Fault, capped
+from bioscan_etl.release.faults import LISTED, Fault, capped
 from bioscan_etl.release.manifest import Manifest, walk
 from bioscan_etl.release.parts import images_name, with_image
 
 SAMPLE = 200
 SHORT_SIDE = 256
+"""Shorter side in the *_256 packages, in px, where the manifest does not state images.short_side."""
 # Mean difference of grey, 0 to 255, at 32 x 32: resizing and JPEG stay below 3, another specimen's crop far above.
 _SAME_PICTURE = 10.0
 ORIGINALS = "original_full"
@@ -31,7 +33,12 @@ _END_OF_JPEG = b"\xff\xd9"
 
 
 def check(
-    root: Path, manifest: Manifest, rows: pl.DataFrame, images: Literal["sample", "all"], progress: Progress
+    root: Path,
+    manifest: Manifest,
+    rows: pl.DataFrame,
+    images: Literal["sample", "all"],
+    progress: Progress,
+    short_side: int = SHORT_SIDE,
 ) -> Iterator[Fault]:
     """One image per row and package, none extra, each decodable.
 
@@ -41,6 +48,7 @@ def check(
         rows: processid, split, chunk, area_fraction of the released specimens.
         images: decode a fixed sample, or all.
         progress: told of the images.
+        short_side: px of the shorter side in the *_256 packages, as the manifest states images.short_side.
     """
     folder = images_name(names(manifest))
     listed = with_image(rows).select("processid", "path").sort("path")
@@ -55,10 +63,27 @@ def check(
         Fault(f"{folder}/{name}", expected[name], "the image is missing") for name in sorted(set(expected) - found)
     )
     chosen = list(paths) if images == "all" else sample(list(paths))
-    for done, path in enumerate(chosen):
-        progress("check images", done, len(chosen))
-        yield from _specimen(root, folder, manifest.image_packages, path, paths[path])
+
+    def found_in_images() -> Iterator[Fault]:
+        for done, path in enumerate(chosen):
+            progress("check images", done, len(chosen))
+            yield from _specimen(root, folder, manifest.image_packages, path, paths[path], short_side)
+
+    yield from _few(found_in_images())
     progress("check images", len(chosen), len(chosen))
+
+
+def _few(faults: Iterable[Fault]) -> Iterator[Fault]:
+    """At most `LISTED` faults in the same words, and how many more there are: a setting can be wrong for all images."""
+    counts: Counter[str] = Counter()
+    for fault in faults:
+        counts[fault.fault] += 1
+        if counts[fault.fault] <= LISTED:
+            yield fault
+        last = fault.file
+    for words, count in counts.items():
+        if count > LISTED:
+            yield Fault(last, None, f"and {count - LISTED} more of the same kind: {words}")
 
 
 def sample(paths: Sequence[str]) -> list[str]:
@@ -68,12 +93,14 @@ def sample(paths: Sequence[str]) -> list[str]:
     return [paths[round(n * (len(paths) - 1) / (SAMPLE - 1))] for n in range(SAMPLE)]
 
 
-def _specimen(root: Path, folder: str, packages: Sequence[str], path: str, processid: str) -> Iterator[Fault]:
+def _specimen(
+    root: Path, folder: str, packages: Sequence[str], path: str, processid: str, short_side: int
+) -> Iterator[Fault]:
     pictures = {}
     for package in packages:
         name = f"{folder}/{package}/{path}"
         if is_plain(root, name):
-            picture, fault = decode((root / name).read_bytes(), package)
+            picture, fault = decode((root / name).read_bytes(), package, short_side)
             if fault:
                 yield Fault(name, processid, fault)
             elif picture is not None:
@@ -87,8 +114,13 @@ def _specimen(root: Path, folder: str, packages: Sequence[str], path: str, proce
             yield Fault(f"{folder}/cropped_256/{path}", processid, "is not the picture in cropped")
 
 
-def decode(jpeg: bytes, package: str) -> tuple[npt.NDArray[np.uint8] | None, str]:
+def decode(jpeg: bytes, package: str, short_side: int = SHORT_SIDE) -> tuple[npt.NDArray[np.uint8] | None, str]:
     """Decode an image of a package.
+
+    Args:
+        jpeg: the file.
+        package: name of the package.
+        short_side: px of the shorter side in the *_256 packages.
 
     Returns:
         Pixels (height, width, 3) RGB, or None; and what is wrong, or the empty text.
@@ -98,7 +130,7 @@ def decode(jpeg: bytes, package: str) -> tuple[npt.NDArray[np.uint8] | None, str
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(jpeg), formats=_ORIGINALS if package == ORIGINALS else ["JPEG"]) as image:
                 image.load()
-                fault = _kind(image, jpeg, package)
+                fault = _kind(image, jpeg, package, short_side)
                 return (None, fault) if fault else (np.asarray(image), "")
     except UnidentifiedImageError:
         return None, "is no image" if package == ORIGINALS else "is no JPEG image"
@@ -106,7 +138,7 @@ def decode(jpeg: bytes, package: str) -> tuple[npt.NDArray[np.uint8] | None, str
         return None, f"cannot be decoded: {error}"
 
 
-def _kind(image: Image.Image, jpeg: bytes, package: str) -> str:
+def _kind(image: Image.Image, jpeg: bytes, package: str, short_side: int) -> str:
     width, height = image.size
     faults = []
     if package != ORIGINALS:
@@ -118,6 +150,6 @@ def _kind(image: Image.Image, jpeg: bytes, package: str) -> str:
             faults.append("does not end as a JPEG")
         if image.getexif():
             faults.append("holds EXIF data")
-    if package.endswith("_256") and min(width, height) != SHORT_SIDE:
-        faults.append(f"is {width} x {height}, its shorter side not {SHORT_SIDE}")
+    if package.endswith("_256") and min(width, height) != short_side:
+        faults.append(f"is {width} x {height}, its shorter side not {short_side} (images.short_side)")
     return "; ".join(faults)

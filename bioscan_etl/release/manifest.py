@@ -69,11 +69,53 @@ class FileEntry(_Part):
     sha256: Sha256
 
 
+class StageProvenance(_Part):
+    """What one output was made with; `content` is a digest of its files, `extra` inputs such as the detector."""
+
+    code: dict[str, Any]
+    content: Sha256
+    extra: dict[str, Any]
+
+
+class BatchProvenance(_Part):
+    """What a batch was made from: its delivery, the settings that its stages read, and each stage's code."""
+
+    delivery: Sha256
+    settings: dict[str, Any]
+    stages: dict[str, StageProvenance]
+    failed_checks: list[str]
+
+
+class CorpusProvenance(_Part):
+    """What a stage over all batches was made with."""
+
+    code: dict[str, Any]
+    settings: dict[str, Any]
+
+
+class Provenance(_Part):
+    """How a release was made: what was done, per batch and stage.
+
+    Attributes:
+        batches: by name.
+        corpus: stages over all batches, by name.
+        withdrawn: reason by batch that was kept out.
+        notes: a line by batch of which something is to be said, such as a delivery that failed.
+        settings_digest: of the settings that the manifest states.
+    """
+
+    batches: dict[str, BatchProvenance]
+    corpus: dict[str, CorpusProvenance]
+    withdrawn: dict[str, str]
+    notes: dict[str, str]
+    settings_digest: Sha256
+
+
 class Manifest(_Part):
-    """manifest.json."""
+    """manifest.json; format 1, of earlier versions, has no provenance."""
 
     format: Literal["bioscan-release"]
-    format_version: Literal[1]
+    format_version: Literal[1, 2]
     version: Annotated[str, Field(pattern=r"^v[1-9][0-9]*$")]
     inputs_digest: str
     dataset: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
@@ -84,6 +126,7 @@ class Manifest(_Part):
     ledger: Ledger
     settings: dict[str, Any]
     inputs: list[dict[str, Any]]
+    provenance: Provenance | None = None
     files: list[FileEntry]
 
 
@@ -94,13 +137,6 @@ class Sums(_Part):
     size: Count
     sha256: str
     md5: str
-
-
-def settings_document(settings: Settings) -> dict[str, Any]:
-    """The settings as the manifest states them: without those that change no result, and without local folders."""
-    document = settings.choices()
-    document["images"]["detector"] = storage.base_name(document["images"]["detector"])
-    return document
 
 
 def walk(root: Path) -> Iterator[str]:
@@ -148,6 +184,7 @@ def write_manifests(
     counts: Counts,
     ledger: Ledger,
     inputs: Sequence[Mapping[str, Any]],
+    provenance: Mapping[str, Any] | None = None,
     known: Sequence[Sums] = (),
     progress: Progress = silent,
 ) -> None:
@@ -161,6 +198,7 @@ def write_manifests(
         counts: see `Counts`.
         ledger: see `Ledger`.
         inputs: one entry per input file: name and sha256, no local folders.
+        provenance: see `Provenance`; None where the parts were not made by the pipeline.
         known: sums of files that are not to be read again.
         progress: told of each thousand files.
     """
@@ -172,7 +210,7 @@ def write_manifests(
     found = sorted([*found, _sums(root / MD5SUMS, MD5SUMS)], key=lambda one: one.path)
     head = Manifest(
         format="bioscan-release",
-        format_version=1,
+        format_version=1 if provenance is None else 2,
         version=version,
         inputs_digest=inputs_digest,
         dataset=settings.release.dataset,
@@ -181,10 +219,11 @@ def write_manifests(
         hdf5_packages=list(settings.release.hdf5_packages),
         counts=counts,
         ledger=ledger,
-        settings=settings_document(settings),
+        settings=settings.choices(),
         inputs=[dict(entry) for entry in inputs],
+        provenance=None if provenance is None else Provenance.model_validate(provenance),
         files=[],
-    ).model_dump(mode="json", exclude={"files"})
+    ).model_dump(mode="json", exclude={"files"} if provenance is not None else {"files", "provenance"})
     write_manifest(root, head, [{"path": one.path, "size": one.size, "sha256": one.sha256} for one in found])
 
 

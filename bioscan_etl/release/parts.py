@@ -19,7 +19,7 @@ from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release import tables
 from bioscan_etl.release.images import Originals, image_path, write_images
 from bioscan_etl.release.metadata import append_changes, metadata, named
-from bioscan_etl.release.staging import Staging
+from bioscan_etl.release.staging import Staging, published
 from bioscan_etl.settings import ReleaseSettings
 
 LOGS = {
@@ -161,6 +161,13 @@ def released(
         for split in schema.SPLITS
         for path in data_files(staging.tree, split)
     ).select(columns)
+
+
+def released_rows(draft: Staging) -> pl.DataFrame:
+    """The release's rows (`schema.METADATA_EXTENDED`), from the staging or, if it is published, from the version."""
+    tree = published(draft.releases, draft.digest) or draft.tree
+    paths = [path for split in schema.SPLITS for path in data_files(tree, split)]
+    return pl.concat(pl.read_parquet(path, hive_partitioning=False) for path in paths)
 
 
 def released_groups(

@@ -67,6 +67,7 @@ def publish(
     *,
     rows_read: int,
     inputs: Sequence[Mapping[str, Any]],
+    provenance: Mapping[str, Any] | None = None,
     extra: Mapping[str, Path] | None = None,
     progress: Progress = silent,
 ) -> Path:
@@ -79,6 +80,7 @@ def publish(
         settings: all settings; `release` decides the parts.
         rows_read: rows of all sources, those that became nothing included.
         inputs: one entry per input file (name, sha256, …), without local folders; kept in the manifest.
+        provenance: how batches and stages were made (`manifest.Provenance`); None outside the pipeline.
         extra: files and folders to add, by their name in the release (such as `report`).
         progress: told of the checksums.
 
@@ -97,7 +99,16 @@ def publish(
             staging.discard_stagings(releases)
             return existing
         version = staging.next_version(releases)
-        _finish(draft, settings, version, rows_read=rows_read, inputs=inputs, extra=extra or {}, progress=progress)
+        _finish(
+            draft,
+            settings,
+            version,
+            rows_read=rows_read,
+            inputs=inputs,
+            provenance=provenance,
+            extra=extra or {},
+            progress=progress,
+        )
         os.sync()
         draft.tree.rename(releases / version)
         staging.point_latest(releases, releases / version)
@@ -112,6 +123,7 @@ def _finish(
     *,
     rows_read: int,
     inputs: Sequence[Mapping[str, Any]],
+    provenance: Mapping[str, Any] | None,
     extra: Mapping[str, Path],
     progress: Progress,
 ) -> None:
@@ -157,6 +169,7 @@ def _finish(
         counts=counts,
         ledger=ledger,
         inputs=inputs,
+        provenance=provenance,
         known=found,
         progress=progress,
     )
@@ -170,7 +183,7 @@ def _write_changelog(
         dataset=settings.release.dataset,
         title=settings.release.title,
         image_packages=settings.release.image_packages,
-        settings=manifest.settings_document(settings),
+        settings=settings.choices(),
     )
     files = pl.LazyFrame({"path": [one.path for one in found], "sha256": [one.sha256 for one in found]})
     earlier = staging.versions(draft.releases)

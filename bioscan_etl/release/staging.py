@@ -11,9 +11,7 @@ what a part holds (`release.parts`).
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -23,6 +21,7 @@ from pathlib import Path
 
 from bioscan_etl import storage
 from bioscan_etl.errors import LakeError
+from bioscan_etl.lake.locks import hold
 from bioscan_etl.release import manifest
 
 _STAGING = ".staging-"
@@ -160,15 +159,7 @@ def publishing(releases: Path) -> Iterator[None]:
     """Hold the releases folder against other publishers; the lock dies with its process.
 
     Raises:
-        LakeError: another process publishes.
+        BusyError: another process publishes.
     """
-    releases.mkdir(parents=True, exist_ok=True)
-    handle = os.open(releases / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LakeError(f"another run publishes to {releases}; wait for it and run again") from None
+    with hold(releases / ".lock", f"another run publishes to {releases}; wait for it and run again"):
         yield
-    finally:
-        os.close(handle)
