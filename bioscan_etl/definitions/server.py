@@ -1,0 +1,297 @@
+"""The UI's web server: Dagster's, behind a guard that lets only its own pages and local tools in.
+
+Dagster's server has no log-in and answers whoever reaches it: any page open in a browser on this machine could
+launch runs through it. Belongs here: the guard (`Guard`), the headers against framing and calls home, read-only
+serving, and the watch over runs whose process is gone (`mark_lost_runs`), which needs Dagster's instance and a
+process that always lives while the UI does. Does not belong here: starting it again when it dies, and the other
+processes of the UI (`bioscan_etl.ui`).
+
+    python -m bioscan_etl.definitions.server --workspace FILE --host 127.0.0.1 --port 3000
+
+`bioscan_etl.ui` runs this file by its path instead: where the definitions do not import, the UI has to come up and
+show why. So this module imports nothing of `bioscan_etl.definitions`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs
+
+from bioscan_etl.ui.plan import host_name
+from bioscan_etl.ui.processes import has_proc, look, started_at
+
+_Scope = MutableMapping[str, Any]
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+_App = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
+
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_AUTHORITY = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+_ORIGIN = re.compile(r"(https?)://(.+)")
+_HEADERS = (
+    (b"x-frame-options", b"DENY"),
+    # A second policy only narrows Dagster's own. No page may frame the UI, whose buttons start work; and its scripts
+    # reach nothing but this server, so they cannot ask the vendor's servers for news.
+    (b"content-security-policy", b"frame-ancestors 'none'; connect-src 'self' ws: wss:; frame-src 'self'"),
+)
+_LOST_RUNS_SECONDS = 10.0
+_START_TOLERANCE_SECONDS = 5.0
+_log = logging.getLogger("bioscan_etl.ui")
+
+
+class Guard:
+    """Decides which requests the UI answers.
+
+    Args:
+        host: the address that the server is bound to.
+        port: the port that it serves.
+        allow_hosts: further names that the UI is reached by. A proxy or an SSH tunnel may stand in front of them, so
+            they count with any port; the local names count with the port served alone. For a tunnel from another
+            port of the user's machine, allow `localhost` by name.
+    """
+
+    def __init__(self, host: str, port: int, allow_hosts: Iterable[str] = ()) -> None:
+        self.port = port
+        self.own = LOCAL_NAMES | {host_name(host)}
+        self.anywhere = frozenset(host_name(name) for name in allow_hosts)
+
+    def refusal(self, scope: _Scope) -> str | None:
+        """Why a request (an ASGI scope of HTTP or a websocket) is not answered, in one line; None where it is."""
+        return self._of_host(scope) or self._of_origin(scope) or self._of_site(scope) or _of_graphql(scope)
+
+    def _allows(self, name: str, port: int | None) -> bool:
+        name = name.lower().rstrip(".")
+        return name in self.anywhere or (name in self.own and port in (None, self.port))
+
+    def _of_host(self, scope: _Scope) -> str | None:
+        # A page whose name was pointed at this machine (DNS rebinding) is its own origin; only its Host tells.
+        hosts = _values(scope, b"host")
+        match = _AUTHORITY.fullmatch(hosts[0]) if len(hosts) == 1 else None
+        if match is None:
+            return "refused: the request names no single valid Host"
+        if self._allows(match[1], int(match[2]) if match[2] else None):
+            return None
+        return f"refused: the UI does not go by {match[0]}; start it with: bioscan-etl ui --allow-host {match[1]}"
+
+    def _of_origin(self, scope: _Scope) -> str | None:
+        for origin in _values(scope, b"origin"):
+            match = _ORIGIN.fullmatch(origin)
+            authority = _AUTHORITY.fullmatch(match[2]) if match else None
+            if match is None or authority is None:
+                return "refused: the request comes from a page that is not the UI; open the UI itself"
+            port = int(authority[2]) if authority[2] else {"http": 80, "https": 443}[match[1]]
+            if not self._allows(authority[1], port):
+                return (
+                    f"refused: the request comes from a page of {authority[0]}, not of the UI; if a proxy or a tunnel "
+                    f"serves the UI there, start it with: bioscan-etl ui --allow-host {authority[1]}"
+                )
+        return None
+
+    def _of_site(self, scope: _Scope) -> str | None:
+        # Another port of localhost is the same site, but not the same origin: a notebook server's page, for one.
+        if all(site in ("same-origin", "none") for site in _values(scope, b"sec-fetch-site")):
+            return None
+        followed_link = (
+            scope["type"] == "http"
+            and scope["method"] == "GET"
+            and _values(scope, b"sec-fetch-mode") == ["navigate"]
+            and _values(scope, b"sec-fetch-dest") in ([], ["document"])
+            and _path(scope) != "/graphql"
+        )
+        return None if followed_link else "refused: another site's page asks for this; open the UI itself"
+
+
+def _of_graphql(scope: _Scope) -> str | None:
+    if scope["type"] != "http" or _path(scope) != "/graphql":
+        return None
+    if scope["method"] in ("GET", "HEAD"):
+        # An image's address can carry a GET; Dagster would carry out mutations in it.
+        if "query" in parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True):
+            return "refused: send GraphQL by POST as application/json, not in the address"
+        return None
+    # Forms and plain text can be posted from anywhere without asking first; JSON cannot. The UI sends nothing else.
+    kinds = [value.split(";")[0].strip().lower() for value in _values(scope, b"content-type")]
+    if scope["method"] == "POST" and kinds != ["application/json"]:
+        return "refused: send GraphQL as application/json"
+    return None
+
+
+def _values(scope: _Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1").strip() for key, value in scope["headers"] if key.lower() == name]
+
+
+def _path(scope: _Scope) -> str:
+    path: str = scope["path"]
+    return path.rstrip("/")
+
+
+def guarded(app: _App, guard: Guard) -> _App:
+    """The ASGI app behind the guard: what is refused gets 403 and one line, and never reaches it."""
+
+    async def serve(scope: _Scope, receive: _Receive, send: _Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: _Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+            await send(message)
+
+        reason = guard.refusal(scope)
+        if reason is None:
+            await app(scope, receive, send_with_headers)
+            return
+        _log.warning("%s %r: %s", scope.get("method", "websocket"), scope["path"], reason)
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": reason})  # before the handshake: a 403
+            return
+        body = f"{reason}\n".encode()
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(body)).encode()),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        await send_with_headers({"type": "http.response.start", "status": 403, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return serve
+
+
+def mark_lost_runs(instance: Any, suspects: Iterable[str] = ()) -> set[str]:
+    """Mark runs as failed (or canceled) whose process is gone with nobody left to say so.
+
+    A code server reports the death of its own runs. Of a run whose code server was killed before it, of a run of the
+    command line that was killed, and of all runs after the machine went down, Dagster's database says `started` for
+    good, and they hold the queue's places. A run whose code server is gone, but which still works, is let finish; one
+    that is being canceled gets the interrupt that its code server would have sent.
+
+    Args:
+        instance: Dagster's instance.
+        suspects: run ids that the last call returned. A run is marked at the second finding, so that a code server
+            which sees the same death speaks first.
+
+    Returns:
+        Run ids whose process is gone, not marked yet.
+    """
+    from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
+
+    before, found = set(suspects), set()
+    states = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    for run in instance.get_runs(filters=RunsFilter(statuses=states)):
+        workers = []
+        for record in instance.get_records_for_run(run.run_id, of_type=DagsterEventType.ENGINE_EVENT).records:
+            pid = record.event_log_entry.dagster_event.event_specific_data.metadata.get("pid")
+            if pid is not None:
+                workers.append((int(str(pid.value)), record.timestamp))
+        if not workers:
+            continue
+        alive = [pid for pid, told in workers if _is_worker(pid, told)]
+        now = instance.get_run_by_id(run.run_id)  # a run's last word stands before its process ends
+        if now is None or now.is_finished:
+            continue
+        if alive:
+            if now.status is DagsterRunStatus.CANCELING and not any(_has_code_server(pid) for pid in alive):
+                os.kill(alive[0], signal.SIGINT)
+        elif run.run_id not in before:
+            found.add(run.run_id)
+        elif now.status is DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(now, "The run's process is gone.")
+        else:
+            instance.report_run_failed(now, "The run's process is gone: it was killed, or the machine went down.")
+    return found
+
+
+def _is_worker(pid: int, told: float) -> bool:
+    """Whether the process that said at `told` (epoch seconds) that it has this pid still lives, and not a later one."""
+    process = look(pid)
+    if process is None:
+        return False
+    return started_at(process) <= told + _START_TOLERANCE_SECONDS or _has_code_server(pid)
+
+
+def _has_code_server(pid: int) -> bool:
+    """Whether a code server is the parent of a process: then it looks after it."""
+    process = look(pid)
+    parent = look(process.parent) if process else None
+    return parent is not None and "grpc" in parent.command
+
+
+def _watch_runs(instance: Any) -> None:
+    suspects: set[str] = set()
+    while True:
+        time.sleep(_LOST_RUNS_SECONDS)
+        try:
+            suspects = mark_lost_runs(instance, suspects)
+        except Exception:
+            _log.exception("could not look for lost runs; trying again")
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bioscan_etl.definitions.server", description=__doc__)
+    parser.add_argument("--workspace", required=True, help="workspace.yaml: where the code servers listen")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=3000)
+    parser.add_argument("--read-only", action="store_true", help="show everything, start nothing")
+    parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="a further name of the UI")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until ended by a signal; DAGSTER_HOME names the instance.
+
+    A code server that was killed and is back is loaded again within two seconds: Dagster asks every `grpc_server` of
+    the workspace for its id each second, and loads the location anew where it is another one
+    (`dagster._grpc.server_watcher`).
+    """
+    options = _parsed(arguments)
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    import uvicorn
+    from dagster import DagsterInstance
+    from dagster import __version__ as version
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+    from dagster._utils.log import configure_loggers
+    from dagster_webserver.webserver import DagsterWebserver
+
+    configure_loggers(formatter="colored", log_level="INFO")
+    _log.addHandler(logging.StreamHandler())
+    guard = Guard(options.host, options.port, options.allow_host)
+    with (
+        DagsterInstance.get() as instance,
+        WorkspaceProcessContext(
+            instance,
+            version=version,
+            read_only=options.read_only,
+            workspace_load_target=WorkspaceFileTarget([options.workspace]),
+        ) as workspace,
+    ):
+        instance.optimize_for_webserver(statement_timeout=15_000, pool_recycle=3_600, max_overflow=20)
+        if has_proc():
+            threading.Thread(target=_watch_runs, args=(instance,), name="lost-runs", daemon=True).start()
+        # Here Dagster's own command would start to send telemetry.
+        app = guarded(DagsterWebserver(workspace, live_data_poll_rate=2_000).create_asgi_app(), guard)
+        uvicorn.run(
+            app,
+            host=options.host,
+            port=options.port,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=3,  # open pages hold their websockets for ever
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

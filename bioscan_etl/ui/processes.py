@@ -1,0 +1,202 @@
+"""Processes of this machine: whether one lives, children with a log and a back-off, and what a crash left behind.
+
+Belongs here: pids, groups, signals. Does not belong here: which processes make up the UI, and when it is ready.
+
+A pid alone names nobody for long; with the time of its start (`/proc`) it does. Where there is no `/proc`, leftovers
+of a crash are not found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_PROC = Path("/proc")
+_LOG_BYTES = 10_000_000
+_FIRST_DELAY_S, _LONGEST_DELAY_S, _STEADY_S = 0.5, 30.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A living process: its parent's pid, the start in clock ticks since boot, and the command line."""
+
+    pid: int
+    parent: int
+    started: int
+    command: str
+
+
+def has_proc() -> bool:
+    """Whether this system says what processes there are."""
+    return (_PROC / "self" / "stat").exists()
+
+
+def look(pid: int) -> Process | None:
+    """The process of this pid; None where there is none, or one that has ended and waits for its parent."""
+    try:
+        # The second field is the command in parentheses and may hold spaces and parentheses itself.
+        fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        command = (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return None
+    if fields[0] in "ZX":
+        return None
+    return Process(pid, int(fields[1]), int(fields[19]), command)
+
+
+def started_at(process: Process) -> float:
+    """When a process started, in seconds since the epoch by today's clock."""
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + process.started / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(slots=True)
+class Child:
+    """A process to keep alive, in a session of its own, so that the terminal's signals do not reach it.
+
+    Args:
+        name: what the user reads.
+        command: the program and its arguments.
+        log: where its output goes; the file before it is kept as `NAME.log.1` once it is large.
+        before: called before each start.
+    """
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    before: Callable[[], None] = lambda: None
+    process: subprocess.Popen[bytes] | None = None
+    _started: float = 0.0
+    _due: float = 0.0
+    _delay: float = _FIRST_DELAY_S
+
+    def start(self, environment: Mapping[str, str]) -> int:
+        """Start it now; returns its pid."""
+        self.before()
+        if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
+            self.log.replace(self.log.with_name(f"{self.log.name}.1"))
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                list(self.command),
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._started = time.monotonic()
+        return self.process.pid
+
+    def ended(self) -> tuple[str, float] | None:
+        """How the process ended and in how many seconds it starts again; None where it lives. Told once an end."""
+        if self.process is None or self.process.poll() is None:
+            return None
+        code = self.process.returncode
+        self.process = None
+        now = time.monotonic()
+        if now - self._started >= _STEADY_S:
+            self._delay = _FIRST_DELAY_S
+        delay, self._delay = self._delay, min(2 * self._delay, _LONGEST_DELAY_S)
+        self._due = now + delay
+        return (f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"), delay
+
+    def is_due(self) -> bool:
+        """Whether it has ended and its pause is over."""
+        return self.process is None and time.monotonic() >= self._due
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Which processes were started for an output, on disk: a supervisor that was killed leaves them to the next.
+
+    The group of a dead code server may hold runs that go on; they are kept in sight and ended with the rest.
+    """
+
+    path: Path
+    entries: list[tuple[str, int, int]] = field(default_factory=list)
+    """Name, pid (which is also the process group) and start."""
+
+    def load(self) -> None:
+        """Read what the last supervisor wrote; a damaged or missing file is an empty one."""
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+            self.entries = [(str(entry["name"]), int(entry["pid"]), int(entry["started"])) for entry in found]
+        except (OSError, ValueError, KeyError, TypeError):
+            self.entries = []
+
+    def add(self, name: str, pid: int) -> None:
+        """Note a process that was just started, and forget those of which nothing is left."""
+        process = look(pid)
+        kept = [entry for entry in self.entries if _lives(entry) or _group_is_ours(entry)]
+        self.entries = [*kept, (name, pid, process.started if process else 0)]
+        text = json.dumps([{"name": name, "pid": pid, "started": started} for name, pid, started in self.entries])
+        beside = self.path.with_name(f".{self.path.name}.new")
+        beside.write_text(text + "\n", encoding="utf-8")
+        beside.replace(self.path)
+
+    def end_leaders(self) -> list[str]:
+        """End the processes themselves, at once; what they started (runs) goes on. Returns their names."""
+        ended = [entry for entry in self.entries if _lives(entry)]
+        for _, pid, _ in ended:
+            _send(os.kill, pid, signal.SIGKILL)
+        _wait_for(lambda: not any(_lives(entry) for entry in ended), seconds=5)
+        return [name for name, _, _ in ended]
+
+    def end_groups(self, seconds: float, hurry: Callable[[], bool]) -> None:
+        """End all processes and all that they started: TERM, and KILL after `seconds` or where `hurry` says so."""
+        groups = [entry for entry in self.entries if _lives(entry) or _group_is_ours(entry)]
+        for number, patience, cut in ((signal.SIGTERM, seconds, hurry), (signal.SIGKILL, 5.0, lambda: False)):
+            for entry in groups:
+                _send(os.killpg, entry[1], number)
+            if _wait_for(lambda: not any(_group_lives(entry[1]) for entry in groups), patience, cut):
+                break
+        self.path.unlink(missing_ok=True)
+
+
+def _lives(entry: tuple[str, int, int]) -> bool:
+    process = look(entry[1])
+    return process is not None and process.started == entry[2]
+
+
+def _group_is_ours(entry: tuple[str, int, int]) -> bool:
+    # A group's number is not given to a new process while the group has members: with no process of that number,
+    # whoever is in the group is in ours.
+    return look(entry[1]) is None and _group_lives(entry[1])
+
+
+def _group_lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    # Members that have ended, and whose parent has not looked yet, count for the kernel, not here.
+    return not has_proc() or any(
+        _group_of(int(entry.name)) == group for entry in _PROC.iterdir() if entry.name.isdigit()
+    )
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid) if look(pid) else None
+    except ProcessLookupError:
+        return None
+
+
+def _send(function: Callable[[int, int], None], target: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        function(target, number)
+
+
+def _wait_for(done: Callable[[], bool], seconds: float, hurry: Callable[[], bool] = lambda: False) -> bool:
+    until = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > until or hurry():
+            return False
+        time.sleep(0.1)
+    return True
