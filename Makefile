@@ -7,6 +7,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 CLIENTS := .venv-clients
 BIN := $(VENV)/bin
+# The detector's training is a code location of its own.
+CODE_OF_JOB = bioscan_etl.definitions$(if $(filter propose_reviews fine_tune_detector,$(JOB)),.training)
 HOME_OF_RUNS = DAGSTER_HOME=$(CURDIR) BIOSCAN_OUTPUT=$(abspath $(OUTPUT)) BIOSCAN_DAGSTER_STORAGE=$(abspath $(OUTPUT))/.dagster
 
 .PHONY: help run dev job test test-slow lock clean
@@ -57,14 +59,12 @@ run: $(VENV)/.base
 	@$(BIN)/bioscan-etl check $(OUTPUT)/releases/latest
 
 dev: $(VENV)/.base
-	@mkdir -p $(OUTPUT)/.dagster
-	@echo "the UI opens on http://127.0.0.1:$(PORT); end it with Ctrl-C"
-	@$(HOME_OF_RUNS) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(PORT)
+	@$(BIN)/bioscan-etl ui $(OUTPUT) --port $(PORT)
 
 job: $(VENV)/.base
 	@test -n "$(JOB)" || { echo "which job? make job JOB=propose_reviews"; exit 1; }
 	@mkdir -p $(OUTPUT)/.dagster
-	@$(HOME_OF_RUNS) PYTHONWARNINGS=ignore $(BIN)/dagster job execute -m bioscan_etl.definitions -j $(JOB) $(CONFIG:%=-c %)
+	@$(HOME_OF_RUNS) PYTHONWARNINGS=ignore $(BIN)/dagster job execute -m $(CODE_OF_JOB) -j $(JOB) $(CONFIG:%=-c %)
 
 test: $(VENV)/.dev
 	@$(BIN)/ruff format --check .

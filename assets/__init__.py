@@ -1,5 +1,4 @@
-"""The asset graph: one module per stage, named as the stage.
+"""The asset graph, made from the stage registry, and the training of the detector.
 
-Each asset reads its inputs, calls one library function, writes one output and reports counts. What a stage
-does lives in `bioscan_etl`; what Dagster needs to know about it lives here.
+What a stage does lives in `bioscan_etl`; what Dagster needs to know about it lives here.
 """

@@ -6,7 +6,6 @@ Not part of curation. Belongs here: what goes into a tuned detector. Does not be
 
 import hashlib
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,10 +16,9 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from assets.images import specimen_boxes
-from assets.stage import report, run, stage
 from assets.training import annotated, measuring, read_image, require_training, run_script, scripts_digest
-from bioscan_etl import batches, storage
+from assets.training_run import asset, report, run
+from bioscan_etl import landing, storage
 from bioscan_etl.errors import LakeError, SettingsError, SourceError
 from bioscan_etl.images.coco import Outlined, image_name, outline, write_coco
 from bioscan_etl.images.decode import UnreadableImage, decode
@@ -28,10 +26,14 @@ from bioscan_etl.images.detect import Detector, detector_fingerprint, detector_f
 from bioscan_etl.images.reviews import propose_reviews, read_reviews
 from bioscan_etl.images.sources import DamagedFile, open_sources
 from bioscan_etl.lake import Draft, Lake, digest
+from bioscan_etl.lake.current import get
+from bioscan_etl.lake.record import committed
 from bioscan_etl.progress import Progress
-from bioscan_etl.resources import LakeResource
+from bioscan_etl.resources import CorpusResource
 from bioscan_etl.settings import ImageSettings
 
+BOXES = "specimen_boxes"
+"""The asset of the curation whose boxes are reviewed."""
 ANNOTATIONS = "annotations.coco.json"
 NETWORKS = ("coarse", "refiner")
 NOTHING = "nothing"
@@ -58,7 +60,6 @@ class ReviewsConfig(dg.Config):
 class TuningConfig(dg.Config):
     """How the detector learns."""
 
-    python: str = Field("", description="Python with the extra train; empty for Dagster's own")
     weights: str = Field(
         "",
         description="folder to start from, with coarse and refiner as .pt or .onnx; empty: the detector of the "
@@ -71,21 +72,22 @@ class TuningConfig(dg.Config):
 
 def _boxes(home: Lake, names: list[str]) -> pl.LazyFrame:
     """The boxes of the named batches, or of all."""
-    chosen = names or home.batches("specimen_boxes")
+    home.require_format()
+    chosen = names or committed(home)
     if not chosen:
         raise LakeError(f"no batch in {home.root} has boxes; materialise specimen_boxes first")
-    found = [home.get("specimen_boxes", batches.check_name(name)) for name in chosen]
+    found = [get(home, BOXES, landing.check_name(name)) for name in chosen]
     return pl.concat([pl.scan_parquet(output.path("boxes.parquet")) for output in found])
 
 
-@stage(group="detector", kinds={"csv"}, deps=[specimen_boxes], pool="detector")
-def boxes_to_review(config: SheetConfig, lake: LakeResource) -> dg.MaterializeResult:
+@asset(kinds={"csv"}, deps=[BOXES])
+def boxes_to_review(config: SheetConfig, corpus: dg.ResourceParam[CorpusResource]) -> dg.MaterializeResult:
     """One row per image that is worth a curator's look: unsure, several and empty ones first, with the box found.
 
     Key: process ID. Source: specimen_boxes, as shown on the contact sheets. The CSV is to be copied, filled in and
     named to reviewed_boxes; every verdict is `skip` until somebody decides.
     """
-    home, settings = lake.lake(), lake.settings()
+    home, settings = corpus.lake(), corpus.settings()
     sheet = propose_reviews(_boxes(home, config.batches), config.most)
 
     def build(draft: Draft) -> None:
@@ -98,9 +100,9 @@ def boxes_to_review(config: SheetConfig, lake: LakeResource) -> dg.MaterializeRe
     return report(result, rows="lines", sheet=dg.MetadataValue.path(str(path)))
 
 
-@stage(group="detector", kinds={"json"}, deps=[specimen_boxes], pool="detector")
+@asset(kinds={"json"}, deps=[BOXES])
 def reviewed_boxes(
-    config: ReviewsConfig, lake: LakeResource, progress: dg.ResourceParam[Progress]
+    config: ReviewsConfig, corpus: dg.ResourceParam[CorpusResource], progress: dg.ResourceParam[Progress]
 ) -> dg.MaterializeResult:
     """One COCO entry per image that a curator has decided on, beside those learnt from before; with the images.
 
@@ -108,7 +110,7 @@ def reviewed_boxes(
     over an earlier annotation of the same picture; an outline comes from the current detector's mask where it fills
     the reviewed box, else the box is the outline.
     """
-    home, settings = lake.lake(), lake.settings()
+    home, settings = corpus.lake(), corpus.settings()
     if not config.reviews:
         raise SettingsError("no reviews are named; give the CSV's path in ops.reviewed_boxes.config.reviews")
     if bool(config.annotations) != bool(config.images):
@@ -152,20 +154,24 @@ def reviewed_boxes(
             # A reviewed line moved, or another batch ingested, makes nothing anew.
             "reviews": digest(reviews.drop("line").rows()),
             "annotations": storage.sha256(config.annotations) if config.annotations else "",
-            "images": batches.images_entry(config.images).listing if config.images else "",
+            "images": digest([[image.file_name, _sha256(config.images, image.file_name)] for image in earlier]),
             "detector": detector_fingerprint(settings.images),
             "scripts": scripts_digest(),
         },
-        sections=("images",),
+        reads=("images.*",),
         build=build,
     )
     return report(result, rows="images", parts=dg.MetadataValue.json(result[0].counts["parts"]))
 
 
+def _sha256(images: str, name: str) -> str:
+    return hashlib.sha256(read_image(Path(images), name)).hexdigest()
+
+
 def _reviewed_images(home: Lake, reviews: pl.DataFrame) -> Iterator[tuple[dict[str, Any], bytes]]:
     """Each review with the bytes of its image, which are those that the batch was read from."""
     for (name,), part in reviews.group_by("batch", maintain_order=True):
-        batch = batches.load(home, str(name))
+        batch = landing.load(home, str(name))
         with open_sources([batch.locate(entry.location) for entry in batch.images]) as sources:
             for row in part.iter_rows(named=True):
                 try:
@@ -198,35 +204,36 @@ def _parts(annotations: Path) -> dict[str, dict[str, int]]:
     return {part: dict(count) for part, count in counts.items()}
 
 
-@stage(group="detector", kinds={"pytorch", "onnx"}, deps=[reviewed_boxes], pool="detector")
-def tuned_detector(context: dg.AssetExecutionContext, config: TuningConfig, lake: LakeResource) -> dg.MaterializeResult:
+@asset(kinds={"pytorch", "onnx"}, deps=[reviewed_boxes])
+def tuned_detector(
+    context: dg.AssetExecutionContext, config: TuningConfig, corpus: dg.ResourceParam[CorpusResource]
+) -> dg.MaterializeResult:
     """One detector that has learnt from reviewed_boxes: the two networks, their calibration, the weights.
 
     Key: none, there is one. Source: the training and calibration parts of reviewed_boxes. The scripts of `detector/`
     do the work, in a Python that has the extra `train`; a run that was killed goes on where it stopped.
     """
-    home, settings = lake.lake(), lake.settings()
-    corpus = home.get("reviewed_boxes")
+    home, settings = corpus.lake(), corpus.settings()
+    reviewed = get(home, "reviewed_boxes")
     for part in ("training", "calibration"):
-        counts = corpus.counts["parts"][part]
+        counts = reviewed.counts["parts"][part]
         if 0 in counts.values():
             raise SettingsError(
                 f"reviewed_boxes has {counts['occupied']} occupied and {counts['empty']} empty images for {part}, both "
                 "are needed; review more, or name what the detector learnt from so far in "
                 "ops.reviewed_boxes.config.annotations and images"
             )
-    starts = _weights(config.weights, settings.images)
+    starts = _weights(config.weights, settings.images, home)
     usual = FROM_WEIGHTS if starts else FROM_NOTHING
     epochs, windows, rate = (
         asked or default for asked, default in zip((config.epochs, config.windows, config.rate), usual, strict=True)
     )
 
     def build(draft: Draft) -> None:
-        python = config.python or sys.executable
-        require_training(python)
+        python = require_training()
         measuring("evaluate")  # not_worse needs it: better told now than after the training
         work, folder, weights = (draft.folder / name for name in ("training", "detector", "weights"))
-        data = [str(corpus.folder / "images"), str(corpus.path(ANNOTATIONS))]
+        data = [str(reviewed.folder / "images"), str(reviewed.path(ANNOTATIONS))]
         rates = ["--rate", str(rate)]
         starting = {name: ["--from", str(starts[name])] if starts else [] for name in NETWORKS}
         log = context.log.info
@@ -250,7 +257,7 @@ def tuned_detector(context: dg.AssetExecutionContext, config: TuningConfig, lake
         settings,
         "tuned_detector",
         inputs={
-            "reviewed_boxes": corpus.content,
+            "reviewed_boxes": reviewed.content,
             "scripts": scripts_digest(),
             "weights": {name: storage.sha256(str(path)) for name, path in starts.items()},
             "plan": [epochs, windows, rate],
@@ -262,8 +269,11 @@ def tuned_detector(context: dg.AssetExecutionContext, config: TuningConfig, lake
     return report(result, detector=result[0].counts["name"], calibration=dg.MetadataValue.md(said))
 
 
-def _weights(asked: str, settings: ImageSettings) -> dict[str, Path]:
-    """Where each network starts from; nothing where it starts from nothing."""
+def _weights(asked: str, settings: ImageSettings, home: Lake) -> dict[str, Path]:
+    """Where each network starts from; nothing where it starts from nothing.
+
+    A `.pt` is a pickle and can run code, so a run may name those of this lake alone; elsewhere only `.onnx` counts.
+    """
     if asked == NOTHING:
         return {}
     folder = Path(asked) if asked else detector_folder(settings.detector)
@@ -272,12 +282,15 @@ def _weights(asked: str, settings: ImageSettings) -> dict[str, Path]:
             f"the detector of the settings, {settings.detector}, has no two networks to start from: name a folder in "
             f"ops.tuned_detector.config.weights, or {NOTHING!r}"
         )
+    own = folder.resolve().is_relative_to(home.home.resolve())
     starts = {}
     for name in NETWORKS:
-        found = [path for kind in ("pt", "onnx") if (path := folder / f"{name}.{kind}").is_file()]
+        kinds = ("pt", "onnx") if own or not asked else ("onnx",)
+        found = [path for kind in kinds if (path := folder / f"{name}.{kind}").is_file()]
         if not found:
             raise SettingsError(
-                f"weights {folder / name}.pt or .onnx do not exist; name a folder of both networks, or {NOTHING!r}"
+                f"weights {folder / name}.onnx do not exist (in {home.home} .pt counts, too); name a folder of both "
+                f"networks, or {NOTHING!r}"
             )
         starts[name] = found[0].resolve()
     return starts

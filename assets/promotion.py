@@ -15,16 +15,20 @@ import dagster as dg
 from pydantic import Field
 
 from assets.detector import ANNOTATIONS, tuned_detector
-from assets.stage import one_line_errors, report, run, stage
+from assets.factory import one_line_errors
 from assets.training import annotated, measuring, read_image, scripts_digest
+from assets.training_run import asset, report, run
 from bioscan_etl import storage
 from bioscan_etl.errors import LakeError, SettingsError
 from bioscan_etl.images.decode import UnreadableImage
 from bioscan_etl.images.detect import detector_fingerprint, load_detector
-from bioscan_etl.lake import Draft, Output, digest
-from bioscan_etl.resources import LakeResource
+from bioscan_etl.lake import Draft, Lake, Output, digest, small_files
+from bioscan_etl.lake.current import current, get
+from bioscan_etl.lake.store import MANIFEST
+from bioscan_etl.resources import CorpusResource
 
 EVALUATION = "detector_evaluation"
+PROMOTED = "promoted_detector"
 MODELS = ("coarse.onnx", "refiner.onnx", "calibration.json")
 
 
@@ -40,17 +44,17 @@ class ValidationConfig(dg.Config):
 
 @dg.asset_check(asset=tuned_detector, blocking=True, description="No worse than the detector of the settings.")
 @one_line_errors
-def not_worse(config: ValidationConfig, lake: LakeResource) -> dg.AssetCheckResult:
+def not_worse(config: ValidationConfig, corpus: dg.ResourceParam[CorpusResource]) -> dg.AssetCheckResult:
     """Measure the detector of the settings and the tuned one on images that neither may have learnt from.
 
     Fails where AP(0.75) or AR fall by more than the tolerance, or where more dishes are confused: empty ones not
     reported empty, or occupied ones that are.
     """
-    home, settings = lake.lake(), lake.settings()
-    tuned, corpus = home.get("tuned_detector"), home.get("reviewed_boxes")
-    if tuned.inputs["reviewed_boxes"] != corpus.content:
+    home, settings = corpus.lake(), corpus.settings()
+    tuned, reviewed = get(home, "tuned_detector"), get(home, "reviewed_boxes")
+    if tuned.made_from["inputs"]["reviewed_boxes"] != reviewed.content:
         raise LakeError("reviewed_boxes have changed since tuned_detector was made; materialise tuned_detector again")
-    images, truth, learnt = _validation(config, corpus)
+    images, truth, learnt = _validation(config, reviewed)
     occupied = sum(image.box is not None for image in truth)
     if occupied < config.least:
         raise SettingsError(
@@ -89,7 +93,7 @@ def not_worse(config: ValidationConfig, lake: LakeResource) -> dg.AssetCheckResu
             "tolerance": config.tolerance,
             "scripts": scripts_digest(),
         },
-        sections=("images",),
+        reads=("images.*",),
         build=build,
     )
     reasons = output.counts["worse"]
@@ -157,18 +161,18 @@ def table(both: dict[str, dict[str, float]]) -> str:
     )
 
 
-@stage(group="detector", kinds={"onnx"}, deps=[tuned_detector], pool="detector")
-def promoted_detector(lake: LakeResource) -> dg.MaterializeResult:
+@asset(kinds={"onnx"}, deps=[tuned_detector])
+def promoted_detector(corpus: dg.ResourceParam[CorpusResource]) -> dg.MaterializeResult:
     """One detector that may take the place of the current one: the tuned one, after the check not_worse let it through.
 
     Key: its name, by content. Source: tuned_detector. It is kept for good, beside those promoted before, and works
     once the settings name its folder, as the metadata say.
     """
-    home, settings = lake.lake(), lake.settings()
-    tuned, evaluation = home.get("tuned_detector"), home.find(EVALUATION)
-    current = detector_fingerprint(settings.images)
+    home, settings = corpus.lake(), corpus.settings()
+    tuned, evaluation = get(home, "tuned_detector"), current(home, EVALUATION)
+    now = detector_fingerprint(settings.images)
     # Also where somebody materialises this asset alone.
-    if evaluation is None or (evaluation.counts["tuned"], evaluation.counts["current"]) != (tuned.content, current):
+    if evaluation is None or (evaluation.counts["tuned"], evaluation.counts["current"]) != (tuned.content, now):
         raise LakeError("the tuned detector was not measured against that of the settings; run fine_tune_detector")
     if evaluation.counts["worse"]:
         raise LakeError(f"the tuned detector is worse: {'; '.join(evaluation.counts['worse'])}; nothing is promoted")
@@ -176,18 +180,42 @@ def promoted_detector(lake: LakeResource) -> dg.MaterializeResult:
     contents = {model: tuned.files[f"detector/{model}"] for model in MODELS}
     # Not by code and settings, as other outputs are: settings name this folder, so it must stay where it is.
     fingerprint = digest([name, contents])
-    with home.lock("promoted_detector", name):
-        built = home.reuse("promoted_detector", name, fingerprint) is None
+    with home.lock(PROMOTED, name):
+        output = home.find(PROMOTED, fingerprint, name)
+        built = output is None or not output.is_whole
         if built:
-            with home.writing("promoted_detector", name, fingerprint, inputs=contents) as draft:
+            with home.writing(PROMOTED, fingerprint, name, made_from={"inputs": contents}) as draft:
                 for model in MODELS:
-                    shutil.copyfile(tuned.folder / "detector" / model, draft.folder / model)
+                    shutil.copyfile(tuned.path(f"detector/{model}"), draft.folder / model)
                 shutil.copyfile(evaluation.path("evaluation.json"), draft.folder / "evaluation.json")
                 draft.counts["name"] = name
-    output = home.get("promoted_detector", name)
-    line = f"detector = {json.dumps(str(output.folder))}"
+            output = home.find(PROMOTED, fingerprint, name)
+    assert output is not None
     return report(
         (output, built),
         detector=name,
-        settings=dg.MetadataValue.md(f"In the settings, under `[images]`:\n\n    {line}\n"),
+        settings=dg.MetadataValue.md(f"In settings.toml, under `[images]`:\n\n    {settings_line(home, output)}\n"),
+        promoted=dg.MetadataValue.json([settings_line(home, each) for each in promoted(home)]),
     )
+
+
+def settings_line(home: Lake, output: Output) -> str:
+    """The line of `OUTPUT/settings.toml` that takes a promoted detector; relative to OUTPUT, which may be moved."""
+    return f"detector = {json.dumps(output.folder.relative_to(home.root).as_posix())}"
+
+
+def promoted(home: Lake) -> list[Output]:
+    """The detectors that were promoted so far, sorted by name; which of them works is for the settings to say.
+
+    No record or pointer names them, for none is current; one with a damaged manifest counts as none.
+    """
+    found = []
+    for path in sorted((home.home / "outputs" / PROMOTED).glob(f"*/*/{MANIFEST}")):
+        try:
+            fingerprint = str((small_files.read(path) or {}).get("fingerprint"))
+        except LakeError:
+            continue
+        output = home.find(PROMOTED, fingerprint, path.parents[1].name)
+        if output is not None:
+            found.append(output)
+    return found

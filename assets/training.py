@@ -3,7 +3,6 @@
 Belongs here: where they are, what they need, how their lines reach the log. Does not belong here: what they do.
 """
 
-import fcntl
 import importlib
 import json
 import os
@@ -19,13 +18,17 @@ from typing import Any
 
 import bioscan_etl
 from bioscan_etl import lake, storage
-from bioscan_etl.errors import BioscanError, LakeError, SettingsError, SourceError
+from bioscan_etl.errors import BioscanError, SettingsError, SourceError
+from bioscan_etl.lake.locks import hold
 
 SCRIPTS = Path(bioscan_etl.__file__).resolve().parents[1] / "detector"
 NEEDED = ("torch", "ultralytics", "onnx", "onnxruntime", "pycocotools")
+PYTHON = "BIOSCAN_TRAINING_PYTHON"
+"""The environment variable that names the Python of the scripts."""
 _LOOK = (
     "import importlib.util, json, sys; print(json.dumps([n for n in sys.argv[1:] if not importlib.util.find_spec(n)]))"
 )
+_ANOTHER = f"a Python that has the extra train: in {PYTHON}, or for the UI with --training-python PATH"
 _SECONDS = 5.0  # between two lines of the log
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _TAIL = 20  # lines that are logged of a script that failed
@@ -90,25 +93,34 @@ def read_image(folder: Path, name: str) -> bytes:
         raise SettingsError(f"{folder} has no image {name!r} that can be read; its annotations name it") from None
 
 
-def require_training(python: str) -> None:
-    """Make sure that a Python can train.
+def training_python() -> str:
+    """The Python that runs the scripts: the one that BIOSCAN_TRAINING_PYTHON names, else the code location's own.
+
+    The code location's process has the variable, and no run can set it: whoever may start runs in the UI names no
+    executable. `bioscan-etl ui OUTPUT --training-python PATH` starts the whole location in another Python, which then
+    is its own.
+    """
+    return os.environ.get(PYTHON) or sys.executable
+
+
+def require_training() -> str:
+    """The Python that runs the scripts, once it is sure that it can train.
 
     Raises:
-        SettingsError: it is none, or lacks a package of the extra `train`.
+        SettingsError: it does not run, or lacks a package of the extra `train`.
     """
     scripts_digest()
+    python = training_python()
     try:
         done = subprocess.run([python, "-c", _LOOK, *NEEDED], capture_output=True, text=True, check=False, timeout=120)
         missing = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise SettingsError(
-            f"python {python} does not run ({type(error).__name__}); give the path of one with the extra train"
-        ) from None
+        raise SettingsError(f"python {python} does not run ({type(error).__name__}); name {_ANOTHER}") from None
     if missing:
         raise SettingsError(
-            f"{python} lacks {', '.join(missing)}: pip install 'bioscan-etl[train]' there, "
-            "or name a Python that has the extra in ops.tuned_detector.config.python"
+            f"{python} lacks {', '.join(missing)}: pip install 'bioscan-etl[train]' there, or name {_ANOTHER}"
         )
+    return python
 
 
 def run_script(python: str, name: str, arguments: Sequence[str], folder: Path, log: Callable[[str], None]) -> list[str]:
@@ -129,14 +141,8 @@ def run_script(python: str, name: str, arguments: Sequence[str], folder: Path, l
     Raises:
         BioscanError: it failed; its last lines are in the log. Or another script works in the folder.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LakeError(
-                f"a script of an earlier run still works in {folder}; wait for it or end it, and run again"
-            ) from None
+    busy = f"a script of an earlier run still works in {folder}; wait for it or end it, and run again"
+    with hold(folder / ".lock", busy) as handle:
         # The script inherits the lock, and holds it as long as it lives.
         return _run(python, name, arguments, handle.fileno(), log)
 

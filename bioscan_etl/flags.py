@@ -45,3 +45,9 @@ def _named(combinations: pl.Series, names: Sequence[str]) -> pl.Series:
     kinds = combinations.unique().sort()
     lists = [[name for place, name in enumerate(names) if kind >> place & 1] for kind in kinds]
     return pl.Series(combinations.name, lists, _LISTS).gather(kinds.search_sorted(combinations))
+
+
+def count_flags(frame: pl.DataFrame) -> dict[str, int]:
+    """Rows by rule id in the column `flags`, sorted by id."""
+    hits = frame["flags"].explode().drop_nulls().value_counts().sort("flags")
+    return dict(zip(hits["flags"], hits["count"], strict=True))

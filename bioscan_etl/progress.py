@@ -18,3 +18,21 @@ class Progress(Protocol):
 
 def silent(stage: str, done: int, total: int | None = None) -> None:
     """Report to nobody."""
+
+
+def estimate(done: int, total: int | None, seconds: float) -> str:
+    """How long the rest may take at the pace so far, as `, about 3 min left`; empty where nobody knows.
+
+    Example:
+        >>> estimate(25, 100, 60)
+        ', about 3 min left'
+        >>> estimate(0, 100, 60), estimate(100, 100, 60)
+        ('', '')
+    """
+    if not done or total is None or done >= total or seconds < 1:
+        return ""
+    left = seconds / done * (total - done)
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if left >= size:
+            return f", about {left / size:.0f} {unit} left"
+    return f", about {left:.0f} s left"

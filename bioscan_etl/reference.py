@@ -1,4 +1,4 @@
-"""The reference pages, printed from the registries: settings, tables, rules.
+"""The reference pages, printed from the registries: settings, tables, rules, stages.
 
 `python -m bioscan_etl.reference docs` writes them; a test holds that the committed pages are what it writes.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from bioscan_etl import storage
 from bioscan_etl.rules import Rule, Severity, registry
 from bioscan_etl.schema import METADATA, TABLES, data_dictionary
 from bioscan_etl.settings import Settings
+from bioscan_etl.stages.registry import STAGES, Scope, Stage
 
 _PRINTED = "<!-- Printed by `python -m bioscan_etl.reference docs`; edit the registries, not this page. -->\n"
 
@@ -34,7 +36,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         _PRINTED,
-        "Give the ones to change in a TOML file (`bioscan-etl run --settings FILE`); all others keep their default.",
+        "Put the ones to change into `settings.toml` in the output folder, or install a file there with",
+        "`bioscan-etl run --settings FILE`; all others keep their default. Relative paths are relative to that folder.",
         "",
     ]
     defaults = Settings()
@@ -101,6 +104,51 @@ def rules_page() -> str:
     return "\n".join(lines)
 
 
+def _graph(stages: Collection[Stage]) -> list[str]:
+    """The stages as a Mermaid graph, by scope."""
+    lines = ["```mermaid", "graph LR"]
+    for scope in Scope:
+        lines.append(f"  subgraph {scope.value}")
+        lines += [f"    {stage.name}" for stage in stages if stage.scope is scope]
+        lines.append("  end")
+    lines += [f"  {read} --> {stage.name}" for stage in stages for read in stage.reads]
+    return [*lines, "```", ""]
+
+
+def stages_page() -> str:
+    """Every stage: what it is, what it reads, the settings that make it stale, and its checks."""
+    lines = [
+        "# Stages",
+        _PRINTED,
+        "A stage is made anew when its code, its settings, its data files, the libraries that decide its values, or",
+        "the content of what it reads change, and by nothing else. Its asset in the UI has its name.",
+        "",
+        *_graph(STAGES.values()),
+    ]
+    for stage in STAGES.values():
+        about, _, more = stage.about.partition("\n\n")
+        reads = [
+            *(f"delivered {part.replace('_', ' ')}" for part in stage.delivered),
+            *(f"`{one}`" for one in stage.reads),
+        ]
+        lines += [f"## {stage.name}", "", f"Per {stage.scope.value}. {about}", ""]
+        lines += [more, ""] if more else []
+        facts = {
+            "Reads": ", ".join(reads),
+            "Writes": ", ".join(f"[{table.name}](tables.md#{table.name})" for table in stage.writes),
+            "Settings": ", ".join(f"`{name}`" for name in stage.settings),
+            "Data files": ", ".join(f"`{name}`" for name in stage.data),
+            "Libraries": ", ".join(stage.libraries),
+        }
+        lines += [f"- {name}: {value}" for name, value in facts.items() if value]
+        lines += [
+            f"- Check `{check.id}`{' (blocking)' if check.blocking else ''}: {check.statement}"
+            for check in stage.checks
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
 def readme_columns() -> str:
     """The data dictionary of the CSV, as the README holds it."""
     return f"<!-- metadata -->\n{data_dictionary(METADATA)}\n<!-- /metadata -->"
@@ -108,7 +156,12 @@ def readme_columns() -> str:
 
 def pages() -> dict[str, str]:
     """All pages by name."""
-    found = {"settings.md": settings_page(), "tables.md": tables_page(), "rules.md": rules_page()}
+    found = {
+        "settings.md": settings_page(),
+        "tables.md": tables_page(),
+        "rules.md": rules_page(),
+        "stages.md": stages_page(),
+    }
     found |= {f"rules/{rule.id}.md": rule_page(rule) for rule in registry().values()}
     return {name: page.rstrip("\n") + "\n" for name, page in found.items()}
 

@@ -1,30 +1,35 @@
-"""What the assets get from Dagster: the lake with its settings. With `definitions`, the only Dagster import here."""
+"""What the assets get from Dagster: the corpus."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-import dagster as dg
-
 from bioscan_etl.lake import Lake
-from bioscan_etl.settings import Settings, load_settings
+from bioscan_etl.lake.corpus import read_settings
+from bioscan_etl.settings import Settings
 
 
-class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The output folder and the settings file.
+@dataclass(frozen=True)
+class CorpusResource:
+    """A corpus: its lake and its settings.
+
+    It is a plain object and takes no configuration, so no run can name another folder.
 
     Attributes:
-        output: folder that holds `landing/`, `lake/` and `releases/`.
-        settings_file: TOML with settings; empty for the defaults.
+        output: folder that holds `settings.toml`, `landing/`, `lake/` and `releases/`.
     """
 
     output: str
-    settings_file: str = ""
 
     def lake(self) -> Lake:
         """The lake below the output folder."""
         return Lake(Path(self.output).expanduser().resolve())
 
     def settings(self) -> Settings:
-        """The settings, read anew for each run."""
-        return load_settings(Path(self.settings_file) if self.settings_file else None)
+        """The settings of the corpus, read anew for each run.
+
+        Raises:
+            SettingsError: `settings.toml` cannot be used.
+        """
+        return read_settings(self.lake())

@@ -1,7 +1,7 @@
 """Every threshold and choice, in one validated model.
 
-A setting has a name, a default, a unit and a source, and lives here only. Users override some of them in a
-TOML file (`--settings FILE`), whose tables are the sections below.
+A setting has a name, a default, a unit and a source, and lives here only. A corpus overrides some of them in its
+`OUTPUT/settings.toml`, whose tables are the sections below; `run --settings FILE` installs FILE there.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Collection, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +29,9 @@ ReleaseForm = Literal[
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Cron = Annotated[str, Field(pattern=r"^(\S+ \S+ \S+ \S+ \S+)?$")]
 
 
 class RecordSettings(_Section):
@@ -238,6 +243,53 @@ class BoldSettings(_Section):
     give_up_after: int = Field(20, ge=1, description="images that fail in a row before the run stops: BOLD is down")
 
 
+class CheckSettings(_Section):
+    """When a delivered batch counts as bad: its check fails, and a blocking one keeps it out of the corpus."""
+
+    max_rejected_share: Share = Field(0.5, description="share of the rows read that may be rejected (blocking)")
+    min_barcode_share: Share = Field(0.5, description="share of the records that need a barcode")
+    max_unreadable_share: Share = Field(0.2, description="share of the images that may be unreadable")
+    min_detected_share: Share = Field(0.3, description="share of the readable images that need a detected specimen")
+
+
+class AutomationSettings(_Section):
+    """What runs by itself in the UI, and when (UTC); no effect on results. Changes count after a restart of the UI."""
+
+    inbox: str = Field(
+        "", description="folder or s3://bucket/prefix that is watched for deliveries beside OUTPUT/landing"
+    )
+    release_when_settled: bool = Field(True, description="make a release once the batches that came in are ingested")
+    settle_minutes: float = Field(5.0, ge=0, description="minutes without a new batch after which a release is made")
+    nightly_release: Cron = Field("0 2 * * *", description="cron of the nightly release run; empty for none")
+    weekly_check: Cron = Field("", description="cron of the check of the last release, all images; empty for none")
+    monthly_tidy: Cron = Field(
+        "", description="cron of the removal of outputs that nothing refers to and of old runs; empty for none"
+    )
+    tick_seconds: int = Field(60, ge=5, description="seconds between two looks at the inbox and the batches")
+    retry_minutes: float = Field(
+        1.0,
+        ge=0,
+        description="minutes before what failed for a passing reason is tried again; doubles each time",
+    )
+    retry_at_most: int = Field(8, ge=0, description="how often such a batch is tried again before a person must look")
+
+
+NO_EFFECT = frozenset(
+    {
+        "images.workers",
+        "images.shard_images",
+        "records.chunk_bytes",
+        # Their content is an input of the stages that read them; a path is no content.
+        "images.detector",
+        "taxonomy.overrides",
+        "release.publish_to",
+    }
+)
+"""Settings that change no result by themselves, so they are in no fingerprint."""
+_NO_RESULT = ("bold", "automation")
+"""Sections of which no result depends."""
+
+
 class Settings(_Section):
     """All settings; `Settings()` is the documented default."""
 
@@ -249,29 +301,99 @@ class Settings(_Section):
     gates: GateSettings = GateSettings()
     splits: SplitSettings = SplitSettings()
     release: ReleaseSettings = ReleaseSettings()
+    checks: CheckSettings = CheckSettings()
+    automation: AutomationSettings = AutomationSettings()
     bold: BoldSettings = BoldSettings()
 
     def choices(self, *sections: str) -> dict[str, Any]:
         """The named sections (all, without a name) as plain values, but for what can change no result.
 
-        Left out are `images.workers`, `images.shard_images`, `records.chunk_bytes`, the section `bold`, which only
-        `fetch` reads, where releases are mirrored, and the path of the overrides: their content is an input.
+        Left out are `NO_EFFECT` and the sections `automation` and `bold`. `images.detector` is kept, as a name without
+        its folder: a release states it.
         """
-        return self.model_dump(
-            mode="json",
-            include=set(sections) or None,
-            exclude={
-                "images": {"workers", "shard_images"},
-                "records": {"chunk_bytes"},
-                "taxonomy": {"overrides"},
-                "release": {"publish_to"},
-                "bold": True,
-            },
-        )
+        exclude: dict[str, Any] = {}
+        for name in NO_EFFECT - {"images.detector"}:
+            section, field = name.split(".")
+            exclude.setdefault(section, set()).add(field)
+        exclude |= dict.fromkeys(_NO_RESULT, True)
+        document = self.model_dump(mode="json", include=set(sections) or None, exclude=exclude)
+        if "images" in document:
+            document["images"]["detector"] = document["images"]["detector"].rstrip("/").rsplit("/", 1)[-1]
+        return document
 
     def digest(self, *sections: str) -> str:
-        """Hex sha256 over `choices`, for fingerprints of outputs."""
-        return hashlib.sha256(json.dumps(self.choices(*sections), sort_keys=True).encode()).hexdigest()
+        """Hex sha256 over `choices`, for what a release was made with."""
+        return document_digest(self.choices(*sections))
+
+    def values(self, names: Iterable[str]) -> dict[str, Any]:
+        """Plain values by dotted name, but for those of `NO_EFFECT`; `section.*` names all of a section."""
+        plain = self.model_dump(mode="json")
+        found = {}
+        for name in sorted(expand(names) - NO_EFFECT):
+            section, field = name.split(".")
+            found[name] = plain[section][field]
+        return found
+
+    def limited(self, names: Collection[str], reader: str) -> Settings:
+        """The same settings, of which only the named ones can be read.
+
+        A stage gets these: one that reads a setting which its entry does not name would keep outputs that were made
+        with another value.
+
+        Args:
+            names: dotted names, or `section.*`; those of `NO_EFFECT` can always be read.
+            reader: the stage, for the error.
+        """
+        allowed = expand(names) | NO_EFFECT
+        sections: dict[str, Any] = {}
+        for section in type(self).model_fields:
+            model: _Section = getattr(self, section)
+            fields = frozenset(name.split(".")[1] for name in allowed if name.startswith(f"{section}."))
+            guard = _guarded(type(model), section, fields, reader)
+            sections[section] = guard.model_construct(model.model_fields_set, **model.__dict__)
+        return Settings.model_construct(None, **sections)
+
+
+def document_digest(document: dict[str, Any]) -> str:
+    """Hex sha256 over settings as `Settings.choices` states them."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _guarded(model: Any, section: str, fields: frozenset[str], reader: str) -> type[_Section]:
+    """A section whose other fields refuse to be read."""
+    refused = frozenset(model.model_fields) - fields
+
+    def read(self: Any, name: str) -> Any:
+        if name in refused:
+            raise AssertionError(
+                f"stage {reader} reads the setting {section}.{name}, which bioscan_etl.stages.registry does not name"
+            )
+        return super(guard, self).__getattribute__(name)
+
+    guard: type[_Section] = type(model.__name__, (model,), {"__getattribute__": read, "__doc__": model.__doc__})
+    return guard
+
+
+def expand(names: Iterable[str]) -> set[str]:
+    """Dotted names of settings, `section.*` replaced by all of the section.
+
+    Raises:
+        KeyError: there is no such section or setting.
+    """
+    found = set()
+    for name in names:
+        section, field = name.split(".")
+        model = Settings.model_fields[section].annotation
+        assert isinstance(model, type)
+        assert issubclass(model, _Section)
+        if field == "*":
+            found |= {f"{section}.{each}" for each in model.model_fields}
+        elif field in model.model_fields:
+            found.add(name)
+        else:
+            raise KeyError(f"there is no setting {name}")
+    return found
 
 
 def with_protocol(settings: SplitSettings, protocol: str) -> SplitSettings:
@@ -297,7 +419,9 @@ def load_settings(path: Path | None) -> Settings:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise SettingsError(f"settings file {path} does not exist; leave --settings out for the defaults") from error
+        raise SettingsError(f"settings file {path} does not exist; check the path") from error
+    except OSError as error:
+        raise SettingsError(f"settings file {path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"settings file {path} is not TOML: {error}") from error
     try:

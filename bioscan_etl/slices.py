@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import Table
 from bioscan_etl.threads import ordered_map
 
@@ -37,13 +38,16 @@ class Slice:
         return frame[ids.search_sorted(self.first, "left") : ids.search_sorted(self.last, "right")]
 
 
-def in_slices(table: Table, processids: pl.Series, make: Callable[[Slice], pl.DataFrame]) -> pl.LazyFrame:
+def in_slices(
+    table: Table, processids: pl.Series, make: Callable[[Slice], pl.DataFrame], progress: Progress = silent
+) -> pl.LazyFrame:
     """A table that is made slice by slice whenever it is read; to be sunk into a file, or collected if it fits.
 
     Args:
         table: what is made.
         processids: its process IDs, sorted.
         make: returns the rows of a slice, sorted.
+        progress: told how many rows have been put together, as the table is read.
 
     Returns:
         The table, sorted by process ID. Reading checks each slice against `table`, and raises its SchemaError.
@@ -60,7 +64,10 @@ def in_slices(table: Table, processids: pl.Series, make: Callable[[Slice], pl.Da
         left = len(processids) if rows is None else rows
         # The next slice is made while the reader writes this one. Of one chunk: pages of a file end where chunks
         # do, and those follow the number of threads.
+        done = 0
         for _, made in ordered_map(lambda part: table.conform(make(part)).rechunk(), slices, threads=1, ahead=1):
+            done += made.height
+            progress(table.name, done, len(processids))
             part = made if predicate is None else made.filter(predicate)
             part = (part if columns is None else part.select(columns)).head(left)
             left -= part.height

@@ -26,6 +26,7 @@ from bioscan_etl.flags import holding
 from bioscan_etl.geography.changes import geography_changes
 from bioscan_etl.geography.provinces import unify_provinces
 from bioscan_etl.images.quality import duplicate_flags
+from bioscan_etl.progress import Progress, silent
 from bioscan_etl.records.supersede import latest
 from bioscan_etl.settings import Settings
 from bioscan_etl.slices import Slice, beside, in_slices
@@ -73,9 +74,9 @@ class Specimens:
         """`schema.SPECIMENS`, sorted by process ID, in memory: for corpora that fit."""
         return self.lazy().collect()
 
-    def lazy(self) -> pl.LazyFrame:
+    def lazy(self, progress: Progress = silent) -> pl.LazyFrame:
         """`schema.SPECIMENS`, sorted by process ID, put together as it is read: to be sunk into a file."""
-        return in_slices(schema.SPECIMENS, self.parts.standing["processid"], self.parts.within)
+        return in_slices(schema.SPECIMENS, self.parts.standing["processid"], self.parts.within, progress)
 
 
 def _scan(paths: Sequence[Path], table: schema.Table) -> pl.LazyFrame:

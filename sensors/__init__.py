@@ -1,1 +1,1 @@
-"""What starts runs: new batches, the release schedule, and the jobs they ask for."""
+"""What starts runs: the inbox and new batches, settled waves, the schedules, and the jobs they ask for."""

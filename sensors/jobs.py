@@ -1,56 +1,81 @@
-"""The jobs of the graph: what is done per batch, what needs the whole corpus, and the tuning of the detector."""
+"""The jobs of the graph: what is done per batch, what needs the whole corpus, and what looks after both."""
+
+import datetime as dt
 
 import dagster as dg
 
 from assets.batches import specimen_batches
-from bioscan_etl.batches import BATCH_ASSETS
+from assets.factory import one_line_errors
+from bioscan_etl.errors import InvariantError, LakeError
+from bioscan_etl.progress import Progress
+from bioscan_etl.release import staging
+from bioscan_etl.resources import CorpusResource
+from bioscan_etl.stages.commit import tidy
+from bioscan_etl.stages.registry import BATCH_STAGES, CORPUS_STAGES
 
 INGEST_JOB = "ingest_batch"
 CORPUS_JOB = "curate_and_release"
-CORPUS_ASSETS = (
-    "specimens",
-    "curated_taxonomy",
-    "partitions",
-    "release_metadata",
-    "metadata_jsonld",
-    "partitioned_metadata",
-    "split_manifests",
-    "barcodebert_tables",
-    "image_packages",
-    "image_tables",
-    "image_hdf5",
-    "clibd_hdf5",
-    "image_archives",
-    "statistics",
-    "figures",
-    "quality_report",
-    "release_manifest",
-    "release_mirror",
-)
-
-DETECTOR_ASSETS = ("reviewed_boxes", "tuned_detector", "promoted_detector")
+WORK_TAG = "bioscan/work"
+WHY_TAG = "bioscan/why"
+_KEEP_RUNS_DAYS = 90
 
 ingest_batch = dg.define_asset_job(
     INGEST_JOB,
-    selection=dg.AssetSelection.assets(*BATCH_ASSETS),
+    selection=dg.AssetSelection.assets(*BATCH_STAGES),
     partitions_def=specimen_batches,
     description="Read, check and crop one specimen batch. Running it again replaces that batch and nothing else.",
 )
 
 curate_and_release = dg.define_asset_job(
     CORPUS_JOB,
-    selection=dg.AssetSelection.assets(*CORPUS_ASSETS),
+    selection=dg.AssetSelection.assets(*CORPUS_STAGES),
     description="Curate all ingested batches together and make the next release, if anything changed.",
 )
 
-propose_reviews = dg.define_asset_job(
-    "propose_reviews",
-    selection=dg.AssetSelection.assets("boxes_to_review"),
-    description="Write the CSV of images that are worth a curator's look. The curation does not wait for it.",
-)
 
-fine_tune_detector = dg.define_asset_job(
-    "fine_tune_detector",
-    selection=dg.AssetSelection.assets(*DETECTOR_ASSETS),
-    description="Let the detector learn from reviewed boxes, measure it, and promote it unless it became worse.",
-)
+@dg.op
+@one_line_errors
+def check_latest(
+    context: dg.OpExecutionContext,
+    corpus: dg.ResourceParam[CorpusResource],
+    progress: dg.ResourceParam[Progress],
+) -> None:
+    """Verify the last release by itself: checksums, schema, invariants, settings, and every image."""
+    from bioscan_etl.release.check import check  # every run loads this module, and few check
+
+    release = staging.latest(corpus.lake().releases)
+    if release is None:
+        raise LakeError("there is no release to check")
+    faults = check(release, images="all", progress=progress)
+    for fault in faults[:100]:
+        context.log.error(f"{fault.file} {fault.processid or ''}: {fault.fault}")
+    if faults:
+        raise InvariantError(f"release {release.name} has {len(faults):,} faults; the first: {faults[0].fault}")
+
+
+@dg.job(description="Verify the last release by itself, with every image.")
+def check_release() -> None:
+    """Verify the last release."""
+    check_latest()
+
+
+@dg.op
+@one_line_errors
+def tidy_lake(context: dg.OpExecutionContext, corpus: dg.ResourceParam[CorpusResource]) -> None:
+    """Remove outputs that neither a record, a pin nor a pointer refers to, and runs of long ago."""
+    removed = tidy(corpus.lake())
+    context.log.info(f"{removed} outputs removed, to which nothing referred")
+    old = dg.RunsFilter(
+        created_before=dt.datetime.now(dt.UTC) - dt.timedelta(days=_KEEP_RUNS_DAYS),
+        statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+    )
+    runs = context.instance.get_runs(old)
+    for run in runs:
+        context.instance.delete_run(run.run_id)
+    context.log.info(f"{len(runs)} runs of more than {_KEEP_RUNS_DAYS} days ago removed")
+
+
+@dg.job(description="Remove outputs that nothing refers to, and runs of long ago.")
+def tidy_up() -> None:
+    """Remove what nothing needs."""
+    tidy_lake()

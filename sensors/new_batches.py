@@ -1,53 +1,76 @@
-"""New batches: each marker in the landing folder that the lake does not stand for yet becomes a run.
+"""The inbox and the batches: what is complete is landed, what is landed and not current is ingested."""
 
-The run key carries the delivery's fingerprint: without it, a batch that lands again would be dropped in
-silence. Nothing is kept in the cursor; the lake's manifests say what was ingested.
-"""
+import time
 
 import dagster as dg
 
 from assets.batches import specimen_batches
-from bioscan_etl import batches
-from bioscan_etl.errors import BioscanError
-from bioscan_etl.resources import LakeResource
-from sensors.jobs import ingest_batch
+from assets.factory import SETTINGS_TAG
+from bioscan_etl import landing
+from bioscan_etl.automation import MOST_REQUESTS, plan_ingest
+from bioscan_etl.errors import BioscanError, sentence
+from bioscan_etl.resources import CorpusResource
+from bioscan_etl.settings import AutomationSettings
+from bioscan_etl.state import survey
+from sensors.jobs import INGEST_JOB, WHY_TAG, WORK_TAG, ingest_batch
+from sensors.runs import attempts
 
-# An evaluation has 60 s and launches its requests one by one (spec: orchestration).
-MOST_REQUESTS = 50
 
+def new_batches_sensor(settings: AutomationSettings) -> dg.SensorDefinition:
+    """The sensor, at the pace of the settings."""
 
-@dg.sensor(
-    job=ingest_batch,
-    minimum_interval_seconds=60,
-    description="Looks for batch folders with a marker and requests a run for each that is new or has changed.",
-)
-def new_batches(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult | dg.SkipReason:
-    """Request one run per new or changed batch; refuse names that cannot be partitions, with the reason."""
-    home = lake.lake()
-    requests, refused = [], []
-    for name in batches.landed(home):
-        try:
-            batch = batches.load(home, name)
-        except BioscanError as error:
-            refused.append(str(error))
-            continue
-        if batches.is_ingested(home, batch):
-            continue
-        requests.append(
-            dg.RunRequest(
-                run_key=f"{name}:{batch.fingerprint}",
-                partition_key=name,
-                tags={"bioscan/delivery": batch.fingerprint},
-            )
-        )
-    for reason in refused:
-        context.log.warning(reason)
-    chosen = requests[:MOST_REQUESTS]
-    if not chosen:
-        return dg.SkipReason("; ".join(refused) or "every landed batch is ingested")
-    return dg.SensorResult(
-        run_requests=chosen,
-        dynamic_partitions_requests=[
-            specimen_batches.build_add_request([str(request.partition_key) for request in chosen])
-        ],
+    @dg.sensor(
+        name="new_batches",
+        job=ingest_batch,
+        minimum_interval_seconds=settings.tick_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Lands complete folders of the inbox, and asks for a run of each batch that is new or stale.",
     )
+    def new_batches(
+        context: dg.SensorEvaluationContext, corpus: dg.ResourceParam[CorpusResource]
+    ) -> dg.SensorResult | dg.SkipReason:
+        return evaluate(context, corpus)
+
+    return new_batches
+
+
+def evaluate(context: dg.SensorEvaluationContext, corpus: CorpusResource) -> dg.SensorResult | dg.SkipReason:
+    """Land what is complete, then ask for one run per batch that needs one; say why the others get none."""
+    home = corpus.lake()
+    try:
+        settings = corpus.settings()
+        home.require_format()
+        inbox = landing.sweep(home, settings.automation.inbox, now=time.time())
+        states = survey(home, settings)
+    except (BioscanError, OSError) as error:
+        return dg.SkipReason(sentence(error))
+    wanting = [state for state in states if state.wants_work]
+    past = {
+        state.name: attempts(context.instance, INGEST_JOB, {WORK_TAG: state.key[:32], "dagster/partition": state.name})
+        for state in wanting
+    }
+    plan = plan_ingest(states, past, settings.automation, time.time())
+    lines = [f"{name}: {why}" for name, why in sorted({**inbox.refused, **plan.failed}.items())]
+    lines += [f"{name}: {why}" for name, why in sorted({**inbox.waiting, **plan.waiting}.items())]
+    if plan.going:
+        lines.append(f"{len(plan.going)} being ingested: {', '.join(plan.going[:10])}")
+    for line in lines:
+        context.log.info(line)
+    chosen = plan.requests[:MOST_REQUESTS]
+    if not chosen:
+        current = sum(state.is_current for state in states)
+        return dg.SkipReason("; ".join([*lines, f"{current} batches are current"]))
+    requests = [
+        dg.RunRequest(
+            run_key=request.run_key,
+            partition_key=request.batch,
+            tags={
+                WORK_TAG: request.key[:32],
+                WHY_TAG: request.why[:200],
+                SETTINGS_TAG: settings.digest()[:16],
+            },
+        )
+        for request in chosen
+    ]
+    adding = specimen_batches.build_add_request([request.batch for request in chosen])
+    return dg.SensorResult(run_requests=requests, dynamic_partitions_requests=[adding])

@@ -79,6 +79,20 @@ def test_images_are_fetched_and_failures_counted(place, bold, capsys):
     assert "fetched now 1, kept 2" in capsys.readouterr().out
 
 
+def test_a_download_answers_in_json(place, bold, capsys):
+    assert fetch("records", "tax:Culicidae;geo:Canada", "--output", "q.tsv", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["path"], facts["records"], facts["query"]) == ("q.tsv", 4, TERMS)
+    (place / "ids.txt").write_text("\n".join(IDS))
+    bold.fail("/api/objects/0.jpg", "500", "500")
+    assert fetch("images", "ids.txt", "--output", "images", "--json", "-q") == 1
+    said = capsys.readouterr()
+    facts = json.loads(said.out)
+    assert (facts["wanted"], facts["fetched"], facts["failed"]) == (4, 2, 1)
+    assert facts["reasons"] == {"no_image": 1, "server_error": 1}
+    assert said.err == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

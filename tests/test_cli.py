@@ -14,8 +14,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from bioscan_etl import batches
+from bioscan_etl import landing
+from bioscan_etl.cli import main
+from bioscan_etl.cli.arguments import parser
+from bioscan_etl.cli.terminal import Terminal, plain, safe
 from bioscan_etl.lake import Lake
+from bioscan_etl.lake.current import get
+from bioscan_etl.lake.record import committed
 from bioscan_etl.schema import BCDM
 
 SPECIMENS = "60"
@@ -63,14 +68,13 @@ def released(demo, tmp_path_factory):
 def land_again(output, order=1):
     """Land the copied demo batches where they lie now."""
     lake = Lake(output)
-    for name in batches.landed(lake)[::order]:
-        folder = output / "landing" / name
-        marker = json.loads((folder / "batch.json").read_text())
-        moved = [str(next(folder.rglob(Path(e["location"]).name))) for e in marker["records"]]
-        images = [str(next(folder.rglob(Path(e["location"]).name))) for e in marker["images"]]
-        manifest = marker["image_manifest"]
-        manifest = str(next(folder.rglob(Path(manifest["location"]).name))) if manifest else None
-        batches.register(lake, name, moved, images, manifest)
+    for name in landing.landed(lake)[::order]:
+        batch = landing.load(lake, name)
+        records = [batch.locate(entry.location) for entry in batch.records]
+        images = [batch.locate(entry.location) for entry in batch.images]
+        assert all(path.startswith(str(output)) for path in (*records, *images))
+        manifest = batch.locate(batch.image_manifest.location) if batch.image_manifest else None
+        landing.register(lake, name, records, images, manifest)
 
 
 @pytest.mark.slow
@@ -123,7 +127,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(demo, released, tmp_pat
     shutil.copytree(demo, tmp_path, dirs_exist_ok=True, copy_function=shutil.copy2)
     land_again(tmp_path)
     # Where the work is found when the kill comes; each pattern appears in the middle of a stage.
-    for pattern in ("lake/specimen_boxes/*/.writing-*", "lake/curated_taxonomy/corpus", "releases/.staging-*"):
+    for pattern in ("lake/outputs/specimen_boxes/*/*", "lake/outputs/curated_taxonomy/corpus/*", "releases/.staging-*"):
         process = subprocess.Popen(
             [Path(sys.executable).with_name("bioscan-etl"), "run", "--output", tmp_path],
             stdout=subprocess.DEVNULL,
@@ -164,12 +168,12 @@ def test_real_records_and_images_become_a_release(shared_data, tmp_path):
     assert manifest["counts"]["set_aside"] == {"other_marker": 358, "superseded": 41}
     assert ledger["rejected"] == 0
     lake = Lake(tmp_path)
-    coi = {name: lake.get("raw_records", name).counts["records"] for name in lake.batches("raw_records")}
+    coi = {name: get(lake, "raw_records", name).counts["records"] for name in committed(lake)}
     assert sorted(coi.values()) == [515, 999, 1648]
     for name, records in coi.items():
-        closed = lake.get("checked_barcodes", name).counts["flags"].get("NO_OPEN_READING_FRAME", 0)
+        closed = get(lake, "checked_barcodes", name).counts["flags"].get("NO_OPEN_READING_FRAME", 0)
         assert closed == (58 if records == 999 else 0)
-    specimens = pl.read_parquet(lake.get("specimens").path("specimens.parquet"))
+    specimens = pl.read_parquet(get(lake, "specimens").path("specimens.parquet"))
     norway = specimens.filter(pl.col("source_file") == "chironominae_norway_2025.tsv")
     assert norway["country_iso"].unique().to_list() == ["NO"]
     assert command("check", release, check=0).stdout.endswith("no fault found\n")
@@ -262,6 +266,14 @@ def test_a_file_that_is_no_records_file_is_one_line(tmp_path, content, says):
         (["publish", "{tmp}", "s3://bucket/prefix"], "is no release"),
         (["publish", "{tmp}", "elsewhere"], "no place on S3"),
         (["run", "--output", "{tmp}/out", "--publish", "elsewhere"], "no place on S3"),
+        (["land", "{tmp}/deep/none", "--output", "{tmp}/out"], "deep/none"),
+        (["land", "{tmp}/r.tsv", "{tmp}/deep/r.tsv", "--output", "{tmp}/out"], "needs a name"),
+        (["land", "{tmp}/r.tsv", "--name", "../x", "--output", "{tmp}/out"], "batch name"),
+        (["status", "--output", "{tmp}/none"], "there is no folder"),
+        (["why", "A-1", "--output", "{tmp}/none"], "there is no folder"),
+        (["why", " ", "--output", "{tmp}"], "give a process ID"),
+        (["withdraw", "b1", "--reason", "x", "--output", "{tmp}"], "there is no batch 'b1'"),
+        (["withdraw", "b1", "--undo", "--output", "{tmp}"], "is not withdrawn"),
     ],
 )
 def test_a_command_that_cannot_be_done_says_why_in_one_line(tmp_path, arguments, says):
@@ -281,7 +293,11 @@ def test_check_lists_what_is_wrong(tmp_path):
 
 def test_help_documents_every_command():
     text = command("--help", check=0).stdout
-    for name in ("run", "demo", "check", "diff", "publish", "split", "compare", "fetch"):
+    assert "Exit codes: 0 done; 1 " in text
+    for name in (
+        *("run", "land", "ui", "status", "why", "withdraw", "demo"),
+        *("check", "diff", "publish", "split", "detect", "compare", "fetch"),
+    ):
         assert name in text
         assert "--help" in command(name, "--help", check=0).stdout
 
@@ -347,8 +363,6 @@ def test_with_the_stable_protocol_no_record_moves_when_the_corpus_grows(tmp_path
 
 
 def test_a_folder_of_records_stands_for_its_files(tmp_path, capsys):
-    from bioscan_etl.cli import main
-
     folder = tmp_path / "delivery"
     folder.mkdir()
     (folder / "notes.txt").write_text("x")
@@ -358,3 +372,127 @@ def test_a_folder_of_records_stands_for_its_files(tmp_path, capsys):
     (folder / "BOLD_Public.21-Jun-2024.tsv").write_text("a\tb\n1\t2\n")
     assert main(arguments) == 2
     assert "BOLD_Public.21-Jun-2024.tsv has an unknown layout" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--output", "{tmp}/out"],
+        ["run", "--output", "{tmp}/out", "--settings", "{tmp}/none.toml", "--dry-run"],
+        ["land", "{tmp}/none", "--output", "{tmp}/out"],
+        ["status", "--output", "{tmp}/none"],
+        ["why", "A-1", "--output", "{tmp}/none"],
+        ["withdraw", "b1", "--reason", "x", "--output", "{tmp}"],
+        ["diff", "v1", "v2", "--in", "{tmp}"],
+        ["publish", "{tmp}", "s3://bucket/prefix"],
+        ["split", "{tmp}/none.csv", "--output", "{tmp}/split.csv"],
+        ["compare", "{tmp}/none.tsv", "{tmp}/none.tsv", "--output", "{tmp}/x.csv"],
+        ["detect", "{tmp}/none", "--output", "{tmp}/x.csv"],
+        ["fetch", "records", "tax:Culicidae", "--settings", "{tmp}/none.toml", "--output", "{tmp}/x.tsv"],
+        ["fetch", "images", "{tmp}/none.txt", "--output", "{tmp}/x"],
+    ],
+    ids=lambda arguments: "-".join(arguments[:2]),
+)
+def test_an_error_is_one_json_document_where_that_is_asked_for(tmp_path, capsys, arguments):
+    words = [argument.format(tmp=tmp_path) for argument in arguments]
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert main([*words, "--json"]) == 2
+    told = capsys.readouterr()
+    assert set(json.loads(told.out)) - {"dry_run", "landed", "waiting", "left_out", "inbox_busy"} == {"error"}
+    assert said.err == f"bioscan-etl: {json.loads(told.out)['error']}\n"
+    assert told.err == ""
+
+
+def test_words_that_are_no_command_are_a_json_document_too(capsys):
+    for words in (["run"], ["run", "--output", "x", "--nonsense"], ["check"], ["ui", "x", "--port", "70000"]):
+        for asked in ([], ["--json"]):
+            with pytest.raises(SystemExit) as caught:
+                main([*words, *asked])
+            assert caught.value.code == 2
+            said = capsys.readouterr()
+            assert said.err.startswith("usage: bioscan-etl ")
+            assert "error: " in said.err
+            assert bool(asked) == bool(said.out)
+            if asked:
+                assert json.loads(said.out)["error"] in said.err
+
+
+def test_every_command_takes_the_options_of_all():
+    for words in (
+        ["run", "--output", "x"],
+        ["land", "a", "--output", "x"],
+        ["status", "--output", "x"],
+        ["why", "A-1", "--output", "x"],
+        ["withdraw", "b", "--undo", "--output", "x"],
+        ["demo", "--output", "x"],
+        ["check", "x"],
+        ["diff", "a", "b"],
+        ["publish", "x", "s3://b/p"],
+        ["split", "t", "--output", "x"],
+        ["detect", "t", "--output", "x"],
+        ["compare", "a", "b", "--output", "x"],
+        ["fetch", "records", "q", "--output", "x"],
+        ["fetch", "images", "q", "--output", "x"],
+    ):
+        parsed = parser().parse_args([*words, "--json", "-q"])
+        assert (parsed.json, parsed.quiet, parsed.verbose) == (True, True, False)
+        assert parser().parse_args([*words, "--verbose"]).verbose
+    assert parser().parse_args(["ui", "x", "-v"]).verbose
+
+
+def test_what_is_said_does_nothing_to_a_terminal(capsys):
+    terminal = Terminal()
+    hostile = "Aus\x1b]0;title\x07 \x9b31m[red]:skull:\n\u202e\udcff"
+    terminal.say(hostile)
+    terminal.table("[bold]" + hostile, ["name"], [[hostile], [None], [True], [7]])
+    terminal.error(hostile)
+    said = capsys.readouterr()
+    for text in (said.out, said.err):
+        assert not set(text) & {"\x1b", "\x07", "\x9b", "\u202e", "\udcff"}
+        assert r"Aus\x1b]0;title\x07 \x9b31m[red]:skull:\n\u202e\udcff" in text
+    assert "[bold]" in said.out
+    assert safe("Öç → µ") == "Öç → µ"
+
+
+def test_a_json_document_is_plain_ascii(capsys):
+    terminal = Terminal(as_json=True)
+    terminal.say("not shown")
+    terminal.table("not shown", ["a"], [[1]])
+    terminal.fact(path=Path("/x/\udcff"), nan=float("nan"), frame=pl.DataFrame({"a": [1]}), several=("a", None, True))
+    terminal.finish()
+    said = capsys.readouterr().out
+    assert said.isascii()
+    assert json.loads(said) == {"path": "/x/\udcff", "nan": None, "frame": [{"a": 1}], "several": ["a", None, True]}
+    assert plain({1: {"b": Path("x")}}) == {"1": {"b": "x"}}
+
+
+def test_progress_is_lines_with_an_estimate_where_there_is_no_terminal(capsys, monkeypatch):
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr("bioscan_etl.cli.terminal.time.monotonic", lambda: next(clock))
+    with Terminal().progress() as progress:
+        for _ in range(2):
+            for done in (0, 1, 2, 3, 4, 4):
+                progress("images", done, 4)
+        progress("download", 5)
+    once = ["images: 1 of 4, about 30 s left", "images: 2 of 4, about 20 s left", "images: 3 of 4, about 10 s left"]
+    assert capsys.readouterr().err.splitlines() == [*once, "images: 4 of 4"] * 2
+    with Terminal(quiet=True).progress() as progress:
+        progress("images", 4, 4)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_command_line_starts_fast():
+    """Heavy libraries are imported by the commands that need them."""
+    code = """
+import sys
+from bioscan_etl.cli import main
+try:
+    main(["run", "--help"])
+except SystemExit:
+    pass
+assert not {"polars", "dagster", "rich", "numpy", "pydantic", "boto3"} & set(sys.modules), sorted(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,72 +1,69 @@
-"""The graph: what is in it, how it is told, and that no asset hides in a pickle."""
+"""The graph: what is in it, how it is told, that no asset hides in a pickle, and that its checks can go red."""
 
+import json
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
+from lake_corpus import tree
 
-from bioscan_etl import batches
-from bioscan_etl.definitions import LogProgress, NoIOManager, build_defs, defs, open_instance, run_batch, run_release
+from bioscan_etl import landing, state
+from bioscan_etl.definitions import LogProgress, NoIOManager, build_defs, defs, training
+from bioscan_etl.definitions.running import open_instance, run_batch, run_release
 from bioscan_etl.errors import BioscanError
-from bioscan_etl.lake import Lake
+from bioscan_etl.lake import Lake, failures
+from bioscan_etl.lake.corpus import read_settings
+from bioscan_etl.lake.current import get
+from bioscan_etl.lake.record import find_record
 from bioscan_etl.progress import silent
+from bioscan_etl.provenance.code import code_of
+from bioscan_etl.resources import CorpusResource
 from bioscan_etl.schema import BCDM
-from sensors.jobs import CORPUS_ASSETS, DETECTOR_ASSETS
+from bioscan_etl.stages.registry import STAGES, Scope
+from sensors.training_jobs import DETECTOR_ASSETS
 
 ROOT = Path(__file__).parents[1]
-ASSETS = {
-    "raw_records",
-    "specimen_images",
-    "specimen_boxes",
-    "checked_barcodes",
-    "checked_geography",
-    "normalised_names",
-    "specimens",
-    "curated_taxonomy",
-    "partitions",
-    "release_metadata",
-    "metadata_jsonld",
-    "partitioned_metadata",
-    "split_manifests",
-    "barcodebert_tables",
-    "image_packages",
-    "image_tables",
-    "image_hdf5",
-    "clibd_hdf5",
-    "image_archives",
-    "release_manifest",
-    "release_mirror",
-    "statistics",
-    "figures",
-    "quality_report",
-    "boxes_to_review",
-    "reviewed_boxes",
-    "tuned_detector",
-    "promoted_detector",
-}
 GRAPH = defs.resolve_asset_graph()
 KEYS = sorted(GRAPH.get_all_asset_keys())
 
 
-def test_the_assets_are_those_of_the_design():
-    assert {key.to_user_string() for key in KEYS} == ASSETS
-    assert set(batches.BATCH_ASSETS) | set(CORPUS_ASSETS) | set(DETECTOR_ASSETS) | {"boxes_to_review"} == ASSETS
+def test_the_assets_are_the_stages():
+    assert {key.to_user_string() for key in KEYS} == set(STAGES)
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.to_user_string())
-def test_every_asset_is_told_to_its_reader(key):
-    node = GRAPH.get(key)
+def test_every_asset_is_as_its_stage_says(key):
+    node, stage = GRAPH.get(key), STAGES[key.to_user_string()]
     assert len(node.description) > 60
-    assert node.group_name in {"extract", "curate", "partition", "release", "report", "detector"}
+    assert node.group_name in {"extract", "curate", "partition", "release", "report"}
     assert node.owners == ["team:curation"]
     assert node.kinds
-    partitioned = key.to_user_string() in batches.BATCH_ASSETS
-    assert (node.partitions_def is not None) is partitioned
+    assert node.code_version == code_of(stage.name).label
+    assert {one.to_user_string() for one in node.parent_keys} == {*stage.reads, *stage.after}
+    assert (node.partitions_def is not None) is (stage.scope is Scope.BATCH)
+    assert (node.freshness_policy is not None) is (stage.scope is not Scope.BATCH)
+
+
+def test_training_is_a_code_location_of_its_own():
+    """So that "Materialize all" means the curation."""
+    keys = {key.to_user_string() for key in training.defs.resolve_asset_graph().get_all_asset_keys()}
+    assert keys == {*DETECTOR_ASSETS, "boxes_to_review", "specimen_boxes"}
+    assert not keys & set(STAGES) - {"specimen_boxes"}
+    assert "bioscan_etl.definitions.training" in (ROOT / "workspace.yaml").read_text()
+
+
+def test_places_and_executables_are_no_run_config():
+    for definitions in (defs, training.defs):
+        for job in definitions.resolve_all_job_defs():
+            shown = str(job.run_config_schema.config_type.fields)
+            for word in ("output", "settings_file", "python", "executable"):
+                assert f"'{word}'" not in shown, (job.name, word)
 
 
 def test_no_asset_goes_through_the_pickle_io_manager():
     """Every asset says that it returns no value, and one that did would be refused."""
-    for definition in defs.assets:
+    for definition in [*defs.assets, *training.defs.assets]:
         returned = definition.op.compute_fn.decorated_fn.__annotations__["return"]
         assert returned is dg.MaterializeResult, definition.key
 
@@ -88,15 +85,17 @@ def test_tables_show_their_columns():
 def test_blocking_checks_stand_where_the_rules_say():
     blocking = {
         (check.asset_key.to_user_string(), check.name)
-        for checks in [*defs.asset_checks, *defs.assets]
-        for check in checks.check_specs
+        for asset in [*defs.assets, *training.defs.asset_checks]
+        for check in asset.check_specs
         if check.blocking
     }
     assert {
+        ("raw_records", "rows_accounted_for"),
+        ("raw_records", "few_rows_rejected"),
         ("specimens", "ledger_balances"),
-        ("curated_taxonomy", "taxonomy_invariants"),
-        ("partitions", "partitions_do_not_leak"),
-        ("curated_taxonomy", "PROCESSID_MISSING"),
+        ("curated_taxonomy", "INVARIANT_BARCODE_LABELS"),
+        ("partitions", "BARCODE_IN_TWO_PARTITIONS"),
+        ("curated_expectations", "PROCESSID_MISSING"),
         ("tuned_detector", "not_worse"),
     } <= blocking
 
@@ -118,9 +117,18 @@ def test_progress_is_logged_at_the_end_of_a_stage(caplog):
     assert "images: 10 of 10" in caplog.text
 
 
+def test_broken_settings_do_not_keep_the_graph_from_loading(tmp_path):
+    (tmp_path / "settings.toml").write_text("[automation]\ntick_seconds = 0\n")
+    other = build_defs(CorpusResource(str(tmp_path)), silent)
+    assert {key.to_user_string() for key in other.resolve_asset_graph().get_all_asset_keys()} == set(STAGES)
+
+
 @pytest.fixture
 def lake(tmp_path):
-    return Lake(tmp_path / "out")
+    made = Lake(tmp_path / "out")
+    made.root.mkdir()
+    (made.root / "settings.toml").write_text("[gates]\nrequire_image = false\n")
+    return made
 
 
 @pytest.fixture
@@ -129,73 +137,161 @@ def instance(lake):
         yield running
 
 
-def land(lake, tmp_path, name, text):
+HEADER = ["processid", *(column.name for column in BCDM)]
+
+
+def record(processid, nuc, **values):
+    return dict.fromkeys(HEADER, "None") | {"processid": processid, "marker_code": "COI-5P", "nuc": nuc} | values
+
+
+def land(lake, tmp_path, name, rows):
     path = tmp_path / f"{name}.tsv"
-    path.write_text(text)
-    return batches.register(lake, name, [str(path)])
+    path.write_text("\n".join("\t".join(row) for row in [HEADER, *(row.values() for row in rows)]) + "\n")
+    return landing.register(lake, name, [str(path)])
 
 
-HEADER = "\t".join(["processid", *(column.name for column in BCDM)])
+def ingest(lake, name, instance):
+    batch = next(one for one in state.survey(lake, read_settings(lake)) if one.name == name)
+    run_batch(lake, batch, instance=instance, progress=silent)
+
+
+BARCODES = ["".join("ACGT"[(n >> 2 * k) & 3] for k in range(4)) * 160 for n in range(40)]
 
 
 @pytest.mark.slow
 def test_a_batch_runs_alone_and_again_without_work(lake, instance, tmp_path):
-    values = dict.fromkeys(HEADER.split("\t"), "None") | {
-        "processid": "A-1",
-        "marker_code": "COI-5P",
-        "nuc": "ACGT" * 160,
-    }
-    batch = land(lake, tmp_path, "b1", HEADER + "\n" + "\t".join(values.values()) + "\n")
-    run_batch(lake, "b1", instance=instance, progress=silent)
-    assert batches.is_ingested(lake, batch)
-    folders = {asset: lake.get(asset, "b1").folder.stat().st_mtime_ns for asset in batches.BATCH_ASSETS}
-    run_batch(lake, "b1", instance=instance, progress=silent)
-    assert {asset: lake.get(asset, "b1").folder.stat().st_mtime_ns for asset in batches.BATCH_ASSETS} == folders
+    batch = land(lake, tmp_path, "b1", [record("A-1", BARCODES[1])])
+    ingest(lake, "b1", instance)
+    assert find_record(lake, "b1").delivery == batch.fingerprint
+    before = tree(lake.home)
+    ingest(lake, "b1", instance)
+    assert tree(lake.home) == before
 
 
 @pytest.mark.slow
 def test_a_source_that_changed_after_landing_stops_the_run_in_one_line(lake, instance, tmp_path):
-    land(lake, tmp_path, "b1", HEADER + "\n")
+    land(lake, tmp_path, "b1", [])
     (tmp_path / "b1.tsv").write_text("other")
     with pytest.raises(BioscanError, match=r"raw_records: .*has changed since batch b1 landed") as caught:
-        run_batch(lake, "b1", instance=instance, progress=silent)
+        ingest(lake, "b1", instance)
     assert "\n" not in str(caught.value)
+    failure = failures.find(lake, "b1")
+    assert not failure.transient
+    assert "has changed since batch b1 landed" in failure.sentence
+    assert find_record(lake, "b1") is None
+
+
+def evaluations(instance, asset):
+    """The last evaluation of each check of an asset, from Dagster's own database."""
+    summaries = instance.event_log_storage.get_latest_asset_check_execution_by_key(
+        [dg.AssetCheckKey(dg.AssetKey(asset), check.id) for check in STAGES[asset].checks]
+    )
+    return {
+        key.name: one.event.dagster_event.asset_check_evaluation_data for key, one in summaries.items() if one.event
+    }
 
 
 @pytest.mark.slow
-def test_a_damaged_corpus_releases_nothing(lake, instance, monkeypatch):
-    """An invariant that is violated breaks the run, and no release appears."""
-    from bioscan_etl.errors import InvariantError
-    from bioscan_etl.quality.ledger import Ledger
+def test_a_batch_of_rows_that_cannot_be_read_is_red_by_itself(lake, instance, tmp_path):
+    land(lake, tmp_path, "good", [record("A-1", BARCODES[1])])
+    land(lake, tmp_path, "bad", [record("A-2", BARCODES[2])])
+    path = tmp_path / "bad.tsv"
+    path.write_text(path.read_text() + "one field\n" * 9)
+    landing.register(lake, "bad", [str(path)])
+    ingest(lake, "good", instance)
+    with pytest.raises(BioscanError, match=r"raw_records failed the check few_rows_rejected \(9\)"):
+        ingest(lake, "bad", instance)
+    found = evaluations(instance, "raw_records")
+    assert (found["few_rows_rejected"].passed, found["rows_accounted_for"].passed) == (False, True)
+    assert found["few_rows_rejected"].metadata["failing"].value == 9
+    assert find_record(lake, "bad") is None
+    release = run_release(lake, instance=instance, progress=silent)
+    provenance = json.loads((release / "manifest.json").read_text())["provenance"]
+    assert set(provenance["batches"]) == {"good"}
+    assert "few_rows_rejected" in provenance["notes"]["bad"]
+    assert "few_rows_rejected" in (release / "report" / "index.html").read_text()
 
-    def lost(self):
-        raise InvariantError("the ledger does not add up")
 
-    monkeypatch.setattr(Ledger, "balance", lost)
-    with pytest.raises(BioscanError, match="specimens: the ledger does not add up"):
+@pytest.fixture
+def corpus(lake, instance, tmp_path):
+    """Four species of ten barcodes, three records each, ingested and released."""
+    rows = [
+        record(
+            f"A{n:02}{copy}-24",
+            BARCODES[n],
+            phylum="Arthropoda", order="Diptera", family="Culicidae", genus="Aedes", species=f"Aedes {'abcd'[n % 4]}us",
+            **{"class": "Insecta"},
+        )
+        for n in range(40)
+        for copy in range(3)
+    ]  # fmt: skip
+    land(lake, tmp_path, "b1", rows)
+    ingest(lake, "b1", instance)
+    run_release(lake, instance=instance, progress=silent)
+    return rows
+
+
+def red(lake, instance, asset, check):
+    """Run the corpus, which must stop at a check; the failed evaluation."""
+    versions = sorted(path.name for path in lake.releases.glob("v*"))
+    with pytest.raises(BioscanError, match=f"{asset} failed the check {check}"):
         run_release(lake, instance=instance, progress=silent)
-    assert not (lake.releases / "latest").exists()
+    assert sorted(path.name for path in lake.releases.glob("v*")) == versions, "nothing may be released"
+    assert check in failures.find(lake, corpus=True).sentence
+    found = evaluations(instance, asset)[check]
+    assert not found.passed
+    assert found.blocking
+    return found
 
 
-def test_the_graph_can_be_built_over_other_resources(tmp_path):
-    from bioscan_etl.resources import LakeResource
+@pytest.mark.slow
+@pytest.mark.usefixtures("corpus")
+def test_a_lost_row_makes_the_ledger_red(lake, instance):
+    path = get(lake, "raw_records", "b1").path("records.parquet")
+    pl.read_parquet(path).head(100).write_parquet(path)
+    (lake.root / "settings.toml").write_text(
+        "[gates]\nrequire_image = false\nrequire_bin = false\nmin_unambiguous_run = 150\n"
+    )
+    found = red(lake, instance, "specimens", "ledger_balances")
+    assert found.metadata["failing"].value == 20
+    # What is unsound is not built upon, also where a stage is run alone.
+    state_now = state.corpus(lake, read_settings(lake))
+    from bioscan_etl.errors import LakeError
+    from bioscan_etl.stages.run import run_stage
+    from bioscan_etl.stages.situation import Situation
 
-    other = build_defs({"lake": LakeResource(output=str(tmp_path)), "progress": silent})
-    assert {key.to_user_string() for key in other.resolve_asset_graph().get_all_asset_keys()} == ASSETS
+    with pytest.raises(LakeError, match="specimens failed ledger_balances"):
+        run_stage("curated_taxonomy", Situation(lake, read_settings(lake), pin=state_now.pin))
 
 
-@pytest.mark.parametrize(
-    "setting", ["[barcodes]\nneighbour_votes = 9", "[gates]\nrequire_bin = true", "[images]\nnear_duplicate_bits = 2"]
-)
-def test_specimens_are_made_anew_when_a_setting_they_read_changes(lake, tmp_path, setting):
-    from assets.specimens import specimens
-    from bioscan_etl.resources import LakeResource
+@pytest.mark.slow
+def test_an_override_of_one_of_two_identical_barcodes_makes_the_labels_red(lake, instance, corpus):
+    first = corpus[0]["processid"]
+    (lake.root / "overrides.csv").write_text(
+        "processid,rank,name,field,value,reason,curator,date\n"
+        f"{first},,,species,Aedes novus,looks new,A. Curator,2026-01-31\n"
+        "NOBODY-24,,,species,Aedes novus,no such specimen,A. Curator,2026-01-31\n"
+    )
+    (lake.root / "settings.toml").write_text(
+        '[gates]\nrequire_image = false\n[taxonomy]\noverrides = "overrides.csv"\n'
+    )
+    found = red(lake, instance, "curated_taxonomy", "INVARIANT_BARCODE_LABELS")
+    assert first in found.metadata["sample"].data
+    assert "line 2" in found.description
+    # The damaged line is left out and reported; it stops nothing.
+    left_out = evaluations(instance, "curated_taxonomy")["overrides_applied"]
+    assert (left_out.passed, left_out.blocking) == (False, False)
+    assert "NOBODY-24" in str(left_out.metadata["sample"].data)
 
-    file = tmp_path / "settings.toml"
-    made = []
-    for text in ("", setting):
-        file.write_text(text)
-        resources = {"lake": LakeResource(output=str(lake.root), settings_file=str(file))}
-        assert dg.materialize([specimens], resources=resources).success
-        made.append(lake.get("specimens").fingerprint)
-    assert made[0] != made[1]
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("corpus")
+def test_a_barcode_of_two_species_makes_the_partitions_red(lake, instance):
+    path = get(lake, "curated_taxonomy").path("curated.parquet")
+    table = pl.read_parquet(path)
+    # Records of one barcode belong to described and undescribed species.
+    names = ("Aedes aus", "Aedes sp. 1ABC", "Aedes bus", "Aedes sp. 2ABC")
+    species = [names[(n + n // 3 + n // 7) % 4] for n in range(table.height)]
+    table.with_columns(species=pl.Series(species)).write_parquet(path)
+    (lake.root / "settings.toml").write_text("[gates]\nrequire_image = false\n[images]\nnear_duplicate_bits = 3\n")
+    red(lake, instance, "partitions", "BARCODE_IN_TWO_PARTITIONS")

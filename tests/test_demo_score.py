@@ -11,6 +11,7 @@ from bioscan_etl.demo.kinds import KINDS
 from bioscan_etl.demo.score import NOT_PLANTED, SCORE, VALUES, score, summed
 from bioscan_etl.errors import LakeError, SourceError
 from bioscan_etl.lake import Lake
+from bioscan_etl.lake.current import get
 
 SEED = 0
 
@@ -32,7 +33,7 @@ def _with(small: Path, tmp_path: Path, table: str, asset: str, change) -> pl.Dat
     shutil.copytree(small / "lake", copy / "lake")
     shutil.copytree(small / "truth", copy / "truth")
     shutil.copytree(small / "landing", copy / "landing")
-    path = Lake(copy).get(asset).path(table)
+    path = get(Lake(copy), asset).path(table)
     change(pl.read_parquet(path)).write_parquet(path)
     return score(copy)
 
@@ -60,7 +61,7 @@ def test_a_small_corpus_runs_and_its_facts_are_found(small):
     result = score(small)
     assert result["missed"].sum() == 0
     assert result["false_alarms"].sum() == 0
-    held = pl.read_parquet(Lake(small).get("specimens").path("quarantine.parquet")).height
+    held = pl.read_parquet(get(Lake(small), "specimens").path("quarantine.parquet")).height
     assert 40 - held >= 20
 
 
@@ -85,7 +86,7 @@ def test_a_flag_that_is_lost_is_a_miss_with_its_process_id(small, tmp_path):
 @pytest.mark.slow
 def test_a_flag_on_a_clean_specimen_is_a_false_alarm(small, tmp_path):
     clean = pl.read_parquet(small / "truth" / "clean.parquet")["processid"]
-    curated = pl.read_parquet(Lake(small).get("curated_taxonomy").path("curated.parquet"))
+    curated = pl.read_parquet(get(Lake(small), "curated_taxonomy").path("curated.parquet"))
     victim = curated.filter(pl.col("processid").is_in(clean.implode()))["processid"][0]
     for flag, kind in (("BLURRED", "blurred"), ("SPECIES_GENUS_MISMATCH", NOT_PLANTED)):
 

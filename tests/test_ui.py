@@ -1,22 +1,18 @@
-"""The UI: `dagster dev` in a real browser, with a batch materialised through its GraphQL."""
+"""The UI in a real browser, with a batch materialised through its GraphQL."""
 
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from pathlib import Path
 
 import pytest
+from ui_process import ui
 
-from bioscan_etl.batches import BATCH_ASSETS, is_ingested, load
 from bioscan_etl.cli import main
 from bioscan_etl.lake import Lake
+from bioscan_etl.lake.record import find_record
+from bioscan_etl.landing import load
+from bioscan_etl.stages.registry import BATCH_STAGES
 
-ROOT = Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium")
 # Chromium's background traffic has nowhere to go in a closed network.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -48,43 +44,10 @@ def output(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(output):
-    """`dagster dev` as `make dev` starts it; yields its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    storage = output / ".dagster"
-    storage.mkdir()
-    environment = os.environ | {
-        "DAGSTER_HOME": str(ROOT),
-        "BIOSCAN_OUTPUT": str(output),
-        "BIOSCAN_DAGSTER_STORAGE": str(storage),
-    }
-    log = (output / "dagster.log").open("w")
-    # A session of its own: started otherwise it ignores signals and leaves orphans (spec: orchestration).
-    process = subprocess.Popen(
-        [Path(sys.executable).with_name("dagster"), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
-        cwd=ROOT,
-        env=environment,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info", timeout=2).close()
-                break
-            except OSError:
-                assert process.poll() is None, (output / "dagster.log").read_text()
-                time.sleep(0.5)
-        yield port
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-        log.close()
+    """`bioscan-etl ui` with nothing that runs by itself; yields its port."""
+    (output / "settings.toml").write_text("[automation]\ntick_seconds = 3600\nrelease_when_settled = false\n")
+    with ui(output) as running:
+        yield running.port
 
 
 def open_page(browser, url):
@@ -117,14 +80,14 @@ def test_a_batch_is_materialised_and_the_graph_shows_it(browser, output, server)
     while (status := client.get_run_status(run)) not in {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE}:
         assert time.monotonic() < deadline, f"run {run} is {status}"
         time.sleep(1)
-    assert status == DagsterRunStatus.SUCCESS, (output / "dagster.log").read_text()[-3000:]
-    assert is_ingested(lake, load(lake, name))
+    assert status == DagsterRunStatus.SUCCESS, f"run {run} failed"
+    assert find_record(lake, name).delivery == load(lake, name).fingerprint
 
     page = open_page(browser, f"http://127.0.0.1:{server}/asset-groups")
     page.get_by_text("extract", exact=True).first.wait_for(timeout=60_000)
     page.wait_for_timeout(1000)
     page.keyboard.press("Alt+e")  # opens all groups
-    for asset in (*BATCH_ASSETS, "specimens", "curated_taxonomy", "partitions", "release_manifest", "quality_report"):
+    for asset in (*BATCH_STAGES, "specimens", "curated_taxonomy", "partitions", "release_manifest", "quality_report"):
         page.get_by_text(asset, exact=True).first.wait_for(timeout=60_000)
     shot = output / "graph.png"
     page.wait_for_timeout(2000)
@@ -136,10 +99,11 @@ def test_a_batch_is_materialised_and_the_graph_shows_it(browser, output, server)
     page.screenshot(path=output / "asset.png")
 
 
-def test_the_sensor_and_the_schedule_are_there(browser, server):
+def test_the_sensors_and_the_schedule_are_there(browser, server):
     page = open_page(browser, f"http://127.0.0.1:{server}/automation")
     page.get_by_text("new_batches", exact=True).first.wait_for(timeout=60_000)
-    page.get_by_text("release_when_changed", exact=True).first.wait_for(timeout=60_000)
+    page.get_by_text("release_when_settled", exact=True).first.wait_for(timeout=60_000)
+    page.get_by_text("nightly_release", exact=True).first.wait_for(timeout=60_000)
 
 
 def test_the_reports_open_offline_and_whole(browser, output):

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
-from bioscan_etl import batches
+from bioscan_etl import landing
 from bioscan_etl.demo.kinds import Report
 from bioscan_etl.lake import Lake
+from bioscan_etl.lake.current import get
 from bioscan_etl.schema import RANKS
 
 _DETECTOR = ("detected", "low_confidence", "empty", "multiple")
@@ -52,7 +53,7 @@ def load(home: Lake) -> FinishedRun:
     Raises:
         LakeError: the run has not finished.
     """
-    held, labels = home.get("specimens"), home.get("curated_taxonomy")
+    held, labels = get(home, "specimens"), get(home, "curated_taxonomy")
     specimens = pl.read_parquet(held.path("specimens.parquet"))
     curated = pl.read_parquet(labels.path("curated.parquet"), columns=["processid", "flags", *RANKS])
     # Curated labels may be null, so they replace the others row by row, not value by value.
@@ -62,9 +63,9 @@ def load(home: Lake) -> FinishedRun:
         *(pl.when("accepted").then(f"{name}_curated").otherwise(name).alias(name) for name in ("flags", *RANKS)),
     )
 
-    def of_batches(asset: str, table: str, *columns: str) -> pl.DataFrame:
-        names = batches.landed(home)
-        return pl.concat(pl.read_parquet(home.get(asset, name).path(table), columns=list(columns)) for name in names)
+    def of_batches(stage: str, table: str, *columns: str) -> pl.DataFrame:
+        names = landing.landed(home)
+        return pl.concat(pl.read_parquet(get(home, stage, name).path(table), columns=list(columns)) for name in names)
 
     records = of_batches("raw_records", "records.parquet", "processid", "batch", *_AS_READ)
     return FinishedRun(

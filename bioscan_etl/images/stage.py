@@ -40,7 +40,6 @@ _PARTS = "parts"
 _ROW_GROUP = 100_000
 _REPORT_EVERY = 50
 _AHEAD = 32  # images per thread that may wait to be written, about 0.1 MB each
-_RESUMES_AS = 2  # raise it when the same images and settings come to give other bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,8 @@ def _fingerprint(
 ) -> str:
     # The model counts by its content (in the detector's name), not by where it lies.
     values = settings.model_dump(mode="json", exclude={"detector", "workers", "shard_images"})
-    head = [_RESUMES_AS, values, detector, packages, batch]
+    # The folder is of one code version (its name says so), so code is no part of a shard's fingerprint.
+    head = [values, detector, packages, batch]
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     for rows in images.iter_slices(10_000):
         digest.update(rows.write_csv(include_header=False).encode())

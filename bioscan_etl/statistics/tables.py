@@ -104,8 +104,9 @@ def attributes(metadata: pl.DataFrame) -> pl.DataFrame:
     size = pl.col("size")
     smallest = size == size.min()
     rows = [
+        # Of one chunk: the order in which a mean adds up would follow the number of threads.
         group_sizes(metadata, attribute)
-        .lazy()
+        .rechunk()
         .select(
             attribute=pl.lit(attribute),
             categories=pl.len().cast(pl.Int64),
@@ -127,7 +128,7 @@ def attributes(metadata: pl.DataFrame) -> pl.DataFrame:
         labelled_share=_share(pl.col("labelled"), records), unlabelled_share=_share(pl.col("unlabelled"), records)
     )
     first = ["attribute", "categories", "labelled", "labelled_share", "unlabelled", "unlabelled_share"]
-    return table.select(*first, pl.exclude(first)).collect()
+    return table.select(*first, pl.exclude(first))
 
 
 def sizes(metadata: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,142 @@
+"""Runs of the graph in this process: what the command line does.
+
+Belongs here: the instance, one batch, one release, and the words for what failed. Does not belong here: which batches
+need a run (`bioscan_etl.state`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from assets.batches import specimen_batches
+from assets.factory import PIN_TAG, SETTINGS_TAG
+from bioscan_etl import state, storage
+from bioscan_etl.definitions import build_defs
+from bioscan_etl.errors import BioscanError
+from bioscan_etl.lake.corpus import read_settings
+from bioscan_etl.lake.store import Lake
+from bioscan_etl.progress import Progress
+from bioscan_etl.resources import CorpusResource
+from sensors.jobs import CORPUS_JOB, INGEST_JOB, WORK_TAG
+
+_log = logging.getLogger("bioscan_etl")
+_INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+
+# The instance of runs that the command line starts where no DAGSTER_HOME is set: beside the lake, telemetry off.
+_INSTANCE = """\
+storage:
+  sqlite:
+    base_dir: {folder}
+local_artifact_storage:
+  module: dagster._core.storage.root
+  class: LocalArtifactStorage
+  config:
+    base_dir: {folder}
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+telemetry:
+  enabled: false
+"""
+
+
+def open_instance(lake: Lake) -> dg.DagsterInstance:
+    """Dagster's instance: the one that DAGSTER_HOME names, else one below the output folder, as the UI has."""
+    if os.environ.get("DAGSTER_HOME"):
+        return dg.DagsterInstance.get()
+    folder = lake.root / ".dagster"
+    # A file of its own: the UI's, in the same folder, says more.
+    storage.write_text(folder / "run.yaml", _INSTANCE.format(folder=folder))
+    return dg.DagsterInstance.from_config(str(folder), "run.yaml")
+
+
+def _run(
+    lake: Lake,
+    job: str,
+    *,
+    instance: dg.DagsterInstance,
+    progress: Progress,
+    partition: str | None,
+    tags: Mapping[str, str],
+) -> None:
+    definitions = build_defs(CorpusResource(str(lake.root)), progress)
+    result = definitions.resolve_job_def(job).execute_in_process(
+        instance=instance,
+        partition_key=partition,
+        tags=dict(tags),
+        raise_on_error=False,
+        # The terminal is for progress and one-line errors; the UI keeps Dagster's own log of the run.
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+    _log.info("run %s of %s%s", result.run_id, job, f" for batch {partition}" if partition else "")
+    if _was_interrupted(result):
+        raise KeyboardInterrupt
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
+    if failed:
+        raise BioscanError("; ".join(_failed_check(check) for check in failed))
+    if not result.success:
+        raise BioscanError(_first_failure(result))
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether Ctrl-C or SIGTERM ended the run: Dagster counts that as the failure of a step, or of the run."""
+    errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    errors += [event.job_failure_data.error for event in result.all_events if event.is_job_failure]
+    return any(error is not None and error.cls_name in _INTERRUPTS for error in errors)
+
+
+def _failed_check(check: Any) -> str:
+    shown = {name: getattr(value, "value", getattr(value, "data", value)) for name, value in check.metadata.items()}
+    sample = ", ".join(str(one) for one in (shown.get("sample") or [])[:3])
+    return (
+        f"{check.asset_key.to_user_string()} failed the check {check.check_name} ({shown.get('failing', '?')}"
+        f"{f', such as {sample}' if sample else ''}){f': {check.description}' if check.description else ''}"
+    )
+
+
+def _first_failure(result: dg.ExecuteInProcessResult) -> str:
+    """The failed step and its reason, in one line."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            if data.user_failure_data and data.user_failure_data.description:
+                return f"{event.step_key}: {data.user_failure_data.description}"
+            error = data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            lines = error.message.strip().splitlines() if error else []
+            return f"{event.step_key}: {lines[0] if lines else 'failed'}; run {result.run_id} in the UI has the details"
+    return f"run {result.run_id} failed before its first step; the UI has the details"
+
+
+def run_batch(lake: Lake, batch: state.BatchState, *, instance: dg.DagsterInstance, progress: Progress) -> None:
+    """Ingest one landed batch in this process: the job that the sensor asks for.
+
+    Raises:
+        BioscanError: a stage or a blocking check failed; the message is its one line.
+    """
+    instance.add_dynamic_partitions(str(specimen_batches.name), [batch.name])
+    tags = {WORK_TAG: batch.key[:32], SETTINGS_TAG: read_settings(lake).digest()[:16]}
+    _run(lake, INGEST_JOB, instance=instance, progress=progress, partition=batch.name, tags=tags)
+
+
+def run_release(lake: Lake, *, instance: dg.DagsterInstance, progress: Progress) -> Path:
+    """Curate the whole corpus and make its release in this process: the job that the sensors ask for.
+
+    Returns:
+        The folder of the release that now is the latest.
+
+    Raises:
+        BioscanError: a stage or a blocking check failed; nothing was released.
+    """
+    settings = read_settings(lake)
+    pin = state.pin_now(lake, settings)
+    tags = {PIN_TAG: pin.digest, SETTINGS_TAG: settings.digest()[:16]}
+    _run(lake, CORPUS_JOB, instance=instance, progress=progress, partition=None, tags=tags)
+    return (lake.releases / "latest").resolve()

@@ -1,0 +1,37 @@
+"""Locks between processes of one machine: the only place that takes any.
+
+Belongs here: holding a file that dies with its process. Does not belong here: what is protected by it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from bioscan_etl.errors import BusyError
+
+
+@contextmanager
+def hold(path: Path, busy: str) -> Iterator[IO[str]]:
+    """Hold a lock file against other processes; the lock ends with the block or with the process.
+
+    Args:
+        path: the lock file; its folder is made.
+        busy: the sentence for whoever finds it held.
+
+    Yields:
+        The open file; a child that inherits it holds the lock as well.
+
+    Raises:
+        BusyError: another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BusyError(busy) from None
+        yield handle

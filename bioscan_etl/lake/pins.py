@@ -1,0 +1,97 @@
+"""Pins: exactly which batches, and what of them, a corpus run reads.
+
+Belongs here: the pin as a small file, and which outputs pins hold on to. Does not belong here: which batches may be
+pinned (`bioscan_etl.state`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bioscan_etl.errors import LakeError
+from bioscan_etl.lake import small_files
+from bioscan_etl.lake.record import Record, from_dict
+from bioscan_etl.lake.store import FORMAT, Lake, digest
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What a corpus run reads.
+
+    Attributes:
+        settings: digest of all settings that decide results.
+        records: the committed record of each batch.
+        withdrawn: reason by batch that a curator has withdrawn.
+        notes: a line by batch of which something is to be said: a failed delivery, one that is not ingested yet.
+    """
+
+    settings: str
+    records: Mapping[str, Record]
+    withdrawn: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Hex sha256 over everything that decides the release; notes do not."""
+        batches = {name: record.digest for name, record in self.records.items()}
+        return digest([batches, self.settings, dict(self.withdrawn)])
+
+
+def save_pin(lake: Lake, pin: Pin) -> None:
+    """Keep a pin under its digest, with the latest notes."""
+    value = {
+        "format": FORMAT,
+        "settings": pin.settings,
+        "records": {name: record.as_dict() for name, record in pin.records.items()},
+        "withdrawn": dict(pin.withdrawn),
+        "notes": dict(pin.notes),
+    }
+    small_files.write(lake.home / "pins" / f"{pin.digest}.json", value)
+
+
+def load_pin(lake: Lake, pin_digest: str) -> Pin:
+    """Read a pin.
+
+    Raises:
+        LakeError: the pin is unknown or damaged.
+    """
+    if not re.fullmatch(r"[0-9a-f]{64}", pin_digest):
+        raise LakeError(f"pin {pin_digest!r} is no digest")
+    path = lake.home / "pins" / f"{pin_digest}.json"
+    value = small_files.read(path)
+    if value is None:
+        raise LakeError(f"there is no pin {path}; start the run without one")
+    try:
+        records = {str(name): from_dict(one) for name, one in value["records"].items()}
+        pin = Pin(str(value["settings"]), records, dict(value["withdrawn"]), dict(value["notes"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LakeError(f"pin {path} is damaged ({error}); start the run without one") from None
+    if pin.digest != pin_digest:
+        raise LakeError(f"pin {path} does not hold what its name says; start the run without one")
+    return pin
+
+
+def held(lake: Lake) -> dict[tuple[str, str], set[str]]:
+    """Fingerprints that pins hold on to, by stage and batch; a damaged pin holds nothing."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for name in small_files.names(lake.home / "pins"):
+        try:
+            pin = load_pin(lake, name)
+        except LakeError:
+            continue
+        for batch, record in pin.records.items():
+            for stage, one in record.stages.items():
+                found.setdefault((stage, batch), set()).add(one.fingerprint)
+    return found
+
+
+def drop_older_pins(lake: Lake, pin: Pin) -> None:
+    """Remove the pins that are older than one of which a release was made."""
+    own = lake.home / "pins" / f"{pin.digest}.json"
+    if not own.exists():
+        return
+    for path in own.parent.glob("*.json"):
+        if path != own and path.stat().st_mtime <= own.stat().st_mtime:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,33 @@
+"""The last release on S3, beside those before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bioscan_etl.errors import LakeError
+from bioscan_etl.release import staging
+from bioscan_etl.release.upload import publish_to_s3
+from bioscan_etl.stages.work import Work
+
+
+def build(work: Work) -> dict[str, Any]:
+    """Send what is not there yet; returns where it is and what was sent.
+
+    Raises:
+        LakeError: there is no release.
+    """
+    target = work.settings.release.publish_to
+    if not target:
+        return {"published": False, "setting": "release.publish_to"}
+    release = staging.latest(work.lake.releases)
+    if release is None:
+        raise LakeError("there is no release to publish; run release_manifest first")
+    done = publish_to_s3(release, target, work.progress)
+    return {
+        "published": True,
+        "location": done.location,
+        "files": done.files,
+        "sent": done.sent,
+        "sent_bytes": done.sent_bytes,
+        "latest": done.latest,
+    }

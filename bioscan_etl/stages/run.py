@@ -1,0 +1,144 @@
+"""Making one stage: use what is there already, else build it.
+
+Belongs here: locks, retries and the draft. Does not belong here: what a stage does, and Dagster.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from bioscan_etl.errors import is_transient
+from bioscan_etl.findings import Finding
+from bioscan_etl.lake.current import current, point
+from bioscan_etl.lake.store import Draft, Output, digest
+from bioscan_etl.progress import Progress, silent
+from bioscan_etl.release import staging
+from bioscan_etl.stages.commit import commit_if_whole, note_mirrored, note_release
+from bioscan_etl.stages.examine import examine
+from bioscan_etl.stages.registry import STAGES, Scope, Stage
+from bioscan_etl.stages.situation import ByBatch, Outputs, Situation
+from bioscan_etl.stages.work import Work
+
+_log = logging.getLogger("bioscan_etl")
+_ATTEMPTS = 3  # within a run; longer outages are for the sensor, which asks for the run again later
+_LONGEST_WAIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a stage.
+
+    Attributes:
+        stage: its name.
+        folder: where its files are.
+        content: digest of what was made.
+        built: whether it was made now.
+        counts: what it reported.
+        findings: outcomes of its checks.
+        output: in the lake; None of a part of the release.
+    """
+
+    stage: str
+    folder: Path
+    content: str
+    built: bool
+    counts: Mapping[str, Any]
+    findings: tuple[Finding, ...] = ()
+    output: Output | None = None
+    made_from: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_stage(name: str, situation: Situation, progress: Progress = silent) -> Done:
+    """Make a stage's output, unless it is there.
+
+    A cause that may pass (network, disk, another run) is tried again a few times, each wait longer than the last.
+
+    Args:
+        name: of the stage.
+        situation: what it works on.
+        progress: told how far it is.
+
+    Raises:
+        BioscanError: an input is missing or unsound, or cannot be used.
+    """
+    situation.lake.require_format()
+    stage = STAGES[name]
+    tries = Retrying(
+        stop=stop_after_attempt(_ATTEMPTS),
+        wait=wait_exponential_jitter(initial=0.5, max=_LONGEST_WAIT_S),
+        retry=retry_if_exception(is_transient),
+        before_sleep=before_sleep_log(_log, logging.WARNING),
+        reraise=True,
+    )
+    make = _make_part if stage.scope is Scope.RELEASE else _make_output
+    return tries(make, stage, situation, progress)
+
+
+def _make_output(stage: Stage, situation: Situation, progress: Progress) -> Done:
+    lake, batch = situation.lake, situation.name
+    made_from = situation.made_from(stage)
+    fingerprint = situation.fingerprint(stage, made_from)
+    with lake.lock(stage.name, batch):
+        output = lake.find(stage.name, fingerprint, batch)
+        built = output is None or not output.is_whole
+        if built:
+            with lake.writing(stage.name, fingerprint, batch, made_from=made_from, resumable=stage.resumable) as draft:
+                _function(stage)(_work(stage, situation, progress, draft, made_from))
+            output = lake.find(stage.name, fingerprint, batch)
+        assert output is not None
+        if stage.scope is Scope.CORPUS:
+            before = current(lake, stage.name)
+            point(lake, stage.name, fingerprint)
+            if before is not None and before.fingerprint != fingerprint:
+                lake.sweep(stage.name, batch, {fingerprint, before.fingerprint})
+    findings = (*output.findings, *examine(stage, output, situation.settings))
+    if stage.scope is Scope.BATCH:
+        commit_if_whole(situation)
+    return Done(stage.name, output.folder, output.content, built, output.counts, findings, output, made_from)
+
+
+def _make_part(stage: Stage, situation: Situation, progress: Progress) -> Done:
+    situation.inputs_of(stage)  # what it reads is there, and sound
+    if not stage.reads:  # it sends what is published
+        counts = _function(stage)(_work(stage, situation, progress, None, {}))
+        if counts.get("published"):
+            note_mirrored(situation.lake, str(situation.settings.release.publish_to))
+        return Done(stage.name, situation.lake.releases, digest(counts), bool(counts.get("sent")), counts)
+    draft = situation.staging
+    before = staging.published(draft.releases, draft.digest)
+    counts = _function(stage)(_work(stage, situation, progress, None, {}))
+    published = staging.published(draft.releases, draft.digest)
+    if stage.name == "release_manifest":
+        note_release(situation, str(counts["version"]))
+    return Done(stage.name, published or draft.tree, draft.digest, before is None, counts)
+
+
+def _function(stage: Stage) -> Any:
+    """The function of a stage; its module is imported now, for some take seconds."""
+    return importlib.import_module(stage.module).build
+
+
+def _work(
+    stage: Stage, situation: Situation, progress: Progress, draft: Draft | None, made_from: Mapping[str, Any]
+) -> Work:
+    needs_release = any(STAGES[name].scope is Scope.RELEASE for name in stage.reads)
+    extra = made_from["inputs"].get("extra", {}) if made_from else situation.extra_of(stage)
+    return Work(
+        lake=situation.lake,
+        settings=situation.settings.limited(stage.settings, stage.name),
+        progress=progress,
+        draft=draft,
+        batch=situation.batch,
+        pin=situation.pin,
+        outputs=Outputs(situation, stage),
+        by_batch=ByBatch(situation, stage),
+        extra=extra,
+        staging=situation.staging if stage.reads and (needs_release or stage.scope is Scope.RELEASE) else None,
+    )
