@@ -206,6 +206,17 @@ def _ingest(this: _Run, states: Sequence[BatchState], instance: Any, progress: P
     return made
 
 
+def _newer_report(lake: Lake, report: Path) -> Path | None:
+    """The report in the lake, where it is another than the release's: a new template or note makes no new release."""
+    from bioscan_etl.lake.current import current
+
+    output = current(lake, "quality_report")
+    page = None if output is None else output.folder / "report" / "index.html"
+    if page is None or not page.is_file() or (report.is_file() and page.read_bytes() == report.read_bytes()):
+        return None
+    return page
+
+
 def _summarise(this: _Run, release: Path | None, *, made: bool) -> None:
     """Say what the latest release holds, and what it does not hold of the batches."""
     from bioscan_etl.release.manifest import read_head
@@ -219,6 +230,7 @@ def _summarise(this: _Run, release: Path | None, *, made: bool) -> None:
     head = read_head(release)
     ledger, counts = head["ledger"], head["counts"]
     report = release / "report" / "index.html"
+    newer = _newer_report(this.lake, report)
     notes, withdrawn = _notes(this.lake) if made or not failed else ({}, {})
     terminal.fact(
         release={
@@ -228,6 +240,7 @@ def _summarise(this: _Run, release: Path | None, *, made: bool) -> None:
             "ledger": ledger,
             "counts": counts,
             "report": report,
+            "newer_report": newer,
             "notes": notes,
             "withdrawn": withdrawn,
         }
@@ -249,6 +262,8 @@ def _summarise(this: _Run, release: Path | None, *, made: bool) -> None:
     for name, reason in withdrawn.items():
         say(f"  {name}: withdrawn: {reason}")
     say(f"report: {report}")
+    if newer is not None:
+        say(f"newer report of the same data: {newer}")
     terminal.hint(f"UI: bioscan-etl ui {this.lake.root}")
 
 

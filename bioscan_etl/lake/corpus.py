@@ -46,6 +46,19 @@ def located(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(update={"images": images, "taxonomy": taxonomy})
 
 
+def _require_paths(settings: Settings, folder: Path) -> None:
+    """Refuse paths that lead nowhere: in the file's own folder they may, but the file is read in the corpus' folder."""
+    for name, value in (
+        ("taxonomy.overrides", settings.taxonomy.overrides),
+        ("images.detector", settings.images.detector),
+    ):
+        if value and value not in _BUILT_IN and not Path(value).exists():
+            raise SettingsError(
+                f"setting {name}: there is no {value}; relative paths are relative to {folder}: put the file there, or "
+                "give its absolute path"
+            )
+
+
 def differences(before: Settings, after: Settings) -> list[str]:
     """One line per setting that differs: `section.name: before -> after`."""
     found = []
@@ -77,6 +90,7 @@ def install_settings(lake: Lake, source: Path) -> list[str]:
         SettingsError: the file cannot be used; the settings stay as they are.
     """
     wanted = load_settings(source)
+    _require_paths(located(wanted, lake.root), lake.root)
     target = settings_file(lake)
     try:
         before = load_settings(target if target.exists() else None)
