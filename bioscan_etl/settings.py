@@ -287,7 +287,7 @@ NO_EFFECT = frozenset(
 )
 """Settings that change no result by themselves, so they are in no fingerprint."""
 _NO_RESULT = ("bold", "automation")
-"""Sections of which no result depends."""
+"""Sections that change no result."""
 
 
 class Settings(_Section):

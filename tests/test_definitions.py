@@ -1,4 +1,4 @@
-"""The graph: what is in it, how it is told, that no asset hides in a pickle, and that its checks can go red."""
+"""The graph: what is in it, that no asset hides in a pickle, and that its checks can go red."""
 
 import json
 from pathlib import Path

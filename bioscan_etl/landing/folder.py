@@ -3,7 +3,7 @@
 Belongs here: listing a delivery and telling its records, images and image manifest. Does not belong here: hashing
 and landing it (`landing.land`), and waiting until it is complete (`landing.inbox`).
 
-Records files are told by their content, images by their suffix, the image manifest by its header. Links that lead
+Records files are recognised by their content, images by their suffix, the image manifest by its header. Links that lead
 out of the folder are not followed; links to folders are not followed at all.
 """
 

@@ -40,6 +40,7 @@ class Situation:
         self.settings = settings
         self.batch = batch
         self.pin = pin
+        self._extra: dict[str, dict[str, Any]] = {}  # a detector takes a tenth of a second to open
         self._outputs: dict[str, Output] = {}
         self._by_batch: dict[tuple[str, str], Output] = {}
 
@@ -65,8 +66,10 @@ class Situation:
 
     def extra_of(self, stage: Stage) -> dict[str, Any]:
         """Inputs of a stage that are neither delivery nor outputs of stages."""
-        function = getattr(importlib.import_module(stage.module), "extra", None)
-        return dict(function(self)) if function else {}
+        if stage.name not in self._extra:
+            function = getattr(importlib.import_module(stage.module), "extra", None)
+            self._extra[stage.name] = dict(function(self)) if function else {}
+        return self._extra[stage.name]
 
     def of_batch(self, stage: str, batch: str) -> Output:
         """An output of a pinned batch.

@@ -1,6 +1,6 @@
 """The UI of an output folder: `serve` starts its processes and keeps them alive.
 
-Belongs here: the order of things, and what the user is told. Does not belong here: command lines and settings
+Belongs here: the order of things, and what the user reads. Does not belong here: command lines and settings
 (`plan`), pids and signals (`processes`), the questions of readiness (`ready`), and anything of Dagster: its processes
 are started by their command lines, the web server by `bioscan_etl.definitions.server`.
 
