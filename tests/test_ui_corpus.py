@@ -10,6 +10,7 @@ from bioscan_etl.lake import Lake
 from bioscan_etl.lake.corpus import read_settings
 from bioscan_etl.lake.record import find_record
 from bioscan_etl.release.check import check
+from bioscan_etl.schema import BCDM
 from bioscan_etl.stages.registry import BATCH_STAGES
 from bioscan_etl.state import survey
 
@@ -44,14 +45,16 @@ def test_the_day_runs_by_itself(tmp_path, deliveries):
         first = latest.resolve().name
 
         # A fourth, broken one fails alone, with its sentence.
-        good = next((deliveries / names[0]).glob("*.tsv"))
-        lines = good.read_text(encoding="utf-8").splitlines(keepends=True)
+        header = ["processid", *(column.name for column in BCDM)]
+        row = dict.fromkeys(header, "None") | {
+            "processid": "FOURTH001-24",
+            "marker_code": "COI-5P",
+            "nuc": "ACGT" * 160,
+        }
+        good = "\t".join(header) + "\n" + "\t".join(row.values()) + "\n"
         (inbox / "fourth").mkdir()
         broken = inbox / "fourth" / "fourth.tsv"
-        fields = lines[1].split("\t")
-        place = lines[0].split("\t").index("processid")
-        fields[place] = "FOURTH001-24"
-        broken.write_text(lines[0] + "\t".join(fields) + "one field only\n" * 20, encoding="utf-8")
+        broken.write_text(good + "one field only\n" * 20)
         (inbox / "fourth" / "DONE").touch()
         until(
             lambda: any("few_rows_rejected" in one for one in running.skip_reasons("new_batches")),
@@ -62,7 +65,7 @@ def test_the_day_runs_by_itself(tmp_path, deliveries):
         assert latest.resolve().name == first
 
         # Mended, it goes in.
-        broken.write_text(lines[0] + "\t".join(fields), encoding="utf-8")
+        broken.write_text(good)
         (inbox / "fourth" / "DONE").unlink()
         (inbox / "fourth" / "DONE").touch()
         until(
@@ -98,7 +101,6 @@ def test_fifty_one_broken_batches_do_not_hide_a_good_one(tmp_path):
     from bioscan_etl.definitions.running import open_instance
     from bioscan_etl.progress import silent
     from bioscan_etl.resources import CorpusResource
-    from bioscan_etl.schema import BCDM
     from sensors.new_batches import new_batches_sensor
     from sensors.releases import settled_sensor
 

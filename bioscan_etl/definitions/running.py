@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,22 +69,53 @@ def _run(
     tags: Mapping[str, str],
 ) -> None:
     definitions = build_defs(CorpusResource(str(lake.root)), progress)
-    result = definitions.resolve_job_def(job).execute_in_process(
-        instance=instance,
-        partition_key=partition,
-        tags=dict(tags),
-        raise_on_error=False,
-        # The terminal is for progress and one-line errors; the UI keeps Dagster's own log of the run.
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-    )
+    with _noticing_signals() as interrupted:
+        result = definitions.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            partition_key=partition,
+            tags=dict(tags),
+            raise_on_error=False,
+            # The terminal is for progress and one-line errors; the UI keeps Dagster's own log of the run.
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        stopped = interrupted()
     _log.info("run %s of %s%s", result.run_id, job, f" for batch {partition}" if partition else "")
-    if _was_interrupted(result):
+    if stopped or _was_interrupted(result):
         raise KeyboardInterrupt
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
     if failed:
         raise BioscanError("; ".join(_failed_check(check) for check in failed))
     if not result.success:
         raise BioscanError(_first_failure(result))
+
+
+@contextmanager
+def _noticing_signals() -> Iterator[Callable[[], bool]]:
+    """Tell whether Ctrl-C or SIGTERM came meanwhile.
+
+    Dagster handles both within a run, and what a handler raises is lost where it happens to run in a callback that
+    ignores exceptions; the number of the signal is written into this pipe in any case.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def came() -> bool:
+        try:
+            return bool({signal.SIGINT, signal.SIGTERM} & set(os.read(reading, 1024)))
+        except BlockingIOError:
+            return False
+
+    try:
+        yield came
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writing)
+        os.close(reading)
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
