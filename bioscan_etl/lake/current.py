@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bioscan_etl.errors import LakeError
 from bioscan_etl.lake import small_files
+from bioscan_etl.lake.locks import hold
 from bioscan_etl.lake.record import find_record
 from bioscan_etl.lake.store import CORPUS, Lake, Output
 
@@ -44,7 +45,12 @@ def pointers(lake: Lake) -> dict[str, str]:
 
 
 def point(lake: Lake, stage: str, fingerprint: str) -> None:
-    """Make an output the current one of a corpus stage, in one step."""
-    found = pointers(lake)
-    if found.get(stage) != fingerprint:
-        small_files.write(lake.home / "current.json", found | {stage: fingerprint})
+    """Make an output the current one of a corpus stage, in one step.
+
+    Raises:
+        BusyError: another run does the same right now; without a lock, one of the two pointers would be lost.
+    """
+    with hold(lake.home / ".current.lock", f"another run points to outputs of {lake.home}; run again"):
+        found = pointers(lake)
+        if found.get(stage) != fingerprint:
+            small_files.write(lake.home / "current.json", found | {stage: fingerprint})

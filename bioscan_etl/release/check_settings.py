@@ -10,7 +10,7 @@ not state, as of an earlier version, is not verified. What no release shows:
 
 - barcodes.neighbour* and barcodes.neighbours: neighbours are looked for in quarantined specimens too.
 - geography.border_tolerance_km, sea_tolerance_km, centroid_tolerance_km: the map is not in the release, and centroids
-  are told by BOLD's coord_source too. geography.earliest_year: dates are not released.
+  are decided by BOLD's coord_source, too. geography.earliest_year: dates are not released.
 - images.detector, empty_confidence: the detector's answer is not kept. images.min_blur: sharpness does not come
   through JPEG. images.near_duplicate_bits: hashes are of the original image.
 - gates: specimens in quarantine have no barcode and no BIN there, so that a gate can be seen to be too narrow, but not

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,6 @@ class Done:
     counts: Mapping[str, Any]
     findings: tuple[Finding, ...] = ()
     output: Output | None = None
-    made_from: Mapping[str, Any] = field(default_factory=dict)
 
 
 def run_stage(name: str, situation: Situation, progress: Progress = silent) -> Done:
@@ -101,7 +100,7 @@ def _make_output(stage: Stage, situation: Situation, progress: Progress) -> Done
     findings = (*output.findings, *examine(stage, output, situation.settings))
     if stage.scope is Scope.BATCH:
         commit_if_whole(situation)
-    return Done(stage.name, output.folder, output.content, built, output.counts, findings, output, made_from)
+    return Done(stage.name, output.folder, output.content, built, output.counts, findings, output)
 
 
 def _make_part(stage: Stage, situation: Situation, progress: Progress) -> Done:
