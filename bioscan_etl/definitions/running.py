@@ -29,6 +29,7 @@ from bioscan_etl.resources import CorpusResource
 from sensors.jobs import CORPUS_JOB, INGEST_JOB, WORK_TAG
 
 _log = logging.getLogger("bioscan_etl")
+_ATTEMPTS = 3
 _INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 # The instance of runs that the command line starts where no DAGSTER_HOME is set: beside the lake, telemetry off.
@@ -69,20 +70,26 @@ def _run(
     tags: Mapping[str, str],
 ) -> None:
     definitions = build_defs(CorpusResource(str(lake.root)), progress)
-    with _noticing_signals() as interrupted:
-        result = definitions.resolve_job_def(job).execute_in_process(
-            instance=instance,
-            partition_key=partition,
-            tags=dict(tags),
-            raise_on_error=False,
-            # The terminal is for progress and one-line errors; the UI keeps Dagster's own log of the run.
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
-        stopped = interrupted()
-    _log.info("run %s of %s%s", result.run_id, job, f" for batch {partition}" if partition else "")
-    if stopped or _was_interrupted(result):
-        raise KeyboardInterrupt
-    failed = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
+    for attempt in range(1, _ATTEMPTS + 1):
+        with _noticing_signals() as interrupted:
+            result = definitions.resolve_job_def(job).execute_in_process(
+                instance=instance,
+                partition_key=partition,
+                tags=dict(tags),
+                raise_on_error=False,
+                # The terminal is for progress and one-line errors; the UI keeps Dagster's own log of the run.
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+            stopped = interrupted()
+        _log.info("run %s of %s%s", result.run_id, job, f" for batch {partition}" if partition else "")
+        if stopped or _was_interrupted(result):
+            raise KeyboardInterrupt
+        failed = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
+        if result.success or failed or any(event.is_step_failure for event in result.all_events):
+            break
+        # No step failed, Dagster itself did, as when its database is changed by the UI's processes at the same moment.
+        # What the run has made is found by the next one.
+        _log.warning("attempt %s: %s", attempt, _first_failure(result))
     if failed:
         raise BioscanError("; ".join(_failed_check(check) for check in failed))
     if not result.success:
@@ -146,7 +153,7 @@ def _first_failure(result: dg.ExecuteInProcessResult) -> str:
                 error = error.cause
             lines = error.message.strip().splitlines() if error else []
             return f"{event.step_key}: {lines[0] if lines else 'failed'}; run {result.run_id} in the UI has the details"
-    return f"run {result.run_id} failed before its first step; the UI has the details"
+    return f"run {result.run_id} failed, but none of its steps; the UI has the details"
 
 
 def run_batch(lake: Lake, batch: state.BatchState, *, instance: dg.DagsterInstance, progress: Progress) -> None:
