@@ -16,9 +16,9 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from assets.training import annotated, measuring, read_image, require_training, run_script, scripts_digest
-from assets.training_run import asset, report, run
 from bioscan_etl import landing, storage
+from bioscan_etl.assets.training import annotated, measuring, read_image, require_training, run_script, scripts_digest
+from bioscan_etl.assets.training_run import asset, report, run
 from bioscan_etl.errors import LakeError, SettingsError, SourceError
 from bioscan_etl.images.coco import Outlined, image_name, outline, write_coco
 from bioscan_etl.images.decode import UnreadableImage, decode

@@ -8,12 +8,12 @@ import functools
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import dagster as dg
 
-from assets.batches import specimen_batches
 from bioscan_etl import landing, schema, state
+from bioscan_etl.assets.batches import specimen_batches
 from bioscan_etl.errors import BioscanError, LakeError, is_transient, sentence
 from bioscan_etl.findings import Finding
 from bioscan_etl.lake import failures, pins
@@ -52,11 +52,15 @@ def table_metadata(table: schema.Table) -> dict[str, Any]:
     return {"dagster/column_schema": dg.TableSchema(columns), "row": table.row, "key": ", ".join(table.key)}
 
 
-def one_line_errors(function: Callable[..., Any]) -> Callable[..., Any]:
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def one_line_errors(function: Callable[P, R]) -> Callable[P, R]:
     """Turn an error that the user can act on into a Dagster failure that reads as one line and is not retried."""
 
     @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except (BioscanError, OSError) as error:
@@ -223,7 +227,7 @@ def observed(context: dg.AssetExecutionContext, progress: Progress) -> Progress:
         step = done * _OBSERVATIONS // total if total else _OBSERVATIONS
         if step != told and done and total:
             told = step
-            values = {"stage": stage, "done": done, "total": total}
+            values: dict[str, Any] = {"stage": stage, "done": done, "total": total}
             context.log_event(dg.AssetObservation(context.asset_key, partition=partition, metadata=values))
 
     return tell

@@ -14,11 +14,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from assets.detector import ANNOTATIONS, tuned_detector
-from assets.factory import one_line_errors
-from assets.training import annotated, measuring, read_image, scripts_digest
-from assets.training_run import asset, report, run
 from bioscan_etl import storage
+from bioscan_etl.assets.detector import ANNOTATIONS, tuned_detector
+from bioscan_etl.assets.factory import one_line_errors
+from bioscan_etl.assets.training import annotated, measuring, read_image, scripts_digest
+from bioscan_etl.assets.training_run import asset, report, run
 from bioscan_etl.errors import LakeError, SettingsError
 from bioscan_etl.images.decode import UnreadableImage
 from bioscan_etl.images.detect import detector_fingerprint, load_detector

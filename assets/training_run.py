@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.factory import OWNERS, one_line_errors
+from bioscan_etl.assets.factory import OWNERS, one_line_errors
 from bioscan_etl.lake.current import point
 from bioscan_etl.lake.store import CORPUS, Draft, Lake, Output, digest
 from bioscan_etl.provenance.closure import closure

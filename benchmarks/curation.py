@@ -62,7 +62,7 @@ def _assemble(folder: Path) -> dict[str, object]:
     from bioscan_etl import schema
     from bioscan_etl.lake import Draft
     from bioscan_etl.settings import Settings
-    from bioscan_etl.specimens import BatchTables, assemble, quarantine
+    from bioscan_etl.specimens.assemble import BatchTables, assemble, quarantine
 
     for delivery in DELIVERIES:
         for table in (schema.SET_ASIDE, schema.REJECTS, schema.BOXES):
@@ -100,7 +100,7 @@ def _curate(folder: Path) -> dict[str, object]:
     from bioscan_etl.changes import number_changes
     from bioscan_etl.lake import Draft
     from bioscan_etl.settings import Settings
-    from bioscan_etl.specimens import accepted
+    from bioscan_etl.specimens.accepted import accepted
     from bioscan_etl.taxonomy.curate import curate
     from bioscan_etl.taxonomy.invariants import check
 
@@ -138,7 +138,7 @@ def _labels(folder: Path):
     from bioscan_etl.barcodes.identity import same_barcode
     from bioscan_etl.barcodes.sequences import identity
     from bioscan_etl.schema import RANKS
-    from bioscan_etl.specimens import accepted
+    from bioscan_etl.specimens.accepted import accepted
 
     frame = (
         accepted(pl.scan_parquet(folder / "specimens.parquet"))

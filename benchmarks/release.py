@@ -24,10 +24,11 @@ import pyarrow as pa
 from alone import alone
 
 from bioscan_etl import schema
-from bioscan_etl.release import image_parts, parts, publish
+from bioscan_etl.release import image_parts, parts
 from bioscan_etl.release.images import image_path
 from bioscan_etl.release.metadata import chunk
 from bioscan_etl.release.parts import Logs
+from bioscan_etl.release.ship import version as publish
 from bioscan_etl.release.staging import Staging
 from bioscan_etl.settings import ReleaseSettings, Settings
 

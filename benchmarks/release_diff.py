@@ -25,8 +25,8 @@ from alone import alone
 from splits import records_like_bioscan
 
 from bioscan_etl import schema
-from bioscan_etl.release.diff import write_diff
-from bioscan_etl.release.snapshot import open_release
+from bioscan_etl.release.diff.compare import write_diff
+from bioscan_etl.release.diff.snapshot import open_release
 from bioscan_etl.release.tables import write_shards
 from bioscan_etl.settings import ReleaseSettings
 

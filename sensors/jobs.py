@@ -4,8 +4,8 @@ import datetime as dt
 
 import dagster as dg
 
-from assets.batches import specimen_batches
-from assets.factory import one_line_errors
+from bioscan_etl.assets.batches import specimen_batches
+from bioscan_etl.assets.factory import one_line_errors
 from bioscan_etl.errors import InvariantError, LakeError
 from bioscan_etl.progress import Progress
 from bioscan_etl.release import staging

@@ -4,16 +4,16 @@ import time
 
 import dagster as dg
 
-from assets.batches import specimen_batches
-from assets.factory import SETTINGS_TAG
 from bioscan_etl import landing
+from bioscan_etl.assets.batches import specimen_batches
+from bioscan_etl.assets.factory import SETTINGS_TAG
 from bioscan_etl.automation import MOST_REQUESTS, plan_ingest
 from bioscan_etl.errors import BioscanError, sentence
 from bioscan_etl.resources import CorpusResource
+from bioscan_etl.sensors.jobs import INGEST_JOB, WHY_TAG, WORK_TAG, ingest_batch
+from bioscan_etl.sensors.runs import attempts
 from bioscan_etl.settings import AutomationSettings
 from bioscan_etl.state import survey
-from sensors.jobs import INGEST_JOB, WHY_TAG, WORK_TAG, ingest_batch
-from sensors.runs import attempts
 
 
 def new_batches_sensor(settings: AutomationSettings) -> dg.SensorDefinition:

@@ -8,15 +8,23 @@ import time
 
 import dagster as dg
 
-from assets.factory import PIN_TAG, SETTINGS_TAG
+from bioscan_etl.assets.factory import PIN_TAG, SETTINGS_TAG
 from bioscan_etl.automation import Attempts, Request, last_change, plan_ingest, plan_release
 from bioscan_etl.errors import BioscanError, sentence
 from bioscan_etl.resources import CorpusResource
+from bioscan_etl.sensors.jobs import (
+    CORPUS_JOB,
+    INGEST_JOB,
+    WHY_TAG,
+    WORK_TAG,
+    check_release,
+    curate_and_release,
+    tidy_up,
+)
+from bioscan_etl.sensors.runs import GOING, attempts
 from bioscan_etl.settings import AutomationSettings, Settings
 from bioscan_etl.state import corpus as corpus_of
 from bioscan_etl.state import pin_now
-from sensors.jobs import CORPUS_JOB, INGEST_JOB, WHY_TAG, WORK_TAG, check_release, curate_and_release, tidy_up
-from sensors.runs import GOING, attempts
 
 ZONE = "UTC"
 

@@ -15,7 +15,7 @@ from bioscan_etl import schema
 from bioscan_etl.barcodes.sequences import identity
 from bioscan_etl.release.image_parts import build_parts
 from bioscan_etl.release.parts import Logs
-from bioscan_etl.release.publish import publish
+from bioscan_etl.release.ship.version import publish
 from bioscan_etl.release.staging import Staging
 from bioscan_etl.settings import ReleaseSettings, Settings, SplitSettings
 

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "bioscan_etl"
-MAY_IMPORT_DAGSTER = {"definitions", "resources.py"}
+MAY_IMPORT_DAGSTER = {"assets", "definitions", "resources.py", "sensors"}
 MODULES = sorted(path for path in LIBRARY.rglob("*.py"))
 
 
@@ -33,7 +33,7 @@ def test_there_are_modules_to_look_at():
 def test_the_library_does_not_know_the_orchestration(path):
     if path.relative_to(LIBRARY).parts[0] in MAY_IMPORT_DAGSTER:
         pytest.skip("puts both together")
-    assert not imported(path) & {"dagster", "assets", "sensors"}
+    assert not imported(path) & {"dagster"}
     slow = {"great_expectations", "matplotlib", "onnxruntime", "boto3", "ultralytics", "torch"}
     assert not imported(path, top_level_only=True) & slow
 
@@ -43,12 +43,12 @@ def test_the_library_runs_where_dagster_cannot_be_imported():
 import sys
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"dagster", "assets", "sensors"}:
+        if name.split(".")[0] == "dagster":
             raise ImportError(f"{name} is not to be imported here")
 sys.meta_path.insert(0, Refuse())
 import importlib, pkgutil
 import bioscan_etl
-skipped = ("bioscan_etl.definitions", "bioscan_etl.resources")
+skipped = ("bioscan_etl.assets", "bioscan_etl.definitions", "bioscan_etl.resources", "bioscan_etl.sensors")
 for module in pkgutil.walk_packages(bioscan_etl.__path__, "bioscan_etl."):
     if not module.name.startswith(skipped) and not module.name.endswith("__main__"):
         importlib.import_module(module.name)

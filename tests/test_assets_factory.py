@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.factory import observed
+from bioscan_etl.assets.factory import observed
 
 PARTITIONS = dg.StaticPartitionsDefinition(["b1"])
 

@@ -20,8 +20,8 @@ from bioscan_etl.progress import silent
 from bioscan_etl.provenance.code import code_of
 from bioscan_etl.resources import CorpusResource
 from bioscan_etl.schema import BCDM
+from bioscan_etl.sensors.training_jobs import DETECTOR_ASSETS
 from bioscan_etl.stages.registry import STAGES, Scope
-from sensors.training_jobs import DETECTOR_ASSETS
 
 ROOT = Path(__file__).parents[1]
 GRAPH = defs.resolve_asset_graph()

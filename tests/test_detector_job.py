@@ -22,11 +22,11 @@ pytest.importorskip("pycocotools", reason="the package pycocotools is not instal
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402 - only where it is there
 
-from assets import training_run  # noqa: E402
-from assets.detector import tuned_detector  # noqa: E402
-from assets.promotion import promoted, promoted_detector  # noqa: E402
-from assets.training import PYTHON, training_python  # noqa: E402
 from bioscan_etl import landing  # noqa: E402
+from bioscan_etl.assets import training, training_run  # noqa: E402
+from bioscan_etl.assets.detector import tuned_detector  # noqa: E402
+from bioscan_etl.assets.promotion import promoted, promoted_detector  # noqa: E402
+from bioscan_etl.assets.training import PYTHON, training_python  # noqa: E402
 from bioscan_etl.definitions.running import open_instance, run_batch  # noqa: E402
 from bioscan_etl.definitions.training import build_defs  # noqa: E402
 from bioscan_etl.images.detect import SHIPPED, load_detector  # noqa: E402
@@ -490,7 +490,7 @@ def test_a_reworded_module_trains_nothing_anew(tmp_path, monkeypatch):
     found = []
     for change in (("", ""), ("Not part of curation.", "Apart from the curation.  # said so"), ("480_000", "470_000")):
         (tmp_path / "detector.py").write_text(text.replace(*change))
-        found.append(code_digest("assets.detector"))
+        found.append(code_digest("bioscan_etl.assets.detector"))
     assert found[0] == found[1] != found[2]
 
 
@@ -532,9 +532,8 @@ def test_what_measuring_lacks_is_told_before_the_training(house, reviews, tmp_pa
 
 
 def test_an_installed_package_has_no_scripts_and_says_so(house, reviews, tmp_path, monkeypatch):
-    import assets.training
 
-    monkeypatch.setattr(assets.training, "SCRIPTS", tmp_path / "detector")
+    monkeypatch.setattr(training, "SCRIPTS", tmp_path / "detector")
     assert "run from a checkout of the repository" in failure(house.tune(reviews, tmp_path / "python"))
 
 

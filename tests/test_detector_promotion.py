@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from assets.detector import FROM_WEIGHTS, SheetConfig
-from assets.promotion import ValidationConfig, figures, table, worse
+from bioscan_etl.assets.detector import FROM_WEIGHTS, SheetConfig
+from bioscan_etl.assets.promotion import ValidationConfig, figures, table, worse
 
 DOCS = (Path(__file__).parents[1] / "docs" / "fine-tune.md").read_text()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assets import training
+from bioscan_etl.assets import training
 from bioscan_etl.errors import BioscanError, LakeError, SettingsError, SourceError
 
 ROOT = Path(__file__).parents[1]

@@ -194,11 +194,6 @@ UNDECIDED = {
     ("raw_records", "numpy"): "moves bytes and line numbers",
     ("checked_barcodes", "numpy"): "counts words: integers, and one division",
     # Of modules that they import for one function.
-    **{(stage, "opencv-python-headless"): "images.quality, which looks for near duplicates, also measures"
-       for stage in ("specimens", "curated_taxonomy")},
-    **{(stage, name): "images.quality, which looks for near duplicates, imports the decoder"
-       for stage in ("specimens", "curated_taxonomy") for name in ("pillow", "simplejpeg")},
-    ("curated_taxonomy", "pycountry"): "specimens.py, of which it takes `accepted`",
     **{(stage, "h5py"): "release.image_parts writes the HDF5 files too"
        for stage in ("metadata_jsonld", "barcodebert_tables", "image_tables", "image_archives")},
     **{(stage, "numpy"): "release.image_parts writes the HDF5 files too"
@@ -250,7 +245,6 @@ READ_BY = {
 }
 # Stages that reach such a module and ask it for nothing that it reads.
 DATA_UNREAD = {
-    ("curated_taxonomy", "bioscan_etl.geography.countries"): "specimens.py, of which it takes `accepted`",
     ("quality_report", "bioscan_etl.geography.borders"): "statistics.figures, of which it takes the titles",
 }
 NO_DATA = {"README.md", "py.typed", "recorded.json", "instance.yaml"}

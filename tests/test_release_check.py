@@ -22,9 +22,10 @@ from PIL import Image
 from release_corpus import GROWN, corpus, picture
 
 from bioscan_etl import schema
-from bioscan_etl.release import check_images, faults, manifest
-from bioscan_etl.release.check import Fault, check
-from bioscan_etl.release.hdf5 import write_hdf5
+from bioscan_etl.release import manifest
+from bioscan_etl.release.check import Fault, check, faults
+from bioscan_etl.release.check import images as check_images
+from bioscan_etl.release.forms.hdf5 import write_hdf5
 from bioscan_etl.release.images import image_path
 from bioscan_etl.release.tables import hive_name, write_parquet
 from bioscan_etl.settings import ReleaseSettings, Settings

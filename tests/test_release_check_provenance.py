@@ -5,8 +5,8 @@ import copy
 import polars as pl
 import pytest
 
-from bioscan_etl.release.agreement import held
-from bioscan_etl.release.check_provenance import check, check_batches
+from bioscan_etl.release.check.agreement import held
+from bioscan_etl.release.check.provenance import check, check_batches
 from bioscan_etl.release.manifest import Manifest
 from bioscan_etl.settings import Settings
 

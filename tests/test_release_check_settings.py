@@ -23,16 +23,20 @@ from bioscan_etl.images.index import index_images
 from bioscan_etl.images.stage import process_images
 from bioscan_etl.records.extract import extract
 from bioscan_etl.records.sources import RecordsFile
-from bioscan_etl.release import check_settings_images, check_settings_logs, check_settings_rows, manifest
-from bioscan_etl.release.agreement import held
+from bioscan_etl.release import manifest
 from bioscan_etl.release.check import check
-from bioscan_etl.release.check_settings import VERIFIED, read_stated
+from bioscan_etl.release.check import settings_images as check_settings_images
+from bioscan_etl.release.check import settings_logs as check_settings_logs
+from bioscan_etl.release.check import settings_rows as check_settings_rows
+from bioscan_etl.release.check.agreement import held
+from bioscan_etl.release.check.settings import VERIFIED, read_stated
 from bioscan_etl.release.image_parts import build_parts
 from bioscan_etl.release.parts import Logs
-from bioscan_etl.release.publish import publish
+from bioscan_etl.release.ship.version import publish
 from bioscan_etl.release.staging import Staging
 from bioscan_etl.settings import ImageSettings, Settings, TaxonomySettings
-from bioscan_etl.specimens import BatchTables, accepted, assemble, quarantine
+from bioscan_etl.specimens.accepted import accepted
+from bioscan_etl.specimens.assemble import BatchTables, assemble, quarantine
 from bioscan_etl.splits.partition import partition_onward
 from bioscan_etl.taxonomy.curate import curate
 from bioscan_etl.taxonomy.names import normalise_names

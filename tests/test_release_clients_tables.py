@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 from release_everything import everything
 
 from bioscan_etl import schema
-from bioscan_etl.release.data_images import images_schema
+from bioscan_etl.release.forms.data_images import images_schema
 
 CSV = "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv"
 ENGINES = {

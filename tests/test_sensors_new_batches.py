@@ -10,10 +10,10 @@ from bioscan_etl.lake import Lake, failures
 from bioscan_etl.lake.failures import Failure
 from bioscan_etl.resources import CorpusResource
 from bioscan_etl.schema import BCDM
+from bioscan_etl.sensors.jobs import INGEST_JOB, WORK_TAG
+from bioscan_etl.sensors.new_batches import new_batches_sensor
+from bioscan_etl.sensors.runs import attempts
 from bioscan_etl.settings import AutomationSettings, Settings
-from sensors.jobs import INGEST_JOB, WORK_TAG
-from sensors.new_batches import new_batches_sensor
-from sensors.runs import attempts
 
 SENSOR = new_batches_sensor(AutomationSettings())
 

@@ -4,13 +4,13 @@ import dagster as dg
 import pytest
 from lake_corpus import ingest, land
 
-from assets.factory import PIN_TAG
 from bioscan_etl import state
+from bioscan_etl.assets.factory import PIN_TAG
 from bioscan_etl.lake import Lake, pins
 from bioscan_etl.resources import CorpusResource
+from bioscan_etl.sensors.jobs import CORPUS_JOB, INGEST_JOB, WORK_TAG
+from bioscan_etl.sensors.releases import schedules, settled_sensor
 from bioscan_etl.settings import AutomationSettings, Settings
-from sensors.jobs import CORPUS_JOB, INGEST_JOB, WORK_TAG
-from sensors.releases import schedules, settled_sensor
 
 SENSOR = settled_sensor(AutomationSettings())
 NIGHTLY, *_ = schedules(AutomationSettings())

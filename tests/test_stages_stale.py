@@ -38,6 +38,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "bold/*": NONE,  # fetches deliveries; a delivery counts by content
     "cli/*": NONE,
     "definitions/*": NONE,
+    "assets/*": NONE,
+    "sensors/*": NONE,
     "demo/*": NONE,
     "ui/*": NONE,
     "automation.py": NONE,
@@ -65,10 +67,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "settings.py": NONE,  # values count, not their model
     "schema.py": NONE,  # tables and constants count one by one: SCHEMA below
     # ---- tools beside the graph
-    "release/agreement.py": NONE,
-    "release/check.py": NONE,
-    "release/check_*.py": NONE,  # `bioscan-etl check` looks at what is published
-    "release/faults.py": NONE,
+    "release/check/*.py": NONE,  # `bioscan-etl check` looks at what is published
     "records/compare.py": NONE,
     "records/inspect.py": NONE,
     "splits/files.py": NONE,
@@ -85,19 +84,22 @@ TABLE: dict[str, tuple[str, ...]] = {
     "stages/curated_expectations.py": ("curated_expectations", "quality_report"),  # the report reads its results
     # ---- packages: a docstring each; code there would be everybody's below
     "barcodes/__init__.py": ("checked_barcodes", *TABLES, "curated_expectations", "partitions", *PRINTED),
-    "geography/__init__.py": ("checked_geography", *TABLES, "figures", *PRINTED),
-    "images/__init__.py": (*IMAGES, *TABLES, "partitions", *RELEASED, "quality_report"),
+    "geography/__init__.py": ("checked_geography", "specimens", "figures", *PRINTED),
+    "images/__init__.py": (*IMAGES, "specimens", "partitions", *RELEASED, "quality_report"),
     "quality/__init__.py": ("specimens", "curated_expectations", *PRINTED),
-    "records/__init__.py": ("raw_records", *TABLES, *PRINTED),
+    "records/__init__.py": ("raw_records", "specimens", *PRINTED),
+    "release/diff/__init__.py": ("release_manifest",),
+    "release/ship/__init__.py": ("release_manifest", "release_mirror"),
+    "release/forms/__init__.py": (*OF_PARTS, "release_manifest"),
     "release/__init__.py": ("partitions", *RELEASED, "quality_report", "release_mirror"),
     "splits/__init__.py": ("curated_expectations", "partitions", *PRINTED),
     "statistics/__init__.py": ("statistics", "figures", "quality_report"),
     "taxonomy/__init__.py": ("normalised_names", "curated_taxonomy", "curated_expectations", *PRINTED),
     # ---- of several stages
-    # `curated_taxonomy` takes `accepted` from specimens.py, and with it all that specimens are made of. It reads the
-    # specimens anyway; but a change that leaves them the same would not have to settle all labels again.
-    "specimens.py": TABLES,
-    "slices.py": TABLES,
+    "specimens/__init__.py": TABLES,
+    "specimens/accepted.py": ("curated_taxonomy",),
+    "specimens/assemble.py": ("specimens",),
+    "specimens/slices.py": TABLES,
     "flags.py": (
         "specimen_boxes",
         "checked_barcodes",
@@ -110,15 +112,18 @@ TABLE: dict[str, tuple[str, ...]] = {
     "rules.py": ("curated_taxonomy", "curated_expectations", "partitions", *PRINTED),
     # ---- records
     "records/*.py": ("raw_records",),
-    "records/choose.py": ("raw_records", *TABLES),  # which of two records of a specimen stays: in a batch, over batches
-    "records/supersede.py": TABLES,
+    "records/choose.py": (
+        "raw_records",
+        "specimens",
+    ),  # which of two records of a specimen stays: in a batch, over batches
+    "records/supersede.py": ("specimens",),
     "records/rules.py": PRINTED,
     # ---- barcodes
-    "barcodes/check.py": ("checked_barcodes", *TABLES),  # specimens log what it changed (`barcode_changes`)
-    "barcodes/reading_frame.py": ("checked_barcodes", *TABLES),
-    "barcodes/corpus.py": TABLES,
+    "barcodes/check.py": ("checked_barcodes", "specimens"),  # specimens log what it changed (`barcode_changes`)
+    "barcodes/reading_frame.py": ("checked_barcodes", "specimens"),
+    "barcodes/corpus.py": ("specimens",),
     "barcodes/identity.py": TABLES,
-    "barcodes/neighbours.py": TABLES,
+    "barcodes/neighbours.py": ("specimens",),
     # Letters and identity of a barcode; the expectations on the curated table hold it against them.
     "barcodes/sequences.py": ("checked_barcodes", *TABLES, "curated_expectations", "partitions", "quality_report"),
     "barcodes/rules.py": PRINTED,
@@ -130,11 +135,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "geography/borders.parquet": ("checked_geography", "figures"),
     "geography/borders.py": ("checked_geography", "figures", "quality_report"),  # the map of sites draws the land
     # Specimens log what was changed.
-    "geography/coordinates.py": ("checked_geography", *TABLES),
-    "geography/countries.py": ("checked_geography", *TABLES),
-    "geography/spelling.py": ("checked_geography", *TABLES),
-    "geography/changes.py": TABLES,
-    "geography/provinces.py": TABLES,
+    "geography/coordinates.py": ("checked_geography", "specimens"),
+    "geography/countries.py": ("checked_geography", "specimens"),
+    "geography/spelling.py": ("checked_geography", "specimens"),
+    "geography/changes.py": ("specimens",),
+    "geography/provinces.py": ("specimens",),
     "geography/rules.py": PRINTED,
     # ---- names and labels
     "taxonomy/*.py": ("curated_taxonomy",),
@@ -147,11 +152,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     # Reading of folders, zips and S3. Packages copy originals from there, and with them comes all of `release.parts`.
     "images/sources.py": (*IMAGES, *RELEASED),
     "images/s3_ranges.py": (*IMAGES, *RELEASED),
-    # Near duplicates are looked for over the corpus by functions of images.quality, which also measures and so imports
-    # the decoder: another decoder makes specimens and labels stale too, even if no box changes.
-    "images/decode.py": ("specimen_boxes", "contact_sheet", *TABLES),
-    "images/quality.py": ("specimen_boxes", *TABLES),
-    "images/bands.py": ("specimen_boxes", *TABLES, "partitions"),  # of near-duplicate hashes; partitions report them
+    "images/decode.py": ("specimen_boxes", "contact_sheet"),
+    "images/quality.py": ("specimen_boxes",),
+    "images/duplicates.py": ("specimens",),
+    "images/bands.py": ("specimens", "partitions"),  # of near-duplicate hashes; partitions report them
     "images/contact_sheet.py": ("contact_sheet",),
     "images/crop.py": ("specimen_boxes", "contact_sheet"),
     "images/measure.py": ("specimen_boxes", "contact_sheet"),
@@ -193,24 +197,24 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/metadata.py": RELEASED,
     "release/tables.py": RELEASED,
     "release/image_parts.py": OF_PARTS,
-    "release/archives.py": OF_PARTS,
-    "release/data_images.py": OF_PARTS,
-    "release/hdf5.py": OF_PARTS,
-    "release/hdf5_clibd.py": OF_PARTS,
-    "release/hdf5_packed.py": OF_PARTS,
-    "release/jsonld.py": OF_PARTS,
-    "release/barcodebert.py": (*OF_PARTS, "release_manifest"),  # the descriptors list its files
-    "release/publish.py": ("release_manifest",),
+    "release/forms/archives.py": OF_PARTS,
+    "release/forms/data_images.py": OF_PARTS,
+    "release/forms/hdf5.py": OF_PARTS,
+    "release/forms/hdf5_clibd.py": OF_PARTS,
+    "release/forms/hdf5_packed.py": OF_PARTS,
+    "release/forms/jsonld.py": OF_PARTS,
+    "release/forms/barcodebert.py": (*OF_PARTS, "release_manifest"),  # the descriptors list its files
+    "release/ship/version.py": ("release_manifest",),
     "release/readme.py": ("release_manifest",),
     "release/card.md.j2": ("release_manifest",),
-    "release/changelog.py": ("release_manifest",),
-    "release/diff.py": ("release_manifest",),
-    "release/snapshot.py": ("release_manifest",),
-    "release/croissant.py": ("release_manifest",),
-    "release/datapackage.py": ("release_manifest",),
+    "release/diff/changelog.py": ("release_manifest",),
+    "release/diff/compare.py": ("release_manifest",),
+    "release/diff/snapshot.py": ("release_manifest",),
+    "release/forms/croissant.py": ("release_manifest",),
+    "release/forms/datapackage.py": ("release_manifest",),
     "release/descriptors.py": ("release_manifest",),
     "release/rules.py": PRINTED,
-    "release/upload.py": ("release_mirror",),
+    "release/ship/mirror.py": ("release_mirror",),
 }
 
 # What of the graph must never be made anew for a change of how things are shown, sent or asked for.
@@ -219,25 +223,31 @@ SHOWN = (
     *("quality/report.py", "quality/report.html.jinja", "statistics/figures.py", "statistics/tables.py"),
     *("reference.py", "stages/quality_report.py", "stages/figures.py", "stages/statistics.py"),
     *("demo/*", "cli/*", "ui/*", "definitions/*", "automation.py", "why.py", "resources.py"),
-    *("release/upload.py", "stages/release_mirror.py", "release/check*.py", "release/readme.py", "release/card.md.j2"),
-    *("release/changelog.py", "release/croissant.py", "release/datapackage.py", "bold/*"),
+    *(
+        "release/ship/mirror.py",
+        "stages/release_mirror.py",
+        "release/check/*.py",
+        "release/readme.py",
+        "release/card.md.j2",
+    ),
+    *("release/diff/changelog.py", "release/forms/croissant.py", "release/forms/datapackage.py", "bold/*"),
 )
 
 # Tables and constants of the schema, and the stages that a change of theirs makes stale.
 SCHEMA: dict[str, tuple[str, ...]] = {
-    "RECORDS": ("raw_records", *TABLES),
-    "REJECTS": ("raw_records", *TABLES, *RELEASED),
-    "SET_ASIDE": ("raw_records", *TABLES, *RELEASED),
+    "RECORDS": ("raw_records", "specimens"),
+    "REJECTS": ("raw_records", "specimens", *RELEASED),
+    "SET_ASIDE": ("raw_records", "specimens", *RELEASED),
     "IMAGE_INDEX": ("specimen_images",),
-    "BOXES": ("specimen_boxes", *TABLES),
+    "BOXES": ("specimen_boxes", "specimens"),
     "CROPS": ("specimen_boxes",),
-    "CHECKED_BARCODES": ("checked_barcodes", *TABLES),
-    "CHECKED_GEOGRAPHY": ("checked_geography", *TABLES),
+    "CHECKED_BARCODES": ("checked_barcodes", "specimens"),
+    "CHECKED_GEOGRAPHY": ("checked_geography", "specimens"),
     "NORMALISED_NAMES": ("normalised_names", *TABLES),
-    "SPECIMENS": TABLES,
+    "SPECIMENS": ("specimens",),
     "CURATED": ("curated_taxonomy", "curated_expectations", "quality_report"),
     "CHANGES": ("curated_taxonomy", *RELEASED),
-    "QUARANTINE": (*TABLES, *RELEASED),
+    "QUARANTINE": ("specimens", *RELEASED),
     "PARTITIONS": ("partitions",),
     "PARTITION_MEMORY": ("partitions",),
     "PARTITION_MOVES": ("partitions", "release_manifest"),
@@ -373,7 +383,7 @@ def test_assets_and_sensors_are_no_code_of_a_stage():
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
-        ("specimens.py", "import polars as pl\n", "import polars as pl  # expressions over columns\n\n\n"),
+        ("specimens/assemble.py", "import polars as pl\n", "import polars as pl  # expressions over columns\n\n\n"),
         ("images/stage.py", '"""', '"""Read once. '),
         ("records/extract.py", '"""', '"""Read once. '),
         ("settings.py", "bp; a shorter barcode is flagged", "base pairs; a shorter barcode is flagged"),

@@ -101,8 +101,8 @@ def test_fifty_one_broken_batches_do_not_hide_a_good_one(tmp_path):
     from bioscan_etl.definitions.running import open_instance
     from bioscan_etl.progress import silent
     from bioscan_etl.resources import CorpusResource
-    from sensors.new_batches import new_batches_sensor
-    from sensors.releases import settled_sensor
+    from bioscan_etl.sensors.new_batches import new_batches_sensor
+    from bioscan_etl.sensors.releases import settled_sensor
 
     lake = Lake(tmp_path / "out")
     lake.root.mkdir()

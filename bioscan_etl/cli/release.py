@@ -19,7 +19,7 @@ def check(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Verify a release by itself; exit code 1 and a list where it has faults."""
     from bioscan_etl import storage
     from bioscan_etl.release.check import check
-    from bioscan_etl.release.upload import download
+    from bioscan_etl.release.ship.mirror import download
 
     images: Literal["all", "sample"] = "all" if arguments.all_images else "sample"
     with terminal.progress() as progress, tempfile.TemporaryDirectory(prefix="bioscan-check-") as scratch:
@@ -45,8 +45,9 @@ def diff(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Tell what differs between two releases."""
     import polars as pl
 
-    from bioscan_etl.release import changelog, diff
-    from bioscan_etl.release.snapshot import find_release, open_release
+    from bioscan_etl.release.diff import changelog
+    from bioscan_etl.release.diff import compare as diff
+    from bioscan_etl.release.diff.snapshot import find_release, open_release
 
     where = [arguments.releases] if arguments.releases else []
     # A version's name alone is looked up beside the other release, too.
@@ -86,7 +87,7 @@ def publish(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def publish_release(release: Path, location: str, terminal: Terminal) -> None:
     """Mirror a release to S3, and say what was sent."""
-    from bioscan_etl.release.upload import publish_to_s3
+    from bioscan_etl.release.ship.mirror import publish_to_s3
 
     with terminal.progress() as progress:
         done = publish_to_s3(release, location, progress)

@@ -12,14 +12,14 @@ import time
 
 import dagster as dg
 
-from assets.curation import ASSETS
+from bioscan_etl.assets.curation import ASSETS
 from bioscan_etl.errors import BioscanError
 from bioscan_etl.progress import Progress, estimate
 from bioscan_etl.resources import CorpusResource
+from bioscan_etl.sensors.jobs import check_release, curate_and_release, ingest_batch, tidy_up
+from bioscan_etl.sensors.new_batches import new_batches_sensor
+from bioscan_etl.sensors.releases import schedules, settled_sensor
 from bioscan_etl.settings import AutomationSettings
-from sensors.jobs import check_release, curate_and_release, ingest_batch, tidy_up
-from sensors.new_batches import new_batches_sensor
-from sensors.releases import schedules, settled_sensor
 
 _log = logging.getLogger("bioscan_etl")
 

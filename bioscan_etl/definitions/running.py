@@ -17,16 +17,16 @@ from typing import Any
 
 import dagster as dg
 
-from assets.batches import specimen_batches
-from assets.factory import PIN_TAG, SETTINGS_TAG
 from bioscan_etl import state, storage
+from bioscan_etl.assets.batches import specimen_batches
+from bioscan_etl.assets.factory import PIN_TAG, SETTINGS_TAG
 from bioscan_etl.definitions import build_defs
 from bioscan_etl.errors import BioscanError
 from bioscan_etl.lake.corpus import read_settings
 from bioscan_etl.lake.store import Lake
 from bioscan_etl.progress import Progress
 from bioscan_etl.resources import CorpusResource
-from sensors.jobs import CORPUS_JOB, INGEST_JOB, WORK_TAG
+from bioscan_etl.sensors.jobs import CORPUS_JOB, INGEST_JOB, WORK_TAG
 
 _log = logging.getLogger("bioscan_etl")
 _ATTEMPTS = 3

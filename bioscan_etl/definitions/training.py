@@ -9,11 +9,11 @@ import os
 
 import dagster as dg
 
-from assets import detector, promotion
+from bioscan_etl.assets import detector, promotion
 from bioscan_etl.definitions import LogProgress, NoIOManager
 from bioscan_etl.progress import Progress
 from bioscan_etl.resources import CorpusResource
-from sensors.training_jobs import fine_tune_detector, propose_reviews
+from bioscan_etl.sensors.training_jobs import fine_tune_detector, propose_reviews
 
 
 def build_defs(corpus: CorpusResource, progress: Progress) -> dg.Definitions:

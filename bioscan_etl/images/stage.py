@@ -1,7 +1,7 @@
 """The image stage of one batch: images in, boxes and crops out, streaming and resumable.
 
 Belongs here: the shards that images and their rows end in. Does not belong here: what is done with one image
-(`images.one_image`), and duplicates across batches (`images.quality`).
+(`images.one_image`), and duplicates across batches (`images.duplicates`).
 
 Images are taken in the order of process IDs and written in shards. A shard is complete when its part of the
 boxes is there, which is written after its crops; all carry a fingerprint of the shard's images, the settings

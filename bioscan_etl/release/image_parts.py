@@ -14,12 +14,12 @@ import polars as pl
 from bioscan_etl import schema
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.release import archives, barcodebert, data_images
-from bioscan_etl.release.hdf5 import write_hdf5
-from bioscan_etl.release.hdf5_clibd import COLUMNS, write_clibd
-from bioscan_etl.release.hdf5_packed import write_packed
+from bioscan_etl.release.forms import archives, barcodebert, data_images
+from bioscan_etl.release.forms.hdf5 import write_hdf5
+from bioscan_etl.release.forms.hdf5_clibd import COLUMNS, write_clibd
+from bioscan_etl.release.forms.hdf5_packed import write_packed
+from bioscan_etl.release.forms.jsonld import write_jsonld
 from bioscan_etl.release.images import Originals, image_path
-from bioscan_etl.release.jsonld import write_jsonld
 from bioscan_etl.release.parts import (
     Logs,
     build_images,

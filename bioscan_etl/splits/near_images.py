@@ -1,6 +1,6 @@
 """Images that all but match across partitions: a difference hash within a few bits, or the very same file.
 
-Two hashes that differ in at most k bits agree in some choice of bands of bits (`images.quality` finds duplicates
+Two hashes that differ in at most k bits agree in some choice of bands of bits (`images.duplicates` finds duplicates
 within the corpus the same way). Images that agree in one are candidates; only these are compared bit by bit. Nothing
 is missed, and the work grows with the number of true relatives, not of pairs.
 """

@@ -9,7 +9,7 @@ import polars as pl
 
 from bioscan_etl import schema, storage
 from bioscan_etl.changes import number_changes
-from bioscan_etl.specimens import accepted
+from bioscan_etl.specimens.accepted import accepted
 from bioscan_etl.stages.registry import STAGES
 from bioscan_etl.stages.work import Work
 from bioscan_etl.taxonomy import invariants

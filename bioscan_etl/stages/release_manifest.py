@@ -8,7 +8,7 @@ import polars as pl
 
 from bioscan_etl.lake.store import digest
 from bioscan_etl.release.manifest import read_head
-from bioscan_etl.release.publish import publish
+from bioscan_etl.release.ship.version import publish
 from bioscan_etl.stages.registry import MEMORY
 from bioscan_etl.stages.work import Work
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from bioscan_etl.errors import LakeError
 from bioscan_etl.release import staging
-from bioscan_etl.release.upload import publish_to_s3
+from bioscan_etl.release.ship.mirror import publish_to_s3
 from bioscan_etl.stages.work import Work
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bioscan_etl import schema
 from bioscan_etl.quality.ledger import Ledger
-from bioscan_etl.specimens import BatchTables, assemble, quarantine
+from bioscan_etl.specimens.assemble import BatchTables, assemble, quarantine
 from bioscan_etl.stages.work import Work
 
 

@@ -23,7 +23,7 @@ from bioscan_etl.barcodes.sequences import identity
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import CURATED, RANKS
 from bioscan_etl.settings import TaxonomySettings
-from bioscan_etl.slices import Slice, beside, in_slices
+from bioscan_etl.specimens.slices import Slice, beside, in_slices
 from bioscan_etl.taxonomy.changes import change_log, differences, name_changes
 from bioscan_etl.taxonomy.conflicts import BIN, resolve_conflicts
 from bioscan_etl.taxonomy.inference import bin_conflicts, bin_groups, infer_from_barcode, infer_from_bin

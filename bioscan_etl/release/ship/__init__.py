@@ -1,0 +1,1 @@
+"""From finished parts to a numbered version, and from a version to a bucket."""

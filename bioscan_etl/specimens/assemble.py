@@ -1,0 +1,334 @@
+"""From batches to specimens: one row per process ID, accepted or held at a gate.
+
+Belongs here: joining the per-batch tables, choosing the record and the image that stand for a specimen, and
+the gates. Does not belong here: the checks themselves; their flags arrive with the batch tables.
+
+Millions of specimens with all their texts do not fit into memory. What the whole corpus decides (which record
+and image stand, duplicates, conflicts, spellings of provinces) is worked out from the few columns it needs;
+the wide rows are put together in slices of process IDs, by which all tables are sorted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+
+from bioscan_etl import schema
+from bioscan_etl.barcodes.check import barcode_changes
+from bioscan_etl.barcodes.corpus import corpus_flags
+from bioscan_etl.flags import holding
+from bioscan_etl.geography.changes import geography_changes
+from bioscan_etl.geography.provinces import unify_provinces
+from bioscan_etl.images.duplicates import duplicate_flags
+from bioscan_etl.progress import Progress, silent
+from bioscan_etl.records.supersede import latest
+from bioscan_etl.settings import Settings
+from bioscan_etl.specimens.slices import Slice, beside, in_slices
+
+_RECORD = (
+    *("processid", "sampleid", "record_id", "batch", "source_file", "source_line", "snapshot_date"),
+    *("identification_method", "index_bioscan_1M_insect", "image_measurement_value"),
+)
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTables:
+    """The Parquet files of one batch that a corpus run reads."""
+
+    batch: str
+    records: Path
+    set_aside: Path
+    rejects: Path
+    barcodes: Path
+    geography: Path
+    names: Path
+    boxes: Path
+
+
+@dataclass(frozen=True)
+class Specimens:
+    """What `assemble` makes.
+
+    Attributes:
+        parts: what makes the specimens.
+        set_aside: `schema.SET_ASIDE` of all batches, superseded rows included.
+        rejects: `schema.REJECTS` of all batches.
+        changes: columns of `schema.CHANGES` without `ruleset`: what the barcode and geography rules changed.
+    """
+
+    parts: Parts
+    set_aside: pl.DataFrame
+    rejects: pl.DataFrame
+    changes: pl.DataFrame
+
+    @cached_property
+    def specimens(self) -> pl.DataFrame:
+        """`schema.SPECIMENS`, sorted by process ID, in memory: for corpora that fit."""
+        return self.lazy().collect()
+
+    def lazy(self, progress: Progress = silent) -> pl.LazyFrame:
+        """`schema.SPECIMENS`, sorted by process ID, put together as it is read: to be sunk into a file."""
+        return in_slices(schema.SPECIMENS, self.parts.standing["processid"], self.parts.within, progress)
+
+
+def _scan(paths: Sequence[Path], table: schema.Table) -> pl.LazyFrame:
+    frames = [pl.scan_parquet(path).select(table.names()) for path in paths]
+    return pl.concat(frames) if frames else table.empty().lazy()
+
+
+def choose_images(boxes: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    """The image that stands for each specimen, where several batches bring one.
+
+    The record's own batch comes first; else the batch of the latest snapshot, then of the last name. A later
+    records-only delivery so keeps the image that an earlier one brought.
+
+    Args:
+        boxes: `schema.BOXES` of all batches; only processid and batch are needed.
+        kept: processid, batch, snapshot_date of the records that stand.
+
+    Returns:
+        Rows of `boxes`, one per process ID at most, sorted by process ID.
+    """
+    several = boxes.select(pl.col("processid").is_duplicated()).to_series()
+    contested = boxes.filter(several)
+    own = kept.select("processid", own_batch="batch")
+    age = kept.group_by("batch").agg(newest=pl.col("snapshot_date").max())
+    chosen = (
+        contested.join(own, on="processid", how="left")
+        .join(age, on="batch", how="left")
+        .sort(
+            "processid",
+            pl.col("batch") == pl.col("own_batch"),
+            "newest",
+            "batch",
+            descending=[False, True, True, True],
+            nulls_last=True,
+        )
+        .unique("processid", keep="first", maintain_order=True)
+    )
+    return pl.concat([boxes.filter(~several), chosen.select(boxes.columns)]).sort("processid")
+
+
+def gates(settings: Settings) -> list[pl.Expr]:
+    """One expression per gate of `quality.rules`, true on the specimens it holds, named by the gate's id.
+
+    Columns read: image_status, barcode_length, unambiguous_run, dna_bin.
+    """
+    chosen = settings.gates
+    held = []
+    if chosen.require_image:
+        held += [
+            pl.col("image_status").is_null().alias("NO_IMAGE"),
+            (~pl.col("image_status").is_in(list(chosen.image_statuses))).fill_null(value=False).alias("IMAGE_STATUS"),
+        ]
+    held += [
+        pl.col("barcode_length").is_null().alias("NO_BARCODE"),
+        (pl.col("barcode_length").is_not_null() & (pl.col("unambiguous_run") < chosen.min_unambiguous_run)).alias(
+            "BARCODE_RUN_TOO_SHORT"
+        ),
+    ]
+    if chosen.require_bin:
+        held.append(pl.col("dna_bin").is_null().alias("NO_BIN"))
+    return held
+
+
+def assemble(batches: Sequence[BatchTables], settings: Settings) -> Specimens:
+    """One row per specimen from all batches; the result does not depend on their order.
+
+    Args:
+        batches: the tables of each batch, sorted by process ID.
+        settings: gates, images and barcodes are read.
+
+    Returns:
+        Specimens, set-aside rows, rejects and changes.
+    """
+    batches = sorted(batches, key=lambda tables: tables.batch)
+    records, superseded = latest(_scan([b.records for b in batches], schema.RECORDS))
+    set_aside = pl.concat([_scan([b.set_aside for b in batches], schema.SET_ASIDE).collect(), superseded])
+    rejects = _scan([b.rejects for b in batches], schema.REJECTS).collect()
+
+    standing = records.select("processid", "batch", "snapshot_date").collect()
+    checked = (
+        _scan([b.barcodes for b in batches], schema.CHECKED_BARCODES),
+        _scan([b.geography for b in batches], schema.CHECKED_GEOGRAPHY),
+        _scan([b.names for b in batches], schema.NORMALISED_NAMES),
+    )
+    barcodes, geography, names = (
+        table.join(standing.lazy(), on=["processid", "batch"], how="semi") for table in checked
+    )
+    boxes = _scan([b.boxes for b in batches], schema.BOXES)
+    images = choose_images(boxes.select("processid", "batch").collect(), standing)
+    with ThreadPoolExecutor(1) as beside_it:
+        # The longest step, and for much of it one that keeps one core busy: the others are done meanwhile.
+        conflicts = beside_it.submit(_conflicts, barcodes, names, settings)
+        duplicates = duplicate_flags(
+            boxes.select("processid", "batch", "sha256", "dhash")
+            .join(images.lazy(), on=["processid", "batch"], how="semi")
+            .join(standing.lazy(), on="processid", how="semi")
+            .collect(),
+            settings.images,
+        )
+        places = geography.select("processid", "country", "province_state").collect().sort("processid")
+        places, unified = unify_provinces(places)
+        changes = _changes(records, barcodes, geography, unified)
+    flags = (duplicates, conflicts.result())
+    return Specimens(
+        Parts(
+            standing=standing.select("processid", "batch"),
+            images=images,
+            records=records,
+            checked=checked,
+            boxes=boxes,
+            provinces=places.select("processid", "province_state"),
+            flags=flags,
+            settings=settings,
+        ),
+        schema.SET_ASIDE.conform(set_aside.sort("processid", "batch", "source_file", "source_line")),
+        schema.REJECTS.conform(rejects.sort("batch", "source_file", "source_line", nulls_last=True)),
+        changes,
+    )
+
+
+def _conflicts(barcodes: pl.LazyFrame, names: pl.LazyFrame, settings: Settings) -> pl.DataFrame:
+    labels = names.select("processid", "species", "order").collect()
+    # Of one chunk, so that the join shares the letters instead of copying them.
+    frame = barcodes.select("processid", "barcode", "dna_bin").collect().rechunk()
+    flags = corpus_flags(frame.join(labels, on="processid", how="left"), settings.barcodes)
+    return flags.filter(pl.col("flags").list.len() > 0)
+
+
+def _changes(
+    records: pl.LazyFrame, barcodes: pl.LazyFrame, geography: pl.LazyFrame, unified: pl.DataFrame
+) -> pl.DataFrame:
+    """What the barcode and geography rules changed; only rows that may have changed are read whole."""
+    flagged = barcodes.filter(pl.col("flags").list.len() > 0).collect()
+    moved = geography.filter(
+        (pl.col("flags").list.len() > 0)
+        | pl.col("country_verbatim").ne_missing(pl.col("country"))
+        | pl.col("province_verbatim").ne_missing(pl.col("province_state"))
+    ).collect()
+    changes = pl.concat([barcode_changes(records, flagged), geography_changes(moved), unified])
+    return changes.with_columns(step=pl.int_range(pl.len(), dtype=pl.Int32).over("processid", "field"))
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What specimens are put together from.
+
+    Attributes:
+        standing: processid, batch of the records that stand, sorted by processid.
+        images: processid, batch of the images that stand, sorted by processid.
+        records: `schema.RECORDS` that stand.
+        checked: the checked barcodes, geography and names of all batches.
+        boxes: `schema.BOXES` of all batches.
+        provinces: processid, province_state as unified, sorted by processid.
+        flags: processid, flags (sorted lists of rule ids) that the corpus raised; sorted by processid, not of all.
+        settings: gates are read.
+    """
+
+    standing: pl.DataFrame
+    images: pl.DataFrame
+    records: pl.LazyFrame
+    checked: tuple[pl.LazyFrame, ...]
+    boxes: pl.LazyFrame
+    provinces: pl.DataFrame
+    flags: tuple[pl.DataFrame, ...]
+    settings: Settings
+
+    def within(self, part: Slice) -> pl.DataFrame:
+        """The specimens of a slice of process IDs, `schema.SPECIMENS`, sorted."""
+        standing, chosen = part.of(self.standing), part.of(self.images)
+        lazy = [
+            self.records.filter(part.condition).select(_RECORD),
+            # A barcode's identity is not kept: it is the longest text beside the sequences themselves.
+            *(table.filter(part.condition).drop("barcode", strict=False) for table in self.checked),
+            self.boxes.filter(part.condition),
+        ]
+        records, *checked, boxes = pl.collect_all(lazy)
+        frame = _rows_of(records, standing).with_columns(pl.col("index_bioscan_1M_insect").cast(pl.Int64, strict=False))
+        frame = frame.rename({"image_measurement_value": "delivered_measurement"})
+        raised = [part.of(table) for table in self.flags]
+        for table in checked:
+            rows = _rows_of(table, standing)
+            frame = frame.hstack(rows.drop("processid", "batch", "flags"))
+            raised.append(rows.select("processid", "flags"))
+        images = _rows_of(boxes, chosen).drop("detail").rename({"batch": "image_batch", "status": "image_status"})
+        raised.append(images.select("processid", "flags"))
+        frame = beside(frame, images.drop("flags"))
+        frame = beside(frame.drop("province_state"), part.of(self.provinces))
+        frame = _with_flags(_measure(frame), raised)
+        frame = frame.with_columns(gates=holding({gate.meta.output_name(): gate for gate in gates(self.settings)}))
+        if not self.settings.gates.require_image:
+            frame = _without_unaccepted_images(frame, self.settings)
+        return frame
+
+
+def _rows_of(table: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a batch table that are of the wanted process IDs and batches, in their order; each has one."""
+    keys = ["processid", "batch"]
+    if table.select(keys).equals(wanted):
+        return table
+    places = wanted.join(
+        table.select(keys).with_row_index("place"), on=keys, how="inner", validate="1:1", maintain_order="left"
+    )
+    return table[places["place"]]
+
+
+def _with_flags(frame: pl.DataFrame, raised: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Add `flags`: all that were raised for a specimen, once each, sorted."""
+    several = (
+        pl.concat(table.filter(pl.col("flags").list.len() > 0) for table in raised)
+        .explode("flags")
+        .group_by("processid")
+        .agg(pl.col("flags").unique().sort())
+    )
+    none = pl.lit([], dtype=pl.List(pl.String))
+    return frame.join(several, on="processid", how="left", maintain_order="left").with_columns(
+        pl.col("flags").fill_null(none)
+    )
+
+
+def _measure(frame: pl.DataFrame) -> pl.DataFrame:
+    """Take the measurement BOLD delivers, else the mask's (spec: images, sizes)."""
+    delivered = pl.col("delivered_measurement").cast(pl.Float64, strict=False).round().cast(pl.Int64, strict=False)
+    usable = delivered.is_not_null() & (delivered >= 0)
+    return frame.with_columns(
+        image_measurement_value=pl.when(usable).then(delivered).otherwise("image_measurement_value"),
+        measurement_source=pl.when(usable)
+        .then(pl.lit("bold"))
+        .when(pl.col("image_measurement_value").is_not_null())
+        .then(pl.lit("mask")),
+    ).drop("delivered_measurement")
+
+
+def _without_unaccepted_images(frame: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Where an image is not required, one that no curator accepted yet is not released either."""
+    accepted = pl.col("image_status").is_in(list(settings.gates.image_statuses)).fill_null(value=False)
+    released = (
+        "image_batch",
+        "image_file",
+        "width_original",
+        "height_original",
+        "x0",
+        "y0",
+        "x1",
+        "y1",
+        "confidence",
+        "area_fraction",
+        "scale_factor",
+    )
+    return frame.with_columns(pl.when(accepted).then(pl.col(name)).alias(name) for name in released)
+
+
+def quarantine(specimens: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
+    """Specimens that a gate holds, in `schema.QUARANTINE`, sorted by process ID."""
+    held = specimens.lazy().filter(pl.col("gates").list.len() > 0).select(schema.QUARANTINE.names())
+    return schema.QUARANTINE.conform(held.sort("processid").collect())

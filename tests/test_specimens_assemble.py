@@ -1,0 +1,200 @@
+"""Specimens: which record and image stand for one, and the gates."""
+
+import datetime as dt
+
+import polars as pl
+import pytest
+
+from bioscan_etl import schema
+from bioscan_etl.settings import Settings
+from bioscan_etl.specimens.accepted import accepted
+from bioscan_etl.specimens.assemble import BatchTables, assemble, choose_images, gates, quarantine
+
+BARCODE = "ACGT" * 160
+
+
+def rows(table, *given, **common):
+    """Rows of a table: given values, else common ones, else a value that its dtype allows."""
+    fill = {pl.List(pl.String): [], pl.Boolean(): False}
+    filled = [
+        {
+            column.name: row.get(
+                column.name,
+                common.get(
+                    column.name,
+                    None if column.nullable else fill.get(column.dtype, column.allowed[0] if column.allowed else "x"),
+                ),
+            )
+            for column in table.columns
+        }
+        for row in given
+    ]
+    return table.conform(pl.DataFrame(filled, schema=table.schema()))
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes the tables of one batch; records, boxes and barcodes per process ID."""
+
+    def write_batch(batch, snapshot, processids, *, images=None, barcodes=None, names=None, flags=None):
+        folder = tmp_path / batch
+        folder.mkdir()
+        given = [{"processid": p} for p in processids]
+        tables = {
+            "records": rows(
+                schema.RECORDS,
+                *given,
+                batch=batch,
+                record_id="r",
+                source_file=f"{batch}.tsv",
+                snapshot_date=snapshot,
+                nuc=BARCODE,
+                marker_code="COI-5P",
+            ),
+            "set_aside": schema.SET_ASIDE.empty(),
+            "rejects": schema.REJECTS.empty(),
+            "barcodes": rows(
+                schema.CHECKED_BARCODES,
+                *[
+                    g
+                    | {
+                        "dna_barcode": barcode,
+                        "barcode": barcode,
+                        "barcode_length": None if barcode is None else len(barcode),
+                        "unambiguous_run": len(barcode or ""),
+                        "flags": (flags or {}).get(g["processid"], []),
+                    }
+                    for g, barcode in ((g, (barcodes or {}).get(g["processid"], BARCODE)) for g in given)
+                ],
+                batch=batch,
+            ),
+            "geography": rows(schema.CHECKED_GEOGRAPHY, *given, batch=batch, country="Norway"),
+            "names": rows(
+                schema.NORMALISED_NAMES,
+                *[g | {"species": (names or {}).get(g["processid"])} for g in given],
+                batch=batch,
+                genus_name_type="NO_NAME",
+                species_name_type="NO_NAME",
+            ),
+            "boxes": rows(
+                schema.BOXES,
+                *[{"processid": p, "status": status} for p, status in (images or {}).items()],
+                batch=batch,
+                detector="segmentation",
+                image_file="i.jpg",
+                sha256=batch,
+            ),
+        }
+        paths = {}
+        for name, frame in tables.items():
+            paths[name] = folder / f"{name}.parquet"
+            frame.write_parquet(paths[name])
+        return BatchTables(batch=batch, **paths)
+
+    return write_batch
+
+
+OLD, NEW = dt.date(2023, 12, 18), dt.date(2025, 3, 1)
+
+
+def test_the_later_snapshot_stands_whatever_the_order(write):
+    older = write("z-older", OLD, ["A-1", "A-2"], images={"A-1": "detected"}, names={"A-1": "Aus bus"})
+    newer = write("a-newer", NEW, ["A-1"], names={"A-1": "Aus cus"})
+    for order in ([older, newer], [newer, older]):
+        found = assemble(order, Settings())
+        assert found.specimens.select("processid", "batch", "species").rows() == [
+            ("A-1", "a-newer", "Aus cus"),
+            ("A-2", "z-older", None),
+        ]
+        assert found.set_aside.select("processid", "batch", "reason", "kept_batch").rows() == [
+            ("A-1", "z-older", "superseded", "a-newer")
+        ]
+
+
+def test_a_records_only_update_keeps_the_image_of_the_earlier_delivery(write):
+    older = write("older", OLD, ["A-1"], images={"A-1": "detected"})
+    newer = write("newer", NEW, ["A-1"])
+    row = assemble([older, newer], Settings()).specimens.row(0, named=True)
+    assert (row["batch"], row["image_batch"], row["image_status"], row["gates"]) == ("newer", "older", "detected", [])
+
+
+def test_an_image_of_the_own_batch_comes_first(write):
+    older = write("older", OLD, ["A-1"], images={"A-1": "detected"})
+    newer = write("newer", NEW, ["A-1"], images={"A-1": "empty"})
+    assert assemble([older, newer], Settings()).specimens["image_batch"].to_list() == ["newer"]
+
+
+def test_of_several_foreign_images_the_latest_snapshot_wins():
+    boxes = pl.concat(
+        [
+            rows(schema.BOXES, {"processid": p, "batch": b}, detector="d", image_file="i", status="detected")
+            for p, b in (("A-1", "x"), ("A-1", "y"), ("B-1", "x"))
+        ]
+    )
+    kept = pl.DataFrame(
+        {"processid": ["A-1", "B-1", "C-1"], "batch": ["z", "x", "y"], "snapshot_date": [NEW, OLD, NEW]}
+    )
+    chosen = choose_images(boxes, kept)
+    assert chosen.select("processid", "batch").rows() == [("A-1", "y"), ("B-1", "x")]
+
+
+def test_each_gate_holds_what_it_names_and_lets_the_rest_through(write):
+    batch = write(
+        "b",
+        OLD,
+        ["A-1", "A-2", "A-3", "A-4", "A-5"],
+        images={"A-1": "detected", "A-2": "empty", "A-3": "detected", "A-4": "detected"},
+        barcodes={"A-3": None, "A-4": "ACGT" * 20},
+    )
+    found = assemble([batch], Settings()).specimens
+    held = dict(found.select("processid", "gates").iter_rows())
+    assert held == {
+        "A-1": [],
+        "A-2": ["IMAGE_STATUS"],
+        "A-3": ["NO_BARCODE"],
+        "A-4": ["BARCODE_RUN_TOO_SHORT"],
+        "A-5": ["NO_IMAGE"],
+    }
+    assert accepted(found)["processid"].to_list() == ["A-1"]
+    assert quarantine(found)["processid"].to_list() == ["A-2", "A-3", "A-4", "A-5"]
+
+
+def test_where_no_image_is_required_an_unaccepted_one_is_not_released(write):
+    settings = Settings.model_validate({"gates": {"require_image": False}})
+    batch = write("b", OLD, ["A-1", "A-2"], images={"A-1": "empty"})
+    found = accepted(assemble([batch], settings).specimens)
+    assert found.select("processid", "image_status", "image_batch").rows() == [
+        ("A-1", "empty", None),
+        ("A-2", None, None),
+    ]
+
+
+def test_gates_are_settings():
+    assert [gate.meta.output_name() for gate in gates(Settings())] == [
+        "NO_IMAGE",
+        "IMAGE_STATUS",
+        "NO_BARCODE",
+        "BARCODE_RUN_TOO_SHORT",
+    ]
+    chosen = Settings.model_validate({"gates": {"require_image": False, "require_bin": True}})
+    assert [gate.meta.output_name() for gate in gates(chosen)] == ["NO_BARCODE", "BARCODE_RUN_TOO_SHORT", "NO_BIN"]
+
+
+def test_flags_of_all_stages_meet_sorted_and_once(write):
+    batch = write("b", OLD, ["A-1"], images={"A-1": "detected"}, flags={"A-1": ["Z_FLAG", "A_FLAG"]})
+    assert assemble([batch], Settings()).specimens["flags"].to_list() == [["A_FLAG", "Z_FLAG"]]
+
+
+def test_no_batches_is_an_empty_corpus():
+    found = assemble([], Settings())
+    assert found.specimens.equals(schema.SPECIMENS.empty())
+    assert found.set_aside.height == found.rejects.height == 0
+
+
+def test_specimens_are_the_same_read_lazily_and_in_memory(write, tmp_path):
+    found = assemble([write("b", OLD, ["A-1", "A-2", "A-3"], images={"A-2": "detected"})], Settings())
+    found.lazy().sink_parquet(tmp_path / "specimens.parquet")
+    assert pl.read_parquet(tmp_path / "specimens.parquet").equals(found.specimens)
+    held = quarantine(pl.scan_parquet(tmp_path / "specimens.parquet"))
+    assert held["processid"].to_list() == ["A-1", "A-3"]
+    assert accepted(found.lazy()).collect()["processid"].to_list() == ["A-2"]
