@@ -83,14 +83,14 @@ test-slow: $(CLIENTS)/.clients
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" pyproject.toml --group base-build -o requirements.lock
+	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --group base-build -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" pyproject.toml --group base-build --group dev -c requirements.lock \
+	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --group base-build --group dev -c requirements.lock \
 	  -o requirements-dev.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" pyproject.toml --extra train -c requirements.lock -o requirements-train.lock
+	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --extra train -c requirements.lock -o requirements-train.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" pyproject.toml --extra train --group base-build --group dev --group clients \
+	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --extra train --group base-build --group dev --group clients \
 	  -c requirements.lock -c requirements-dev.lock -o requirements-clients.lock
 
 clean:
