@@ -5,11 +5,14 @@ Belongs here: the architecture and what its answer means. Does not belong here: 
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
+from bioscan_etl.extras import extras_named
 from bioscan_etl.images.window import INPUT_SIDE
+
+with extras_named():
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional
+
 
 GRID = INPUT_SIDE // 2
 """Cells per side of the mask, and positions an edge of the box can take."""

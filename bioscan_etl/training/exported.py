@@ -15,10 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import onnx
-import torch
-from onnx import numpy_helper
-from torch import Tensor, nn
+from bioscan_etl.extras import extras_named
+
+with extras_named():
+    import onnx
+    import torch
+    from onnx import numpy_helper
+    from torch import Tensor, nn
+
 
 Learnt = (nn.Conv2d, nn.Linear)
 _SCALE = 0.8  # root mean square of a convolution's weights, times the root of their number per output: as trained ones
@@ -74,7 +78,7 @@ def renormed(network: nn.Module, batches: Iterable[Tensor]) -> None:
     network.eval()
     batches = list(batches)
     layers = [(layer, norming) for layer, norming in _in_order(network, batches[0]) if norming is not None]
-    sums = {norming: [0.0, 0.0, 0.0] for _, norming in layers}
+    sums: dict[Any, list[Any]] = {norming: [0.0, 0.0, 0.0] for _, norming in layers}
 
     def measure(norming: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         seen = inputs[0].detach().double()

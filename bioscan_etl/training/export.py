@@ -1,6 +1,6 @@
 """Export the trained networks to ONNX, float32, and check that they answer as before.
 
-    python detector/export.py OUTPUT FOLDER
+    python -m bioscan_etl.training.export OUTPUT FOLDER
 
 OUTPUT is where `train.py` and `refine.py` wrote; FOLDER gets `coarse.onnx` and `refiner.onnx`. Run `calibrate.py`
 next, which adds `calibration.json`; the folder is then a value for `images.detector`.
@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
-import torch
-from refiner import Answers, Refiner
-from torch import nn
-from ultralytics import YOLO
 
 from bioscan_etl.images.window import INPUT_SIDE
+from bioscan_etl.training.script import execute, extras_of
+
+with extras_of(__name__):
+    import onnx
+    import onnxruntime
+    import torch
+    from torch import nn
+    from ultralytics import YOLO
+
+    from bioscan_etl.training.refiner import Answers, Refiner
 
 COARSE_SIZE = 144, 192
 """Height and width of the first network's picture, in px."""
@@ -83,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

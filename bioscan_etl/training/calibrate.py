@@ -1,6 +1,6 @@
 """Fit the confidence of the trained detector and choose the thresholds, on the part `calibration`.
 
-    python detector/calibrate.py IMAGES ANNOTATIONS.coco.json FOLDER [--plot PLOT.png]
+    python -m bioscan_etl.training.calibrate IMAGES ANNOTATIONS.coco.json FOLDER [--plot PLOT.png]
 
 FOLDER is that of `export.py`; it gets `calibration.json`. The networks have never seen the images used here,
 and the part `validation` stays out of it.
@@ -23,14 +23,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from dataset import Annotated, Image, read_annotations, read_pixels
-from evaluate import box_iou
 
-from bioscan_etl.images.trained import FEATURES, TrainedDetector
 from bioscan_etl.settings import ImageSettings
+from bioscan_etl.training.script import execute, extras_of
+
+with extras_of(__name__):
+    import cv2
+
+    from bioscan_etl.images.trained import FEATURES, TrainedDetector
+    from bioscan_etl.training.dataset import Annotated, Image, read_annotations, read_pixels
+    from bioscan_etl.training.evaluate import box_iou
 
 RULES = {"worth_a_look": 0.1, "against_best": 0.3, "most": 2, "again": 0.8}
 RIDGE = 10.0  # by cross-validation: with 1, presence is told less well of the images left out
@@ -222,7 +226,7 @@ def _write(
     presence: tuple[Values, float],
     thresholds: tuple[float, float],
 ) -> None:
-    values: dict[str, Any] = {"made_by": "detector/calibrate.py"}
+    values: dict[str, Any] = {"made_by": "bioscan_etl.training.calibrate"}
     for name, (weights, offset) in (("confidence", confidence), ("presence", presence)):
         named = {feature: round(float(value), 5) for feature, value in zip(FEATURES, weights, strict=True)}
         values[name] = {"weights": named, "offset": round(offset, 5)}
@@ -231,4 +235,4 @@ def _write(
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

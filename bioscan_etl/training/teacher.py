@@ -13,10 +13,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-from refiner import convolution, edge_module, edges_of, twice
-from torch import Tensor, nn
-from torch.nn import functional
+from bioscan_etl.extras import extras_named
+
+with extras_named():
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional
+
+    from bioscan_etl.training.refiner import convolution, edge_module, edges_of, twice
 
 BLOCKS = (
     # Expansion, kernel, stride, channels.

@@ -1,6 +1,6 @@
 """Train the second network, which draws the box and the mask within a window around a rough box, or its teacher.
 
-    python detector/refine.py IMAGES ANNOTATIONS.coco.json OUTPUT [--network teacher] [--windows 480000]
+    python -m bioscan_etl.training.refine IMAGES ANNOTATIONS.coco.json OUTPUT [--network teacher] [--windows 480000]
         [--from WEIGHTS] [--teacher TEACHER.pt] [--parts PART...]
 
 Needs the extra `train`. The same command resumes a run that was interrupted and does nothing where one is
@@ -28,23 +28,27 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from compose import Material, Object, Scene, box_of, load_material, relit
-from dataset import LEARNABLE, Image
-from evaluate import box_iou
-from export import export_coarse
-from exported import renormed, take_over
-from refiner import GRID, Refiner, places_of, positions
-from teacher import Teacher
-from torch import Tensor
-from torch.nn import functional
 
-from bioscan_etl.images.measure import FloatBox
-from bioscan_etl.images.networks import OnnxBoxes
 from bioscan_etl.images.window import INPUT_SIDE, Window, window_around
+from bioscan_etl.training.script import execute, extras_of
+
+with extras_of(__name__):
+    import cv2
+    import torch
+    from torch import Tensor
+    from torch.nn import functional
+
+    from bioscan_etl.images.measure import FloatBox
+    from bioscan_etl.images.networks import OnnxBoxes
+    from bioscan_etl.training.compose import Material, Object, Scene, box_of, load_material, relit
+    from bioscan_etl.training.dataset import LEARNABLE, Image
+    from bioscan_etl.training.evaluate import box_iou
+    from bioscan_etl.training.export import export_coarse
+    from bioscan_etl.training.exported import renormed, take_over
+    from bioscan_etl.training.refiner import GRID, Refiner, places_of, positions
+    from bioscan_etl.training.teacher import Teacher
 
 SCENE_WIDTH = 1024
 BATCH = 32
@@ -144,9 +148,9 @@ def _proposed(coarse: OnnxBoxes, scene: Scene, boxes: list[tuple[Object, npt.NDA
             continue
         window = window_around((rough[0], rough[1], rough[2], rough[3]), width, height)
         seen = [(*_mask_in(window, one.mask), box, box_iou(tuple(rough), tuple(box))) for one, box in boxes]
-        mask, share, box, fit = max(seen, key=lambda one: one[3], default=(None, 0.0, None, 0.0))
+        mask, share, box, fit = max(seen, key=lambda one: one[3], default=(None, 0.0, np.zeros(4), 0.0))
         if mask is not None and fit >= MEANT and share >= 1 - HIDDEN:
-            target = np.clip(window.from_image(tuple(box)), 0, 1)
+            target = np.clip(np.array(window.from_image(tuple(box))), 0, 1)
             yield window.pixels(scene.pixels), mask, target.astype(np.float32), 1.0
         elif all(one[1] <= TRACE for one in seen):
             yield window.pixels(scene.pixels), np.zeros((GRID, GRID), np.float32), np.zeros(4, np.float32), 0.0
@@ -162,7 +166,7 @@ def _mask_in(window: Window, mask: Image) -> tuple[npt.NDArray[np.float32], floa
     whole[top : top + part.shape[0], left : left + part.shape[1]] = part * 255
     filtering = cv2.INTER_AREA if window.side > GRID else cv2.INTER_LINEAR
     reduced = cv2.resize(whole, (GRID, GRID), interpolation=filtering)
-    return reduced.astype(np.float32) / 255, float(part.sum()) / max(int(mask.sum()), 1)
+    return np.asarray(reduced, np.float32) / np.float32(255), float(part.sum()) / max(int(mask.sum()), 1)
 
 
 def _turned(rng: np.random.Generator, sample: Sample) -> Sample:
@@ -362,11 +366,12 @@ def starting_weights(path: Path, network: str, windows: Windows) -> dict[str, Te
     if path.suffix != ".onnx":
         weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")
         return weights
-    model = NETWORKS[network]()
+    model: Any = NETWORKS[network]()
     take_over(model, path, torch.zeros(1, 3, INPUT_SIDE, INPUT_SIDE))
     samples = iter(windows)
     renormed(model, (collate(list(islice(samples, BATCH)))[0] / 255 for _ in range(MEASURED)))
-    return model.state_dict()
+    found: dict[str, Tensor] = model.state_dict()
+    return found
 
 
 def main() -> None:
@@ -400,19 +405,19 @@ def main() -> None:
     windows = Windows(material, 1 + run.done, coarse)
     batches = iter(torch.utils.data.DataLoader(windows, BATCH, num_workers=1, collate_fn=collate, prefetch_factor=8))
     sums: dict[str, float] = {}
-    start = time.monotonic()
+    since = time.monotonic()
     while run.done < run.total:
         for name, value in run.step(next(batches)).items():
             sums[name] = sums.get(name, 0.0) + value / EPOCH
         if run.done % EPOCH == 0 or run.done == run.total:
             run.save()
-            speed = EPOCH * BATCH / (time.monotonic() - start)
+            speed = EPOCH * BATCH / (time.monotonic() - since)
             line = " ".join(f"{name} {value:.4f}" for name, value in sums.items())
             print(f"{run.done}/{run.total} {line} {speed:.0f} windows/s", flush=True)
-            sums, start = {}, time.monotonic()
+            sums, since = {}, time.monotonic()
     torch.save(run.average.state_dict(), run.final)
     print(f"-> {run.final}")
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)
