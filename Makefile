@@ -77,9 +77,9 @@ test-slow: $(CLIENTS)/.clients
 	@command -v java >/dev/null || echo "Java is missing, PySpark's tests are skipped: apt-get install default-jre-headless"
 	@$(BIN)/pytest -n 2 --dist loadfile -m slow
 	@$(CLIENTS)/bin/python -m pytest tests/test_release_clients_*.py
-	@$(CLIENTS)/bin/python -m pytest tests/test_detector_exported.py tests/test_detector_refine.py \
-	  tests/test_detector_teacher.py tests/test_images_networks.py
-	@$(CLIENTS)/bin/python -m pytest tests/test_detector_job.py -k themselves
+	@$(CLIENTS)/bin/python -m pytest tests/test_training_exported.py tests/test_training_refine.py \
+	  tests/test_training_teacher.py tests/test_images_networks.py
+	@$(CLIENTS)/bin/python -m pytest tests/test_training_job.py -k themselves
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \

@@ -1,4 +1,4 @@
-"""The training of the second network. Needs torch, which the base install lacks."""
+"""The training of the refiner. Needs torch, which the base install lacks."""
 
 from pathlib import Path
 

@@ -1,16 +1,16 @@
 """Training images made on the fly: specimens cut out by their outlines and laid into other dishes.
 
 Belongs here: the material (photographs, cut-outs, empty dishes, rendered insects) and how a scene is made of
-it and looked at. Does not belong here: the networks (`train.py`, `refine.py`).
+it and looked at. Does not belong here: the networks (`train`, `refine`).
 
-There are few annotated images, and a specimen in them is seen against one dish only. So half of the
-scenes are composed: a dish that is empty (or was emptied: its specimen filled from the surroundings) takes a
-specimen at another size, turn and place, its light matched to the dish, its edge soft, with or without a
-shadow. Dirt and lost legs stay where they are, unlabelled, and more of them are laid beside specimens: a box that
-takes in what lies next to the specimen is the commonest mistake of a detector on these images. Wings are cut off
-specimens and laid out alone: a dish with no more than a wing is annotated as empty, and there are few such dishes.
-A few scenes are drawn altogether, as those of
-`bioscan_etl.demo` are, so that drawn specimens are found as well.
+There are few annotated images, and each shows its specimen in one dish only. So half of the scenes are composed. The
+background is an empty dish, or a dish whose specimen was replaced by its surroundings. A specimen is laid into it at
+another size, rotation and place, with the light of the dish and a soft edge, with or without a shadow.
+
+Dirt and lost legs stay where they are, without a label, and more of them are laid beside specimens: the commonest
+mistake of a detector on these images is a box that includes what lies next to the specimen. Wings are cut off
+specimens and laid out alone, because a dish with only a wing is annotated as empty and there are few such dishes. A
+few scenes are drawn altogether, as in `bioscan_etl.demo`, so that drawn specimens are found as well.
 """
 
 from __future__ import annotations

@@ -3,12 +3,11 @@
     python -m bioscan_etl.training.dataset IMAGES ANNOTATIONS.coco.json OUTPUT
 
 Belongs here: what the images and outlines are, and which part each belongs to. Does not belong here: how
-training images are made from them (`compose.py`).
+training images are made from them (`compose`).
 
-The parts are drawn by a checksum of the file name, so they stay as they are when images are added:
-`validation` is a fifth, measured by `evaluate.py` and used for nothing else; an eighth of the rest is
-`calibration`, on which `calibrate.py` fits the confidence and chooses the thresholds; the networks learn from
-the remainder, `training`.
+A checksum of the file name decides the part of an image, so no image changes its part when others are added. A fifth is
+the validation part: `evaluate` measures on it, and nothing else uses it. An eighth of the rest is the calibration part:
+`calibrate` fits the confidence and chooses the thresholds on it. The remainder is the training part.
 """
 
 from __future__ import annotations

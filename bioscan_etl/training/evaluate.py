@@ -4,8 +4,8 @@
         [--output RESULT.json]
 
 Needs pycocotools. The detector is what the setting `images.detector` takes: `trained`, `segmentation`, a model
-`.onnx` or `.pt`, or the folder of a trained detector. Measured is what it reports, so an occupied dish that it
-calls empty has no box.
+`.onnx` or `.pt`, or the folder of a trained detector. The figures are those of what it reports, so an occupied dish
+that it reports empty has no box.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Weights taken back from an export, to train on from there: the package ships its networks in ONNX only.
+"""Weights taken from an ONNX export, to train further: the package ships its networks in ONNX only.
 
-Belongs here: how the weights of an export become those of the network it was made of. Does not belong here: the
-networks, and exporting them (`export.py`).
+Belongs here: how the weights of an export become those of the network that was exported. Does not belong here: the
+networks, and exporting them (`export`).
 
-An export has no normings: each is part of the convolution before it. The network that is made of it answers as the
-export does, but could not learn: in training, a norming makes mean and deviation of its input 0 and 1. So `renormed`
-measures what each one meets in pictures of the training, and sets it such that all answers stay as they are.
+An export has no batch normalisation: each is folded into the convolution before it. A network with these weights gives
+the same outputs, but it could not learn, because in training a batch normalisation rescales its input to mean 0 and
+deviation 1. So `renormed` measures the input of each one on training pictures, and sets it such that the outputs stay
+the same.
 """
 
 from __future__ import annotations

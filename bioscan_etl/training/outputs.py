@@ -39,7 +39,7 @@ def code_digest(module: str, root: Path | None = None) -> str:
 
 
 def scripts_digest(root: Path | None = None) -> str:
-    """Hex sha256 over the code of the scripts that make a detector, and over the plan of its first network.
+    """Hex sha256 over the code of the scripts that make a detector, and over the plan of its region proposal network.
 
     Args:
         root: folder that holds the package `bioscan_etl`; None is the one that runs.

@@ -1,19 +1,23 @@
-"""Train the second network, which draws the box and the mask within a window around a rough box, or its teacher.
+"""Train the refiner, which predicts box and mask within a window around a proposed box, or its teacher.
 
     python -m bioscan_etl.training.refine IMAGES ANNOTATIONS.coco.json OUTPUT [--network teacher] [--windows 480000]
         [--from WEIGHTS] [--teacher TEACHER.pt] [--parts PART...]
 
-Needs the extra `train`. The same command resumes a run that was interrupted and does nothing where one is
-complete. It does not wait for the first network: the rough boxes are the true ones, moved and stretched at
-random; other windows lie where something stands out that is no specimen. Where weights of the first network are
-there when it starts (`train.py` writes them after each epoch), half of the scenes are shown to it as well, and what
-it proposes is learnt from: its own mistakes are the ones to be corrected.
+Needs the extra `train`. The same command resumes a run that was interrupted. It does nothing if the run is complete.
+It does not wait for the region proposal network: most windows lie around the true boxes, moved and stretched at
+random, and some lie around other things that stand out. If the region proposal network has weights when this script
+starts (`train` writes them after each epoch), its proposals on half of the scenes are learnt from as well, because
+its mistakes are the ones that the refiner has to correct.
+
 `--from` takes the weights of an earlier run (`.pt`) or an exported network (`.onnx`), such as the package's own.
-`--parts training calibration` learns from the images for the calibration as well, once that is made.
-With `--teacher`, half of what is to be answered is what the teacher answers for the same window: it knows other
-pictures, and says where an outline is doubtful (distillation: Hinton, Vinyals and Dean 2015, arXiv:1503.02531). The
-teacher learns from the same windows before, and where it has no weights to start from, from those of ImageNet
-(`teacher.py`).
+
+`--parts training calibration` learns from the calibration part as well; use it only after `calibrate` has run.
+
+With `--teacher`, half of the target of a window with a specimen is the teacher's prediction (distillation: Hinton,
+Vinyals and Dean 2015, arXiv:1503.02531). The teacher was trained on other pictures too, and shows where an outline is
+uncertain. Train the teacher first, on the same windows; it starts from weights of ImageNet (`teacher`) unless
+`--from` names others.
+
 The weights are the moving average at the end, `OUTPUT/refiner.pt` or `OUTPUT/teacher.pt`.
 """
 
@@ -59,9 +63,9 @@ EPOCH = 128  # batches between two checkpoints
 PER_SCENE = 4
 HIDDEN = 0.4  # share of the specimen that may lie outside the window
 TRACE = 0.1  # share of a specimen that a window without one may show
-PROPOSED = 0.5  # share of the scenes that the first network is asked about
+PROPOSED = 0.5  # share of the scenes that the region proposal network runs on
 PROPOSALS = 3
-WORTH = 0.02  # confidence of the first network below which a proposal is left out
+WORTH = 0.02  # confidence of the region proposal network below which a proposal is left out
 MEANT = 0.25  # IoU from which a proposal means the specimen
 MEASURED = 24  # batches that the normings of an exported network are set by
 
@@ -140,7 +144,7 @@ def _elsewhere(rng: np.random.Generator, scene: Scene) -> Sample | None:
 
 
 def _proposed(coarse: OnnxBoxes, scene: Scene, boxes: list[tuple[Object, npt.NDArray[np.float64]]]) -> Iterator[Sample]:
-    """Windows around what the first network proposes; those that show half a specimen say nothing and are left out."""
+    """Windows around the proposals; those that show half a specimen have no clear label and are left out."""
     height, width = scene.pixels.shape[:2]
     proposals = coarse.propose(scene.pixels)
     for rough, confidence in list(zip(proposals.boxes, proposals.confidences, strict=True))[:PROPOSALS]:
@@ -352,9 +356,9 @@ class Run:
 
 
 def _first_network(output: Path) -> Path | None:
-    """The first network as it is now, exported; None where it has not begun."""
+    """The region proposal network as it is now, exported; None if it has no weights yet."""
     if not (output / "coarse" / "weights" / "last.pt").exists():
-        print("no weights of the first network yet: learning from true boxes alone")
+        print("no weights of the region proposal network yet: learning from true boxes only")
         return None
     path = output / "refiner.coarse.onnx"
     export_coarse(output, path)

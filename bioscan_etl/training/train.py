@@ -1,13 +1,16 @@
-"""Train the first network, which points at the specimen: a narrow YOLO11 by Ultralytics, from nothing.
+"""Train the region proposal network: a narrow YOLO11 by Ultralytics, from random weights.
 
     python -m bioscan_etl.training.train IMAGES ANNOTATIONS.coco.json OUTPUT [--epochs 130] [--from WEIGHTS]
         [--parts PART...]
 
-Needs the extra `train`. The same command resumes a run that was interrupted (at its last whole epoch) and does
-nothing where one is complete. Runs on CUDA where there is a device, else on the CPU.
+Needs the extra `train`. The same command resumes a run that was interrupted, at its last whole epoch. It does nothing
+if the run is complete. It runs on CUDA if there is a device, else on the CPU.
+
 `--from` takes the weights of an earlier run (`.pt`) or an exported network (`.onnx`), such as the package's own.
-`--parts training calibration` learns from the images for the calibration as well, once that is made.
-The weights are those of the moving average at the end, `OUTPUT/coarse/weights/last.pt`: no epoch is picked.
+
+`--parts training calibration` learns from the calibration part as well; use it only after `calibrate` has run.
+
+The weights are the moving average at the end, `OUTPUT/coarse/weights/last.pt`. No epoch is selected.
 """
 
 from __future__ import annotations
