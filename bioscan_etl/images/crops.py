@@ -63,7 +63,7 @@ class CropWriter:
 
 
 class ShardWriter:
-    """The crops of one shard, one file per package; all appear together at the end, or none."""
+    """The crops of one shard, one file per package; at the end all files appear together, or none does."""
 
     def __init__(self, folder: Path, packages: tuple[str, ...], number: int, fingerprint: str) -> None:
         self._paths = {package: shard_path(folder, package, number) for package in packages}

@@ -59,7 +59,7 @@ def find_specimens(
         settings: detector, thresholds, limits and number of threads.
         masks: folder for the organism's masks, 8-bit PNG, 255 on the organism, over the whole image (reduced to
             1024 px where that is larger), named by `mask_name`; none where the detector gives none.
-        progress: told of the stage "detect".
+        progress: is called with the step "detect" and the number of images done.
 
     Returns:
         Number of images (`images`), by status, and of masks written (`masks`).

@@ -48,7 +48,7 @@ def index_images(
         processids: process IDs of the batch's records; None takes every file that names one.
         batch: name of the batch.
         settings: number of threads.
-        progress: told of the stage "image_index" as files are hashed.
+        progress: is called with the step "image_index" and the number of files hashed.
 
     Returns:
         Table `image_index`, sorted by `image_file`, `status`, `processid`. Only files of status `found` have

@@ -1,6 +1,6 @@
-"""What is done with one image: decode once, detect, measure, judge, cut and encode.
+"""All steps of one image: decode once, detect, measure, judge, cut and encode.
 
-Belongs here: the way of an image through the steps; `images.stage` and `images.find_specimens` both take it.
+Belongs here: the order of the steps; `images.stage` and `images.find_specimens` both use it.
 Does not belong here: the steps themselves, and what becomes of many images.
 """
 
@@ -33,7 +33,7 @@ _COLUMNS = tuple(name for name in BOXES.names() if name not in _OF_THE_FILE)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What comes of one image.
+    """The result of one image.
 
     Attributes:
         row: of the table `boxes`, without what its file says (batch, process ID, file, sha256) and flags.
@@ -62,7 +62,7 @@ class ImageWork:
         keep_freed_memory()
 
     def process(self, read: Callable[[], bytes]) -> Outcome:
-        """Take an image through all steps.
+        """Run all steps on one image.
 
         Args:
             read: gives the file's bytes.

@@ -1,4 +1,4 @@
-"""A detector that takes a detection model of Ultralytics as it is, `.onnx` or `.pt`."""
+"""A detector that is a detection model of Ultralytics, `.onnx` or `.pt`, without a refiner."""
 
 from __future__ import annotations
 

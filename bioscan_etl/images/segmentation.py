@@ -69,7 +69,7 @@ FEATURES = (
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A connected region that stands out.
+    """A connected region of high contrast.
 
     Attributes:
         box: (x0, y0, x1, y1) in pixels of the image.
@@ -88,7 +88,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Contrast:
-    """How much each pixel of the reduced image stands out, and how much of it is colour; both uint8."""
+    """Contrast of each pixel of the reduced image to the well, and the part of it that is colour; both uint8."""
 
     total: Mask
     chroma: Mask
@@ -132,7 +132,7 @@ class SegmentationDetector:
         return confidences
 
     def _others(self, found: list[Candidate], features: Values, best: Candidate) -> int:
-        """Number of plausible specimens beside the best one, judged as if that were not in the image."""
+        """Number of plausible specimens apart from the best one, as if the best one were not in the image."""
         same = np.array([_same_object(one.box, best.box) for one in found])
         share, cut, bridge = (features[:, FEATURES.index(name)] for name in ("core_of_cut", "cut", "bridge"))
         taken = np.array([share[same & (cut == c) & (bridge == b)].sum() for c, b in zip(cut, bridge, strict=True)])
@@ -150,7 +150,7 @@ class SegmentationDetector:
 
 
 def candidates(image: RGB) -> list[Candidate]:
-    """Regions of an image that stand out from the well, cut by cut."""
+    """Regions of an image above the contrast thresholds, threshold by threshold."""
     if min(image.shape[:2]) < _SMALLEST:
         return []
     contrast = _contrast(image)
@@ -303,7 +303,7 @@ def weighed(features: Values, mean: Values, deviation: Values) -> Values:
 
 @cache
 def _model() -> tuple[Values, Values, Values, float]:
-    """Mean and deviation of each feature, the weights of what `weighed` returns, and the offset, as fitted."""
+    """Mean and deviation of each feature, the weights of the values of `weighed`, and the offset, as fitted."""
     text = resources.files("bioscan_etl.images").joinpath("segmentation.json").read_text(encoding="utf-8")
     model = json.loads(text)
     parts = [np.array(model[name], np.float64) for name in ("mean", "deviation", "weights")]

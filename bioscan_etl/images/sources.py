@@ -116,7 +116,7 @@ class FolderSource:
         return sorted(SourceFile(file.name, file.size, unsafe_reason(file.name)) for file in list_files(self.location))
 
     def holds(self, name: str) -> bool:
-        """Whether the folder has this file, inside of it."""
+        """Whether the folder has this file within itself."""
         path = self._root / name
         return not unsafe_reason(name) and path.is_file() and path.resolve().is_relative_to(self._resolved)
 
@@ -151,7 +151,7 @@ class ZipSource:
         self.location = location
         self._own = threading.local()
         self._opened: list[zipfile.ZipFile] = []
-        # A repeated name is read where it stands first, as it is listed.
+        # Of a repeated name the first entry is read, as in the listing.
         self._members: dict[str, zipfile.ZipInfo] = {}
         for member in self._zip.infolist():
             self._members.setdefault(member.filename, member)

@@ -73,7 +73,7 @@ def process_images(
         packages: of original_full, original_256, cropped, cropped_256.
         folder: where the output goes.
         batch: name of the batch.
-        progress: told of the stage "images".
+        progress: is called with the step "images" and the number of images done.
 
     Returns:
         Number of images (`images`), by status, and `crops` (per package).

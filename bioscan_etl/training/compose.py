@@ -185,7 +185,7 @@ class Material:
             _lay(rng, canvas, piece, float(np.clip(np.exp(rng.normal(0, 0.35)), 0.3, 2.5)), beside)
 
     def _littered(self, rng: np.random.Generator, scene: Scene) -> Scene:
-        """A photograph with debris beside its specimen, which stays as it was, or with parts of another one alone."""
+        """A photograph with debris next to its unchanged specimen, or, if it is empty, with parts of another one."""
         if not scene.objects:
             canvas = scene.pixels.copy()
             self._part(rng, canvas)
@@ -299,7 +299,7 @@ def _patch(drawn: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]], scale
 
 
 def _debris(scene: Scene) -> list[CutOut]:
-    """What stands out from the dish beside its specimen: legs, hairs, dirt; the largest pieces, cut out."""
+    """Cut out the largest dark pieces next to the specimen: legs, hairs, dirt."""
     height, width = scene.pixels.shape[:2]
     apart = _darker(scene)
     for labelled in scene.objects:
@@ -381,7 +381,7 @@ def _darker(scene: Scene) -> Image:
 
 
 def _strip(rng: np.random.Generator, cut: CutOut) -> CutOut | None:
-    """A narrow strip of a specimen, much like a lost leg; None where it would be next to nothing."""
+    """A narrow strip of a specimen, similar to a lost leg; None if it would be too small."""
     ys, xs = np.nonzero(cut.opacity > 0.5)
     extent = max(cut.opacity.shape)
     if extent < 12:

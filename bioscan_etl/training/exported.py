@@ -30,7 +30,7 @@ _SCALE = 0.8  # root mean square of a convolution's weights, times the root of t
 
 
 def take_over(network: nn.Module, path: Path, example: Tensor) -> None:
-    """Give a network the weights of an export of it; its normings then do nothing but add a bias.
+    """Give a network the weights of an export of it; its batch normalisations then only add a bias.
 
     Args:
         network: whose convolutions and linear layers, in the order in which they run, are those of the export.
