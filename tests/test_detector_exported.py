@@ -7,8 +7,8 @@ import onnxruntime
 import pytest
 from detector_corpus import DETECTOR, annotated_corpus
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'bioscan-etl[train]'")
-pytest.importorskip("ultralytics", reason="ultralytics is not installed: pip install 'bioscan-etl[train]'")
+torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not installed")
+pytest.importorskip("ultralytics", reason="needs .venv-clients: ultralytics is not installed")
 assert DETECTOR.is_dir()
 
 import compose  # noqa: E402 isort: skip - from detector/

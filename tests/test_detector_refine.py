@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from detector_corpus import annotated_corpus
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'bioscan-etl[train]'")
+torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not installed")
 
 import compose  # noqa: E402 isort: skip - from detector/
 import dataset  # noqa: E402 isort: skip

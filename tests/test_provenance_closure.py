@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -427,7 +428,7 @@ def known() -> tuple[tuple[str, str], ...]:
     return tuple((".".join(relative.with_suffix("").parts), path.read_text()) for relative, path in SOURCES.items())
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_another_layout_is_the_same_code(data):
     module, text = data.draw(st.sampled_from(known()))

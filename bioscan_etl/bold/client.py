@@ -80,7 +80,7 @@ class Client:
         # One request per interval, no bursts; the buffer is what the library adds to each pause.
         self._limiter = Limiter(Rate(1, max(1, round(1000 / settings.requests_per_second))), buffer_ms=1)
         self._growing = wait_exponential_jitter(
-            initial=settings.backoff_seconds, jitter=settings.backoff_seconds, max=settings.max_wait_seconds
+            multiplier=settings.backoff_seconds, jitter=settings.backoff_seconds, max=settings.max_wait_seconds
         )
 
     def __enter__(self) -> Client:
