@@ -69,7 +69,7 @@ def misplaced(barcodes: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame
 
     Args:
         barcodes: barcode, order (text), in any order of rows; rows may repeat, and those with a null are left out.
-        settings: the numbers, and `neighbour_word`, the letters of a word.
+        settings: the numbers, and `neighbour_kmer`, the letters of a word.
 
     Returns:
         `MISPLACED`, sorted by barcode and order: a row per misplaced node, with the order of its neighbours, their
@@ -80,11 +80,11 @@ def misplaced(barcodes: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame
     nodes = known[distinct["row"]].rechunk().sort("barcode", "order")
     if nodes.is_empty():
         return pl.DataFrame(schema=MISPLACED)
-    nodes, keys = _indexed(nodes, settings.neighbour_word)
+    nodes, keys = _indexed(nodes, settings.neighbour_kmer)
     orders = nodes["order"].unique().sort()
     order_of = orders.search_sorted(nodes["order"]).to_numpy().astype(np.int64)
     pairs = _candidates(keys, order_of, _suspects(keys, order_of), settings.neighbour_votes)
-    compared = _compared(nodes["barcode"], pairs, settings.neighbour_word)
+    compared = _compared(nodes["barcode"], pairs, settings.neighbour_kmer)
     return _voted(compared, nodes, settings)
 
 

@@ -267,7 +267,7 @@ _DECLARED = (
         settings=(
             "gates.*",
             "images.near_duplicate_bits",
-            "barcodes.neighbour_word",
+            "barcodes.neighbour_kmer",
             "barcodes.neighbour_similarity",
             "barcodes.neighbours",
             "barcodes.neighbour_votes",
