@@ -22,7 +22,7 @@ SEEN = ("train", "val", "test")
 UNSEEN = ("key_unseen", "val_unseen", "test_unseen")
 _CHUNK = 250_000  # rows whose barcodes are stripped and hashed at a time
 _RULES = {rule.id: rule for rule in RULES}
-_ADVICE = "Records of one barcode must carry one label; look at the label conflicts of these records"
+_ADVICE = "Records of one barcode must have one label: review the label conflicts of these records"
 
 
 def check(table: pl.DataFrame, partitions: pl.DataFrame) -> list[Finding]:
@@ -54,12 +54,12 @@ def require(findings: list[Finding]) -> None:
         InvariantError: names every failed check, its count and samples.
     """
     failed = [
-        f"{finding.check} ({finding.count}, such as {', '.join(finding.samples)}): {finding.statement}"
+        f"{finding.check} ({finding.count}, such as {', '.join(finding.samples)}); required: {finding.statement}"
         for finding in findings
         if not finding.passed
     ]
     if failed:
-        raise InvariantError(f"the partitions are not sound: {' '.join(failed)} {_ADVICE}")
+        raise InvariantError(f"the partitions are not valid: {' '.join(failed)} {_ADVICE}")
 
 
 def species_also_held_out(table: pl.DataFrame, partitions: pl.DataFrame) -> Finding:
