@@ -11,7 +11,7 @@ import polars as pl
 from bioscan_etl import schema
 from bioscan_etl.barcodes import sequences
 from bioscan_etl.barcodes.reading_frame import COI_MOTIF, genetic_code, open_frame
-from bioscan_etl.flags import holding
+from bioscan_etl.flags import flags_from
 from bioscan_etl.settings import BarcodeSettings
 from bioscan_etl.threads import cores, ordered_map
 
@@ -60,7 +60,7 @@ def check_barcodes(records: pl.LazyFrame, settings: BarcodeSettings) -> pl.DataF
         "BIN_INVALID": ~valid_bin,
         "BIN_WITHOUT_BARCODE": pl.col("dna_bin").is_not_null() & pl.col("barcode").is_null(),
     }
-    checked = checked.with_columns(flags=holding(dict(sorted(conditions.items()))))
+    checked = checked.with_columns(flags=flags_from(dict(sorted(conditions.items()))))
     return schema.CHECKED_BARCODES.conform(checked).sort("processid")
 
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from bioscan_etl.barcodes.identity import same_barcode
 from bioscan_etl.barcodes.neighbours import misplaced
-from bioscan_etl.flags import holding
+from bioscan_etl.flags import flags_from
 from bioscan_etl.settings import BarcodeSettings
 
 
@@ -41,7 +41,7 @@ def corpus_flags(specimens: pl.DataFrame, settings: BarcodeSettings | None = Non
         .filter(pl.col("BARCODE_SEVERAL_SPECIES") | pl.col("BARCODE_SEVERAL_BINS"))
     )
     rules = ("BARCODE_MISPLACED", "BARCODE_SEVERAL_BINS", "BARCODE_SEVERAL_SPECIES")
-    flags = holding({rule: pl.col(rule) for rule in rules})
+    flags = flags_from({rule: pl.col(rule) for rule in rules})
     return (
         hits.lazy().join(several, on="barcode", how="left").select("processid", flags=flags).sort("processid").collect()
     )

@@ -22,7 +22,7 @@ from bioscan_etl.images.sources import printable
 from bioscan_etl.lake.locks import hold
 from bioscan_etl.landing import marker
 from bioscan_etl.landing.folder import DONE, Delivery, is_noise, list_delivery, recognise_listed
-from bioscan_etl.landing.land import land_delivery, told
+from bioscan_etl.landing.land import describe_lack, land_delivery
 from bioscan_etl.landing.marker import MARKER, Batch
 
 if TYPE_CHECKING:
@@ -275,7 +275,7 @@ class _Sweep:
         # Whatever comes of it: the next sweep must find the folder complete still.
         self._keep(folder.key)
         if delivery.lacks:
-            raise SourceError(f"{printable(delivery.location)}: {told(delivery.lacks)}")
+            raise SourceError(f"{printable(delivery.location)}: {describe_lack(delivery.lacks)}")
         dates = {entry.snapshot_date for entry in earlier.records} if earlier is not None else set()
         batch = land_delivery(self._lake, delivery, name, snapshot_date=dates.pop() if len(dates) == 1 else None)
         self._memory.pop(folder.key, None)

@@ -177,7 +177,7 @@ def _hashed(
     entries = []
     for done, location in enumerate(records):
         progress(f"hash {name}", done, len(records))
-        descriptor = snapshots.beside(location)
+        descriptor = snapshots.find_descriptor(location)
         entries.append(
             RecordsEntry(
                 location=marker.relative(location, home),
@@ -248,7 +248,7 @@ def land_delivery(
     lacking = delivery.lacks or lacks(delivery)
     where = printable(delivery.location) or "the delivery"
     if lacking:
-        raise SourceError(f"{where} cannot be landed: {told(lacking)}")
+        raise SourceError(f"{where} cannot be landed: {describe_lack(lacking)}")
     _require_readable(delivery)
     batch = _hashed(lake, name, delivery.records, delivery.images, delivery.image_manifest, snapshot_date, progress)
     update: dict[str, str] = {"seen": delivery.seen}
@@ -261,8 +261,8 @@ def land_delivery(
     return batch
 
 
-def told(lacking: Sequence[str]) -> str:
-    """What a delivery lacks, and the way out, in one sentence."""
+def describe_lack(lacking: Sequence[str]) -> str:
+    """One sentence: what a delivery lacks, and how to fix it."""
     way = "; add one, or an image manifest if the images belong to records of other batches"
     return "; ".join(f"{each}{way}" if each.startswith(NO_RECORDS) else each for each in lacking)
 

@@ -22,14 +22,14 @@ import polars as pl
 from bioscan_etl import schema
 from bioscan_etl.barcodes.check import barcode_changes
 from bioscan_etl.barcodes.corpus import corpus_flags
-from bioscan_etl.flags import holding
+from bioscan_etl.flags import flags_from
 from bioscan_etl.geography.changes import geography_changes
 from bioscan_etl.geography.provinces import unify_provinces
 from bioscan_etl.images.duplicates import duplicate_flags
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.records.supersede import latest
 from bioscan_etl.settings import Settings
-from bioscan_etl.specimens.slices import Slice, beside, in_slices
+from bioscan_etl.specimens.slices import Slice, in_slices, join_by_processid
 
 _RECORD = (
     *("processid", "sampleid", "record_id", "batch", "source_file", "source_line", "snapshot_date"),
@@ -262,10 +262,10 @@ class Parts:
             raised.append(rows.select("processid", "flags"))
         images = _rows_of(boxes, chosen).drop("detail").rename({"batch": "image_batch", "status": "image_status"})
         raised.append(images.select("processid", "flags"))
-        frame = beside(frame, images.drop("flags"))
-        frame = beside(frame.drop("province_state"), part.of(self.provinces))
+        frame = join_by_processid(frame, images.drop("flags"))
+        frame = join_by_processid(frame.drop("province_state"), part.of(self.provinces))
         frame = _with_flags(_measure(frame), raised)
-        frame = frame.with_columns(gates=holding({gate.meta.output_name(): gate for gate in gates(self.settings)}))
+        frame = frame.with_columns(gates=flags_from({gate.meta.output_name(): gate for gate in gates(self.settings)}))
         if not self.settings.gates.require_image:
             frame = _without_unaccepted_images(frame, self.settings)
         return frame

@@ -76,12 +76,12 @@ def in_slices(
     return register_io_source(source, schema=table.schema())
 
 
-def beside(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
-    """The columns of `right` beside those of `left`, by process ID; nothing is copied if both name the same in order.
+def join_by_processid(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
+    """Add the columns of `right` to `left`, joined by process ID; copies nothing if both have the same IDs in order.
 
     Args:
-        left: processid, once each, and other columns.
-        right: the same, with other columns; rows without a partner are left out.
+        left: processid (unique) and other columns.
+        right: processid (unique) and other columns; rows without a match in `left` are dropped.
 
     Returns:
         The rows of `left`, in order.

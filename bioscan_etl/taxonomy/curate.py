@@ -23,7 +23,7 @@ from bioscan_etl.barcodes.sequences import identity
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import CURATED, RANKS
 from bioscan_etl.settings import TaxonomySettings
-from bioscan_etl.specimens.slices import Slice, beside, in_slices
+from bioscan_etl.specimens.slices import Slice, in_slices, join_by_processid
 from bioscan_etl.taxonomy.changes import change_log, differences, name_changes
 from bioscan_etl.taxonomy.conflicts import BIN, resolve_conflicts
 from bioscan_etl.taxonomy.inference import bin_conflicts, bin_groups, infer_from_barcode, infer_from_bin
@@ -77,7 +77,9 @@ class Curated:
 
         def within(part: Slice) -> pl.DataFrame:
             wide = self.specimens.filter(part.condition).drop(RANKS, "flags").collect()
-            return beside(wide if wide["processid"].is_sorted() else wide.sort("processid"), part.of(self.labels))
+            return join_by_processid(
+                wide if wide["processid"].is_sorted() else wide.sort("processid"), part.of(self.labels)
+            )
 
         return in_slices(CURATED, self.labels["processid"], within, progress)
 

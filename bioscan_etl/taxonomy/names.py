@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from bioscan_etl.flags import holding
+from bioscan_etl.flags import flags_from
 from bioscan_etl.schema import NORMALISED_NAMES, RANKS
 from bioscan_etl.taxonomy.nametext import normalise_name
 
@@ -75,7 +75,7 @@ def normalise_names(records: pl.LazyFrame) -> pl.DataFrame:
         pl.col("species").str.contains(STARTS_WITH_GENUS)
         & (pl.col("species").str.split(" ").list.first() != pl.col("genus"))
     ).fill_null(False)
-    raised = named.select(raised=holding({"NAME_DOUBTFUL": doubtful, "SPECIES_GENUS_MISMATCH": mismatch}))
+    raised = named.select(raised=flags_from({"NAME_DOUBTFUL": doubtful, "SPECIES_GENUS_MISMATCH": mismatch}))
     return NORMALISED_NAMES.conform(named.with_columns(_together(pl.DataFrame([*hits, raised["raised"]]))))
 
 
