@@ -81,7 +81,7 @@ def check_labels(labels: pl.DataFrame) -> None:
         alien = rows.join(train, on=rank, how="anti")[rank].drop_nulls().unique().to_list()
         if alien:
             raise InvariantError(
-                f"{len(alien)} {rank} labels of {split} are not in train ({list_some(alien)}), but BarcodeBERT needs that; "
+                f"{len(alien)} {rank} labels of {split} are not in train ({list_some(alien)}); BarcodeBERT needs them; "
                 'check the partitions, or remove "barcodebert" from release.forms'
             )
     supervised = pl.col("split").is_in(("train", "val", "test", "test_unseen"))
