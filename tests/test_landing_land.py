@@ -209,7 +209,7 @@ def test_a_folder_that_changes_while_it_is_hashed_is_not_landed(lake, delivery):
 
 def test_a_file_that_may_not_be_read_is_said_before_the_hashing(lake, delivery, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("A_1.jpg"))
-    with pytest.raises(SourceError, match=r"A_1\.jpg may not be read"):
+    with pytest.raises(SourceError, match=r"A_1\.jpg cannot be read"):
         landing.land(lake, [str(delivery)])
 
 
