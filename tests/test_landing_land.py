@@ -193,7 +193,7 @@ def test_what_is_lacking_is_said_in_one_line(lake, delivery, tmp_path):
             landing.land(lake, sources, "b1")
         assert len(str(caught.value).splitlines()) == 1
     (delivery / "b.tsv").write_bytes(b"")
-    with pytest.raises(SourceError, match="take it away"):
+    with pytest.raises(SourceError, match="correct or remove"):
         landing.land(lake, [str(delivery)])
     assert landing.landed(lake) == []
 

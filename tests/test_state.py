@@ -143,7 +143,7 @@ def test_no_release_is_made_of_batches_of_other_settings(lake):
     ingest(lake, land(lake, "b1"))
     ingest(lake, land(lake, "b2"))
     wider = changed(images={"crop_margin": 1.0})
-    with pytest.raises(LakeError, match=r"2 batches are not of the settings .*images.crop_margin: 0.4 -> 1.0"):
+    with pytest.raises(LakeError, match=r"2 batches are not current: .*images.crop_margin: 0.4 -> 1.0"):
         state.pin_now(lake, wider)
     ingest(lake, of(lake, "b1").delivery, wider)
     # A broken delivery cannot be made with the new settings: what is there may not be released as if it were.
@@ -215,7 +215,7 @@ def test_a_pin_holds_on_to_what_it_names(lake):
 def test_a_pin_that_is_unknown_or_damaged_is_refused(lake):
     ingest(lake, land(lake, "b1"))
     pin = state.pin_now(lake, Settings())
-    with pytest.raises(LakeError, match="no digest"):
+    with pytest.raises(LakeError, match="is not a digest"):
         pins.load_pin(lake, "../../etc/passwd")
     with pytest.raises(LakeError, match="does not exist; start the run without one"):
         pins.load_pin(lake, "0" * 64)
