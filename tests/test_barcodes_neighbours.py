@@ -84,7 +84,7 @@ def test_the_settings_decide():
     most = relabelled(planted, 1, other_than(sound["order"][0]))
     assert misplaced(most, SETTINGS)["barcode"].to_list() == [sound["barcode"][2]]
     for length in (16, 17, 32):
-        assert misplaced(planted, SETTINGS.model_copy(update={"neighbour_word": length}))["agreeing"].to_list() == [2]
+        assert misplaced(planted, SETTINGS.model_copy(update={"neighbour_kmer": length}))["agreeing"].to_list() == [2]
 
 
 @given(st.lists(st.tuples(st.one_of(st.none(), st.text("ACGTN", max_size=40)), st.sampled_from([None, "a", "b"]))))

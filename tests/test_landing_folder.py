@@ -198,7 +198,7 @@ def test_the_reason_why_a_file_is_no_records_file_is_said(tmp_path):
         ("b.tsv", "a\tb\n1\t2\n", "unknown layout"),
         ("b.tsv", "\t".join(HEADER) + "\n", "no rows"),
         ("b.parquet", b"PAR1 cut", "damaged"),
-        ("b.zip", zipped(A_1__jpg=b"jpeg" * 100)[:-40], "no whole zip"),
+        ("b.zip", zipped(A_1__jpg=b"jpeg" * 100)[:-40], "not a complete zip"),
         ("b.tar.gz", tarred("A-1.jpg", "jpeg"), "without a .tsv"),
     ],
 )

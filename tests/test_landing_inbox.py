@@ -309,7 +309,7 @@ def test_an_inbox_that_cannot_be_one_is_said_and_hides_nothing(lake, clock, tmp_
     clock.watched = str(tmp_path / "absent")
     found = clock.sweep()
     assert found.landed == ["b1"]
-    assert "is no folder" in found.refused[clock.watched]
+    assert "is not a folder" in found.refused[clock.watched]
     for place in (tmp_path, lake.root, lake.landing / "b1", lake.root / "lake"):
         place.mkdir(exist_ok=True)
         clock.watched = str(place)

@@ -193,7 +193,7 @@ def test_what_is_lacking_is_said_in_one_line(lake, delivery, tmp_path):
             landing.land(lake, sources, "b1")
         assert len(str(caught.value).splitlines()) == 1
     (delivery / "b.tsv").write_bytes(b"")
-    with pytest.raises(SourceError, match="take it away"):
+    with pytest.raises(SourceError, match="correct or remove"):
         landing.land(lake, [str(delivery)])
     assert landing.landed(lake) == []
 
@@ -209,7 +209,7 @@ def test_a_folder_that_changes_while_it_is_hashed_is_not_landed(lake, delivery):
 
 def test_a_file_that_may_not_be_read_is_said_before_the_hashing(lake, delivery, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("A_1.jpg"))
-    with pytest.raises(SourceError, match=r"A_1\.jpg may not be read"):
+    with pytest.raises(SourceError, match=r"A_1\.jpg cannot be read"):
         landing.land(lake, [str(delivery)])
 
 

@@ -294,5 +294,5 @@ def test_an_image_without_a_box_is_refused(made, tmp_path):
     one = pl.col("processid") == "DEMO003-24"
     odd = made.curated.with_columns(area_fraction=pl.when(~one).then("area_fraction"))
     parts.build_metadata(staging, odd, made.partitions, made.logs, ReleaseSettings())
-    with pytest.raises(InvariantError, match=r"1 specimens \(DEMO003-24\) have an image without a box"):
+    with pytest.raises(InvariantError, match=r"1 specimens \(DEMO003-24\) have an image but no box"):
         parts.build_images(staging, odd, made.crops, ReleaseSettings())

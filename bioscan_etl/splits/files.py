@@ -1,4 +1,4 @@
-"""Partitions of a table in a file, for users who have no lake.
+"""Partitions of a table in a file, for users without a lake.
 
 Belongs here: reading a table and an earlier assignment, writing partitions, moves and memory. Does not belong here:
 what a protocol does with them (`partition`).

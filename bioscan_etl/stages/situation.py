@@ -159,7 +159,7 @@ class Situation:
             first = failed[0]
             some = f", such as {', '.join(first.samples[:3])}" if first.samples else ""
             more = f" (and {len(failed) - 1} more failed checks)" if len(failed) > 1 else ""
-            raise LakeError(f"{name} failed {first.check} ({first.count:,}{some}): {first.statement}{more}")
+            raise LakeError(f"{name} failed {first.check} ({first.count:,}{some}); required: {first.statement}{more}")
         return output
 
     @cached_property

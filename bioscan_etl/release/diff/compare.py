@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from bioscan_etl.errors import SourceError
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.quality.spreadsheet import harmless
+from bioscan_etl.quality.spreadsheet import escape_formulas
 from bioscan_etl.release import staging
 from bioscan_etl.release.diff.snapshot import MOVES, Snapshot
 from bioscan_etl.schema import DIFF_KINDS, METADATA_EXTENDED, PARTITION_MOVES, RANKS, RELEASE_DIFF
@@ -473,7 +473,7 @@ def write_diff(
             return compare(
                 before,
                 after,
-                lambda part: harmless(part).write_csv(stream, include_header=False),
+                lambda part: escape_formulas(part).write_csv(stream, include_header=False),
                 progress,
                 between=between,
                 records_per_range=records_per_range,

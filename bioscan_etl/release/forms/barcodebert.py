@@ -13,7 +13,7 @@ import polars as pl
 
 from bioscan_etl import schema, storage
 from bioscan_etl.errors import InvariantError
-from bioscan_etl.release.metadata import named
+from bioscan_etl.release.metadata import list_some
 
 FILES = {
     "pre_training": ("pretrain", "other_heldout"),
@@ -81,8 +81,8 @@ def check_labels(labels: pl.DataFrame) -> None:
         alien = rows.join(train, on=rank, how="anti")[rank].drop_nulls().unique().to_list()
         if alien:
             raise InvariantError(
-                f"{len(alien)} {rank} labels of {split} do not occur in train ({named(alien)}), as BarcodeBERT needs; "
-                'check the partitions, or leave "barcodebert" out of release.forms'
+                f"{len(alien)} {rank} labels of {split} are not in train ({list_some(alien)}); BarcodeBERT needs them; "
+                'check the partitions, or remove "barcodebert" from release.forms'
             )
     supervised = pl.col("split").is_in(("train", "val", "test", "test_unseen"))
     if labels.filter(supervised & pl.col("species").is_null()).height:
