@@ -1,7 +1,7 @@
-"""A release as tables to read, whatever its forms: rows, images, logs.
+"""A release as lazy tables, whatever its forms: rows, checksums of images, logs.
 
-Belongs here: finding a version and scanning what it holds, lazily. Does not belong here: whether it is sound
-(`release.check`) and how two of them differ (`release.diff`).
+Belongs here: finding a version and scanning what it holds, lazily. Does not belong here: what a user gets of it
+(`release.opened`), whether it is sound (`release.check`) and how two of them differ (`release.diff`).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ MOVES = "partition_moves.parquet"
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A release that is read.
+class ReleaseTables:
+    """The tables of a release, lazily.
 
     Attributes:
         root: its folder.
@@ -123,8 +123,8 @@ class Head(BaseModel):
     settings: dict[str, Any]
 
 
-def open_release(root: Path) -> Snapshot:
-    """Open a published release.
+def scan_release(root: Path) -> ReleaseTables:
+    """The tables of a published release.
 
     Raises:
         SourceError: there is no such folder, it is no release, or its metadata is gone.
@@ -141,12 +141,12 @@ def open_release(root: Path) -> Snapshot:
     except (OSError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     else:
-        return snapshot(root, head, manifest.scan_files(root))
+        return release_tables(root, head, manifest.scan_files(root))
     raise SourceError(f"{root}/{manifest.MANIFEST} cannot be read: {reason}; bioscan-etl check names every fault")
 
 
-def snapshot(root: Path, head: Head, files: pl.LazyFrame) -> Snapshot:
-    """A release, published or still being put together.
+def release_tables(root: Path, head: Head, files: pl.LazyFrame) -> ReleaseTables:
+    """The tables of a release, published or still being put together.
 
     Args:
         root: its folder.
@@ -157,7 +157,7 @@ def snapshot(root: Path, head: Head, files: pl.LazyFrame) -> Snapshot:
         SourceError: its metadata is gone.
     """
     protocol = head.settings.get("splits", {}).get("protocol", "")
-    return Snapshot(root, head.version, str(protocol), head.dataset, head.image_packages, _rows(root, head), files)
+    return ReleaseTables(root, head.version, str(protocol), head.dataset, head.image_packages, _rows(root, head), files)
 
 
 def _rows(root: Path, head: Head) -> pl.LazyFrame:
