@@ -18,12 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bioscan_etl import schema
 from bioscan_etl.errors import SourceError
 from bioscan_etl.release import manifest, staging
-from bioscan_etl.release.parts import csv_name
+from bioscan_etl.release.parts import LOGS, csv_name
 from bioscan_etl.settings import ReleaseSettings
 
 _VERSION = re.compile(r"v[1-9][0-9]*|latest")
 _PLACES = ("quarantine.parquet", "set_aside.parquet", "rejects.parquet")
 MOVES = "partition_moves.parquet"
+TABLES: Mapping[str, schema.Table] = {**LOGS, MOVES: schema.PARTITION_MOVES}
+"""Tables beside the specimens, by file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,7 @@ class ReleaseTables:
             processid and place: `quarantined:<gates>`, `set_aside:<reason>` or `rejected:<reason>`, the first of
             these that holds; one row per process ID that is found.
         """
-        scans = [self._table(name) for name in _PLACES]
-        quarantine, aside, rejects = scans
+        quarantine, aside, rejects = (self.table(name) for name in _PLACES)
         found = [
             quarantine.select("processid", place="quarantined:" + pl.col("gates").list.join("+"), rank=pl.lit(0)),
             aside.select("processid", place="set_aside:" + pl.col("reason"), rank=pl.lit(1)),
@@ -93,22 +94,16 @@ class ReleaseTables:
 
     def moves(self) -> pl.LazyFrame:
         """`schema.PARTITION_MOVES`; no rows where the release lists none."""
-        return self._table(MOVES)
+        return self.table(MOVES)
 
     def changes(self) -> pl.LazyFrame:
         """processid, field, step, before, rule of the change log."""
-        return self._table("changes.parquet").select("processid", "field", "step", "before", "rule")
+        return self.table("changes.parquet").select("processid", "field", "step", "before", "rule")
 
-    def _table(self, name: str) -> pl.LazyFrame:
-        tables: Mapping[str, schema.Table] = {
-            "quarantine.parquet": schema.QUARANTINE,
-            "set_aside.parquet": schema.SET_ASIDE,
-            "rejects.parquet": schema.REJECTS,
-            "changes.parquet": schema.CHANGES,
-            MOVES: schema.PARTITION_MOVES,
-        }
+    def table(self, name: str) -> pl.LazyFrame:
+        """A log by its file name, one of `TABLES`; no rows where the release has none."""
         path = self.root / name
-        return pl.scan_parquet(path, glob=False) if path.is_file() else tables[name].empty().lazy()
+        return pl.scan_parquet(path, glob=False) if path.is_file() else TABLES[name].empty().lazy()
 
 
 class Head(BaseModel):
