@@ -23,6 +23,7 @@ def test_notebooks_are_stored_as_the_tool_writes_them(name):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_notebooks_show_what_is_stored(tmp_path):
     for name in ORDER:
         stored = read(name)

@@ -47,7 +47,7 @@ def test_darwin_core_is_read():
         "decimalLongitude": "coord",
         "countryCode": "country_iso",
         "stateProvince": "province/state",
-        "eventDate": "collection_date_start, collection_date_end",
+        "eventDate": "collection_date_start and collection_date_end",
         "class": "class",
     }
     assert reading.unread == ("occurrenceID",)

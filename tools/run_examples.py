@@ -19,6 +19,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from traitlets.config import Config
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "examples"
 ORDER = ("run", "open", "table", "split", "detect")
@@ -26,7 +27,7 @@ ORDER = ("run", "open", "table", "split", "detect")
 
 # What a kernel and the person who edits leave behind, and no reader needs.
 _METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-_SECONDS = 300
+_SECONDS = 1200  # for a cell; the run of the pipeline takes half a minute on an idle machine
 
 
 def read(name: str) -> NotebookNode:
@@ -47,10 +48,11 @@ def run(notebook: NotebookNode, folder: Path) -> NotebookNode:
         nbclient.exceptions.CellExecutionError: a cell fails.
     """
     done = copy.deepcopy(notebook)
-    with _kernel_at_home(folder):
-        NotebookClient(
-            done, timeout=_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-        ).execute()
+    with _kernel_at_home(folder), tempfile.TemporaryDirectory(prefix="kernel-") as sockets:
+        # Sockets of the file system: no port is opened. Their paths have to be short.
+        config = Config(KernelManager=Config(transport="ipc", ip=f"{sockets}/k"))
+        where = {"metadata": {"path": str(folder)}}
+        NotebookClient(done, config=config, timeout=_SECONDS, kernel_name="python3", resources=where).execute()
     return tidy(done)
 
 
