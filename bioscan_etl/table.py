@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -25,7 +26,7 @@ from bioscan_etl.records.blocks import canonical, part_unfit
 from bioscan_etl.records.choose import MEASURES, prefer
 from bioscan_etl.records.layouts import Layout
 from bioscan_etl.schema import CHANGES, RANKS
-from bioscan_etl.settings import RecordSettings, Settings
+from bioscan_etl.settings import RecordSettings, Settings, load_settings
 from bioscan_etl.table_fields import COMPARING, FIELDS, NEEDS, Reading, read_fields, unchecked
 from bioscan_etl.taxonomy.changes import change_log, name_changes
 from bioscan_etl.taxonomy.names import normalise_names
@@ -95,7 +96,7 @@ class CuratedTable:
 
 def curate_table(
     frame: Any,
-    settings: Settings | None = None,
+    settings: Settings | str | Path | None = None,
     *,
     columns: Mapping[str, str | None] | None = None,
     snapshot_date: date | None = None,
@@ -104,21 +105,23 @@ def curate_table(
 ) -> CuratedTable:
     """Check the barcodes, names, places and dates of a table, and put values and flags beside it.
 
-    No column is demanded: what is not there is not checked, and the result says so. Columns are known by BOLD's names
-    (BCDM of any year), by those of a release and of Darwin Core; `CuratedTable.read_as` says which was taken. Values
-    are read as from a Parquet file of records: each as text, `records.null_markers` as missing.
+    No column is required. A field that the table does not have is not checked, and the result says so. Columns are
+    known by BOLD's names (BCDM of any year), and by those of a release and of Darwin Core; `CuratedTable.read_as` says
+    which column was read as what. Values are read as from a Parquet file of records: each as text, with
+    `records.null_markers` as missing.
 
-    A row is held against the same rules as a record of the pipeline, and gets the same flags. A row that the pipeline
+    The rules are those of the pipeline, and a row gets the flags that a record gets there. A row that the pipeline
     would not take as a record stays in the table, with the rule that says why: NO_PROCESSID, UNSAFE_PROCESSID,
     OTHER_MARKER or DUPLICATE_MARKER_ROW. It is not compared with other rows. The sequence of another marker is not
     checked. Without a phylum and class, reading frames are checked with `barcodes.genetic_code`.
 
-    Labels are normalised one by one. Settling conflicts between records and inferring labels needs a whole corpus:
-    that is the pipeline's.
+    Labels are normalised one by one. Only the pipeline resolves conflicts between records and infers missing labels,
+    because both need a whole corpus.
 
     Args:
         frame: a polars, pandas or pyarrow table, or whatever gives an Arrow stream (DuckDB's relations do).
-        settings: thresholds; sections records, barcodes and geography are read. The defaults without.
+        settings: `Settings` or a TOML file, of which the sections records, barcodes and geography are read; None for
+            the defaults.
         columns: field by input column, where a name is not known or means something else; None: do not read it.
         snapshot_date: date of the table. A collection date after it is in the future; without it that is not checked.
         compare_rows: compare rows with one another: one barcode under several species or BINs, barcodes whose
@@ -129,8 +132,9 @@ def curate_table(
         The table with what was found; see `CuratedTable`.
 
     Raises:
+        SettingsError: the settings cannot be used.
         SourceError: the frame is no table or has a column that cannot be read as text, `columns` names a column or
-            field that there is not, or a name of the result is one of the input's columns.
+            field that there is not, or the input already has a column of the result's names.
 
     Example:
         >>> import polars as pl
@@ -141,7 +145,7 @@ def curate_table(
         >>> checked.read_as["Country"], checked.missing["nuc_basecount"]
         ('country/ocean', ('BASECOUNT_MISMATCH',))
     """
-    settings = settings or Settings()
+    settings = settings if isinstance(settings, Settings) else load_settings(Path(settings) if settings else None)
     given = _as_polars(frame)
     reading = read_fields(given.schema, columns)
     records = _records(given, reading, settings.records).with_columns(snapshot_date=pl.lit(snapshot_date, pl.Date))

@@ -194,7 +194,7 @@ def test_rows_are_compared_with_one_another_unless_asked_not_to():
     assert alone.table["curated_province_state"].to_list() == ["Québec", "quebec"]
 
 
-def test_settings_and_the_date_of_the_table_count():
+def test_settings_and_the_date_of_the_table_count(tmp_path):
     frame = pl.DataFrame(
         {"nuc": ["ACGT" * 30], "collection_date_start": [dt.date(2025, 1, 1)], "lat": [1.25], "lon": [2]}
     )
@@ -203,6 +203,8 @@ def test_settings_and_the_date_of_the_table_count():
     flags = curate_table(frame, lenient, snapshot_date=dt.date(2024, 1, 1)).table["flags"].to_list()[0]
     assert "BARCODE_SHORT" not in flags
     assert {"DATE_IN_FUTURE", "COORDINATE_ROUNDED"} <= set(flags)
+    (tmp_path / "s.toml").write_text("[barcodes]\nmin_length = 100\n")
+    assert "BARCODE_SHORT" not in curate_table(frame, tmp_path / "s.toml").table["flags"][0]
 
 
 def test_any_kind_of_table_gives_the_same():
