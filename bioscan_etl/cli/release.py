@@ -47,13 +47,13 @@ def diff(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     from bioscan_etl.release.diff import changelog
     from bioscan_etl.release.diff import compare as diff
-    from bioscan_etl.release.diff.snapshot import find_release, open_release
+    from bioscan_etl.release.scan import find_release, scan_release
 
     where = [arguments.releases] if arguments.releases else []
     # A version's name alone is looked up beside the other release, too.
     where += [Path(name).expanduser().absolute().parent for name in (arguments.before, arguments.after) if "/" in name]
     place = next(iter(where), None)
-    before, after = (open_release(find_release(name, place)) for name in (arguments.before, arguments.after))
+    before, after = (scan_release(find_release(name, place)) for name in (arguments.before, arguments.after))
     with terminal.progress() as progress:
         if arguments.output:
             found = diff.write_diff(before, after, arguments.output, progress)
