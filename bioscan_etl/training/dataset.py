@@ -1,14 +1,13 @@
 """Annotated specimen images: read a COCO file, divide its images into parts, write an Ultralytics data set.
 
-    python detector/dataset.py IMAGES ANNOTATIONS.coco.json OUTPUT
+    python -m bioscan_etl.training.dataset IMAGES ANNOTATIONS.coco.json OUTPUT
 
 Belongs here: what the images and outlines are, and which part each belongs to. Does not belong here: how
-training images are made from them (`compose.py`).
+training images are made from them (`compose`).
 
-The parts are drawn by a checksum of the file name, so they stay as they are when images are added:
-`validation` is a fifth, measured by `evaluate.py` and used for nothing else; an eighth of the rest is
-`calibration`, on which `calibrate.py` fits the confidence and chooses the thresholds; the networks learn from
-the remainder, `training`.
+A checksum of the file name decides the part of an image, so no image changes its part when others are added. A fifth is
+the validation part: `evaluate` measures on it, and nothing else uses it. An eighth of the rest is the calibration part:
+`calibrate` fits the confidence and chooses the thresholds on it. The remainder is the training part.
 """
 
 from __future__ import annotations
@@ -20,11 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bioscan_etl.images.decode import decode
+from bioscan_etl.errors import SettingsError
+from bioscan_etl.training.script import execute, extras_of
+
+with extras_of(__name__):
+    import cv2
+
+    from bioscan_etl.images.decode import decode
 
 PARTS = ("training", "calibration", "validation")
 LEARNABLE = PARTS[:2]  # validation never is
@@ -83,11 +87,19 @@ def read_annotations(path: Path, part: str | None = None) -> list[Annotated]:
         part: only the images of this part; all without it.
 
     Raises:
-        ValueError: the file is no COCO file, or a name leads out of the folder.
+        SettingsError: the file does not exist, is no COCO file, or a name leads out of the folder.
     """
-    coco = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return _read(json.loads(path.read_text(encoding="utf-8")), part)
+    except FileNotFoundError:
+        raise SettingsError(f"annotations {path} do not exist; check the path") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SettingsError(f"annotations {path} are no COCO file that can be read: {error}") from None
+
+
+def _read(coco: Any, part: str | None) -> list[Annotated]:
     if not isinstance(coco, dict) or "images" not in coco or "annotations" not in coco:
-        raise ValueError(f"{path} is no COCO file: it needs the lists `images` and `annotations`")
+        raise ValueError("the lists `images` and `annotations` are missing")
     largest: dict[int, dict[str, Any]] = {}
     for entry in coco["annotations"]:
         known = largest.get(entry["image_id"])
@@ -97,7 +109,7 @@ def read_annotations(path: Path, part: str | None = None) -> list[Annotated]:
     for image in coco["images"]:
         name = str(image["file_name"])
         if Path(name).name != name:
-            raise ValueError(f"{path}: file name {name!r} has folders; images lie in one folder")
+            raise ValueError(f"file name {name!r} has folders; images lie in one folder")
         if part is not None and part_of(name) != part:
             continue
         found.append(_annotated(image, largest.get(image["id"])))
@@ -119,6 +131,18 @@ def _annotated(image: dict[str, Any], entry: dict[str, Any] | None) -> Annotated
     if not polygons:
         polygons = (np.array([[x, y], [box[2], y], [box[2], box[3]], [x, box[3]]], np.float32),)
     return Annotated(int(image["id"]), str(image["file_name"]), size, polygons, box)
+
+
+def read_annotated_image(folder: Path, name: str) -> bytes:
+    """The bytes of an annotated image.
+
+    Raises:
+        SettingsError: the folder does not hold it.
+    """
+    try:
+        return (folder / name).read_bytes()
+    except (OSError, ValueError):  # also a name that is no file's
+        raise SettingsError(f"{folder} has no image {name!r} that can be read; its annotations name it") from None
 
 
 def read_pixels(folder: Path, image: Annotated, size: tuple[int, int] | None = None) -> Image:
@@ -182,4 +206,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -1,11 +1,12 @@
-"""Weights taken back from an export, to train on from there: the package ships its networks in ONNX only.
+"""Weights taken from an ONNX export, to train further: the package ships its networks in ONNX only.
 
-Belongs here: how the weights of an export become those of the network it was made of. Does not belong here: the
-networks, and exporting them (`export.py`).
+Belongs here: how the weights of an export become those of the network that was exported. Does not belong here: the
+networks, and exporting them (`export`).
 
-An export has no normings: each is part of the convolution before it. The network that is made of it answers as the
-export does, but could not learn: in training, a norming makes mean and deviation of its input 0 and 1. So `renormed`
-measures what each one meets in pictures of the training, and sets it such that all answers stay as they are.
+An export has no batch normalisation: each is folded into the convolution before it. A network with these weights gives
+the same outputs, but it could not learn, because in training a batch normalisation rescales its input to mean 0 and
+deviation 1. So `renormed` measures the input of each one on training pictures, and sets it such that the outputs stay
+the same.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import onnx
-import torch
-from onnx import numpy_helper
-from torch import Tensor, nn
+from bioscan_etl.extras import extras_named
+
+with extras_named():
+    import onnx
+    import torch
+    from onnx import numpy_helper
+    from torch import Tensor, nn
+
 
 Learnt = (nn.Conv2d, nn.Linear)
 _SCALE = 0.8  # root mean square of a convolution's weights, times the root of their number per output: as trained ones
@@ -74,7 +79,7 @@ def renormed(network: nn.Module, batches: Iterable[Tensor]) -> None:
     network.eval()
     batches = list(batches)
     layers = [(layer, norming) for layer, norming in _in_order(network, batches[0]) if norming is not None]
-    sums = {norming: [0.0, 0.0, 0.0] for _, norming in layers}
+    sums: dict[Any, list[Any]] = {norming: [0.0, 0.0, 0.0] for _, norming in layers}
 
     def measure(norming: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         seen = inputs[0].detach().double()

@@ -1,9 +1,9 @@
-"""Export the trained networks to ONNX, float32, and check that they answer as before.
+"""Export the trained networks to ONNX, float32, and check that their outputs are the same.
 
-    python detector/export.py OUTPUT FOLDER
+    python -m bioscan_etl.training.export OUTPUT FOLDER
 
-OUTPUT is where `train.py` and `refine.py` wrote; FOLDER gets `coarse.onnx` and `refiner.onnx`. Run `calibrate.py`
-next, which adds `calibration.json`; the folder is then a value for `images.detector`.
+OUTPUT is where `train` and `refine` wrote; FOLDER gets `coarse.onnx` and `refiner.onnx`. Run `calibrate` next: it adds
+`calibration.json`, and FOLDER is then a value for `images.detector`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
-import torch
-from refiner import Answers, Refiner
-from torch import nn
-from ultralytics import YOLO
 
 from bioscan_etl.images.window import INPUT_SIDE
+from bioscan_etl.training.script import execute, extras_of
+
+with extras_of(__name__):
+    import onnx
+    import onnxruntime
+    import torch
+    from torch import nn
+    from ultralytics import YOLO
+
+    from bioscan_etl.training.refiner import Answers, Refiner
 
 COARSE_SIZE = 144, 192
-"""Height and width of the first network's picture, in px."""
+"""Height and width of the region proposal network's picture, in px."""
 
 OPSET = 17
 TOLERANCE = 1e-3  # of any answer; pixels for boxes
@@ -40,7 +44,7 @@ def export(output: Path, folder: Path) -> None:
 
 
 def export_coarse(output: Path, path: Path) -> None:
-    """Write the first network's model."""
+    """Write the region proposal network's model."""
     model: Any = YOLO(str(output / "coarse" / "weights" / "last.pt"), task="detect").model
     model = model.float().fuse(verbose=False).eval()
     for module in model.modules():
@@ -83,4 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

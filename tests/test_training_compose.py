@@ -5,12 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from detector_corpus import annotated_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from training_corpus import annotated_corpus
 
-import compose  # isort: skip - from detector/, which detector_corpus puts on the path
-import dataset  # isort: skip
+from bioscan_etl.training import compose, dataset
 
 
 @pytest.fixture(scope="module")

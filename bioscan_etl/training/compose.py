@@ -1,16 +1,16 @@
 """Training images made on the fly: specimens cut out by their outlines and laid into other dishes.
 
 Belongs here: the material (photographs, cut-outs, empty dishes, rendered insects) and how a scene is made of
-it and looked at. Does not belong here: the networks (`train.py`, `refine.py`).
+it and looked at. Does not belong here: the networks (`train`, `refine`).
 
-There are few annotated images, and a specimen in them is seen against one dish only. So half of the
-scenes are composed: a dish that is empty (or was emptied: its specimen filled from the surroundings) takes a
-specimen at another size, turn and place, its light matched to the dish, its edge soft, with or without a
-shadow. Dirt and lost legs stay where they are, unlabelled, and more of them are laid beside specimens: a box that
-takes in what lies next to the specimen is the commonest mistake of a detector on these images. Wings are cut off
-specimens and laid out alone: a dish with no more than a wing is annotated as empty, and there are few such dishes.
-A few scenes are drawn altogether, as those of
-`bioscan_etl.demo` are, so that drawn specimens are found as well.
+There are few annotated images, and each shows its specimen in one dish only. So half of the scenes are composed. The
+background is an empty dish, or a dish whose specimen was replaced by its surroundings. A specimen is laid into it at
+another size, rotation and place, with the light of the dish and a soft edge, with or without a shadow.
+
+Dirt and lost legs stay where they are, without a label, and more of them are laid beside specimens: the commonest
+mistake of a detector on these images is a box that includes what lies next to the specimen. Wings are cut off
+specimens and laid out alone, because a dish with only a wing is annotated as empty and there are few such dishes. A
+few scenes are drawn altogether, as in `bioscan_etl.demo`, so that drawn specimens are found as well.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from dataset import Annotated, Image, read_annotations, read_pixels
 
-from bioscan_etl.demo.insects import VISIBLE, draw_insect, draw_leg
-from bioscan_etl.demo.wells import HEIGHT, WIDTH, Grain, add_dirt, draw_well
+from bioscan_etl.extras import extras_named
+
+with extras_named():
+    import cv2
+
+    from bioscan_etl.demo.insects import VISIBLE, draw_insect, draw_leg
+    from bioscan_etl.demo.wells import HEIGHT, WIDTH, Grain, add_dirt, draw_well
+    from bioscan_etl.training.dataset import Annotated, Image, read_annotations, read_pixels
 
 Points = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
@@ -233,7 +237,7 @@ def _dense(polygon: Points) -> Points:
     steps = np.maximum(np.ceil(np.abs(after - polygon).max(axis=1) / 2), 1).astype(int)
     start, end = np.repeat(polygon, steps, axis=0), np.repeat(after, steps, axis=0)
     share = (np.arange(len(start)) - np.repeat(np.cumsum(steps) - steps, steps)) / np.repeat(steps, steps)
-    return (start + (end - start) * share[:, None]).astype(np.float32)
+    return np.asarray(start + (end - start) * share[:, None], np.float32)
 
 
 def _cut_out(pixels: Image, found: Object) -> CutOut:
@@ -242,7 +246,8 @@ def _cut_out(pixels: Image, found: Object) -> CutOut:
     top, left = max(y - pad, 0), max(x - pad, 0)
     part = slice(top, y + height + pad), slice(left, x + width + pad)
     mask = found.mask[part]
-    opacity = cv2.GaussianBlur(cv2.dilate(mask, np.ones((3, 3), np.uint8)).astype(np.float32), (0, 0), 0.8)
+    grown = cv2.dilate(mask, np.ones((3, 3), np.uint8)).astype(np.float32)
+    opacity = np.asarray(cv2.GaussianBlur(grown, (0, 0), 0.8), np.float32)
     ring = _around(found.mask)
     light = np.array(cv2.mean(pixels, mask=ring)[:3], np.float32)
     return CutOut(pixels[part].copy(), opacity, found.outline - np.array([left, top], np.float32), light)
@@ -250,7 +255,8 @@ def _cut_out(pixels: Image, found: Object) -> CutOut:
 
 def _around(mask: Image) -> Image:
     """1 on the dish next to a specimen."""
-    return cv2.dilate(mask, np.ones((15, 15), np.uint8)) - cv2.dilate(mask, np.ones((5, 5), np.uint8))
+    outer, inner = (cv2.dilate(mask, np.ones((side, side), np.uint8)) for side in (15, 5))
+    return np.asarray(outer - inner, np.uint8)
 
 
 def _emptied(pixels: Image, mask: Image) -> Image:
@@ -260,7 +266,8 @@ def _emptied(pixels: Image, mask: Image) -> Image:
     hole = np.asarray(cv2.resize(wide * 255, small, interpolation=cv2.INTER_AREA) > 0, np.uint8)
     filled = cv2.inpaint(cv2.resize(pixels, small, interpolation=cv2.INTER_AREA), hole, 3, cv2.INPAINT_TELEA)
     filled = cv2.resize(filled, (pixels.shape[1], pixels.shape[0]), interpolation=cv2.INTER_CUBIC).astype(np.float32)
-    filled += np.random.default_rng(int(mask.sum())).normal(0, 1.2, (*mask.shape, 1))
+    grain = np.random.default_rng(int(mask.sum())).normal(0, 1.2, (*mask.shape, 1))
+    filled = (filled + grain).astype(np.float32)
     cover = cv2.GaussianBlur(cv2.dilate(wide, np.ones((3, 3), np.uint8)).astype(np.float32), (0, 0), 2)[..., None]
     return np.clip(pixels * (1 - cover) + filled * cover, 0, 255).astype(np.uint8)
 
@@ -287,7 +294,7 @@ def _patch(drawn: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]], scale
     # The contour runs through the middles of pixels; half a pixel on each side belongs to them.
     corners = np.vstack([contour.reshape(-1, 2) for contour in contours]).astype(np.float32)
     outline = np.vstack([corners, corners + 1]) * np.float32(scale)
-    small = cv2.resize(opacity, size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(opacity, size, interpolation=cv2.INTER_AREA), np.float32)
     return CutOut(np.clip(pixels, 0, 255).astype(np.uint8), small, outline, None)
 
 
@@ -295,12 +302,12 @@ def _debris(scene: Scene) -> list[CutOut]:
     """What stands out from the dish beside its specimen: legs, hairs, dirt; the largest pieces, cut out."""
     height, width = scene.pixels.shape[:2]
     apart = _darker(scene)
-    for found in scene.objects:
-        apart[cv2.dilate(found.mask, np.ones((9, 9), np.uint8)) > 0] = 0
+    for labelled in scene.objects:
+        apart[cv2.dilate(labelled.mask, np.ones((9, 9), np.uint8)) > 0] = 0
     count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(apart, np.ones((2, 2), np.uint8)))
     sizes = stats[1:, cv2.CC_STAT_AREA] / (width * height)
     low, high = _DEBRIS_AREA
-    found = []
+    found: list[CutOut] = []
     for label in np.argsort(-sizes)[:_DEBRIS_PER_IMAGE] + 1 if count > 1 else []:
         if not low < sizes[label - 1] < high:
             continue
@@ -402,8 +409,8 @@ def _lay(rng: np.random.Generator, canvas: Image, cut: CutOut, factor: float, pl
     if factor < 0.7:  # a linear filter would skip pixels
         size = max(2, round(opacity.shape[1] * factor)), max(2, round(opacity.shape[0] * factor))
         start = size[0] / opacity.shape[1]
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        opacity = cv2.resize(opacity, size, interpolation=cv2.INTER_AREA)
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        opacity = np.asarray(cv2.resize(opacity, size, interpolation=cv2.INTER_AREA), np.float32)
         factor = 1.0
     height, width = opacity.shape
     angle = rng.uniform(0, 2 * np.pi)
@@ -497,7 +504,7 @@ def relit(rng: np.random.Generator, pixels: Image) -> Image:
     if rng.random() < 0.1:
         values = np.repeat(values.mean(axis=2, keepdims=True), 3, axis=2)
     if rng.random() < 0.15:
-        values = cv2.GaussianBlur(values, (0, 0), float(rng.uniform(0.4, 1.2)))
+        values = np.asarray(cv2.GaussianBlur(values, (0, 0), float(rng.uniform(0.4, 1.2))), np.float32)
     if rng.random() < 0.3:
         values += rng.normal(0, rng.uniform(1, 5), values.shape).astype(np.float32)
     return np.clip(values, 0, 255).astype(np.uint8)

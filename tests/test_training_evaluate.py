@@ -5,14 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from detector_corpus import annotated_corpus
+from training_corpus import annotated_corpus
 
 pytest.importorskip("pycocotools", reason="the package pycocotools is not installed")
 
-import dataset  # isort: skip - from detector/, which detector_corpus puts on the path
-import evaluate  # isort: skip
-
 from bioscan_etl.images.detect import Detection
+from bioscan_etl.training import dataset, evaluate
 
 
 class Oracle:

@@ -1,12 +1,16 @@
-"""Train the first network, which points at the specimen: a narrow YOLO11 by Ultralytics, from nothing.
+"""Train the region proposal network: a narrow YOLO11 by Ultralytics, from random weights.
 
-    python detector/train.py IMAGES ANNOTATIONS.coco.json OUTPUT [--epochs 130] [--from WEIGHTS] [--parts PART...]
+    python -m bioscan_etl.training.train IMAGES ANNOTATIONS.coco.json OUTPUT [--epochs 130] [--from WEIGHTS]
+        [--parts PART...]
 
-Needs the extra `train`. The same command resumes a run that was interrupted (at its last whole epoch) and does
-nothing where one is complete. Runs on CUDA where there is a device, else on the CPU.
+Needs the extra `train`. The same command resumes a run that was interrupted, at its last whole epoch. It does nothing
+if the run is complete. It runs on CUDA if there is a device, else on the CPU.
+
 `--from` takes the weights of an earlier run (`.pt`) or an exported network (`.onnx`), such as the package's own.
-`--parts training calibration` learns from the images for the calibration as well, once that is made.
-The weights are those of the moving average at the end, `OUTPUT/coarse/weights/last.pt`: no epoch is picked.
+
+`--parts training calibration` learns from the calibration part as well; use it only after `calibrate` has run.
+
+The weights are the moving average at the end, `OUTPUT/coarse/weights/last.pt`. No epoch is selected.
 """
 
 from __future__ import annotations
@@ -16,14 +20,19 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import torch
-from compose import Material, box_of, load_material, look, relit, seen
-from dataset import LEARNABLE, write_dataset
-from exported import renormed, take_over
-from ultralytics.models.yolo.detect import DetectionTrainer
-from ultralytics.utils import LOGGER
+
+from bioscan_etl.training.script import execute, extras_of
+
+with extras_of(__name__):
+    import cv2
+    import torch
+    from ultralytics.models.yolo.detect import DetectionTrainer
+    from ultralytics.utils import LOGGER
+
+    from bioscan_etl.training.compose import Material, box_of, load_material, look, relit, seen
+    from bioscan_etl.training.dataset import LEARNABLE, write_dataset
+    from bioscan_etl.training.exported import renormed, take_over
 
 MODEL = Path(__file__).with_name("coarse.yaml")
 SIZE = 192, 144
@@ -55,7 +64,8 @@ class Scenes(torch.utils.data.Dataset[dict[str, Any]]):
         rng = np.random.default_rng([self._seed, index, torch.initial_seed() % 2**32, self._taken])
         scene = self._material.scene(rng)
         matrix = look(rng, self._material.size, SIZE)
-        pixels = cv2.warpAffine(scene.pixels, matrix, SIZE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        warped = cv2.warpAffine(scene.pixels, matrix, SIZE, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        pixels = np.asarray(warped, np.uint8)
         boxes = [box_of(seen(found.outline, matrix), SIZE) for found in scene.objects]
         kept = np.array([box for box in boxes if box is not None and (box[2:] - box[:2]).min() >= SMALLEST])
         kept = kept.reshape(-1, 4) / (*SIZE, *SIZE)
@@ -165,4 +175,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

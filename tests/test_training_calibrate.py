@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from detector_corpus import DETECTOR
 
 pytest.importorskip("pycocotools", reason="the package pycocotools is not installed")
-assert DETECTOR.is_dir()
 
-import calibrate  # noqa: E402 isort: skip - from detector/
+from bioscan_etl.training import calibrate
 
 
 def test_a_fit_finds_the_weights_that_made_the_data() -> None:

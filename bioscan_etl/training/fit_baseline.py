@@ -1,9 +1,9 @@
 """Fit the weights of the classical baseline `segmentation` (`bioscan_etl/images/segmentation.json`).
 
-    python detector/fit_baseline.py IMAGES ANNOTATIONS.coco.json [--all] [--output FILE]
+    python -m bioscan_etl.training.fit_baseline IMAGES ANNOTATIONS.coco.json [--all] [--output FILE]
 
 The images fall into two halves by a checksum of their names. The weights that ship were fitted on the half
-`fit`, which has images of all parts of `dataset.py`: no figure of that baseline is quite blind.
+`fit`, which has images of all parts of `dataset`, so every figure of that baseline is a little too good.
 A candidate's target rises from 0 at IoU 0.3 with the specimen's box to 1 at IoU 0.8. Each occupied image is
 used twice: as it is, and (with less weight) cut close around its specimen, so that large ones are known too.
 """
@@ -19,11 +19,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bioscan_etl.images.decode import RGB, decode
-from bioscan_etl.images.measure import FloatBox
-from bioscan_etl.images.segmentation import FEATURES, candidates, weighed
+from bioscan_etl.training.script import execute, extras_of
 
-MODEL = Path(__file__).resolve().parents[1] / "bioscan_etl" / "images" / "segmentation.json"
+with extras_of(__name__):
+    from bioscan_etl.images.decode import RGB, decode
+    from bioscan_etl.images.measure import FloatBox
+    from bioscan_etl.images.segmentation import FEATURES, candidates, weighed
+    from bioscan_etl.training.evaluate import box_iou
+
+MODEL = Path(__file__).resolve().parents[1] / "images" / "segmentation.json"
 RIDGE = 30.0
 CLOSE_UP_WEIGHT = 0.3
 MAX_PIXELS = 200_000_000
@@ -45,14 +49,6 @@ def read_boxes(annotations: Path) -> dict[str, FloatBox | None]:
         box = boxes.get(image["id"])
         found[image["file_name"]] = None if box is None else (box[0], box[1], box[0] + box[2], box[1] + box[3])
     return found
-
-
-def overlap(one: FloatBox, other: FloatBox) -> float:
-    """Intersection over union of two boxes."""
-    width = max(0.0, min(one[2], other[2]) - max(one[0], other[0]))
-    height = max(0.0, min(one[3], other[3]) - max(one[1], other[1]))
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return width * height / (areas - width * height)
 
 
 def close_up(image: RGB, box: FloatBox, chance: random.Random) -> tuple[RGB, FloatBox]:
@@ -81,7 +77,7 @@ def collect(images: Path, boxes: dict[str, FloatBox | None]) -> tuple[Matrix, Ma
         for number, (view, wanted) in enumerate(views):
             for found in candidates(view):
                 features.append(found.features)
-                targets.append(0.0 if wanted is None else overlap(found.box, wanted))
+                targets.append(0.0 if wanted is None else box_iou(found.box, wanted))
                 importance.append(CLOSE_UP_WEIGHT if number else 1.0)
     return np.array(features), np.clip((np.array(targets) - 0.3) / 0.5, 0, 1), np.array(importance)
 
@@ -113,9 +109,10 @@ def main() -> None:
     }
     features, targets, importance = collect(arguments.images, boxes)
     mean, deviation = features.mean(axis=0).round(6), features.std(axis=0).round(6)
+    deviation[deviation == 0] = 1.0  # the same in all images: of no weight
     weights = fit(weighed(features, mean, deviation), targets, importance)
     model = {
-        "fitted_by": "detector/fit_baseline.py",
+        "fitted_by": "bioscan_etl.training.fit_baseline",
         "images": len(boxes),
         "candidates": len(features),
         "features": list(FEATURES),
@@ -129,4 +126,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

