@@ -13,6 +13,8 @@ pytest.importorskip("ultralytics", reason="needs .venv-clients: ultralytics is n
 from bioscan_etl.images.detect import SHIPPED  # noqa: E402
 from bioscan_etl.training import compose, dataset, exported, refine, refiner, train  # noqa: E402 - where torch is there
 
+pytestmark = pytest.mark.train
+
 PICTURE = torch.rand(4, 3, 96, 96, generator=torch.Generator().manual_seed(2))
 
 

