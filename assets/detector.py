@@ -16,7 +16,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from bioscan_etl import landing, storage
+from bioscan_etl import landing
 from bioscan_etl.assets.training import annotated, measuring, read_image, require_training, run_script, scripts_digest
 from bioscan_etl.assets.training_run import asset, report, run
 from bioscan_etl.errors import LakeError, SettingsError, SourceError
@@ -25,6 +25,7 @@ from bioscan_etl.images.decode import UnreadableImage, decode
 from bioscan_etl.images.detect import Detector, detector_fingerprint, detector_folder, load_detector
 from bioscan_etl.images.reviews import propose_reviews, read_reviews
 from bioscan_etl.images.sources import DamagedFile, open_sources
+from bioscan_etl.io.read import file_sha256
 from bioscan_etl.lake import Draft, Lake, digest
 from bioscan_etl.lake.current import get
 from bioscan_etl.lake.record import committed
@@ -153,7 +154,7 @@ def reviewed_boxes(
         inputs={
             # A reviewed line moved, or another batch ingested, makes nothing anew.
             "reviews": digest(reviews.drop("line").rows()),
-            "annotations": storage.sha256(config.annotations) if config.annotations else "",
+            "annotations": file_sha256(config.annotations) if config.annotations else "",
             "images": digest([[image.file_name, _sha256(config.images, image.file_name)] for image in earlier]),
             "detector": detector_fingerprint(settings.images),
             "scripts": scripts_digest(),
@@ -259,7 +260,7 @@ def tuned_detector(
         inputs={
             "reviewed_boxes": reviewed.content,
             "scripts": scripts_digest(),
-            "weights": {name: storage.sha256(str(path)) for name, path in starts.items()},
+            "weights": {name: file_sha256(str(path)) for name, path in starts.items()},
             "plan": [epochs, windows, rate],
         },
         build=build,

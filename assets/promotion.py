@@ -14,7 +14,6 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from bioscan_etl import storage
 from bioscan_etl.assets.detector import ANNOTATIONS, tuned_detector
 from bioscan_etl.assets.factory import one_line_errors
 from bioscan_etl.assets.training import annotated, measuring, read_image, scripts_digest
@@ -22,6 +21,8 @@ from bioscan_etl.assets.training_run import asset, report, run
 from bioscan_etl.errors import LakeError, SettingsError
 from bioscan_etl.images.decode import UnreadableImage
 from bioscan_etl.images.detect import detector_fingerprint, load_detector
+from bioscan_etl.io.read import file_sha256
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake import Draft, Lake, Output, digest, small_files
 from bioscan_etl.lake.current import current, get
 from bioscan_etl.lake.store import MANIFEST
@@ -72,7 +73,7 @@ def not_worse(config: ValidationConfig, corpus: dg.ResourceParam[CorpusResource]
             except (UnreadableImage, ValueError) as error:
                 raise SettingsError(f"the detectors cannot be measured on {images}: {error}") from None
             del results[name]["cpu_ms"]  # no two runs take the same time
-        storage.write_text(draft.folder / "evaluation.json", json.dumps(results, indent=1, sort_keys=True) + "\n")
+        write_text(draft.folder / "evaluation.json", json.dumps(results, indent=1, sort_keys=True) + "\n")
         draft.counts |= {
             "figures": {name: figures(result) for name, result in results.items()},
             "images": {"occupied": occupied, "empty": len(truth) - occupied, "left_out": learnt},
@@ -81,7 +82,7 @@ def not_worse(config: ValidationConfig, corpus: dg.ResourceParam[CorpusResource]
         }
         draft.counts["worse"] = worse(draft.counts["figures"]["current"], draft.counts["figures"]["tuned"], config)
 
-    content = [[image.file_name, storage.sha256(str(images / image.file_name)), image.box] for image in truth]
+    content = [[image.file_name, file_sha256(str(images / image.file_name)), image.box] for image in truth]
     output, _ = run(
         home,
         settings,

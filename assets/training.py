@@ -17,8 +17,9 @@ from types import ModuleType
 from typing import Any
 
 import bioscan_etl
-from bioscan_etl import lake, storage
+from bioscan_etl import lake
 from bioscan_etl.errors import BioscanError, SettingsError, SourceError
+from bioscan_etl.io.read import file_sha256
 from bioscan_etl.lake.locks import hold
 
 SCRIPTS = Path(bioscan_etl.__file__).resolve().parents[1] / "detector"
@@ -45,7 +46,7 @@ def scripts_digest() -> str:
             f"no training scripts in {SCRIPTS}: the installed package has none; run from a checkout of the repository"
         )
     files = sorted(path for path in SCRIPTS.iterdir() if path.suffix in (".py", ".yaml"))
-    return lake.digest({path.name: storage.sha256(str(path)) for path in files})
+    return lake.digest({path.name: file_sha256(str(path)) for path in files})
 
 
 def measuring(name: str) -> ModuleType:
