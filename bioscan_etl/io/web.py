@@ -169,7 +169,7 @@ def _failures(broken: Reason) -> Iterator[None]:
 
     try:
         yield
-    except (e.HTTPError, OSError) as error:
+    except (e.HTTPError, OSError, ValueError) as error:  # ValueError: no address at all
         cause = (error.reason or error) if isinstance(error, e.MaxRetryError) else error
         # Narrower kinds first: a refused connection is a kind of timeout to urllib3.
         kinds: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Reason], ...] = (

@@ -213,8 +213,7 @@ class _Target:
                 name = next(names, None)
             if there.name not in {name, MANIFEST}:
                 raise SourceError(
-                    f"{self.location}/{there.name} is no file of this release; remove it, or publish to another "
-                    "prefix"
+                    f"{self.location}/{there.name} is no file of this release; remove it, or publish to another prefix"
                 )
 
     def compare(self) -> Iterator[tuple[Sums, bool]]:
