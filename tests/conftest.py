@@ -68,7 +68,7 @@ def s3():
     """
     import boto3
 
-    from bioscan_etl import storage
+    from bioscan_etl.io.s3 import client as cached
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -93,11 +93,11 @@ def s3():
             break
         except OSError:
             time.sleep(0.1)
-    storage.s3_client.cache_clear()
+    cached.cache_clear()
     client = boto3.client("s3")
     client.create_bucket(Bucket="deliveries")
     yield client
-    storage.s3_client.cache_clear()
+    cached.cache_clear()
     patch.undo()
     server.terminate()
     server.wait(10)
