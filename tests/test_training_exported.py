@@ -7,11 +7,13 @@ import onnxruntime
 import pytest
 from training_corpus import annotated_corpus
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'bioscan-etl[train]'")
-pytest.importorskip("ultralytics", reason="ultralytics is not installed: pip install 'bioscan-etl[train]'")
+torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not installed")
+pytest.importorskip("ultralytics", reason="needs .venv-clients: ultralytics is not installed")
 
 from bioscan_etl.images.detect import SHIPPED  # noqa: E402
 from bioscan_etl.training import compose, dataset, exported, refine, refiner, train  # noqa: E402 - where torch is there
+
+pytestmark = pytest.mark.train
 
 PICTURE = torch.rand(4, 3, 96, 96, generator=torch.Generator().manual_seed(2))
 

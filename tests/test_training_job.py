@@ -443,7 +443,8 @@ def test_a_killed_training_goes_on_where_it_was(house, reviews, equal, tmp_path)
     assert made[1][4:] == ["--windows", "640", "--from", str(weights / "refiner.onnx"), "--rate", "0.0005"]
 
 
-@pytest.mark.skipif(not find_spec("ultralytics"), reason="not installed: pip install 'bioscan-etl[train]'")
+@pytest.mark.train
+@pytest.mark.skipif(not find_spec("ultralytics"), reason="needs .venv-clients: its package is not installed")
 def test_the_scripts_themselves_train_the_shipped_detector_on(tmp_path, corpus):
     """No stand-in: the environment of the slow tests has the extra `train`."""
     other = House(tmp_path, corpus[0], Path("trained"))

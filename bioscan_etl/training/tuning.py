@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bioscan_etl import storage
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.extras import extras_named
 from bioscan_etl.images.detect import detector_folder, load_detector
+from bioscan_etl.io.read import file_sha256
 from bioscan_etl.lake import Draft, Lake, Output
 from bioscan_etl.lake.current import get
 from bioscan_etl.settings import ImageSettings, Settings
@@ -106,7 +106,7 @@ def tune(
         inputs={
             "reviewed_boxes": reviewed.content,
             "scripts": scripts_digest(),
-            "weights": {name: storage.sha256(str(path)) for name, path in starts.items()},
+            "weights": {name: file_sha256(str(path)) for name, path in starts.items()},
             "plan": [plan.epochs, plan.windows, plan.rate],
         },
         build=build,

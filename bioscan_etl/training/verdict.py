@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bioscan_etl import storage
 from bioscan_etl.errors import LakeError, SettingsError
 from bioscan_etl.images.decode import UnreadableImage
 from bioscan_etl.images.detect import detector_fingerprint, load_detector
+from bioscan_etl.io.read import file_sha256
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake import Draft, Lake, Output, digest
 from bioscan_etl.lake.current import get
 from bioscan_etl.settings import Settings
@@ -86,7 +87,7 @@ def evaluate(home: Lake, settings: Settings, demands: Demands) -> Output:
             except (UnreadableImage, ValueError) as error:
                 raise SettingsError(f"the detectors cannot be measured on {images}: {error}") from None
             del results[name]["cpu_ms"]  # no two runs take the same time
-        storage.write_text(draft.folder / "evaluation.json", json.dumps(results, indent=1, sort_keys=True) + "\n")
+        write_text(draft.folder / "evaluation.json", json.dumps(results, indent=1, sort_keys=True) + "\n")
         both = {name: figures(result) for name, result in results.items()}
         draft.counts |= {
             "figures": both,
@@ -96,7 +97,7 @@ def evaluate(home: Lake, settings: Settings, demands: Demands) -> Output:
             "worse": worse(both["current"], both["tuned"], demands.tolerance),
         }
 
-    content = [[image.file_name, storage.sha256(str(images / image.file_name)), image.box] for image in truth]
+    content = [[image.file_name, file_sha256(str(images / image.file_name)), image.box] for image in truth]
     output, _ = make(
         home,
         settings,

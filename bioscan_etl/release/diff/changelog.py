@@ -12,12 +12,12 @@ from types import MappingProxyType
 import polars as pl
 
 from bioscan_etl.errors import SourceError
+from bioscan_etl.io.write import write_text
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.diff import compare as diff
 from bioscan_etl.release.diff.compare import Difference
-from bioscan_etl.release.diff.snapshot import Head, open_release, snapshot
+from bioscan_etl.release.scan import Head, release_tables, scan_release
 from bioscan_etl.rules import Rule, registry
-from bioscan_etl.storage import write_text
 
 CHANGELOG = "changelog.md"
 # The first part of a reason, where it is no rule.
@@ -128,14 +128,14 @@ def write_changelog(
         text = changelog(head.version, None)
     else:
         try:
-            before = open_release(previous)
+            before = scan_release(previous)
         except SourceError:
             # Old versions may be thrown away to save space; that must not keep a new one from being made.
             text = changelog(
                 head.version, None, f"The version before, {previous.name}, is no longer there to compare with."
             )
         else:
-            after = snapshot(root, head, files)
+            after = release_tables(root, head, files)
             text = changelog(head.version, diff.compare(before, after, progress=progress))
     write_text(root / CHANGELOG, text)
 

@@ -1,32 +1,32 @@
-"""A download under way: the bytes so far, and whether the server's next answer continues them.
+"""A download into a file that a later run can continue: the bytes so far, and whether the next answer continues them.
 
-Belongs here: the files `NAME.part` and `NAME.part.json` beside the output, and HTTP ranges. Does not belong
-here: what the bytes mean (`records`).
+Belongs here: the files `NAME.part` and `NAME.part.json` beside the output. Does not belong here: the requests and how
+often they are repeated (`bioscan_etl.bold.client`), and what the bytes mean.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import requests
+from bioscan_etl.io import web
+from bioscan_etl.io.write import write_text
 
-from bioscan_etl import storage
-from bioscan_etl.bold.client import PIECE, TemporaryError
+if TYPE_CHECKING:
+    import urllib3
 
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_PARTIAL, _NOTHING_LEFT = 206, 416
 _NOTE_LIMIT = 1 << 16
 
 
 class Partial:
     """The unfinished download of one file.
 
-    A part goes on only where that is sure to give the same file: it was begun for the same request, and the
-    server either names the version it sends (ETag, Last-Modified) or the same length for the whole.
+    A part is continued only if that is sure to give the same file: it was begun for the same request, and the server
+    names the version that it sends (ETag, Last-Modified) or the same length of the whole.
     """
 
     def __init__(self, output: Path, request: Mapping[str, str]) -> None:
@@ -66,35 +66,34 @@ class Partial:
         # With it, a server whose file has changed sends the whole new one instead of a tail that does not fit.
         return wanted | ({"If-Range": self._version} if self._version else {})
 
-    def take(self, response: requests.Response, took: Callable[[bytes], None] = lambda _: None) -> None:
+    def take(self, response: urllib3.BaseHTTPResponse, took: Callable[[bytes], None] = lambda _: None) -> None:
         """Write an answer's body behind the bytes so far, or in their place.
 
         Args:
-            response: the answer, its body unread.
-            took: told of each piece that has been written.
+            response: the answer to a request with `headers`, its body unread; status 200, 206 or 416.
+            took: called with each piece that has been written.
 
         Raises:
-            TemporaryError: the answer does not continue the part, which is then dropped; or it is short.
+            WebError: the answer does not continue the part, which is then dropped; or it is short.
         """
-        if response.status_code == requests.codes.requested_range_not_satisfiable:
-            if self._is_whole(response):
-                self.resumed_at = self.size
-                return
-            self.drop()
-            raise TemporaryError("BOLD does not continue the download; it starts anew")
-        if response.status_code == requests.codes.partial_content:
-            if not self._continues(response):
+        extent = web.extent(response)
+        if response.status == _NOTHING_LEFT:
+            if self.size == 0 or extent.size != self.size:
                 self.drop()
-                raise TemporaryError("BOLD continues another download than the one begun; it starts anew")
+                raise web.WebError("the server does not continue the download; it starts anew", "mismatch")
+            self.resumed_at = self.size
+        elif response.status == _PARTIAL:
+            if not self._continues(response, extent):
+                self.drop()
+                raise web.WebError("the server continues another download; it starts anew", "mismatch")
             self.resumed_at = self.size
             self._write(response, "ab", took)
         else:
-            self._begin(response)
+            self._begin(response, extent)
             self._write(response, "wb", took)
-        if self._length is not None and self.path.stat().st_size != self._length:
-            raise TemporaryError(
-                f"{self.path.stat().st_size:,} of {self._length:,} bytes arrived; run again to go on", "truncated"
-            )
+        arrived = self.path.stat().st_size
+        if self._length not in (None, arrived):
+            raise web.WebError(f"{arrived:,} of {self._length:,} bytes arrived", "truncated")
 
     def finish(self) -> None:
         """Give the part the output's name."""
@@ -115,38 +114,30 @@ class Partial:
             while piece := stream.read(1 << 20):
                 yield piece
 
-    def _begin(self, response: requests.Response) -> None:
+    def _begin(self, response: urllib3.BaseHTTPResponse, extent: web.Extent) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        headers = response.headers
-        encoded = headers.get("Content-Encoding", "identity") != "identity"
-        tag = headers.get("ETag", "")
         self._version, self._length, self.resumed_at = None, None, 0
-        # Positions in an encoded body are not positions in the file; a weak tag does not promise equal bytes.
-        if not encoded:
-            self._version = tag if tag.startswith('"') else headers.get("Last-Modified")
-            self._length = _number(headers.get("Content-Length"))
+        if not _packed(response):
+            self._version, self._length = extent.version, extent.size
         self.path.write_bytes(b"")
         note = {"request": self._request, "version": self._version, "length": self._length}
-        storage.write_text(self._note, json.dumps(note, indent=1, sort_keys=True) + "\n")
+        write_text(self._note, json.dumps(note, indent=1, sort_keys=True) + "\n")
 
-    def _write(self, response: requests.Response, mode: Literal["ab", "wb"], took: Callable[[bytes], None]) -> None:
+    def _write(
+        self, response: urllib3.BaseHTTPResponse, mode: Literal["ab", "wb"], took: Callable[[bytes], None]
+    ) -> None:
         with self.path.open(mode) as stream:
-            for piece in response.iter_content(PIECE):
+            for piece in web.pieces(response):
                 stream.write(piece)
                 took(piece)
 
-    def _continues(self, response: requests.Response) -> bool:
+    def _continues(self, response: urllib3.BaseHTTPResponse, extent: web.Extent) -> bool:
         """Whether a 206 begins where the part ends and belongs to the same file."""
-        start, _, total = _content_range(response)
-        if start != self.size or response.headers.get("Content-Encoding", "identity") != "identity":
+        if extent.start != self.size or _packed(response):
             return False
-        if self._length is not None and total is not None:
-            return total == self._length
+        if self._length is not None and extent.size is not None:
+            return extent.size == self._length
         return self._version is not None
-
-    def _is_whole(self, response: requests.Response) -> bool:
-        """Whether a 416 says that nothing is missing."""
-        return self.size > 0 and _content_range(response)[2] == self.size
 
     def _read_note(self) -> dict[str, Any]:
         try:
@@ -157,14 +148,6 @@ class Partial:
         return note if isinstance(note, dict) else {}
 
 
-def _content_range(response: requests.Response) -> tuple[int | None, int | None, int | None]:
-    """Start, end and total of a Content-Range; None where it does not say."""
-    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    if match is None:
-        return None, None, None
-    start, end, total = (_number(part) for part in match.groups())
-    return start, end, total
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+def _packed(response: urllib3.BaseHTTPResponse) -> bool:
+    """Whether the body is packed: its positions are then not those of the file."""
+    return response.headers.get("Content-Encoding", "identity") != "identity"

@@ -1,13 +1,13 @@
 """Parts of downloads: when the next answer continues them, and when it must not."""
 
 import json
+from urllib.parse import quote
 
 import pytest
-import requests
 from bold_server import record, serving, table, token
 
-from bioscan_etl.bold.client import BoldError, TemporaryError
-from bioscan_etl.bold.partial import Partial
+from bioscan_etl.io import web
+from bioscan_etl.io.download import Partial
 
 REQUEST = {"query": "q", "format": "tsv"}
 
@@ -22,15 +22,15 @@ def bold(monkeypatch):
 
 
 def get(server, part):
-    address = f"{server.url}/api/documents/{requests.utils.quote(token('q'), safe='')}/download?format=tsv"
-    return requests.get(address, headers=part.headers(), stream=True, timeout=10)
+    address = f"{server.url}/api/documents/{quote(token('q'), safe='')}/download?format=tsv"
+    return web.get(address, part.headers(), connect=10, read=10)
 
 
 def begun(server, output):
     """A part that broke off in the middle."""
     part = Partial(output, REQUEST)
     server.fail("/api/documents", "cut")
-    with pytest.raises(requests.RequestException):
+    with pytest.raises(web.WebError):
         part.take(get(server, part))
     assert 0 < part.path.stat().st_size < len(table(server.records["q"]))
     return part
@@ -82,7 +82,7 @@ def test_a_server_without_length_or_version_is_never_asked_to_go_on(bold, tmp_pa
 def test_a_tail_that_begins_elsewhere_is_dropped(bold, tmp_path):
     part = begun(bold, tmp_path / "q.tsv")
     bold.fail("/api/documents", "wrong range")
-    with pytest.raises(TemporaryError, match="another download"):
+    with pytest.raises(web.WebError, match="another download"):
         part.take(get(bold, part))
     assert not part.path.exists()
     assert part.headers() == {}
@@ -101,7 +101,7 @@ def test_a_part_longer_than_the_file_starts_anew(bold, tmp_path):
     part.take(get(bold, part))
     with part.path.open("ab") as stream:
         stream.write(b"more")
-    with pytest.raises(TemporaryError, match="starts anew"):
+    with pytest.raises(web.WebError, match="starts anew"):
         part.take(get(bold, part))
     assert not part.path.exists()
 
@@ -114,5 +114,5 @@ def test_weak_versions_promise_nothing(bold, tmp_path):
     part = Partial(tmp_path / "q.tsv", REQUEST)
     assert "If-Range" not in part.headers()
     bold.records["q"].append(record("LATER-1"))
-    with pytest.raises(BoldError, match="another download"):
+    with pytest.raises(web.WebError, match="another download"):
         part.take(get(bold, part))

@@ -1,7 +1,7 @@
-"""A release as tables to read, whatever its forms: rows, images, logs.
+"""A release as lazy tables, whatever its forms: rows, checksums of images, logs.
 
-Belongs here: finding a version and scanning what it holds, lazily. Does not belong here: whether it is sound
-(`release.check`) and how two of them differ (`release.diff`).
+Belongs here: finding a version and scanning what it holds, lazily. Does not belong here: what a user gets of it
+(`release.opened`), whether it is sound (`release.check`) and how two of them differ (`release.diff`).
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bioscan_etl import schema
 from bioscan_etl.errors import SourceError
 from bioscan_etl.release import manifest, staging
-from bioscan_etl.release.parts import csv_name
+from bioscan_etl.release.parts import LOGS, csv_name
 from bioscan_etl.settings import ReleaseSettings
 
 _VERSION = re.compile(r"v[1-9][0-9]*|latest")
 _PLACES = ("quarantine.parquet", "set_aside.parquet", "rejects.parquet")
 MOVES = "partition_moves.parquet"
+TABLES: Mapping[str, schema.Table] = {**LOGS, MOVES: schema.PARTITION_MOVES}
+"""Tables beside the specimens, by file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A release that is read.
+class ReleaseTables:
+    """The tables of a release, lazily.
 
     Attributes:
         root: its folder.
@@ -70,8 +72,7 @@ class Snapshot:
             processid and place: `quarantined:<gates>`, `set_aside:<reason>` or `rejected:<reason>`, the first of
             these that holds; one row per process ID that is found.
         """
-        scans = [self._table(name) for name in _PLACES]
-        quarantine, aside, rejects = scans
+        quarantine, aside, rejects = (self.table(name) for name in _PLACES)
         found = [
             quarantine.select("processid", place="quarantined:" + pl.col("gates").list.join("+"), rank=pl.lit(0)),
             aside.select("processid", place="set_aside:" + pl.col("reason"), rank=pl.lit(1)),
@@ -93,22 +94,16 @@ class Snapshot:
 
     def moves(self) -> pl.LazyFrame:
         """`schema.PARTITION_MOVES`; no rows where the release lists none."""
-        return self._table(MOVES)
+        return self.table(MOVES)
 
     def changes(self) -> pl.LazyFrame:
         """processid, field, step, before, rule of the change log."""
-        return self._table("changes.parquet").select("processid", "field", "step", "before", "rule")
+        return self.table("changes.parquet").select("processid", "field", "step", "before", "rule")
 
-    def _table(self, name: str) -> pl.LazyFrame:
-        tables: Mapping[str, schema.Table] = {
-            "quarantine.parquet": schema.QUARANTINE,
-            "set_aside.parquet": schema.SET_ASIDE,
-            "rejects.parquet": schema.REJECTS,
-            "changes.parquet": schema.CHANGES,
-            MOVES: schema.PARTITION_MOVES,
-        }
+    def table(self, name: str) -> pl.LazyFrame:
+        """A log by its file name, one of `TABLES`; no rows where the release has none."""
         path = self.root / name
-        return pl.scan_parquet(path, glob=False) if path.is_file() else tables[name].empty().lazy()
+        return pl.scan_parquet(path, glob=False) if path.is_file() else TABLES[name].empty().lazy()
 
 
 class Head(BaseModel):
@@ -123,8 +118,8 @@ class Head(BaseModel):
     settings: dict[str, Any]
 
 
-def open_release(root: Path) -> Snapshot:
-    """Open a published release.
+def scan_release(root: Path) -> ReleaseTables:
+    """The tables of a published release.
 
     Raises:
         SourceError: there is no such folder, it is no release, or its metadata is gone.
@@ -141,12 +136,12 @@ def open_release(root: Path) -> Snapshot:
     except (OSError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     else:
-        return snapshot(root, head, manifest.scan_files(root))
+        return release_tables(root, head, manifest.scan_files(root))
     raise SourceError(f"{root}/{manifest.MANIFEST} cannot be read: {reason}; bioscan-etl check names every fault")
 
 
-def snapshot(root: Path, head: Head, files: pl.LazyFrame) -> Snapshot:
-    """A release, published or still being put together.
+def release_tables(root: Path, head: Head, files: pl.LazyFrame) -> ReleaseTables:
+    """The tables of a release, published or still being put together.
 
     Args:
         root: its folder.
@@ -157,7 +152,7 @@ def snapshot(root: Path, head: Head, files: pl.LazyFrame) -> Snapshot:
         SourceError: its metadata is gone.
     """
     protocol = head.settings.get("splits", {}).get("protocol", "")
-    return Snapshot(root, head.version, str(protocol), head.dataset, head.image_packages, _rows(root, head), files)
+    return ReleaseTables(root, head.version, str(protocol), head.dataset, head.image_packages, _rows(root, head), files)
 
 
 def _rows(root: Path, head: Head) -> pl.LazyFrame:
