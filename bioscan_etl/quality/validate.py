@@ -34,7 +34,7 @@ class ExpectationResult:
 
     Attributes:
         id: of the `ExpectationRule`, unique within a table.
-        statement: what a failing row has wrong.
+        statement: what holds if it passes.
         column: the columns it looks at, joined by a comma and a blank; empty for the whole table.
         severity: blocking or warning.
         success: whether no row fails.
@@ -79,7 +79,7 @@ def validate(parquet: Path, table: Table, folder: Path | None = None) -> list[Ex
         if column.name in found and found[column.name] != column.dtype
     ]
     if wrong:
-        raise SchemaError(f"{parquet} is no table {table.name}: {'; '.join(wrong)}")
+        raise SchemaError(f"{parquet} is not a table {table.name}: {'; '.join(wrong)}")
     rules = [rule for rule in expectation_rules(table) if set(rule.columns) <= set(found)]
     rows = int(pl.scan_parquet(parquet, hive_partitioning=False).select(pl.len()).collect().item())
     outcomes = _run(parquet, table, rules)
