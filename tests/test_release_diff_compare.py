@@ -274,7 +274,7 @@ def test_a_release_without_parquet_is_compared_by_its_csv(releases, tmp_path):
 
 
 def test_what_is_no_release_is_one_line(releases, tmp_path):
-    with pytest.raises(SourceError, match="is no release"):
+    with pytest.raises(SourceError, match="is not a release"):
         open_release(tmp_path)
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(SourceError, match="cannot be read"):
