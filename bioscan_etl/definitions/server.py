@@ -108,7 +108,7 @@ class Guard:
             and _values(scope, b"sec-fetch-dest") in ([], ["document"])
             and _path(scope) != "/graphql"
         )
-        return None if followed_link else "refused: another site's page asks for this; open the UI itself"
+        return None if followed_link else "refused: a page of another site requests this; open the UI itself"
 
 
 def _of_graphql(scope: _Scope) -> str | None:
@@ -207,9 +207,9 @@ def mark_lost_runs(instance: Any, suspects: Iterable[str] = ()) -> set[str]:
         elif run.run_id not in before:
             found.add(run.run_id)
         elif now.status is DagsterRunStatus.CANCELING:
-            instance.report_run_canceled(now, "The run's process is gone.")
+            instance.report_run_canceled(now, "The run's process has died.")
         else:
-            instance.report_run_failed(now, "The run's process is gone: it was killed, or the machine went down.")
+            instance.report_run_failed(now, "The run's process has died: it was killed, or the machine crashed.")
     return found
 
 

@@ -6,8 +6,8 @@ expected of a table (`bioscan_etl.quality.expectations`).
 Great Expectations closes its connection before it fetches, and DuckDB drops a result with its connection, so
 the dialect fetches every result as soon as it is executed. The results are counts and samples; memory is no
 concern. The dialect is based on SQLAlchemy's PostgreSQL one, whose SQL DuckDB understands: neither
-duckdb-engine 0.17 (its reflection of columns asks for a missing `pg_collation`) nor
-duckdb-sqlalchemy 1.5.6.5 (asks for duckdb < 2) goes with DuckDB 2 and SQLAlchemy 2.1.
+duckdb-engine 0.17 (its reflection of columns needs a missing `pg_collation`) nor
+duckdb-sqlalchemy 1.5.6.5 (requires duckdb < 2) works with DuckDB 2 and SQLAlchemy 2.1.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def write_report(
     batches: pl.DataFrame | None = None,
     left_out: pl.DataFrame | None = None,
 ) -> Path:
-    """Write `index.html` and, beside it, `quarantined.csv`, `flagged.csv` and the contact sheets.
+    """Write `index.html`, `quarantined.csv`, `flagged.csv` and the contact sheets.
 
     A ledger that does not add up has a report too, which says so.
 
@@ -70,7 +70,7 @@ def write_report(
         folder: of the report; made if missing.
         version: of the release.
         ledger: where every row went.
-        rule_counts: rule, hits: specimens that each rule hit.
+        rule_counts: rule, hits: number of specimens that each rule applies to.
         expectation_results: what `bioscan_etl.quality.validate.validate` returned.
         change_counts: rule, field, changes.
         split_report: one row per partition; all columns are shown.
@@ -78,7 +78,7 @@ def write_report(
         statistics: tables by name, as from `bioscan_etl.statistics.tables.statistics`.
         figures: SVG, PNG or JPEG files, which are put into the page.
         contact_sheets: JPEG or PNG files, copied into `contact_sheets/` unless they lie below `folder`.
-        flagged: processid and flags (list) of specimens that a rule flagged, for the list beside the page.
+        flagged: processid and flags (list) of specimens that a rule flagged, for the complete list.
         settings: of the run, whose values the page names; None means the defaults.
         rules: by id; None means all that the stages declare.
         taxonomy: what `bioscan_etl.taxonomy.report.curation_report` counted.

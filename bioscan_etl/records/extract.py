@@ -249,8 +249,8 @@ def _note_damage(file: RecordsFile, source: _Source | None, reading: _Reading, d
 def _date(file: RecordsFile, sources: Sequence[_Source], descriptors: Sequence[str]) -> None:
     """Determine the snapshot date of a file's tables: given, from its descriptor, its name, or its newest date."""
     if file.snapshot_date is None and not descriptors:
-        beside = snapshots.find_descriptor(file.location)
-        descriptors = [] if beside is None else [beside]
+        descriptor = snapshots.find_descriptor(file.location)
+        descriptors = [] if descriptor is None else [descriptor]
     for source in sources:
         own = [text for text in descriptors if snapshots.describes(text, source.name)]
         described = own or (descriptors if len(descriptors) == 1 else [])
@@ -325,7 +325,7 @@ def _write_records(reading: _Reading, sources: Sequence[_Source], losers: pl.Dat
     def standing(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
-        del with_columns, predicate, n_rows, batch_size  # the sink below asks for all rows and columns
+        del with_columns, predicate, n_rows, batch_size  # the sink below requests all rows and columns
         nonlocal written
         parts = ((source, part) for source in sources for part in reading.rows.parts(source.number))
         # The next parts are read while the sink writes this one.
