@@ -63,8 +63,8 @@ def tables_page() -> str:
 def rule_page(rule: Rule) -> str:
     """One rule for a curator: statement, reason, effect, example, and the setting that adjusts it."""
     effects = {
-        Severity.FLAG: "Flags the specimen in the column `flags`; no value changes, and the specimen is not quarantined.",
-        Severity.CHANGE: "Changes the value; the change log records both, so that it can be undone.",
+        Severity.FLAG: "Flags the specimen in the column `flags`; changes no value and quarantines nothing.",
+        Severity.CHANGE: "Changes the value; the change log records both values, so that it can be undone.",
         Severity.GATE: "Quarantines the specimen; every run checks it again.",
         Severity.REJECT: "Keeps the row from becoming a specimen; it is counted, and listed with its text or position.",
         Severity.BLOCKING: "A check: if it fails, the run stops and nothing is released.",

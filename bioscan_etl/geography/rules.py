@@ -74,7 +74,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="PROVINCE_UNIFIED",
-        statement="The province, whose case or accents differed, was replaced by the country's most frequent spelling.",
+        statement="The province differed from its most frequent spelling in the country only in case or accents, and was "
+        "replaced by it.",
         reason="Two spellings of one province split its records into two groups.",
         source=_SPEC,
         severity=Severity.CHANGE,
