@@ -74,7 +74,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="PROVINCE_UNIFIED",
-        statement="The province differed from its most frequent spelling in the country only in case or accents, and was "
+        statement="The province differed only in case or accents from the country's most frequent spelling, and was "
         "replaced by it.",
         reason="Two spellings of one province split its records into two groups.",
         source=_SPEC,
