@@ -283,7 +283,7 @@ def test_what_is_no_release_is_one_line(releases, tmp_path):
     shutil.copytree(releases / "v2", tmp_path / "v2")
     next((tmp_path / "v2/data").glob("train-*")).write_bytes(b"PAR1 nothing")
     with pytest.raises(SourceError, match=r"cannot be compared.*check finds the damage") as caught:
-        diff.compare(scan_release(releases / "v1"), open_release(tmp_path / "v2"))
+        diff.compare(scan_release(releases / "v1"), scan_release(tmp_path / "v2"))
     assert "\n" not in str(caught.value)
     with pytest.raises(SourceError, match=r"neither \.csv nor \.parquet"):
         diff.write_diff(scan_release(releases / "v1"), scan_release(releases / "v2"), tmp_path / "x.txt")

@@ -137,9 +137,7 @@ def scan_release(root: Path) -> ReleaseTables:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     else:
         return release_tables(root, head, manifest.scan_files(root))
-    raise SourceError(
-        f"{root}/{manifest.MANIFEST} cannot be read: {reason}; bioscan-etl to list every fault run bioscan-etl check"
-    )
+    raise SourceError(f"{root}/{manifest.MANIFEST} cannot be read: {reason}; run bioscan-etl check to list every fault")
 
 
 def release_tables(root: Path, head: Head, files: pl.LazyFrame) -> ReleaseTables:
