@@ -1,7 +1,7 @@
-"""What became of one specimen, and why: every row, image, rule, gate, change, partition and release of a process ID.
+"""What happened to one specimen, and why: every row, image, rule, gate, change, partition and release of a process ID.
 
-Belongs here: finding it in the lake and the releases, with filters over scans, so that no table is held in memory.
-Does not belong here: the words (`bioscan_etl.cli.explain`).
+Belongs here: finding it in the lake and the releases by filtered scans, so that no table is held in memory.
+Does not belong here: how it is printed (`bioscan_etl.cli.explain`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bioscan_etl.rules import Rule, registry
 from bioscan_etl.settings import Settings
 
 MOST = 50
-"""Rows of one table that are shown; a short text can be in many rejected lines."""
+"""Most rows of one table that are shown; many rejected lines can contain a short text."""
 
 _AROUND = 60  # letters of a rejected line on each side of the process ID
 _READ = ("batch", "source_file", "source_line", "record_id", "snapshot_date")
@@ -36,19 +36,19 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Why:
-    """What is known of a process ID; a row is a plain dictionary.
+    """All findings about a process ID; a row is a plain dictionary.
 
     Attributes:
-        processid: that was asked for.
-        batches: batch, status, why; of each batch that has a row or an image of it.
-        read: batch, source_file, source_line, record_id, snapshot_date; a row of each batch's records.
-        set_aside: the same, and reason, kept_batch, kept_record_id; a row that another batch supersedes is in both.
-        rejected: batch, source_file, source_line, reason, detail, text; lines whose text holds the process ID.
+        processid: the process ID searched for.
+        batches: batch, status, why; each batch that has a row or an image of it.
+        read: batch, source_file, source_line, record_id, snapshot_date; one row per batch with a record.
+        set_aside: the same, and reason, kept_batch, kept_record_id; a row superseded by another batch is in both.
+        rejected: batch, source_file, source_line, reason, detail, text; lines whose text contains the process ID.
         images: batch, image_file, status, detail, box, confidence; box is the detector's status.
         rules: batch, stage, rule, statement; batch is empty for the stages of the corpus.
         gates: gate, statement; of the current specimen.
         changes: field, step, before, after, rule, evidence, statement; of the current change log.
-        partitions: split, before, reason; before and reason where it moved. One row or none.
+        partitions: split, before, reason; before and reason are set if it moved. At most one row.
         releases: version, place, split, labels, moved_from, moved_reason; one row per release, oldest first.
         problems: what could not be read, one line each.
     """
@@ -68,7 +68,7 @@ class Why:
 
     @property
     def is_known(self) -> bool:
-        """Whether any batch or release holds it."""
+        """Whether any batch or release contains it."""
         here = (self.read, self.set_aside, self.rejected, self.images, self.changes)
         return any(here) or any(row["place"] != _ABSENT for row in self.releases)
 
@@ -77,16 +77,16 @@ _ABSENT = "not in this release"
 
 
 def why(lake: Lake, settings: Settings, processid: str) -> Why:
-    """Find all that is known of a process ID; a damaged file or release is named and hides no other.
+    """Find everything about a process ID; damaged files or releases are listed and do not hide others.
 
     Args:
         lake: the corpus.
-        settings: of the corpus; they decide which batches are current.
-        processid: exact, upper and lower case differ.
+        settings: its settings, which decide which batches are current.
+        processid: matched exactly and case-sensitively.
 
     Raises:
         SourceError: the process ID is empty.
-        BioscanError: the state of the batches cannot be told; see `state.survey`.
+        BioscanError: the state of the batches cannot be determined; see `state.survey`.
     """
     if not processid.strip():
         raise SourceError("give a process ID")
@@ -94,7 +94,7 @@ def why(lake: Lake, settings: Settings, processid: str) -> Why:
 
 
 class _Search:
-    """One look for a process ID."""
+    """One search for a process ID."""
 
     def __init__(self, lake: Lake, settings: Settings, processid: str) -> None:
         self._lake = lake
@@ -104,7 +104,7 @@ class _Search:
         self._found = Why(processid)
 
     def run(self) -> Why:
-        """Look at each batch, the corpus and each release."""
+        """Search each batch, the corpus and each release."""
         for one in state.survey(self._lake, self._settings):
             try:
                 record = find_record(self._lake, one.name) if one.record is not None else None
@@ -121,7 +121,7 @@ class _Search:
         return self._found
 
     def _batch(self, record: Record) -> bool:
-        """Look at the outputs of a batch; returns whether it holds the process ID."""
+        """Search the outputs of a batch; returns whether they contain the process ID."""
         found = self._found
         read = self._rows(record, "raw_records", "records", _READ)
         aside = self._rows(record, "raw_records", "set_aside", _ASIDE)
@@ -137,7 +137,7 @@ class _Search:
         return bool(read or aside or rejected or images)
 
     def _rejected(self, record: Record) -> list[Row]:
-        """Rejected lines whose text holds the process ID as a word, with the text around it."""
+        """Rejected lines whose text contains the process ID as a whole word, with the text around it."""
         wanted = self._found.processid
         edge = "[A-Za-z0-9-]"
         text = pl.col("raw_text")
@@ -155,7 +155,7 @@ class _Search:
         return rows
 
     def _images(self, record: Record) -> list[Row]:
-        """Image files of the batch, with what the detector says of the one that is used."""
+        """Image files of the batch, with the detector's result for the image that is used."""
         columns = ("batch", "image_file", "status", "detail")
         images = self._rows(record, "specimen_images", "image_index", columns)
         boxes = self._rows(record, "specimen_boxes", "boxes", ("image_file", "status", "confidence", "flags", "detail"))
@@ -178,9 +178,9 @@ class _Search:
         return known.statement if known else ""
 
     def _corpus(self) -> None:
-        """Look at the current outputs of the corpus."""
+        """Search the current outputs of the corpus."""
         found = self._found
-        # Which of two batches' records is superseded is decided over all of them.
+        # Records superseded by those of another batch are only known in the corpus.
         aside = {(row["batch"], row["source_file"], row["source_line"], row["reason"]) for row in found.set_aside}
         found.set_aside += [
             row
@@ -189,7 +189,7 @@ class _Search:
         ]
         seen = {row["rule"] for row in found.rules}
         for row in self._current("specimens", "specimens", ("flags", "gates")):
-            # Those of its batches are there already.
+            # The flags of its batches are listed already.
             self._add_rules("", "specimens", [flag for flag in row["flags"] if flag not in seen])
             found.gates += [{"gate": gate, "statement": self._statement(gate)} for gate in row["gates"]]
         seen = {row["rule"] for row in found.rules}
@@ -204,7 +204,7 @@ class _Search:
         found.partitions += [row | moved for row in self._current("partitions", "partitions", ("split",))]
 
     def _release(self, folder: Path) -> None:
-        """Look at a release: its rows, else where it was held back."""
+        """Search a release: its rows, otherwise where the specimen was quarantined, set aside or rejected."""
         row: Row = {"version": folder.name, "place": _ABSENT, "split": None, "labels": {}}
         row |= {"moved_from": None, "moved_reason": None}
         try:
@@ -237,7 +237,7 @@ class _Search:
         return self._scan(path, columns, where)
 
     def _current(self, stage: str, table: str, columns: Sequence[str]) -> list[Row]:
-        """Rows of a current table of the corpus; none where it is not made yet."""
+        """Rows of a current table of the corpus; none if it does not exist yet."""
         output = current(self._lake, stage)
         if output is None or f"{table}.parquet" not in output.files:
             return []
@@ -251,5 +251,5 @@ class _Search:
             self._found.problems.append(f"{path}: {sentence(error)}")
             return []
         if len(found) > MOST:
-            self._found.problems.append(f"{path} has more rows of it; {MOST} are shown")
+            self._found.problems.append(f"{path} has more matching rows; {MOST} are shown")
         return found[:MOST]

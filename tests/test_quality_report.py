@@ -199,7 +199,7 @@ def test_an_empty_release_has_a_report(tmp_path):
         contact_sheets=[],
     )
     text = "".join(Page(path.read_text()).texts)
-    assert "No rule hit any specimen." in text
+    assert "No rule applied to any specimen." in text
     assert "No value was changed." in text
     assert "No expectations were run." in text
 
@@ -207,7 +207,7 @@ def test_an_empty_release_has_a_report(tmp_path):
 def test_a_ledger_that_does_not_add_up_is_reported(tmp_path):
     ledger = Ledger(9, {"field_count": 1}, {}, {"NO_IMAGE": 2}, 5)
     text = texts(write_report(tmp_path / "report", **arguments(tmp_path, ledger=ledger)))
-    assert "The ledger does not add up." in text
+    assert "The ledger does not balance." in text
     assert f"The lines do not add up to the rows read: {ledger.finding().detail}." in text
     assert "1 + 0 + 2 + 5 = 8" in text
     sound = texts(write_report(tmp_path / "sound", **arguments(tmp_path)))
@@ -283,7 +283,7 @@ def test_lines_left_out_are_shown_and_listed(tmp_path):
     )
     path = write_report(tmp_path / "report", **arguments(tmp_path), left_out=left_out)
     page, text = Page(path.read_text()), texts(path)
-    assert "152 lines of the curators' overrides are left out. See Overrides" in text
+    assert "152 lines of the curators' overrides were not applied. See Overrides" in text
     assert '1234 5 fields instead of 8 =1+1,,,"species' in text
     assert "52 more rows are not shown here." in text
     assert 201 * "x" not in text
@@ -294,7 +294,7 @@ def test_lines_left_out_are_shown_and_listed(tmp_path):
     assert listed["line"].to_list() == sorted(left_out["line"])
     assert listed["text"][1] == "'=1+1,,,\"species"
     one = texts(write_report(tmp_path / "one", **arguments(tmp_path), left_out=left_out.head(1)))
-    assert "1 line of the curators' overrides is left out." in one
+    assert "1 line of the curators' overrides was not applied." in one
 
 
 def test_without_batches_or_lines_left_out_there_are_no_such_sections(tmp_path):

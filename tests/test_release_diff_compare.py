@@ -4,6 +4,7 @@ import shutil
 
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from release_corpus import Corpus, corpus, filled
@@ -291,7 +292,7 @@ def test_what_is_no_release_is_one_line(releases, tmp_path):
 TEXTS = st.one_of(st.none(), st.sampled_from(["", "a", "b", "a+b", "None"]))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.dictionaries(st.integers(0, 7), st.tuples(TEXTS, TEXTS)),
     st.dictionaries(st.integers(0, 7), st.tuples(TEXTS, TEXTS)),

@@ -1,7 +1,7 @@
 """Which barcodes are the same.
 
-Belongs here: numbering barcodes so that large tables are grouped by numbers. Does not belong here: which letters
-make the identity of a barcode (`sequences.stripped_of_n`).
+Belongs here: numbering barcodes so that large tables are grouped by numbers. Does not belong here: what the identity
+of a barcode is (`sequences.stripped_of_n`).
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import polars as pl
 
 
 def same_barcode(barcodes: pl.Series) -> pl.Series:
-    """Number barcodes, so that equal ones have equal numbers: what is grouped by numbers copies no letters.
+    """Number barcodes so that equal ones have equal numbers: grouping by numbers copies no texts.
 
     Args:
-        barcodes: text, nulls allowed; any texts will do.
+        barcodes: any texts, nulls allowed.
 
     Returns:
         `barcode`, UInt32: the position of the first row with the same barcode; null for null.
     """
-    barcodes = barcodes.rechunk()  # texts are gathered without a copy from one chunk only
+    barcodes = barcodes.rechunk()  # texts are gathered without copying only from a single chunk
     hashes = barcodes.hash().to_numpy()
     order = np.argsort(hashes, kind="stable")
     starts = np.diff(hashes[order], prepend=~hashes[order[:1]]) != 0
@@ -28,7 +28,7 @@ def same_barcode(barcodes: pl.Series) -> pl.Series:
     numbers[order] = first
     if not (barcodes.ne_missing(barcodes.gather(pl.Series(numbers)))).any():
         return pl.select(pl.when(barcodes.is_not_null()).then(pl.Series(numbers)).alias("barcode")).to_series()
-    # Two barcodes have one hash: one corpus in millions.
+    # A hash collision of two barcodes: one corpus in millions.
     frame = barcodes.to_frame("barcode").with_row_index("row")
     same = pl.when(pl.col("barcode").is_not_null()).then(pl.col("row").min().over("barcode"))
     return frame.select(same.cast(pl.UInt32).alias("barcode")).to_series()

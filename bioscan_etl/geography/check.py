@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.flags import holding
+from bioscan_etl.flags import flags_from
 from bioscan_etl.geography.borders import check_points
 from bioscan_etl.geography.coordinates import is_blank_pair, is_rounded, is_zero, out_of_range, parse_coordinates
 from bioscan_etl.geography.countries import STATUSES, normalise_countries
@@ -95,7 +95,7 @@ def check_geography(records: pl.LazyFrame, settings: GeographySettings) -> pl.Da
             country_iso3="iso3",
             province_state=trimmed(pl.col("province_verbatim")),
             coord_verbatim="coord",
-            flags=holding(dict(sorted(conditions.items()))),
+            flags=flags_from(dict(sorted(conditions.items()))),
         )
     ).sort("processid")
 

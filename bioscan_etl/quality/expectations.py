@@ -38,8 +38,8 @@ class ExpectationRule:
 
     Attributes:
         id: unique within a table; upper case, digits and underscores, so it can name an asset check.
-        statement: one sentence that says what a failing row has wrong.
-        columns: the columns it looks at; it is left out for a file that lacks one of them.
+        statement: one sentence that says what holds if it passes.
+        columns: the columns it reads; it is omitted for a file that lacks one of them.
         severity: blocking stops a release, warning does not.
         expectation: class name in `great_expectations.expectations`, or one of `quality.duckdb_dialect`.
         arguments: the class' arguments.
@@ -75,7 +75,7 @@ def _identifier(name: str) -> str:
 def _columns_in_order(table: schema.Table) -> ExpectationRule:
     return ExpectationRule(
         "COLUMNS_IN_ORDER",
-        f"The columns differ from those of table {table.name}, or come in another order.",
+        f"The columns are those of table {table.name}, in the same order.",
         (),
         "blocking",
         "ExpectTableColumnsToMatchOrderedList",
@@ -96,7 +96,7 @@ def _column_rules(column: schema.Column) -> list[ExpectationRule]:
         rules.append(
             ExpectationRule(
                 f"{identifier}_MISSING",
-                f"`{name}` is missing.",
+                f"`{name}` is never missing.",
                 (name,),
                 "blocking",
                 "ExpectColumnValuesToNotBeNull",
@@ -110,7 +110,7 @@ def _column_rules(column: schema.Column) -> list[ExpectationRule]:
         rules.append(
             ExpectationRule(
                 f"{identifier}_OUTSIDE_VOCABULARY",
-                f"`{name}` is none of: {', '.join(column.allowed)}.",
+                f"`{name}` is one of: {', '.join(column.allowed)}.",
                 (name,),
                 "blocking",
                 "ExpectColumnValuesToBeInSet",
@@ -123,7 +123,7 @@ def _column_rules(column: schema.Column) -> list[ExpectationRule]:
         rules.append(
             ExpectationRule(
                 f"{identifier}_OUTSIDE_PATTERN",
-                f"`{name}` does not match {column.pattern}.",
+                f"`{name}` matches {column.pattern}.",
                 (name,),
                 severity,
                 "ExpectColumnValuesToMatchRe2",
@@ -153,8 +153,8 @@ def _column_rules(column: schema.Column) -> list[ExpectationRule]:
 
 
 def _bounds(low: float | None, high: float | None) -> str:
-    parts = ([f"below {low:g}"] if low is not None else []) + ([f"above {high:g}"] if high is not None else [])
-    return " or ".join(parts)
+    parts = ([f"at least {low:g}"] if low is not None else []) + ([f"at most {high:g}"] if high is not None else [])
+    return " and ".join(parts)
 
 
 def _key_rule(table: schema.Table) -> list[ExpectationRule]:
@@ -166,7 +166,7 @@ def _key_rule(table: schema.Table) -> list[ExpectationRule]:
     return [
         ExpectationRule(
             f"{'_'.join(map(_identifier, table.key))}_NOT_UNIQUE",
-            f"More than one row has the same {' and '.join(f'`{name}`' for name in table.key)}.",
+            f"No two rows have the same {' and '.join(f'`{name}`' for name in table.key)}.",
             table.key,
             "blocking",
             "ExpectColumnValuesToBeUnique" if single else "ExpectCompoundColumnsToBeUnique",

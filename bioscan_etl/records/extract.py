@@ -249,7 +249,7 @@ def _note_damage(file: RecordsFile, source: _Source | None, reading: _Reading, d
 def _date(file: RecordsFile, sources: Sequence[_Source], descriptors: Sequence[str]) -> None:
     """Settle the snapshot date of a file's tables: given, descriptor, name, newest date inside."""
     if file.snapshot_date is None and not descriptors:
-        beside = snapshots.beside(file.location)
+        beside = snapshots.find_descriptor(file.location)
         descriptors = [] if beside is None else [beside]
     for source in sources:
         own = [text for text in descriptors if snapshots.describes(text, source.name)]

@@ -15,8 +15,8 @@ from typing import Any
 import polars as pl
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.storage import base_name, open_binary
-from bioscan_etl.web import is_web
+from bioscan_etl.io.locations import base_name, is_web
+from bioscan_etl.io.read import open_binary
 
 BOLD_DATES = ("sequence_upload_date", "processid_minted_date", "bin_created_date")
 """Columns that BOLD itself fills, so that their newest date is no later than the snapshot."""
@@ -62,11 +62,11 @@ def describes(text: str, name: str) -> bool:
     return any(stem and base_name(name).startswith(stem) for stem in stems)
 
 
-def beside(location: str) -> str | None:
-    """The text of the descriptor that lies beside a file and describes it.
+def find_descriptor(location: str) -> str | None:
+    """The text of the descriptor in the folder of a file that describes it, or None.
 
-    For `X.head.tsv` these names are tried: `X.head.tsv.datapackage.json`, `X.head.datapackage.json`,
-    `X.datapackage.json`, and last `datapackage.json`.
+    For `X.head.tsv`, tries the names `X.head.tsv.datapackage.json`, `X.head.datapackage.json`, `X.datapackage.json`,
+    and finally `datapackage.json`.
     """
     name = base_name(location)
     address = location.partition("?")[0].partition("#")[0] if is_web(location) else location

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from bioscan_etl.errors import InvariantError, SourceError
 from bioscan_etl.images.sources import DamagedFile, open_sources
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.release.metadata import named
+from bioscan_etl.release.metadata import list_some
 
 _ROWS_AT_ONCE = 64
 _DONE = ".done"
@@ -85,7 +85,7 @@ def write_images(
     if missing:
         without = wanted.filter(pl.col("image_batch").is_in(missing))["processid"].to_list()
         raise InvariantError(
-            f"no crops of batches {', '.join(missing)}, which hold the images of {named(without)}; "
+            f"no crops of batches {', '.join(missing)}, which hold the images of {list_some(without)}; "
             "materialise specimen_boxes of them"
         )
     root.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def _write_batch(source: Path, batch: str, package: str, paths: Mapping[str, str
     if len(seen) < len(paths):
         lost = sorted(set(paths) - seen)
         raise InvariantError(
-            f"batch {batch} has no {package} image of {len(lost)} released specimens ({named(lost)}); "
+            f"batch {batch} has no {package} image of {len(lost)} released specimens ({list_some(lost)}); "
             "materialise its specimen_boxes again"
         )
 
@@ -155,7 +155,7 @@ def _write_originals(originals: Originals | None, batch: str, paths: Mapping[str
     lost = sorted(set(paths) - set(files["processid"]))
     if lost or files["processid"].is_duplicated().any():
         raise InvariantError(
-            f"batch {batch} does not have one original image of each released specimen (such as {named(lost)}); "
+            f"batch {batch} does not have one original image of each released specimen (such as {list_some(lost)}); "
             "materialise its specimen_boxes again"
         )
     _make_folders(target, paths)

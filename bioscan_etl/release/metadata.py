@@ -263,10 +263,10 @@ def _same_processids(curated: pl.DataFrame, partitions: pl.DataFrame) -> None:
 
 def _no_rows(frame: pl.DataFrame, message: str) -> None:
     if frame.height:
-        raise InvariantError(f"{frame.height} specimens ({named(frame['processid'].to_list())}) {message}")
+        raise InvariantError(f"{frame.height} specimens ({list_some(frame['processid'].to_list())}) {message}")
 
 
-def named(processids: Sequence[str], limit: int = 5) -> str:
-    """The first process IDs of a list, in lexical order, for a message."""
+def list_some(processids: Sequence[str], limit: int = 5) -> str:
+    """List the first process IDs, sorted, for a message."""
     first = sorted(processids)[:limit]
     return ", ".join(first) + (", …" if len(processids) > limit else "")

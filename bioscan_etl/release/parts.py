@@ -18,7 +18,7 @@ from bioscan_etl.errors import InvariantError
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release import tables
 from bioscan_etl.release.images import Originals, image_path, write_images
-from bioscan_etl.release.metadata import append_changes, metadata, named
+from bioscan_etl.release.metadata import append_changes, list_some, metadata
 from bioscan_etl.release.staging import Staging, published
 from bioscan_etl.settings import ReleaseSettings
 
@@ -232,8 +232,8 @@ def build_images(
             odd = rows.filter(pl.col("image_batch").is_null() != pl.col("area_fraction").is_null())
             if odd.height:
                 raise InvariantError(
-                    f"{odd.height} specimens ({named(odd['processid'].to_list())}) have an image without a box, or a "
-                    "box without an image; materialise specimens again"
+                    f"{odd.height} specimens ({list_some(odd['processid'].to_list())}) have an image but no box, or a "
+                    "box but no image; materialise specimens again"
                 )
             root = staging.tree / images_name(settings)
             write_images(rows, crops, settings.image_packages, root, progress, originals)

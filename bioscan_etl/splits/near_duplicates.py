@@ -1,9 +1,9 @@
-"""Barcodes that all but match across partitions (spec: partitioning, "near-duplicate barcodes").
+"""Near-duplicate barcodes across partitions (spec: partitioning, "near-duplicate barcodes").
 
-A search over all pairs is out of reach (118,000 by 18,000 barcodes of 658 bp). Two edits touch at most two of three
-segments of a barcode, so a near duplicate holds one segment of it unchanged, moved by the insertions and deletions
-before it. Barcodes that share such a segment are candidates; only these are compared letter by letter. Nothing is
-missed, and the work grows with the number of true relatives, not of pairs.
+Comparing all pairs would take too long (118,000 by 18,000 barcodes of 658 bp). Two edits change at most two of three
+segments of a barcode, so a near duplicate contains one segment unchanged, shifted by the insertions and deletions
+before it. Barcodes that share such a segment are candidates, and only these are compared base by base. No pair is
+missed, and the work grows with the number of close relatives, not of pairs.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ PAIRS = (
 
 _SEGMENTS = MAX_EDITS + 1
 _BATCH = 2_000  # evaluation barcodes looked up at a time, to bound the candidates in memory
-# Difference of lengths (evaluated less known) and shift of the untouched segment: with `shift` net insertions before
-# it, the rest of the difference lies behind it, and both together cost no more than MAX_EDITS.
+# Difference of lengths (evaluated minus known) and shift of the unchanged segment: `shift` is the net number of
+# insertions before it, the rest of the difference comes after it, and both together are at most MAX_EDITS.
 _SHIFTS = tuple(
     (difference, shift)
     for difference in range(-MAX_EDITS, MAX_EDITS + 1)
@@ -46,9 +46,9 @@ def near_duplicates(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFra
         partitions: columns processid, split; the same process IDs in any order.
 
     Returns:
-        One row per pair of `PAIRS`, in that order: known (partition trained or keyed on), evaluated (partition);
+        One row per pair of `PAIRS`, in that order: known (training or key partition), evaluated (partition);
         barcodes (distinct ones of `evaluated`), near (how many of them have a near duplicate in `known`), pairs
-        (pairs of distinct barcodes within two edits; identical ones count, where a check let them pass), int64.
+        (pairs of barcodes within two edits, including identical ones if there are any), int64.
 
     Raises:
         InvariantError: the two tables do not hold the same process IDs.
@@ -127,7 +127,7 @@ def _count(known: pl.Series, evaluated: pl.Series) -> tuple[int, int]:
 
 
 def _objects(texts: pl.Series) -> NDArray[np.object_]:
-    """The texts as Python strings, to be picked by position without a copy of each."""
+    """The texts as Python strings, which can be picked by position without copying them."""
     return np.array(texts.to_list(), dtype=object)
 
 
@@ -157,7 +157,7 @@ def _segments(barcodes: pl.Series) -> pl.DataFrame:
 
 
 def _windows(barcodes: pl.Series) -> pl.DataFrame:
-    """Columns evaluated (position), length, segment and hash: where a segment of a near duplicate would lie."""
+    """Columns evaluated (position), length, segment and hash: possible positions of a shared segment."""
     frame = pl.DataFrame({"barcode": barcodes}).with_row_index("evaluated")
     parts = []
     for difference, shift in _SHIFTS:

@@ -1,6 +1,6 @@
-"""What it costs to keep whole BINs in one partition (spec: partitioning, leakage).
+"""The effect of keeping whole BINs in one partition (spec: partitioning, leakage).
 
-Belongs here: the protocol "stable" with and without the option, side by side.
+Belongs here: a comparison of the protocol "stable" with and without the option.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from bioscan_etl.splits.targets import report
 
 
 def bin_price(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
-    """Partition sizes with barcodes kept together and with BINs kept together, as for a first release.
+    """Compare partition sizes with barcodes kept together and with BINs kept together, for a first release.
 
-    A species in one BIN cannot be divided: it is in train, or in key_unseen, as a whole. Records without a species
-    follow the BIN's, and a placeholder in a described species' BIN is no unseen species.
+    A species in one BIN cannot be divided: all of it is in train or in key_unseen. Records without a species
+    follow their BIN, and a placeholder in the BIN of a described species is not an unseen species.
 
     Args:
         table: columns processid, genus, species, dna_barcode, dna_bin, text; one row per record.
-        seed: key of the choice.
+        seed: random seed of the choice.
 
     Returns:
         One row per partition in the order of `schema.SPLITS`: split; samples and samples_together, species and
         species_together (with BINs kept together), int64; bins_shared (BINs of the partition, without the option,
-        that have records in another one, too), int64; target_samples (null where the partition takes what is left),
+        that also have records in another one), int64; target_samples (null if the partition takes the rest),
         share and share_together, float.
     """
     plain, _ = assign_stable(table, None, SplitSettings(protocol="stable", seed=seed))

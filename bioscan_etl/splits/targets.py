@@ -1,7 +1,7 @@
-"""How close partitions come to what their protocol wants of them.
+"""How close partitions are to the targets of their protocol.
 
-Belongs here: targets beside what was reached, by partition and by class of species. Does not belong here: whether the
-partitions are sound (`checks`).
+Belongs here: target and actual sizes, by partition and by class of species. Does not belong here: whether the
+partitions are valid (`checks`).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _CLASSES = (("1", 1, 1), ("2-7", 2, 7), ("8-19", 8, 19), ("20+", 20, 2**31))  # 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """All that is said of partitions, from one pass over the records.
+    """All checks and reports of partitions, from one pass over the records.
 
     Attributes:
-        findings: of `checks.check`.
-        held_out: of `checks.species_also_held_out`.
-        partitions: `report`.
-        classes: `report_by_class`.
+        findings: result of `checks.check`.
+        held_out: result of `checks.species_also_held_out`.
+        partitions: result of `report`.
+        classes: result of `report_by_class`.
     """
 
     findings: list[Finding]
@@ -36,7 +36,7 @@ class Review:
 
 
 def review(table: pl.DataFrame, partitions: pl.DataFrame) -> Review:
-    """Check partitions and hold them against their targets.
+    """Check partitions and compare them with their targets.
 
     Args:
         table: columns processid, species, dna_barcode, text; one row per record.
@@ -50,7 +50,7 @@ def review(table: pl.DataFrame, partitions: pl.DataFrame) -> Review:
 
 
 def report(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
-    """Targets against achieved.
+    """Compare target and actual sizes per partition.
 
     Args:
         table: columns processid, species, dna_barcode, text; one row per record.
@@ -58,8 +58,8 @@ def report(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         One row per partition in the order of `schema.SPLITS`: split; samples, barcodes, species (distinct, int64);
-        target_samples (what the protocol wants of the evaluation partitions given the species of this table, float,
-        null for the others, which take what is left); share (samples of all samples, float).
+        target_samples (target of the evaluation partitions given the species of this table, float, null for the
+        others, which take the rest); share (samples of all samples, float).
 
     Raises:
         InvariantError: the two tables do not hold the same process IDs.
@@ -86,10 +86,10 @@ def _report(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def report_by_class(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
-    """Targets against achieved, per partition and class of species.
+    """Compare target and actual sizes per partition and class of species.
 
-    A species' class is its number of records in the seen, or in the unseen partitions. Below 8 records the protocols
-    want nothing of it, up to 19 nothing for val but the long tail.
+    A species' class is its number of records in the seen or in the unseen partitions. With fewer than 8 records its
+    targets are 0; with up to 19 records it contributes to val only as part of the long tail.
 
     Args:
         table: columns processid, species, dna_barcode, text; one row per record.
@@ -98,8 +98,8 @@ def report_by_class(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFra
     Returns:
         One row per kind ("seen", "unseen"), class ("1", "2-7", "8-19", "20+") and partition of the kind, in this
         order: kind, records (the class), split; species (of the class), samples, barcodes, int64; target_samples
-        (null for train and key_unseen, which take what is left); share (samples of all samples of the class, 0
-        where there is none) and target_share, float.
+        (null for train and key_unseen, which take the rest); share (samples of all samples of the class, 0
+        if there is none) and target_share, float.
 
     Raises:
         InvariantError: the two tables do not hold the same process IDs.
@@ -128,7 +128,7 @@ def _by_class(every: pl.DataFrame) -> pl.DataFrame:
 
 
 def _targets(records: pl.DataFrame) -> dict[str, float]:
-    """Records that the protocol wants in each evaluation partition, summed over species."""
+    """Target number of records of each evaluation partition, summed over species."""
     per_species = (
         records.filter(pl.col("species").is_not_null())
         .group_by("species")

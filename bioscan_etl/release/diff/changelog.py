@@ -12,12 +12,12 @@ from types import MappingProxyType
 import polars as pl
 
 from bioscan_etl.errors import SourceError
+from bioscan_etl.io.write import write_text
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.diff import compare as diff
 from bioscan_etl.release.diff.compare import Difference
 from bioscan_etl.release.scan import Head, release_tables, scan_release
 from bioscan_etl.rules import Rule, registry
-from bioscan_etl.storage import write_text
 
 CHANGELOG = "changelog.md"
 # The first part of a reason, where it is no rule.

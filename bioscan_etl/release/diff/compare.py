@@ -26,12 +26,12 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from bioscan_etl.errors import SourceError
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.quality.spreadsheet import harmless
+from bioscan_etl.quality.spreadsheet import escape_formulas
 from bioscan_etl.release import staging
 from bioscan_etl.release.scan import MOVES, ReleaseTables
 from bioscan_etl.schema import DIFF_KINDS, METADATA_EXTENDED, PARTITION_MOVES, RANKS, RELEASE_DIFF
-from bioscan_etl.storage import atomic_file
 
 _GROUP = 100_000  # rows of a Parquet row group
 _RANGE = 200_000  # records that are compared value by value at a time
@@ -478,7 +478,7 @@ def write_diff(
             return compare(
                 before,
                 after,
-                lambda part: harmless(part).write_csv(stream, include_header=False),
+                lambda part: escape_formulas(part).write_csv(stream, include_header=False),
                 progress,
                 between=between,
                 records_per_range=records_per_range,

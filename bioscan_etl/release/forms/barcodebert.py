@@ -11,9 +11,10 @@ from pathlib import Path
 
 import polars as pl
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema
 from bioscan_etl.errors import InvariantError
-from bioscan_etl.release.metadata import named
+from bioscan_etl.io.write import atomic_file
+from bioscan_etl.release.metadata import list_some
 
 FILES = {
     "pre_training": ("pretrain", "other_heldout"),
@@ -81,8 +82,8 @@ def check_labels(labels: pl.DataFrame) -> None:
         alien = rows.join(train, on=rank, how="anti")[rank].drop_nulls().unique().to_list()
         if alien:
             raise InvariantError(
-                f"{len(alien)} {rank} labels of {split} do not occur in train ({named(alien)}), as BarcodeBERT needs; "
-                'check the partitions, or leave "barcodebert" out of release.forms'
+                f"{len(alien)} {rank} labels of {split} are not in train ({list_some(alien)}); BarcodeBERT needs them; "
+                'check the partitions, or remove "barcodebert" from release.forms'
             )
     supervised = pl.col("split").is_in(("train", "val", "test", "test_unseen"))
     if labels.filter(supervised & pl.col("species").is_null()).height:
@@ -108,7 +109,7 @@ def write_barcodebert(
     file_of = {split: name for name, splits in FILES.items() for split in splits}
     written = dict.fromkeys(FILES, 0)
     with ExitStack() as stack:
-        streams = {name: stack.enter_context(storage.atomic_file(folder / f"{name}.csv")) for name in FILES}
+        streams = {name: stack.enter_context(atomic_file(folder / f"{name}.csv")) for name in FILES}
         for stream in streams.values():
             stream.write((",".join(header()) + "\n").encode())
         for piece in groups:
