@@ -18,7 +18,7 @@ from bioscan_etl.barcodes.check import barcode_changes, check_barcodes
 from bioscan_etl.barcodes.corpus import corpus_flags
 from bioscan_etl.changes import number_changes
 from bioscan_etl.errors import SourceError
-from bioscan_etl.flags import count_flags, holding
+from bioscan_etl.flags import count_flags, flags_from
 from bioscan_etl.geography.changes import geography_changes
 from bioscan_etl.geography.check import check_geography
 from bioscan_etl.geography.provinces import unify_provinces
@@ -258,7 +258,7 @@ def _left_out(records: pl.DataFrame, settings: RecordSettings, given: Iterable[s
 
 
 def _named(conditions: pl.DataFrame) -> pl.Expr:
-    return holding({name: pl.col(name) for name in conditions.columns})
+    return flags_from({name: pl.col(name) for name in conditions.columns})
 
 
 def _together(raised: Iterable[pl.Series], checked: Iterable[str]) -> pl.Series:
