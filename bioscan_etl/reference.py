@@ -36,8 +36,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         _PRINTED,
-        "Put the ones to change into `settings.toml` in the output folder, or install a file there with",
-        "`bioscan-etl run --settings FILE`; all others keep their default. Relative paths are relative to that folder.",
+        "Put settings that you change into `settings.toml` in the output folder, or install a file there with",
+        "`bioscan-etl run --settings FILE`; others keep their default. Relative paths are relative to that folder.",
         "",
     ]
     defaults = Settings()
@@ -61,13 +61,13 @@ def tables_page() -> str:
 
 
 def rule_page(rule: Rule) -> str:
-    """One rule, told to a curator: what it says, why, what it does, an example, and the setting that tunes it."""
+    """One rule for a curator: statement, reason, effect, example, and the setting that adjusts it."""
     effects = {
-        Severity.FLAG: "Flags the specimen in the column `flags`; no value changes and nothing is held back.",
-        Severity.CHANGE: "Changes the value; the change log keeps it before and after, so that it can be undone.",
-        Severity.GATE: "Holds the specimen in quarantine; it is looked at again at every run.",
-        Severity.REJECT: "Keeps the row from becoming a specimen; it is counted and listed with its text or place.",
-        Severity.BLOCKING: "Stops the run: nothing is released until it holds.",
+        Severity.FLAG: "Flags the specimen in the column `flags`; changes no value and quarantines nothing.",
+        Severity.CHANGE: "Changes the value; the change log records both values, so that it can be undone.",
+        Severity.GATE: "Quarantines the specimen; every run checks it again.",
+        Severity.REJECT: "Keeps the row from becoming a specimen; it is counted, and listed with its text or position.",
+        Severity.BLOCKING: "A check: if it fails, the run stops and nothing is released.",
     }
     lines = [f"# {rule.id}", _PRINTED, rule.statement, "", f"**Why.** {rule.reason}", ""]
     lines += [f"**What it does.** {effects[rule.severity]}", ""]
@@ -92,9 +92,9 @@ def rules_page() -> str:
     lines = [
         "# Rules",
         _PRINTED,
-        "A flag in a table, a reason in the report and a line of the change log are ids of this page.",
+        "Flags in tables, reasons in the report and rules in the change log are ids of this page.",
         "",
-        "| rule | effect | what it says |",
+        "| rule | effect | statement |",
         "|---|---|---|",
     ]
     lines += [
@@ -116,12 +116,12 @@ def _graph(stages: Collection[Stage]) -> list[str]:
 
 
 def stages_page() -> str:
-    """Every stage: what it is, what it reads, the settings that make it stale, and its checks."""
+    """Every stage: description, inputs, the settings that make it stale, and its checks."""
     lines = [
         "# Stages",
         _PRINTED,
-        "A stage is made anew when its code, its settings, its data files, the libraries that decide its values, or",
-        "the content of what it reads change, and by nothing else. Its asset in the UI has its name.",
+        "A stage is made again when its code, its settings, its data files, the libraries that decide its values, or",
+        "the content of what it reads change, and for no other reason. Its asset in the UI has its name.",
         "",
         *_graph(STAGES.values()),
     ]
@@ -167,7 +167,7 @@ def pages() -> dict[str, str]:
 
 
 def main(folder: str) -> None:
-    """Write all pages into a folder, and the columns into the README beside it."""
+    """Write all pages into a folder, and the columns into the README of its parent folder."""
     root = Path(folder)
     for old in (root / "rules").glob("*.md"):
         old.unlink()

@@ -27,7 +27,7 @@ class CorpusResource:
         return Lake(Path(self.output).expanduser().resolve())
 
     def settings(self) -> Settings:
-        """The settings of the corpus, read anew for each run.
+        """The settings of the corpus, read again for each run.
 
         Raises:
             SettingsError: `settings.toml` cannot be used.

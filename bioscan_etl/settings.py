@@ -48,12 +48,12 @@ class RecordSettings(_Section):
 class BarcodeSettings(_Section):
     """Thresholds of the barcode checks (spec: DNA barcodes)."""
 
-    min_length: int = Field(500, ge=1, description="bp; a shorter barcode is flagged")
-    max_length: int = Field(660, ge=1, description="bp; 658 + 2, a longer barcode is flagged")
-    max_ambiguous_share: Share = Field(0.01, description="share of letters other than A, C, G, T")
+    min_length: int = Field(500, ge=1, description="bp; flag shorter barcodes")
+    max_length: int = Field(660, ge=1, description="bp (658 + 2); flag longer barcodes")
+    max_ambiguous_share: Share = Field(0.01, description="flag a larger share of letters other than A, C, G, T")
     genetic_code: Literal[1, 2, 5, 9, 13] = Field(5, description="NCBI code used if the lineage implies no other")
-    min_homopolymer: int = Field(20, ge=2, description="bp; a run of one base this long is flagged")
-    max_low_complexity_share: Share = Field(0.5, description="largest share of its most frequent trinucleotide")
+    min_homopolymer: int = Field(20, ge=2, description="bp; flag a run of one base of at least this length")
+    max_low_complexity_share: Share = Field(0.5, description="flag a larger share of one trinucleotide")
     neighbour_kmer: int = Field(24, ge=16, le=32, description="k-mer length used to find similar barcodes")
     neighbour_similarity: Share = Field(0.95, description="share of equal bases from which a barcode is a neighbour")
     neighbours: int = Field(10, ge=1, le=12, description="number of nearest neighbours that vote on a barcode's order")
@@ -61,7 +61,7 @@ class BarcodeSettings(_Section):
         2, ge=1, description="flag a barcode if at least this many of its nearest neighbours belong to one other order"
     )
     neighbour_share: Annotated[float, Field(gt=0.5, le=1)] = Field(
-        0.8, description="and if that order holds at least this share of its nearest neighbours"
+        0.8, description="flag a barcode only if that order makes up at least this share of its nearest neighbours"
     )
 
 
@@ -81,7 +81,7 @@ class GeographySettings(_Section):
     rounded_decimals: int = Field(
         1, ge=0, le=6, description="flag coordinates if neither number has more decimals than this"
     )
-    earliest_year: int = Field(1700, description="collection dates before this year are flagged")
+    earliest_year: int = Field(1700, description="flag collection dates before this year")
 
 
 class TaxonomySettings(_Section):

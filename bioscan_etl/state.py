@@ -340,7 +340,7 @@ def _require_last(
     if lost:
         states = {one.name: one for one in batches}
         why = [
-            f"{name} ({states[name].problem or ', '.join(states[name].reasons) if name in states else 'it is gone'})"
+            f"{name} ({states[name].problem or ', '.join(states[name].reasons) if name in states else 'it is missing'})"
             for name in lost
         ]
         raise LakeError(

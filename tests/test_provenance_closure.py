@@ -194,7 +194,7 @@ def test_what_is_not_there_or_not_python_is_named(package):
     with pytest.raises(ProvenanceError, match=r"bioscan_etl\.missing is not below"):
         closure("bioscan_etl.barcodes.check", root=package.root)
     package.write("flags.py", "def broken(:\n")
-    with pytest.raises(ProvenanceError, match=r"bioscan_etl\.flags is no Python"):
+    with pytest.raises(ProvenanceError, match=r"bioscan_etl\.flags is not Python"):
         closure("bioscan_etl.barcodes.check", root=package.root)
     package.write("flags.py", "from bioscan_etl.schema import *\n")
     with pytest.raises(ProvenanceError, match="name what it uses"):

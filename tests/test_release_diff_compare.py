@@ -275,14 +275,14 @@ def test_a_release_without_parquet_is_compared_by_its_csv(releases, tmp_path):
 
 
 def test_what_is_no_release_is_one_line(releases, tmp_path):
-    with pytest.raises(SourceError, match="is no release"):
+    with pytest.raises(SourceError, match="is not a release"):
         scan_release(tmp_path)
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(SourceError, match="cannot be read"):
         scan_release(tmp_path)
     shutil.copytree(releases / "v2", tmp_path / "v2")
     next((tmp_path / "v2/data").glob("train-*")).write_bytes(b"PAR1 nothing")
-    with pytest.raises(SourceError, match=r"cannot be compared.*check finds the damaged file") as caught:
+    with pytest.raises(SourceError, match=r"cannot be compared.*check finds the damage") as caught:
         diff.compare(scan_release(releases / "v1"), scan_release(tmp_path / "v2"))
     assert "\n" not in str(caught.value)
     with pytest.raises(SourceError, match=r"neither \.csv nor \.parquet"):

@@ -74,7 +74,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="PROVINCE_UNIFIED",
-        statement="The province, whose case or accents differed, was replaced by the country's most frequent spelling.",
+        statement="The province differed only in case or accents from the country's most frequent spelling, and was "
+        "replaced by it.",
         reason="Two spellings of one province split its records into two groups.",
         source=_SPEC,
         severity=Severity.CHANGE,

@@ -1,11 +1,11 @@
-"""What code a stage consists of: the modules it reaches by imports, and the entries of the schema that they use.
+"""The code of a stage: the modules it reaches by imports, and the entries of the schema that they use.
 
-Belongs here: which modules count, what of their text counts, and the digest over both. Does not belong here: a stage's
-data files, settings and library versions; its registry names those, and they are counted by value.
+Belongs here: which modules count, which part of their text counts, and the digest over both. Does not belong here: a
+stage's data files, settings and library versions; the registry lists those, and they are counted by value.
 
-Python's own `ast` reads the code: import graphs such as grimp's know which modules import which, but what makes a
-fingerprint as wide as its function (prose left out, schema entries counted one by one) needs the syntax tree itself;
-and modulegraph, modulefinder and snowfall would need the code to be importable or scan strings.
+The code is parsed with Python's own `ast`. Import graphs such as grimp's know which modules import which, but the
+fingerprint also needs the syntax tree: it excludes prose, and counts schema entries one by one. And modulegraph,
+modulefinder and snowfall would need importable code or scan strings.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _COLUMN_PROSE = ("meaning", "unit")
 
 @dataclass(frozen=True)
 class Closure:
-    """The code that a stage consists of.
+    """The code of a stage.
 
     Attributes:
         modules: hex sha256 of the code that counts, by dotted name of the module; sorted.
@@ -52,24 +52,24 @@ class Closure:
 
 
 def closure(entry: str, *, root: Path | None = None, prose: bool = False) -> Closure:
-    """What the stage whose function lives in a module consists of; nothing of it is imported.
+    """Find the code of the stage whose function is in a module, without importing it.
 
     Args:
         entry: dotted name of the module, such as `bioscan_etl.images.stage`; counted even if it is plumbing.
-        root: folder that holds the package `bioscan_etl`; None is the one that runs. What has been found once is
-            kept for the life of the process.
-        prose: count what rules and columns say of themselves too, for stages that print it.
+        root: folder that contains the package `bioscan_etl`; None for the running one. Results are cached for the
+            life of the process.
+        prose: also count texts of rules and columns, for stages that print them.
 
     Raises:
-        ProvenanceError: a module is missing, is no Python, or imports by a computed name.
+        ProvenanceError: a module is missing, is not Python, or imports by a computed name.
     """
     if not entry.startswith(f"{PACKAGE}."):
-        raise ProvenanceError(f"{entry!r} is no module of {PACKAGE}; name the one that the stage's function lives in")
+        raise ProvenanceError(f"{entry!r} is not a module of {PACKAGE}; name the module of the stage's function")
     return _closure(entry, (Path(__file__).parents[2] if root is None else root).resolve(), prose)
 
 
 def changed(before: Closure, after: Closure) -> list[str]:
-    """Names of the modules and values that differ, came or went; sorted, modules first."""
+    """Names of the modules and values that differ, were added or removed; sorted, modules first."""
     pairs = ((before.modules, after.modules), (before.values, after.values))
     return [name for old, new in pairs for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
 
@@ -118,7 +118,7 @@ def _exists(root: Path, module: str) -> bool:
 
 @cache
 def _rules_modules(root: Path) -> tuple[str, ...]:
-    """The modules that `rules.registry` walks over."""
+    """The modules that `rules.registry` reads."""
     return tuple(sorted(f"{PACKAGE}.{path.parent.name}.rules" for path in (root / PACKAGE).glob("*/rules.py")))
 
 
@@ -142,7 +142,7 @@ def _values(root: Path, names: Iterable[str], prose: bool) -> dict[str, str]:
 
 @cache
 def _schema(source: str, path: str) -> Mapping[str, Any]:
-    """The entries of a schema's source, run under a name of its own that is forgotten again."""
+    """The entries of a schema's source, run as a temporary module."""
     module = ModuleType("schema")
     module.__name__ = f"_{PACKAGE}_schema_{id(module):x}"
     sys.modules[module.__name__] = module  # dataclasses look their module up while they are made
@@ -181,4 +181,4 @@ def _plain(value: Any, prose: bool) -> Any:
         return value
     if type(value).__module__.startswith("polars."):
         return f"{kind} {value}"
-    raise ProvenanceError(f"{SCHEMA} holds a {kind}, which provenance cannot compare; keep it in another module")
+    raise ProvenanceError(f"{SCHEMA} contains a {kind}, which provenance cannot compare; move it to another module")

@@ -1,4 +1,4 @@
-"""Rules without what they say of themselves: statement, reason, source and example decide no value."""
+"""Removing texts from rules: statement, reason, source and example decide no value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _COUNTED = frozenset({"id", "severity", "setting"})
 
 
 def without_prose(tree: ast.Module) -> ast.Module:
-    """A module of rules without what the rules say, and without private constants that only said it."""
+    """Remove the texts of the rules of a module, and private constants that were only used in them."""
     tree = _Entries().visit(tree)
     while True:
         used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
@@ -20,7 +20,7 @@ def without_prose(tree: ast.Module) -> ast.Module:
 
 
 def _is_private_constant(node: ast.stmt, used: set[str]) -> bool:
-    """Whether it gives a private name that nobody uses a text."""
+    """Whether it assigns a text to a private name that is not used."""
     if not isinstance(node, ast.Assign) or not isinstance(node.value, (ast.Constant, ast.JoinedStr)):
         return False
     target = node.targets[0]
@@ -30,7 +30,7 @@ def _is_private_constant(node: ast.stmt, used: set[str]) -> bool:
 
 
 class _Entries(ast.NodeTransformer):
-    """Takes the prose out of `Rule(…)`, and gives its arguments by name, in one order."""
+    """Removes the texts from `Rule(…)`, and passes its arguments by name, in one order."""
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

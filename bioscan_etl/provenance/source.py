@@ -1,6 +1,6 @@
-"""What counts of a module's source, and what it imports.
+"""The part of a module's source that counts, and its imports.
 
-Belongs here: the reading of one module. Does not belong here: which modules a stage consists of (`closure`).
+Belongs here: reading one module. Does not belong here: which modules belong to a stage (`closure`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from bioscan_etl.provenance.plumbing import PACKAGE, PLUMBING, RULES, SCHEMA, ProvenanceError, within
 from bioscan_etl.provenance.prose import without_prose
 
-# Decorators that read no annotations; under any other one a function's annotations count.
+# Decorators that read no annotations; for any other decorator, a function's annotations count.
 _BLIND_DECORATORS = frozenset(
     {
         "abstractmethod",
@@ -37,13 +37,13 @@ _BLIND_DECORATORS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What one module's source says.
+    """The result of reading one module.
 
     Attributes:
-        digest: hex sha256 of what counts of it.
-        imports: modules of the package that it imports, but for plumbing and the schema.
-        members: names that it takes from those, each a module or not.
-        entries: names of the schema that it uses; `*` where it hands the schema's module around.
+        digest: hex sha256 of the part that counts.
+        imports: modules of the package that it imports, without plumbing and the schema.
+        members: names that it imports from those, each a module or not.
+        entries: names of the schema that it uses; `*` if it passes the schema's module on.
         libraries: top-level names of third-party modules.
         all_rules: whether it takes `registry` from `bioscan_etl.rules`.
     """
@@ -58,10 +58,10 @@ class Source:
 
 @cache
 def read_source(source: str, module: str, *, package: bool = False, prose: bool = False) -> Source:
-    """Read what counts of a module: not its layout, comments, docstrings and annotations.
+    """Read the part of a module that counts: without layout, comments, docstrings and annotations.
 
-    Annotations of a class's fields count. Of entries `Rule(…)` in a module `rules`, id, severity and setting do.
-    Imports count by what they bind, where that is used, wherever they stand.
+    Annotations of a class's fields count. Of entries `Rule(…)` in a module `rules`, id, severity and setting count.
+    Imports count where their names are used, independent of their position.
 
     Args:
         source: the text.
@@ -70,12 +70,12 @@ def read_source(source: str, module: str, *, package: bool = False, prose: bool 
         prose: count all of a rule.
 
     Raises:
-        ProvenanceError: it is no Python, or imports by a computed name.
+        ProvenanceError: it is not Python, or imports by a computed name.
     """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:
-        raise ProvenanceError(f"module {module} is no Python that {sys.version.split()[0]} reads: {error}") from None
+        raise ProvenanceError(f"module {module} is not Python that {sys.version.split()[0]} reads: {error}") from None
     if not prose and module.rpartition(".")[2] == "rules":
         tree = without_prose(tree)
     reader = _Reader(module, package)

@@ -5,9 +5,9 @@ expected of a table (`bioscan_etl.quality.expectations`).
 
 Great Expectations closes its connection before it fetches, and DuckDB drops a result with its connection, so
 the dialect fetches every result as soon as it is executed. The results are counts and samples; memory is no
-concern. The dialect stands on SQLAlchemy's PostgreSQL one, whose SQL DuckDB understands: neither
-duckdb-engine 0.17 (its reflection of columns asks for a missing `pg_collation`) nor
-duckdb-sqlalchemy 1.5.6.5 (asks for duckdb < 2) goes with DuckDB 2 and SQLAlchemy 2.1.
+concern. The dialect is based on SQLAlchemy's PostgreSQL one, whose SQL DuckDB understands: neither
+duckdb-engine 0.17 (its reflection of columns needs a missing `pg_collation`) nor
+duckdb-sqlalchemy 1.5.6.5 (requires duckdb < 2) works with DuckDB 2 and SQLAlchemy 2.1.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ParquetViews(PGDialect):
         return SingletonThreadPool
 
     def create_connect_args(self, url: sa.URL) -> Any:
-        """The URL says nothing: all is in `connect_args`."""
+        """The URL is empty: all values are in `connect_args`."""
         return [], {}
 
     def connect(self, *arguments: Any, views: Mapping[str, str], **named: Any) -> Any:
@@ -79,14 +79,14 @@ class ParquetViews(PGDialect):
         import duckdb
 
         connection = duckdb.connect(":memory:")
-        # Parquet's minimum and maximum leave NaN out; believing them, DuckDB takes "x <= 180" for true of a NaN.
+        # Parquet's minimum and maximum ignore NaN; DuckDB would trust them and evaluate "x <= 180" as true for NaN.
         connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         for name, path in views.items():
             connection.read_parquet(glob.escape(path), hive_partitioning=False).create_view(name)
         return connection
 
     def initialize(self, connection: sa.Connection) -> None:
-        """Ask nothing: the questions PostgreSQL is asked here mean nothing to DuckDB."""
+        """Query nothing: the queries for PostgreSQL mean nothing to DuckDB."""
 
     def on_connect(self) -> None:
         """Set nothing on a new connection."""

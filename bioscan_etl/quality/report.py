@@ -1,8 +1,8 @@
-"""The curators' report of a release: one HTML page that opens offline, and the complete lists beside it.
+"""The curators' report of a release: one HTML page that opens offline, and files with the complete lists.
 
-Belongs here: what the page says and how it is laid out. Does not belong here: any counting; all numbers come
-as arguments. The page is made by `report.html.jinja` with autoescaping, so nothing that stands in the data is
-ever markup, and holds no date, no script and no address of another machine.
+Belongs here: content and layout of the page. Does not belong here: counting; all numbers are passed
+as arguments. The page is made from `report.html.jinja` with autoescaping, so no value of the data is
+ever markup. It has no date, no script and no address of another machine.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def write_report(
     batches: pl.DataFrame | None = None,
     left_out: pl.DataFrame | None = None,
 ) -> Path:
-    """Write `index.html` and, beside it, `quarantined.csv`, `flagged.csv` and the contact sheets.
+    """Write `index.html`, `quarantined.csv`, `flagged.csv` and the contact sheets.
 
     A ledger that does not add up has a report too, which says so.
 
@@ -70,7 +70,7 @@ def write_report(
         folder: of the report; made if missing.
         version: of the release.
         ledger: where every row went.
-        rule_counts: rule, hits: specimens that each rule hit.
+        rule_counts: rule, hits: number of specimens that each rule applies to.
         expectation_results: what `bioscan_etl.quality.validate.validate` returned.
         change_counts: rule, field, changes.
         split_report: one row per partition; all columns are shown.
@@ -78,7 +78,7 @@ def write_report(
         statistics: tables by name, as from `bioscan_etl.statistics.tables.statistics`.
         figures: SVG, PNG or JPEG files, which are put into the page.
         contact_sheets: JPEG or PNG files, copied into `contact_sheets/` unless they lie below `folder`.
-        flagged: processid and flags (list) of specimens that a rule flagged, for the list beside the page.
+        flagged: processid and flags (list) of specimens that a rule flagged, for the complete list.
         settings: of the run, whose values the page names; None means the defaults.
         rules: by id; None means all that the stages declare.
         taxonomy: what `bioscan_etl.taxonomy.report.curation_report` counted.
@@ -98,18 +98,18 @@ def write_report(
     known = registry() if rules is None else rules
     chosen = settings or Settings()
     folder.mkdir(parents=True, exist_ok=True)
-    lists = {"quarantined.csv": ("held at a gate", quarantine.sort("processid"))}
+    lists = {"quarantined.csv": ("quarantined", quarantine.sort("processid"))}
     if flagged is not None:
         marked = flagged.filter(pl.col("flags").list.len() > 0).select("processid", "flags").sort("processid")
         lists["flagged.csv"] = ("flagged by a rule", marked)
     if conflicts is not None:
-        lists["label_conflicts.csv"] = ("barcodes whose labels no majority settles", conflicts.drop("group"))
+        lists["label_conflicts.csv"] = ("barcodes with conflicting labels and no majority", conflicts.drop("group"))
     if typos is not None:
-        lists["typos.csv"] = ("likely typos, fixed or for you to judge", typos)
+        lists["typos.csv"] = ("likely typos, fixed or for review", typos)
     if moves is not None and moves.height:
         lists["moves.csv"] = ("moved to another partition", moves.sort("processid"))
     if left_out is not None and left_out.height:
-        lists["overrides_left_out.csv"] = ("lines of the overrides left out", left_out.sort("line"))
+        lists["overrides_left_out.csv"] = ("lines of the overrides not applied", left_out.sort("line"))
     for name, (_, frame) in lists.items():
         write_spreadsheet(folder / name, frame)
     page = _template().render(
@@ -164,15 +164,15 @@ def _number(value: Any) -> str:
 
 
 def _ledger_rows(ledger: Ledger, known: Mapping[str, Rule]) -> list[dict[str, Any]]:
-    """The parts of the ledger in the order of the way through the pipeline, each with its reasons.
+    """The parts of the ledger in the order of the pipeline, each with its reasons.
 
-    A reason's words are the statement of the rule of its name in upper case.
+    A reason is explained by the statement of the rule with its name in upper case.
     """
     totals = ledger.totals()
 
     def parts(counts: Mapping[str, int]) -> list[tuple[str, int, str]]:
         return [
-            (reason, count, "Held at more than one gate; counted once." if GATE_SEPARATOR in reason else words(reason))
+            (reason, count, "Fails more than one gate; counted once." if GATE_SEPARATOR in reason else words(reason))
             for reason, count in counts.items()
         ]
 
@@ -189,13 +189,13 @@ def _ledger_rows(ledger: Ledger, known: Mapping[str, Rule]) -> list[dict[str, An
         },
         {
             "name": "set aside",
-            "meaning": "rows that another row of the same specimen stands for",
+            "meaning": "rows that are not used: another marker, or replaced by another row of the specimen",
             "count": totals["set_aside"],
             "parts": parts(ledger.set_aside),
         },
         {
             "name": "quarantined",
-            "meaning": "specimens held at a gate",
+            "meaning": "specimens that fail a gate",
             "count": totals["quarantined"],
             "parts": parts(ledger.quarantined),
         },
@@ -204,7 +204,7 @@ def _ledger_rows(ledger: Ledger, known: Mapping[str, Rule]) -> list[dict[str, An
 
 
 def _setting(rule: Rule, settings: Settings) -> dict[str, str] | None:
-    """Name, value and description of the setting that tunes a rule; None where there is none."""
+    """Name, value and description of the setting that adjusts a rule; None if it has no setting."""
     if rule.setting is None:
         return None
     section, _, name = rule.setting.partition(".")
@@ -282,14 +282,16 @@ def _changes(counts: pl.DataFrame, known: Mapping[str, Rule]) -> list[dict[str, 
 def _label_tables(
     taxonomy: Mapping[str, Any] | None, conflicts: pl.DataFrame | None, typos: pl.DataFrame | None
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Labels by rank, and the first of the conflicts and typos that wait for a curator."""
+    """Labels by rank, and the first conflicts and typos for review."""
     tables = []
     if taxonomy:
         ranks = [{"rank": rank, **counts} for rank, counts in taxonomy["labels"].items()]
         tables.append(("Labels by rank", _table(pl.DataFrame(ranks))))
     if conflicts is not None and conflicts.height:
         shown = conflicts.select("rank", "labels", "records", "processids").head(_SHOWN_CONFLICTS)
-        tables.append(("Conflicts within a barcode: cleared, until a curator decides", _table(shown, whole=True)))
+        tables.append(
+            ("Conflicts within a barcode: labels are cleared until a curator decides", _table(shown, whole=True))
+        )
     if typos is not None and typos.height:
         shown = typos.select("rank", "from", "to", "fixed", "evidence").head(_SHOWN_CONFLICTS)
         tables.append(("Likely typos", _table(shown, whole=True)))
@@ -302,31 +304,31 @@ def _split_tables(
     leakage: Mapping[str, pl.DataFrame],
     moves: pl.DataFrame | None,
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Targets beside what was reached, near duplicates across partitions, and moves by reason."""
-    tables = [("Targets and what was reached, by partition", _table(report))]
+    """Target and actual sizes, near duplicates across partitions, and moves by reason."""
+    tables = [("Target and actual sizes, by partition", _table(report))]
     if classes is not None:
-        tables.append(("Targets and what was reached, by partition and records of a species", _table(classes)))
+        tables.append(("Target and actual sizes, by partition and records of a species", _table(classes)))
     titles = {
-        "near_duplicates": "Barcodes within two edits of one that is trained or keyed on",
-        "near_images": "Images that all but match one that is trained or keyed on",
+        "near_duplicates": "Barcodes within two edits of one in a training or key partition",
+        "near_images": "Images that are near duplicates of one in a training or key partition",
     }
     tables += [(title, _table(leakage[name])) for name, title in titles.items() if name in leakage]
     if moves is not None:
         counts = moves.group_by("before", "after", "reason").agg(specimens=pl.len().cast(pl.Int64))
         order = ["specimens", "before", "after", "reason"]
-        tables.append(("Moves since the release before", _table(counts.sort(order, descending=[True, *[False] * 3]))))
+        tables.append(("Moves since the previous release", _table(counts.sort(order, descending=[True, *[False] * 3]))))
     return tables
 
 
 def _batches(batches: pl.DataFrame | None) -> dict[str, Any] | None:
-    """Every batch: a release names each, however many there are."""
+    """All batches: a release lists each of them."""
     if batches is None or batches.is_empty():
         return None
     return _table(batches.select("batch", "delivery", "made", "note"), whole=True, shown=batches.height)
 
 
 def _left_out(lines: pl.DataFrame | None) -> dict[str, Any] | None:
-    """The first lines left out, with their texts cut. A line's number is a name, not a count."""
+    """The first lines that were not applied, with shortened texts. A line number is not formatted as a count."""
     if lines is None or lines.is_empty():
         return None
     text = pl.col("text")

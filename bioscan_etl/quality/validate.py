@@ -34,11 +34,11 @@ class ExpectationResult:
 
     Attributes:
         id: of the `ExpectationRule`, unique within a table.
-        statement: what a failing row has wrong.
-        column: the columns it looks at, joined by a comma and a blank; empty for the whole table.
+        statement: what holds if it passes.
+        column: the columns it reads, joined by a comma and a blank; empty for the whole table.
         severity: blocking or warning.
         success: whether no row fails.
-        element_count: rows looked at; columns, for the order of columns.
+        element_count: number of rows checked; of columns, for the order of columns.
         unexpected_count: rows that fail.
         unexpected_percent: failing rows per 100 rows, those without a value included.
         sample: the first failing rows by process ID, as "processid: value", values cut at 120 characters.
@@ -79,7 +79,7 @@ def validate(parquet: Path, table: Table, folder: Path | None = None) -> list[Ex
         if column.name in found and found[column.name] != column.dtype
     ]
     if wrong:
-        raise SchemaError(f"{parquet} is no table {table.name}: {'; '.join(wrong)}")
+        raise SchemaError(f"{parquet} is not a table {table.name}: {'; '.join(wrong)}")
     rules = [rule for rule in expectation_rules(table) if set(rule.columns) <= set(found)]
     rows = int(pl.scan_parquet(parquet, hive_partitioning=False).select(pl.len()).collect().item())
     outcomes = _run(parquet, table, rules)
@@ -152,7 +152,7 @@ def _failing(parquet: Path, rules: Sequence[ExpectationRule]) -> pl.DataFrame:
 
 
 def _sample(failing: pl.DataFrame) -> tuple[str, ...]:
-    """The first rows as "processid: value"; a long value is cut, since the complete ones stand in the list."""
+    """The first rows as "processid: value"; long values are cut because the list has the complete ones."""
     value = pl.col("value").fill_null("")
     cut = pl.when(value.str.len_chars() > _SHOWN).then(value.str.slice(0, _SHOWN) + "…").otherwise(value)
     who = pl.col("processid").fill_null("–")

@@ -1,7 +1,8 @@
-"""The date of the BOLD snapshot a records file was taken from.
+"""The date of the BOLD snapshot of a records file.
 
-Belongs here: every place that date can be read from. Later is decided by content, never by arrival: a given
-date beats the descriptor's, that the file name's, that the newest date inside (spec: BOLD records).
+Belongs here: all sources of that date. The content decides which snapshot is later, never the arrival: a given
+date takes precedence over the descriptor's, then the file name's, then the newest date in the file (spec: BOLD
+records).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def from_name(name: str) -> date | None:
 
 
 def from_descriptor(text: str) -> date | None:
-    """The date in a `datapackage.json`: of its name, id, title or resources, else its `created`."""
+    """The date in a `datapackage.json`: of its name, id, title or resources, otherwise its `created`."""
     package = _package(text)
     places = [package.get(key) for key in ("name", "id", "title")]
     places += [resource.get(key) for resource in _resources(package) for key in ("path", "name")]
@@ -85,7 +86,7 @@ def find_descriptor(location: str) -> str | None:
 
 
 def newest(rows: pl.DataFrame) -> date | None:
-    """The newest BOLD-made date among rows; ISO, or `28-Feb-2020` as in 2023. Impossible years are passed over."""
+    """The newest date in BOLD's own columns; ISO, or `28-Feb-2020` as in 2023. Impossible years are ignored."""
     columns = [name for name in BOLD_DATES if name in rows.columns]
     if not columns or not rows.height:
         return None

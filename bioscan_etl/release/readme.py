@@ -1,6 +1,6 @@
 """The data card: README.md of a release.
 
-Belongs here: what fills the template `card.md.j2`. Does not belong here: text (it stands in the template).
+Belongs here: the values for the template `card.md.j2`. Does not belong here: text (it is in the template).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from bioscan_etl.release.manifest import Counts, Ledger, md5
 from bioscan_etl.release.parts import csv_name, images_name, jsonld_name
 from bioscan_etl.settings import ReleaseSettings
 
-# Names the Hugging Face hub knows; another licence is given there as `other` with its own name.
+# Licences that the Hugging Face hub knows; any other is given there as `other` with its own name.
 _HUB_LICENSES = ("cc0-1.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-sa-4.0")
 
 
 def loader_images(
     root: Path, images: pl.DataFrame, settings: ReleaseSettings
 ) -> dict[str, list[tuple[str, dict[str, str]]]]:
-    """What the published loader's `image_files` needs: per split its first and last image with their md5.
+    """The value of the published loader's `image_files`: the first and last image of each split with their md5.
 
     Args:
         root: the release's folder.
@@ -53,16 +53,16 @@ def write_readme(
     settings: ReleaseSettings,
     extra: Mapping[str, Path],
 ) -> None:
-    """Write README.md of a release whose other files, but for the manifests, are there.
+    """Write README.md of a release that is complete except for the manifests.
 
     Args:
         root: the release's folder.
         version: such as `v3`.
         counts: rows and images.
-        ledger: where the rows that were read have gone.
+        ledger: numbers of rows read, released, quarantined, set aside and rejected.
         images: split and path of every image, sorted.
         settings: names, packages, licence.
-        extra: files and folders beside the parts, by name.
+        extra: additional files and folders, by name.
     """
     environment = Environment(
         loader=PackageLoader("bioscan_etl.release", "."),

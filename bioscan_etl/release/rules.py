@@ -19,7 +19,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "VALUE_HAS_QUOTE",
-        'A double quote in a text becomes a single quote (").',
+        "A double quote (\") in a text becomes a single quote (').",
         "Quoting rules differ between readers; a file without quotes reads the same in all of them.",
         _SPEC,
         Severity.CHANGE,

@@ -35,9 +35,9 @@ class ReleaseTables:
     Attributes:
         root: its folder.
         version: such as `v3`.
-        protocol: that assigned its partitions; empty if the manifest does not say.
-        dataset: name of the folder that holds its images.
-        packages: image packages it holds.
+        protocol: protocol that assigned its partitions; empty if the manifest does not state it.
+        dataset: name of the folder of its images.
+        packages: its image packages.
         rows: the released specimens, with the columns of `schema.METADATA_EXTENDED` that it has.
         files: path and sha256 of its files, text.
     """
@@ -63,7 +63,7 @@ class ReleaseTables:
         ).select(processid=parts.list.last(), package=parts.list.first(), sha256="sha256")
 
     def held_back(self, ids: pl.LazyFrame) -> pl.DataFrame:
-        """Where process IDs are that are no specimens of this release.
+        """Find process IDs that are not specimens of this release.
 
         Args:
             ids: column processid.
@@ -78,7 +78,7 @@ class ReleaseTables:
             aside.select("processid", place="set_aside:" + pl.col("reason"), rank=pl.lit(1)),
         ]
         if "raw_text" in rejects.collect_schema().names():
-            # A row that was rejected has no process ID of its own; it is looked for in the row's text.
+            # A rejected row has no process ID column; the process ID is searched in the row's text.
             text = pl.col("raw_text").str.extract_all(r"[A-Za-z0-9-]+").alias("processid")
             found.append(
                 rejects.select(text, place="rejected:" + pl.col("reason"), rank=pl.lit(2))
@@ -107,7 +107,7 @@ class ReleaseTables:
 
 
 class Head(BaseModel):
-    """What a manifest says of a release's names; taken for hostile, since paths are made of it."""
+    """The names in a manifest; not trusted, because paths are made from them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -122,13 +122,13 @@ def scan_release(root: Path) -> ReleaseTables:
     """The tables of a published release.
 
     Raises:
-        SourceError: there is no such folder, it is no release, or its metadata is gone.
+        SourceError: the folder does not exist, is not a release, or has no metadata.
     """
     try:
         head = Head.model_validate(manifest.read_head(root))
     except FileNotFoundError:
         raise SourceError(
-            f"{root} is no release: it has no {manifest.MANIFEST}; give the folder of a version"
+            f"{root} is not a release: it has no {manifest.MANIFEST}; give the folder of a version"
         ) from None
     except ValidationError as error:
         first = error.errors()[0]
@@ -137,7 +137,7 @@ def scan_release(root: Path) -> ReleaseTables:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     else:
         return release_tables(root, head, manifest.scan_files(root))
-    raise SourceError(f"{root}/{manifest.MANIFEST} cannot be read: {reason}; bioscan-etl check names every fault")
+    raise SourceError(f"{root}/{manifest.MANIFEST} cannot be read: {reason}; run bioscan-etl check to list every fault")
 
 
 def release_tables(root: Path, head: Head, files: pl.LazyFrame) -> ReleaseTables:
@@ -145,46 +145,46 @@ def release_tables(root: Path, head: Head, files: pl.LazyFrame) -> ReleaseTables
 
     Args:
         root: its folder.
-        head: what its manifest says, or will say.
+        head: head of its present or future manifest.
         files: path and sha256 of its files, text.
 
     Raises:
-        SourceError: its metadata is gone.
+        SourceError: it has no metadata.
     """
     protocol = head.settings.get("splits", {}).get("protocol", "")
     return ReleaseTables(root, head.version, str(protocol), head.dataset, head.image_packages, _rows(root, head), files)
 
 
 def _rows(root: Path, head: Head) -> pl.LazyFrame:
-    """The Parquet form or, where a release has none, the CSV."""
+    """The Parquet form or, if a release has none, the CSV."""
     shards = [path for split in schema.SPLITS for path in sorted((root / "data").glob(f"{split}-*.parquet"))]
     if shards:
         return pl.scan_parquet(shards, hive_partitioning=False, glob=False)
     csv = root / csv_name(ReleaseSettings.model_construct(dataset=head.dataset, title=head.title))
     if csv.is_file():
         return pl.scan_csv(csv, schema_overrides=schema.METADATA.schema(), infer_schema=False, glob=False)
-    raise SourceError(f"{root} has no metadata: neither data/*.parquet nor {csv.relative_to(root)}; fetch it anew")
+    raise SourceError(f"{root} has no metadata: neither data/*.parquet nor {csv.relative_to(root)}; fetch it again")
 
 
-def find_release(name: str, beside: Path | None = None) -> Path:
-    """The folder that a user means.
+def find_release(name: str, within: Path | None = None) -> Path:
+    """Find the folder of a release.
 
     Args:
         name: a folder, or a version (`v3`, `latest`).
-        beside: where to look for a version: a folder of releases, or one that holds `releases/`.
+        within: where to search for a version: a folder of releases, or one that contains `releases/`.
 
     Raises:
-        SourceError: there is none.
+        SourceError: the folder or version does not exist.
     """
     path = Path(name).expanduser()
     if _VERSION.fullmatch(name) and not path.is_dir():
-        if beside is None:
+        if within is None:
             raise SourceError(f"there is no folder {name}; give the release's folder, or --in for a version's name")
-        for releases in (beside / "releases", beside):
+        for releases in (within / "releases", within):
             if (releases / name).is_dir():
                 return (releases / name).resolve()
-        known = [each.name for folder in (beside / "releases", beside) for each in staging.versions(folder)]
-        raise SourceError(f"{beside} has no release {name}; it has {', '.join(known) or 'none'}")
+        known = [each.name for folder in (within / "releases", within) for each in staging.versions(folder)]
+        raise SourceError(f"{within} has no release {name}; it has {', '.join(known) or 'none'}")
     if not path.is_dir():
         raise SourceError(f"there is no release {path}; give the folder of a version, such as out/releases/v1")
     return path.resolve()

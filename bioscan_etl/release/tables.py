@@ -46,8 +46,8 @@ def write_csv(frame: pl.DataFrame, path: Path, separator: str = ",") -> None:
     """Write UTF-8 without BOM, LF, minimal quoting; missing is the empty field.
 
     Args:
-        frame: columns of numbers and texts. An empty text is written as missing: quotes would tell them apart,
-            but not to every reader.
+        frame: columns of numbers and texts. An empty text is written as missing: not every reader distinguishes
+            quoted empty texts from missing values.
         path: the file, written whole or not at all.
         separator: one character.
     """

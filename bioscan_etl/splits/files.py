@@ -73,7 +73,7 @@ def split_table(
     _check_outputs(wanted)
     if settings.protocol != "stable" and any(path is not None for path in (earlier, moves, memory)):
         raise SettingsError(
-            f"protocol {settings.protocol} assigns anew each time: earlier, moves and memory need protocol stable"
+            f"protocol {settings.protocol} ignores earlier assignments: earlier, moves and memory need protocol stable"
         )
     columns = (*bioscan_5m.COLUMNS, *(("dna_bin",) if settings.keep_bins_together else ()))
     table = _read(source, columns)

@@ -1,4 +1,4 @@
-"""The CSVs that BarcodeBERT's recipes read."""
+"""The CSVs in the layout of BarcodeBERT."""
 
 from __future__ import annotations
 

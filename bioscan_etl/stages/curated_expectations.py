@@ -1,4 +1,4 @@
-"""Great Expectations over the curated table: one suite run for all of its checks."""
+"""Great Expectations on the curated table: one suite for all of its checks."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ def build(work: Work) -> None:
 
 
 def read_results(output: Output) -> list[ExpectationResult]:
-    """The results as the report shows them."""
+    """The results in the form of the report."""
     found = json.loads(output.path(RESULTS).read_text(encoding="utf-8"))
     return [ExpectationResult(**result | {"sample": tuple(result["sample"])}) for result in found]

@@ -28,7 +28,7 @@ def extra(situation: Situation) -> dict[str, Any]:
 
 
 def build(work: Work) -> None:
-    """Write curated labels, the change log and the lists that curators look at; hold the invariants against them."""
+    """Write curated labels, the change log and the lists for curators, and check the invariants."""
     out = work.out
     frame = accepted(pl.scan_parquet(work.path("specimens", "specimens.parquet")))
     overrides = None
@@ -59,6 +59,6 @@ def build(work: Work) -> None:
 
 
 def _names(specimens: pl.LazyFrame) -> pl.DataFrame:
-    """What tells which process IDs and names an override can mean."""
+    """The process IDs and names that an override can refer to."""
     verbatim = (f"{rank}_verbatim" for rank in schema.RANKS)
     return specimens.select("processid", *schema.RANKS, *verbatim).collect()

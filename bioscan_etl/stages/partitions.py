@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def build(work: Work) -> None:
-    """Write the partitions, their moves and the reports on them; hold the rules against them."""
+    """Write the partitions, their moves and the reports on them, and check the rules."""
     out = work.out
     # A barcode's identity is its released sequence, so that users find no barcode in two partitions.
     released = identity(pl.col("dna_barcode")).alias("dna_barcode")
@@ -59,9 +59,9 @@ def build(work: Work) -> None:
 
 
 def extra(situation: Situation) -> dict[str, Any]:
-    """Version of the release whose assignments are kept; empty for none.
+    """Version of the base release, whose assignments are kept; empty for none.
 
-    The same corpus with the same settings keeps the base it had: else the release that it became would be its own
+    The same corpus with the same settings keeps its base. Otherwise the release made from it would become its own
     base, and a run that changes nothing would make another release.
     """
     stage, lake = STAGES["partitions"], situation.lake
@@ -79,7 +79,7 @@ def extra(situation: Situation) -> dict[str, Any]:
 
 
 def _earlier(lake: Lake, version: str) -> pl.LazyFrame | None:
-    """What the base remembers: its memory, or its rows where another protocol made it."""
+    """The assignments of the base: its partition memory, or its rows if another protocol made it."""
     if not version:
         return None
     folder = lake.releases / version

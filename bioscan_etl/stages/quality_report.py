@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def build(work: Work) -> None:
-    """Write the page, with complete lists of process IDs beside it."""
+    """Write the page, and files with complete lists of process IDs."""
     out = work.out
     held, curated, split = (work.outputs[name] for name in ("specimens", "curated_taxonomy", "partitions"))
     numbers, drawn = work.outputs["statistics"], work.outputs["figures"]
@@ -65,7 +65,7 @@ def build(work: Work) -> None:
 
 
 def extra(situation: Situation) -> dict[str, Any]:
-    """The version that the report is of (the one that exists, or the one to come), and what is said of the batches."""
+    """The version of the report (the existing or the next one), and the notes on the batches."""
     draft = situation.staging
     published = staging.published(draft.releases, draft.digest)
     version = published.name if published else staging.next_version(draft.releases)
@@ -73,7 +73,7 @@ def extra(situation: Situation) -> dict[str, Any]:
 
 
 def batch_lines(pin: Pin) -> pl.DataFrame:
-    """What a release says of each batch: delivery, what made it, and what is to be noted."""
+    """Per batch of a release: its delivery, what made it, and notes."""
     rows = []
     for name in sorted({*pin.records, *pin.withdrawn, *pin.notes}):
         record = pin.records.get(name)

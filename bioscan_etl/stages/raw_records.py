@@ -13,7 +13,7 @@ def build(work: Work) -> None:
     """Write records, set-aside rows and rejects of a delivery.
 
     Raises:
-        SourceError: a file is not what it was when the batch landed, or no records file.
+        SourceError: a file has changed since the batch landed, or is not a records file.
     """
     batch = work.delivery
     for entry in batch.records:

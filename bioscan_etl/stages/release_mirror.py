@@ -1,4 +1,4 @@
-"""The last release on S3, beside those before it."""
+"""The last release on S3, next to earlier ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bioscan_etl.stages.work import Work
 
 
 def build(work: Work) -> dict[str, Any]:
-    """Send what is not there yet; returns where it is and what was sent.
+    """Upload missing files; returns the location and what was uploaded.
 
     Raises:
         LakeError: there is no release.

@@ -1,4 +1,4 @@
-"""Making one stage: use what is there already, else build it.
+"""Making one stage: use the existing output, otherwise build it.
 
 Belongs here: locks, retries and the draft. Does not belong here: what a stage does, and Dagster.
 """
@@ -27,22 +27,22 @@ from bioscan_etl.stages.situation import ByBatch, Outputs, Situation
 from bioscan_etl.stages.work import Work
 
 _log = logging.getLogger("bioscan_etl")
-_ATTEMPTS = 3  # within a run; longer outages are for the sensor, which asks for the run again later
+_ATTEMPTS = 3  # within a run; after longer outages, the sensor requests the run again
 _LONGEST_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a stage.
+    """The result of a stage.
 
     Attributes:
         stage: its name.
-        folder: where its files are.
-        content: digest of what was made.
+        folder: folder of its files.
+        content: digest of its output.
         built: whether it was made now.
-        counts: what it reported.
-        findings: outcomes of its checks.
-        output: in the lake; None of a part of the release.
+        counts: counts that it reported.
+        findings: results of its checks.
+        output: its output in the lake; None for a part of the release.
     """
 
     stage: str
@@ -55,17 +55,17 @@ class Done:
 
 
 def run_stage(name: str, situation: Situation, progress: Progress = silent) -> Done:
-    """Make a stage's output, unless it is there.
+    """Make a stage's output, unless it exists.
 
-    A cause that may pass (network, disk, another run) is tried again a few times, each wait longer than the last.
+    Temporary failures (network, disk, another run) are retried a few times with increasing waits.
 
     Args:
-        name: of the stage.
+        name: name of the stage.
         situation: what it works on.
-        progress: told how far it is.
+        progress: receives its progress.
 
     Raises:
-        BioscanError: an input is missing or unsound, or cannot be used.
+        BioscanError: an input is missing or invalid, or cannot be used.
     """
     situation.lake.require_format()
     stage = STAGES[name]
@@ -104,8 +104,8 @@ def _make_output(stage: Stage, situation: Situation, progress: Progress) -> Done
 
 
 def _make_part(stage: Stage, situation: Situation, progress: Progress) -> Done:
-    situation.inputs_of(stage)  # what it reads is there, and sound
-    if not stage.reads:  # it sends what is published
+    situation.inputs_of(stage)  # raises if an input is missing or invalid
+    if not stage.reads:  # it uploads what is published
         counts = _function(stage)(_work(stage, situation, progress, None, {}))
         if counts.get("published"):
             note_mirrored(situation.lake, str(situation.settings.release.publish_to))
@@ -120,7 +120,7 @@ def _make_part(stage: Stage, situation: Situation, progress: Progress) -> Done:
 
 
 def _function(stage: Stage) -> Any:
-    """The function of a stage; its module is imported now, for some take seconds."""
+    """The function of a stage; imports its module only now, because some take seconds."""
     return importlib.import_module(stage.module).build
 
 

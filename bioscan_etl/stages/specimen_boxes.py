@@ -1,4 +1,4 @@
-"""Specimen boxes: each image decoded once, measured and cropped."""
+"""Specimen boxes: decode each image once, measure and crop it."""
 
 from __future__ import annotations
 

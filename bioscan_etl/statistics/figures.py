@@ -1,10 +1,10 @@
 """Figures that describe a release, as SVG with the same bytes for the same data.
 
 Belongs here: drawing. Does not belong here: counting (`bioscan_etl.statistics.tables`). matplotlib is imported
-inside functions and draws without a display. Every figure copes with an empty release and says so.
+inside functions and draws without a display. For an empty release, each figure states that there is no data.
 
-Texts are drawn as outlines, so a figure looks the same on every machine and no label can break the file; each
-SVG carries its description as `<title>`, the same as in `FIGURES`.
+Texts are drawn as outlines, so a figure looks the same on every machine and no label can break the file. Each
+SVG has its description as `<title>`, the same as in `FIGURES`.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def draw_figures(metadata: pl.DataFrame, folder: Path) -> list[Path]:
 
     Args:
         metadata: `schema.METADATA_EXTENDED`; it may be empty, and columns may be all null.
-        folder: made if missing.
+        folder: created if missing.
 
     Returns:
-        The paths, in the order of `FIGURES`, whose values are the texts to show where a figure cannot be seen.
+        The paths, in the order of `FIGURES`, whose values are the alternative texts of the figures.
     """
     drawers: Mapping[str, Callable[[pl.DataFrame, Path], None]] = {
         "partition_distribution": _partition_distribution,

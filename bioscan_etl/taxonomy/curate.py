@@ -189,11 +189,11 @@ def _breaking_override(applied: Applied, identity: pl.DataFrame) -> str:
         return ""
     first = breaches[0]
     at = RANKS.index(first.rank)
-    beside = pl.col("field").is_in(RANKS[max(at - 1, 0) : at + 2])
+    near = pl.col("field").is_in(RANKS[max(at - 1, 0) : at + 2])
     concerned = pl.col("processid").is_in(first.processids)
     cells = applied.lines.join(identity.select("row", "processid"), on="row")
     # The line that set one of the labels that disagree, otherwise the nearest one.
-    tries = (cells.filter(concerned & beside), cells.filter(concerned), cells.filter(beside), cells)
+    tries = (cells.filter(concerned & near), cells.filter(concerned), cells.filter(near), cells)
     line = next(found.sort("line")["line"][0] for found in tries if found.height)
     return (
         f"see line {line} of the curators' overrides: override the other records of the barcode and the ranks above "

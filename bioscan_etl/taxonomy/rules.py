@@ -134,7 +134,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "BARCODE_OUTVOTED",
-        "A record was outvoted at a higher rank; its labels below do not belong to the majority's lineage and go.",
+        "A record was outvoted at a higher rank, so its labels below, outside the majority's lineage, are dropped.",
         "A misidentified record must not pass its genus on to the records that outvoted it.",
         f"{_SPEC}, conflicts",
         Severity.CHANGE,
@@ -177,7 +177,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "BIN_OUTVOTED",
-        "A record was outvoted within its BIN; its labels below do not belong to the majority's lineage and go.",
+        "A record was outvoted within its BIN, so its labels below, outside the majority's lineage, are dropped.",
         "A record whose genus was corrected cannot keep a species of its former genus.",
         f"{_SPEC}, conflicts",
         Severity.CHANGE,

@@ -1,18 +1,19 @@
-"""What differs between two releases: records, partitions, labels, other fields, images, each with its reason.
+"""Differences between two releases: records, partitions, labels, other fields, images, each with its reason.
 
-Belongs here: the comparison and its counts. Does not belong here: reading a release (`release.scan`), and words
-about the outcome (`release.diff.changelog`, the command line).
+Belongs here: the comparison and its counts. Does not belong here: reading a release (`release.scan`), and
+reporting the result (`release.diff.changelog`, the command line).
 
-Two releases of millions of rows do not fit into memory side by side. One pass over each gives a hash per record;
-records whose hashes differ are then written to a scratch folder by ranges of process IDs, and one range after the
-other is compared value by value.
+Two releases of millions of rows do not fit into memory together. One pass over each gives a hash per record.
+Records whose hashes differ are then written to a scratch folder by ranges of process IDs, and each range
+is compared value by value.
 
-Reasons. A record *added* or *removed* is `new` or `gone`, or stands in the other release at a place such as
-`quarantined:NO_IMAGE`. A *moved* record has the reasons of the releases on the way, `RECOMPUTED` where the protocol
-assigns anew each time, `UNLISTED` where a protocol that lists its moves has not listed this one. A value is
-*relabelled* (a rank) or *changed* because something else was `delivered`, because of a rule of the change log, both
-(`delivered+RULE`), because a rule no longer applies (`undone:RULE`), or it is `derived` from images, rules and other
-values. An image comes and goes `with_record`, with its `package` or alone (`image`); `bytes` have changed.
+Reasons. A record *added* or *removed* is `new` or `gone`, or is in the other release at a place such as
+`quarantined:NO_IMAGE`. A *moved* record has the reasons of the releases in between, `RECOMPUTED` if the protocol
+assigns all partitions again each time, or `UNLISTED` if a protocol that lists its moves has not listed this one. A
+value is *relabelled* (a rank) or *changed* because another value was `delivered`, because of a rule of the change log,
+both (`delivered+RULE`), because a rule no longer applies (`undone:RULE`), or because it is `derived` from images, rules
+and other values. An image is added or removed `with_record`, with its `package` or alone (`image`); or its `bytes`
+differ.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from bioscan_etl.schema import DIFF_KINDS, METADATA_EXTENDED, PARTITION_MOVES, R
 _GROUP = 100_000  # rows of a Parquet row group
 _RANGE = 200_000  # records that are compared value by value at a time
 _FILTERED = 500_000  # process IDs up to which a filter is faster than a join
-# Follow from other columns, or say where a row comes from and not what it says.
+# Columns that follow from others, or describe the origin of a row instead of its content.
 _UNCOMPARED = ("processid", "split", "taxon", "chunk", "batch", "snapshot_date")
 _DERIVED = (
     "image_measurement_value",
@@ -62,7 +63,7 @@ class Difference:
         after: version of the second one.
         records_before: its records.
         records_after: those of the second one.
-        records: records by kind of `schema.DIFF_KINDS`, each kind that occurs; images count by record, too.
+        records: records by kind of `schema.DIFF_KINDS`, for kinds that occur; images also count by record.
         reasons: kind, field, reason, rows; in the order of kinds and fields, then the most rows first.
         values: kind, field, before, after, reason, rows of moved and relabelled records; the most rows first.
         uncompared: columns that only one of the releases has.
@@ -79,7 +80,7 @@ class Difference:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the releases hold the same records and images."""
+        """Whether the releases have the same records and images."""
         return not self.records
 
 
@@ -97,10 +98,10 @@ def compare(
     Args:
         before: the first.
         after: the second.
-        write: is given the differences, `schema.RELEASE_DIFF`, part by part, in the order of process IDs, kinds and
+        write: receives the differences, `schema.RELEASE_DIFF`, part by part, in the order of process IDs, kinds and
             fields.
-        progress: told of the records compared.
-        between: `schema.PARTITION_MOVES` of the releases between them, oldest first, where there are any.
+        progress: receives the number of records compared.
+        between: `schema.PARTITION_MOVES` of the releases between them, oldest first, if there are any.
         records_per_range: records that are in memory at a time; no effect on results.
 
     Raises:
@@ -111,7 +112,7 @@ def compare(
     except (pl.exceptions.PolarsError, UnicodeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise SourceError(
-            f"{before.root} and {after.root} cannot be compared: {reason}; bioscan-etl check finds the damaged file"
+            f"{before.root} and {after.root} cannot be compared: {reason}; bioscan-etl check finds the damage"
         ) from error
 
 
@@ -184,7 +185,7 @@ def _digests(side: ReleaseTables, fields: Sequence[str]) -> pl.DataFrame:
     images = (
         side.images()
         .select("processid", images=pl.struct("package", "sha256").hash() // 2**20)
-        # A sum, since it does not depend on the order of files.
+        # A sum, because it does not depend on the order of files.
         .group_by("processid")
         .agg(pl.col("images").sum())
         .collect(engine="streaming")
@@ -240,7 +241,7 @@ def _move_reasons(moved: pl.DataFrame, after: ReleaseTables, between: Sequence[p
         ]
     )
     listed = listed.join(moved.lazy(), on="processid").sort("processid", "step")
-    # A list is repeated by a release that has the partitions of the one before; a chain of lists has to lead from the
+    # A release with the partitions of the previous one repeats its list; a chain of lists must lead from the
     # first partition to the last.
     listed = listed.unique(["processid", "before", "after", "reason"], keep="first", maintain_order=True)
     chains = (
@@ -258,7 +259,7 @@ def _move_reasons(moved: pl.DataFrame, after: ReleaseTables, between: Sequence[p
 
 
 class _Parts:
-    """The differences of one range of process IDs after the other."""
+    """The differences, one range of process IDs after the other."""
 
     def __init__(
         self,
@@ -286,7 +287,7 @@ class _Parts:
         """Rows of these process IDs, to be read by range; in the scratch folder where there are several."""
         chosen = frame
         if len(ids) <= _FILTERED:
-            # The filter goes down to the Parquet file, which then reads the wide columns of these rows only.
+            # The filter is pushed down to the Parquet file, so that the wide columns are read only for these rows.
             chosen = chosen.filter(pl.col("processid").is_in(ids["processid"].implode()))
         chosen = chosen.join(ids.lazy(), on="processid")
         if self._ranges <= 1 or ids.is_empty():
@@ -457,13 +458,13 @@ def write_diff(
     *,
     records_per_range: int = _RANGE,
 ) -> Difference:
-    """Compare two releases and write every difference to a file, which appears whole or not at all.
+    """Compare two releases and write every difference to a file, atomically.
 
     Args:
         before: the first.
         after: the second.
-        output: `.parquet` (`schema.RELEASE_DIFF`) or `.csv` (the same, with `'` before what a spreadsheet would run).
-        progress: told of the records compared.
+        output: `.parquet` (`schema.RELEASE_DIFF`) or `.csv` (the same, with `'` before formula-like texts).
+        progress: receives the number of records compared.
         records_per_range: records that are in memory at a time; no effect on results.
 
     Raises:
