@@ -18,6 +18,8 @@ def test_notebooks_are_stored_as_the_tool_writes_them(name):
     assert nbformat.writes(tidy(read(name))) + "\n" == stored
     assert any(texts(notebook))
     assert "/tmp/" not in stored
+    streams = [out for cell in notebook.cells for out in cell.get("outputs", []) if out.output_type == "stream"]
+    assert {out.name for out in streams} <= {"stdout"}
     assert notebook.cells[0].cell_type == "markdown"
     assert notebook.cells[0].source.startswith("# ")
 

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import doctest
+import subprocess
+import sys
 
 import duckdb
 import polars as pl
@@ -265,6 +267,19 @@ def test_any_text_is_data_and_the_input_stays_as_it_is(rows):
     assert set(checked.changes["row"]) <= set(range(len(rows)))
     again = curate_table(frame.reverse()).table.reverse()
     assert again.drop("flags").equals(checked.table.drop("flags"))
+
+
+def test_checking_needs_the_base_package_alone():
+    code = """
+import sys
+for name in ("cv2", "onnxruntime", "dagster", "torch", "pandas", "matplotlib", "great_expectations"):
+    sys.modules[name] = None
+import polars as pl
+from bioscan_etl.table import curate_table
+print(curate_table(pl.DataFrame({"species": ["aedes vexans"]})).flags)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "{'NAME_CASE': 1}", done.stderr
 
 
 def test_the_examples_of_the_docstrings_run():

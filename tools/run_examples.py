@@ -1,6 +1,7 @@
 """Run the notebooks of docs/examples and store what they show.
 
     python tools/run_examples.py            after a change of a notebook, or of what one shows, before the commit
+    python tools/run_examples.py table      these alone; `open`, `split` and `detect` need what `run` makes
 
 The notebooks are stored with their outputs, so that the docs show them without running anything. They run one after the
 other in one empty folder, as a reader does: the second one opens what the first one made. `tests/test_examples.py` runs
@@ -11,8 +12,9 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -102,13 +104,13 @@ def _kernel_at_home(folder: Path) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def main() -> None:
-    """Run all and store them."""
+def main(names: Sequence[str]) -> None:
+    """Run notebooks, all if none is named, and store them."""
     with tempfile.TemporaryDirectory(prefix="bioscan-examples-") as scratch:
-        for name in ORDER:
+        for name in names or ORDER:
             print(name)
             nbformat.write(run(read(name), Path(scratch)), FOLDER / f"{name}.ipynb")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

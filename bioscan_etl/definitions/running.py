@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,7 +73,7 @@ def _run(
 ) -> None:
     definitions = build_defs(CorpusResource(str(lake.root)), progress)
     for attempt in range(1, _ATTEMPTS + 1):
-        with _noticing_signals() as interrupted:
+        with _noticing_signals() as interrupted, _quiet_in_notebooks():
             result = definitions.resolve_job_def(job).execute_in_process(
                 instance=instance,
                 partition_key=partition,
@@ -124,6 +125,18 @@ def _noticing_signals() -> Iterator[Callable[[], bool]]:
         signal.set_wakeup_fd(before)
         os.close(writing)
         os.close(reading)
+
+
+@contextmanager
+def _quiet_in_notebooks() -> Iterator[None]:
+    """Hide a warning of Dagster's that a notebook shows at each run, and that means nothing.
+
+    Dagster ends an event loop of its own without having used it. Where a loop is running already, as in Jupyter, Python
+    refuses that; Dagster takes the refusal, but leaves the coroutine behind, of which Python then warns.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"coroutine '.*\.shutdown_asyncgens' was never awaited", RuntimeWarning)
+        yield
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
