@@ -221,7 +221,7 @@ def test_what_is_not_there_or_not_python_is_named(package):
         ("taxonomy/rules.py", '_SPEC = "spec: taxonomy"', '_SPEC = "docs/taxonomy.md"'),
         ("splits/rules.py", "Records of one barcode are in one partition, and", "No barcode is split, and"),
         ("settings.py", "bp; a shorter barcode is flagged", "base pairs; a shorter barcode is flagged"),
-        ("storage.py", "_BLOCK = 1 << 20", "_BLOCK = 1 << 21"),
+        ("io/read.py", "_BLOCK = 1 << 20", "_BLOCK = 1 << 21"),
         (
             "schema.py",
             'how the specimen was identified"),\n        ("identification_rank',
