@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
-
 from bioscan_etl.errors import SourceError, UnavailableError
 from bioscan_etl.io import s3, web
 from bioscan_etl.io.locations import StoredFile, is_s3, is_web, split_s3
 
 if TYPE_CHECKING:
     import urllib3
+    from tenacity import RetryCallState
 
 ATTEMPTS = 6
 """Consecutive attempts without a new byte after which a reader gives up."""
@@ -75,6 +74,8 @@ class ResumingReader(io.RawIOBase):
         Raises:
             SourceError: there is no such file, or it cannot be reached.
         """
+        from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
         self._location, self._ask, self._seekable = location, ask, seekable
         self._position = 0
         self._size: int | None = None
@@ -336,7 +337,7 @@ def _wait(state: RetryCallState) -> float:
     """Seconds until the next attempt: a growing pause, or the longer one that the server asks for."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.pause if isinstance(error, web.WebError) else 0.0
-    growing = wait_exponential(multiplier=PAUSE_SECONDS)(state)
+    growing = PAUSE_SECONDS * 2.0 ** (state.attempt_number - 1)
     return min(max(asked, growing), LONGEST_PAUSE)
 
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from bioscan_etl import __version__
 
@@ -196,6 +195,8 @@ def _pool(proxy: str | None) -> urllib3.PoolManager:
 
 def _proxy(address: str) -> str | None:
     """The proxy that the environment names for an address."""
+    from urllib.request import getproxies, proxy_bypass
+
     parts = urlsplit(address)
     proxies = getproxies()
     found = proxies.get(parts.scheme) or proxies.get("all")
