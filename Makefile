@@ -71,26 +71,23 @@ test: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@command -v chromium >/dev/null || echo "chromium is missing, its tests are skipped: apt-get install chromium"
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not clients and not train"
 
 test-slow: $(CLIENTS)/.clients
 	@command -v java >/dev/null || echo "Java is missing, PySpark's tests are skipped: apt-get install default-jre-headless"
-	@$(BIN)/pytest -n 2 --dist loadfile -m slow
-	@$(CLIENTS)/bin/python -m pytest tests/test_release_clients_*.py
-	@$(CLIENTS)/bin/python -m pytest tests/test_detector_exported.py tests/test_detector_refine.py \
-	  tests/test_detector_teacher.py tests/test_images_networks.py
-	@$(CLIENTS)/bin/python -m pytest tests/test_detector_job.py -k themselves
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --dist loadfile -m "(slow or hypothesis) and not clients and not train"
+	@$(if $(BIOSCAN_NO_SKIPS),BIOSCAN_NO_SKIPS=clients) $(CLIENTS)/bin/python -m pytest -m "clients or train"
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" pyproject.toml --group base-build -o requirements.lock
+	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --group base-build -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" pyproject.toml --group base-build --group dev -c requirements.lock \
+	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --group base-build --group dev -c requirements.lock \
 	  -o requirements-dev.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" pyproject.toml --extra train -c requirements.lock -o requirements-train.lock
+	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --extra train -c requirements.lock -o requirements-train.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" pyproject.toml --extra train --group base-build --group dev --group clients \
+	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --extra train --group base-build --group dev --group clients \
 	  -c requirements.lock -c requirements-dev.lock -o requirements-clients.lock
 
 clean:

@@ -26,7 +26,7 @@ from splits import records_like_bioscan
 
 from bioscan_etl import schema
 from bioscan_etl.release.diff.compare import write_diff
-from bioscan_etl.release.diff.snapshot import open_release
+from bioscan_etl.release.scan import scan_release
 from bioscan_etl.release.tables import write_shards
 from bioscan_etl.settings import ReleaseSettings
 
@@ -122,7 +122,7 @@ def write_releases(folder: Path, records: int, answer) -> None:
 def compare(before: Path, after: Path, output: Path, answer) -> None:
     """One comparison, timed."""
     start = time.perf_counter()
-    found = write_diff(open_release(before), open_release(after), output)
+    found = write_diff(scan_release(before), scan_release(after), output)
     seconds, peak = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     answer.put((seconds, time.process_time(), peak, found.records))
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from bioscan_etl import storage
+from bioscan_etl.io.write import write_text
 from bioscan_etl.rules import Rule, Severity, registry
 from bioscan_etl.schema import METADATA, TABLES, data_dictionary
 from bioscan_etl.settings import Settings
@@ -172,11 +172,11 @@ def main(folder: str) -> None:
     for old in (root / "rules").glob("*.md"):
         old.unlink()
     for name, page in pages().items():
-        storage.write_text(root / name, page)
+        write_text(root / name, page)
     readme = root.parent / "README.md"
     text = readme.read_text(encoding="utf-8")
     block = re.compile(r"<!-- metadata -->.*<!-- /metadata -->", re.DOTALL)
-    storage.write_text(readme, block.sub(lambda _: readme_columns(), text))
+    write_text(readme, block.sub(lambda _: readme_columns(), text))
 
 
 if __name__ == "__main__":

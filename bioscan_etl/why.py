@@ -20,7 +20,7 @@ from bioscan_etl.lake.current import current
 from bioscan_etl.lake.record import Record, find_record
 from bioscan_etl.lake.store import Lake
 from bioscan_etl.release import staging
-from bioscan_etl.release.diff.snapshot import open_release
+from bioscan_etl.release.scan import scan_release
 from bioscan_etl.rules import Rule, registry
 from bioscan_etl.settings import Settings
 
@@ -208,7 +208,7 @@ class _Search:
         row: Row = {"version": folder.name, "place": _ABSENT, "split": None, "labels": {}}
         row |= {"moved_from": None, "moved_reason": None}
         try:
-            opened = open_release(folder)
+            opened = scan_release(folder)
             names = [name for name in ("split", *schema.RANKS) if name in opened.columns()]
             released = opened.rows.filter(self._is_it).select(names).head(1).collect(engine="streaming").to_dicts()
             if released:

@@ -4,7 +4,6 @@ import datetime as dt
 
 import dagster as dg
 
-from bioscan_etl.assets.batches import specimen_batches
 from bioscan_etl.assets.factory import one_line_errors
 from bioscan_etl.errors import InvariantError, LakeError
 from bioscan_etl.progress import Progress
@@ -22,7 +21,6 @@ _KEEP_RUNS_DAYS = 90
 ingest_batch = dg.define_asset_job(
     INGEST_JOB,
     selection=dg.AssetSelection.assets(*BATCH_STAGES),
-    partitions_def=specimen_batches,
     description="Read, check and crop one specimen batch. Running it again replaces that batch and nothing else.",
 )
 

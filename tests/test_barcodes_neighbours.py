@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,7 +44,7 @@ def test_a_sound_corpus_has_no_misplaced_barcode():
     assert found.is_empty()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 35), st.integers(0, 5), st.randoms(use_true_random=False))
 def test_a_planted_one_is_found_whatever_the_order_of_the_rows(row, seed, random):
     sound = corpus(seed)
@@ -87,7 +88,7 @@ def test_the_settings_decide():
 
 
 @given(st.lists(st.tuples(st.one_of(st.none(), st.text("ACGTN", max_size=40)), st.sampled_from([None, "a", "b"]))))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_short_missing_and_odd_barcodes_are_passed_over(rows):
     frame = pl.DataFrame(rows, schema={"barcode": pl.String, "order": pl.String}, orient="row")
     assert misplaced(frame, SETTINGS).is_empty()

@@ -312,10 +312,12 @@ def run_of(instance, process, status=dg.DagsterRunStatus.STARTED):
 
 @pytest.fixture
 def sleeper():
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    code = "import time; print('up', flush=True); time.sleep(600)"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()  # an interrupt before Python is up would be lost
     yield process
     process.kill()
-    process.wait()
+    process.communicate()
 
 
 def test_a_run_is_left_alone_while_its_process_lives_and_failed_at_the_second_look_after(instance, sleeper):
@@ -340,7 +342,6 @@ def test_a_process_that_only_has_the_same_number_is_not_the_run(instance, sleepe
 
 def test_a_run_that_is_canceled_without_its_code_server_is_interrupted_then_canceled(instance, sleeper):
     run = run_of(instance, sleeper, dg.DagsterRunStatus.CANCELING)
-    time.sleep(1)  # the interrupt before Python is up would be lost
     assert mark_lost_runs(instance) == set()
     assert sleeper.wait(20) != 0
     assert mark_lost_runs(instance, {run}) == set()

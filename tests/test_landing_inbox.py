@@ -5,6 +5,7 @@ import os
 import shutil
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_landing_folder import MANIFEST, TABLE, fill
@@ -104,7 +105,7 @@ def test_the_state_is_written_only_when_it_changes(lake, clock, monkeypatch):
     assert len(written) == 2
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(30))
 @given(
     st.binary(max_size=80)
     | st.sampled_from([b'{"version": 1}', b'{"version": 1, "folders": {"b1": {}}}', b"[" * 99999])

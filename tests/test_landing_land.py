@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from test_landing_folder import MANIFEST, TABLE, fill, zipped
 
-from bioscan_etl import landing, storage
+from bioscan_etl import landing
 from bioscan_etl.errors import SourceError, UnavailableError
+from bioscan_etl.io.read import list_files
 from bioscan_etl.lake import Lake, digest
 from bioscan_etl.landing import folder as folder_module
 
@@ -99,7 +100,7 @@ def test_changed_images_are_noticed_before_the_ingest(lake, delivery):
 
 def test_images_of_a_marker_of_version_1_are_held_against_its_listing(lake, delivery):
     images = delivery / "images"
-    listing = digest([[f.name, f.size, Path(f.location).stat().st_mtime_ns] for f in storage.list_files(str(images))])
+    listing = digest([[f.name, f.size, Path(f.location).stat().st_mtime_ns] for f in list_files(str(images))])
     entry = landing.ImagesEntry(location=str(images), files=1, listing=listing)
     batch = landing.Batch(name="b1", images=(entry,), folder=lake.landing / "b1")
     assert not landing.images_changed(batch, entry)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -226,7 +227,7 @@ def said_of(lake) -> int:
     return 0
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(200))
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_a_marker_or_one_line(lake, data):
     put(lake, data)
@@ -240,7 +241,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(200))
 @given(st.dictionaries(st.sampled_from([*landing.Batch.model_fields, "x"]), _JSON, max_size=4))
 def test_arbitrary_values_are_a_marker_or_one_line(lake, fields):
     put(lake, json.dumps(sound() | fields))

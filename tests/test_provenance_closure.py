@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -221,7 +222,7 @@ def test_what_is_not_there_or_not_python_is_named(package):
         ("taxonomy/rules.py", '_SPEC = "spec: taxonomy"', '_SPEC = "docs/taxonomy.md"'),
         ("splits/rules.py", "Records of one barcode are in one partition, and", "No barcode is split, and"),
         ("settings.py", "bp; a shorter barcode is flagged", "base pairs; a shorter barcode is flagged"),
-        ("storage.py", "_BLOCK = 1 << 20", "_BLOCK = 1 << 21"),
+        ("io/read.py", "_BLOCK = 1 << 20", "_BLOCK = 1 << 21"),
         (
             "schema.py",
             'how the specimen was identified"),\n        ("identification_rank',
@@ -427,7 +428,7 @@ def known() -> tuple[tuple[str, str], ...]:
     return tuple((".".join(relative.with_suffix("").parts), path.read_text()) for relative, path in SOURCES.items())
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.data())
 def test_another_layout_is_the_same_code(data):
     module, text = data.draw(st.sampled_from(known()))

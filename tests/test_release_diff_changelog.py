@@ -11,7 +11,7 @@ from bioscan_etl.cli import main
 from bioscan_etl.release.check import check
 from bioscan_etl.release.diff.changelog import CHANGELOG, WORDS, changelog, lines
 from bioscan_etl.release.diff.compare import compare
-from bioscan_etl.release.diff.snapshot import open_release
+from bioscan_etl.release.scan import scan_release
 from bioscan_etl.rules import registry
 from bioscan_etl.settings import ReleaseSettings, Settings
 
@@ -100,7 +100,7 @@ def test_an_old_version_that_was_thrown_away_keeps_no_new_one_from_being_made(ma
 
 
 def test_no_difference_is_told(releases):
-    one = open_release(releases / "v1")
+    one = scan_release(releases / "v1")
     found = compare(one, one)
     assert "Both have the same specimens" in changelog("v2", found)
     assert lines(found)[-1] == "no difference"

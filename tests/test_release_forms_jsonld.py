@@ -53,8 +53,9 @@ def test_the_context_gives_every_column_a_meaning():
     assert terms["processid"] == "@id"
 
 
+@pytest.mark.clients
 def test_a_linked_data_reader_finds_the_terms(rows, tmp_path):
-    rdflib = pytest.importorskip("rdflib", reason="rdflib is not installed: install the group clients")
+    rdflib = pytest.importorskip("rdflib", reason="needs .venv-clients: rdflib is not installed")
     write_jsonld([rows], tmp_path / "x.jsonld")
     graph = rdflib.Graph().parse(tmp_path / "x.jsonld", format="json-ld")
     genus = rdflib.URIRef("http://rs.tdwg.org/dwc/terms/genus")

@@ -4,6 +4,7 @@ import hashlib
 
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from release_corpus import corpus
@@ -54,7 +55,7 @@ def test_the_23_columns_are_those_of_the_specification():
     assert schema.METADATA.names() == text.split(", ")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(
     st.lists(
         st.tuples(st.from_regex(r"[A-Za-z0-9-]{1,20}", fullmatch=True), st.sampled_from(schema.SPLITS)),
@@ -116,7 +117,7 @@ def test_a_label_and_the_taxon_that_repeats_it_stay_the_same_text(tmp_path):
 _NASTY = st.text(alphabet=st.sampled_from(list("aN=+-@,\"'\n\r\t \u00a0\u2028\x00nulNA/é;")), max_size=8)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(st.lists(st.one_of(st.none(), _NASTY, st.sampled_from(READ_AS_MISSING)), min_size=1, max_size=6))
 def test_no_value_is_left_that_a_reader_would_misread(tmp_path_factory, values):
     made = _made(tmp_path_factory)

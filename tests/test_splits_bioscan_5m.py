@@ -3,6 +3,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import splits_oracle
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -159,7 +160,7 @@ GROUP = st.tuples(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.lists(GROUP, max_size=25), st.randoms(use_true_random=False))
 def test_any_table_goes_by_the_book(groups, random):
     rows = [(genus, species, barcode) for genus, species, barcode, size in groups for _ in range(size)]

@@ -1,5 +1,6 @@
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,7 +130,7 @@ SPECIES = ["Atta a", "Atta b", "Aphis c", "Atta sp. 1", "Aphis sp. 2", "Culex sp
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=8)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(SIZES, min_size=len(SPECIES), max_size=len(SPECIES)))
 def test_every_check_holds_on_curated_tables(sizes):
     rows = [

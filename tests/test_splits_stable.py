@@ -2,6 +2,7 @@ import hashlib
 
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from splits_growth import RELEASES, growing_corpus, release
@@ -379,7 +380,7 @@ def rows_of(labels, bins, barcodes, present=None):
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(histories(), st.sampled_from([STABLE, IN_BINS]), st.integers(0, 5))
 def test_whatever_happens(history, options, shuffle):
     then, now, bins, barcodes, corrected, present = history
@@ -412,7 +413,7 @@ def test_whatever_happens(history, options, shuffle):
     assert_listed(table, after, memory, moves)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.tuples(LABEL, st.sampled_from([*"ABCDEFGHI", None]), st.sampled_from(SPLITS)), max_size=40), RECORDS)
 def test_any_past_leads_to_sound_partitions(past, records):
     """Uncurated tables too: a barcode with several labels, partitions that no protocol gave."""

@@ -1,5 +1,6 @@
 import numpy as np
 import polars as pl
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,7 +50,7 @@ def test_barcodes_of_one_first_hash_stay_apart():
     assert (codes.tolist(), count) == ([], 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([*"ABCDEFGH", None]), st.sampled_from([*"stuvwxyz", None])), max_size=14))
 def test_bins_chain_barcodes(pairs):
     rows = table([(f"p{i}", barcode, dna_bin) for i, (barcode, dna_bin) in enumerate(pairs)])

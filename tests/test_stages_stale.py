@@ -43,6 +43,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "demo/*": NONE,
     "ui/*": NONE,
     "automation.py": NONE,
+    "extras.py": NONE,
     "reference.py": NONE,  # prints the docs
     "resources.py": NONE,
     "why.py": NONE,

@@ -41,8 +41,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bioscan_etl import landing, storage
+from bioscan_etl import landing
 from bioscan_etl.demo.corpus import write_demo
+from bioscan_etl.io.read import file_sha256
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake import pins
 from bioscan_etl.lake.pins import Pin
 from bioscan_etl.lake.record import committed, find_record
@@ -302,9 +304,9 @@ def _of_part(stage: str, release: Path, settings: Settings) -> Any:
     if stage == "release_manifest":
         others = [path for paths in parts.values() for path in paths] + ["report"]
         kept = [name for name in names if not _below(name, others)]
-        return [read_head(release), {name: storage.sha256(str(release / name)) for name in kept}]
+        return [read_head(release), {name: file_sha256(str(release / name)) for name in kept}]
     mine = parts.get(PARTS_OF[stage], ())
-    return {name: storage.sha256(str(release / name)) for name in names if _below(name, mine)}
+    return {name: file_sha256(str(release / name)) for name in names if _below(name, mine)}
 
 
 def _below(name: str, places: Collection[str]) -> bool:
@@ -459,7 +461,7 @@ def write(entries: Mapping[str, Entry | None], path: Path = RECORDED) -> None:
             lines[name] = known[name] | ({"golden": {}, "inputs": {}} if moved else {})
     stages = ",\n".join(f"{json.dumps(name)}: {json.dumps(lines[name], sort_keys=True)}" for name in sorted(lines))
     text = f'{{"machine": {json.dumps(machine(), sort_keys=True)},\n"stages": {{\n{stages}\n}}}}\n'
-    storage.write_text(path, text)
+    write_text(path, text)
 
 
 def differences(made: Mapping[str, Mapping[str, Golden]] | None) -> tuple[list[str], list[str]]:

@@ -103,7 +103,8 @@ def _release(corpus: CorpusState, ingest: Mapping[str, Any], terminal: Terminal)
 
 def unlanded(lake: Lake, settings: Settings) -> Iterator[tuple[str, str]]:
     """Folders of the inbox that have not landed, or have changed since, each with what is to be said of it."""
-    from bioscan_etl import landing, storage
+    from bioscan_etl import landing
+    from bioscan_etl.io.locations import is_s3
     from bioscan_etl.landing.folder import list_delivery
 
     marked = set(landing.landed(lake))
@@ -116,7 +117,7 @@ def unlanded(lake: Lake, settings: Settings) -> Iterator[tuple[str, str]]:
             continue  # the state of the batch says what is wrong with its marker
     places = [lake.landing]
     inbox = settings.automation.inbox
-    if storage.is_s3(inbox):
+    if is_s3(inbox):
         yield inbox, "an inbox on S3, which only a run looks into"
     elif inbox:
         places.append(Path(inbox).expanduser())

@@ -17,14 +17,14 @@ from bioscan_etl.cli.terminal import Terminal
 
 def check(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Verify a release by itself; exit code 1 and a list where it has faults."""
-    from bioscan_etl import storage
+    from bioscan_etl.io.locations import is_s3
     from bioscan_etl.release.check import check
     from bioscan_etl.release.ship.mirror import download
 
     images: Literal["all", "sample"] = "all" if arguments.all_images else "sample"
     with terminal.progress() as progress, tempfile.TemporaryDirectory(prefix="bioscan-check-") as scratch:
         here = Path(arguments.release)
-        if storage.is_s3(arguments.release):
+        if is_s3(arguments.release):
             here = download(arguments.release, Path(scratch), progress)
         faults = check(here, images=images, progress=progress)
     files = len(Counter(fault.file for fault in faults))
@@ -47,13 +47,13 @@ def diff(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
     from bioscan_etl.release.diff import changelog
     from bioscan_etl.release.diff import compare as diff
-    from bioscan_etl.release.diff.snapshot import find_release, open_release
+    from bioscan_etl.release.scan import find_release, scan_release
 
     where = [arguments.releases] if arguments.releases else []
     # A version's name alone is looked up beside the other release, too.
     where += [Path(name).expanduser().absolute().parent for name in (arguments.before, arguments.after) if "/" in name]
     place = next(iter(where), None)
-    before, after = (open_release(find_release(name, place)) for name in (arguments.before, arguments.after))
+    before, after = (scan_release(find_release(name, place)) for name in (arguments.before, arguments.after))
     with terminal.progress() as progress:
         if arguments.output:
             found = diff.write_diff(before, after, arguments.output, progress)

@@ -61,11 +61,11 @@ def split(arguments: argparse.Namespace, terminal: Terminal) -> int:
 
 def compare(arguments: argparse.Namespace, terminal: Terminal) -> int:
     """Tell what changed between two snapshots of BOLD records."""
+    from bioscan_etl.io.write import atomic_file
     from bioscan_etl.quality.spreadsheet import write_spreadsheet
     from bioscan_etl.records.compare import compare_files
     from bioscan_etl.records.sources import expand
     from bioscan_etl.settings import load_settings
-    from bioscan_etl.storage import atomic_file
 
     output: Path = arguments.output
     if output.suffix not in {".csv", ".parquet"}:

@@ -17,11 +17,12 @@ from typing import Any
 
 import dagster as dg
 
-from bioscan_etl import state, storage
+from bioscan_etl import state
 from bioscan_etl.assets.batches import specimen_batches
 from bioscan_etl.assets.factory import PIN_TAG, SETTINGS_TAG
 from bioscan_etl.definitions import build_defs
 from bioscan_etl.errors import BioscanError
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake.corpus import read_settings
 from bioscan_etl.lake.store import Lake
 from bioscan_etl.progress import Progress
@@ -56,7 +57,7 @@ def open_instance(lake: Lake) -> dg.DagsterInstance:
         return dg.DagsterInstance.get()
     folder = lake.root / ".dagster"
     # A file of its own: the UI's file in the same folder has more settings.
-    storage.write_text(folder / "run.yaml", _INSTANCE.format(folder=folder))
+    write_text(folder / "run.yaml", _INSTANCE.format(folder=folder))
     return dg.DagsterInstance.from_config(str(folder), "run.yaml")
 
 

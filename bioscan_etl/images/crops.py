@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bioscan_etl.errors import LakeError
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.schema import CROPS
-from bioscan_etl.storage import atomic_file
 
 FOLDER = "crops"
 FINGERPRINT = b"fingerprint"

@@ -1,7 +1,7 @@
-"""What a detector of specimens is, and the choice of one by the settings.
+"""What a detector of specimens is, and which one the settings choose.
 
 Belongs here: the interface and the factory. Does not belong here: the detectors themselves
-(`images.trained`, `images.segmentation`, `images.one_stage`) and their training (`detector/`).
+(`images.trained`, `images.segmentation`, `images.one_stage`) and their training (`bioscan_etl.training`).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Detection:
     """What a detector says of one image.
 
     Attributes:
-        box: (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive; None where it is empty.
-        confidence: of the box, 0 to 1; of an empty image, that of the best rejected candidate.
+        box: (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive; None if the image is empty.
+        confidence: of the box, 0 to 1; for an empty image, of the best rejected candidate.
         specimens: number of plausible specimens.
         status: detected, low_confidence, empty or multiple.
-        mask: (h, w), nonzero on the organism, over the whole image at any scale; None where not known.
+        mask: (h, w), nonzero on the organism, over the whole image at any scale; None if the detector draws none.
     """
 
     box: FloatBox | None
@@ -47,23 +47,23 @@ class Detector(Protocol):
     name: str
 
     def detect(self, image: RGB, half: RGB | None = None) -> Detection:
-        """Find the specimen in an image (height, width, 3), RGB, uint8; `half` is `resize.halved` of it, if at hand."""
+        """Find the specimen in an image (height, width, 3), RGB, uint8; `half` is `resize.halved` of it, if known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """What parts the statuses of a detector.
+    """Score thresholds between detector statuses.
 
     Attributes:
-        empty: chance of a specimen below which an image is empty, 0 to 1.
-        sure: confidence below which a box is low_confidence, 0 to 1.
+        empty: an image is `empty` if the probability of a specimen is lower, 0 to 1.
+        sure: a box is `low_confidence` if its confidence is lower, 0 to 1.
     """
 
     empty: float
     sure: float
 
     def under(self, settings: ImageSettings) -> Thresholds:
-        """These, or what the settings say instead."""
+        """These thresholds, with the values of the settings where they are not `auto`."""
         return Thresholds(
             self.empty if settings.empty_confidence == "auto" else settings.empty_confidence,
             self.sure if settings.min_confidence == "auto" else settings.min_confidence,
@@ -77,7 +77,8 @@ def status_of(confidence: float, specimens: int, thresholds: Thresholds, present
         confidence: of the best box.
         specimens: number of plausible specimens.
         thresholds: of the detector, under the settings.
-        present: chance that there is a specimen; of a detector that does not tell it, the confidence.
+        present: probability that there is a specimen; None if the detector does not predict it, and the confidence
+            counts instead.
     """
     if (confidence if present is None else present) < thresholds.empty:
         return "empty"
@@ -87,7 +88,7 @@ def status_of(confidence: float, specimens: int, thresholds: Thresholds, present
 
 
 def detector_fingerprint(settings: ImageSettings) -> str:
-    """What the detector's results depend on beside settings and code: its name, with the model's hash.
+    """What the detector's results depend on, apart from settings and code: its name, with the model's hash.
 
     Raises:
         SettingsError: `images.detector` names no detector.
@@ -96,13 +97,13 @@ def detector_fingerprint(settings: ImageSettings) -> str:
 
 
 def detector_folder(name: str) -> Path | None:
-    """The folder of the two networks that a value of `images.detector` means; None of another kind of detector."""
+    """The folder of the two networks that a value of `images.detector` names; None for another kind of detector."""
     place = SHIPPED if name == "trained" else Path(name)
     return place if place.is_dir() else None
 
 
 def load_detector(settings: ImageSettings) -> Detector:
-    """The detector that `images.detector` names.
+    """Load the detector that `images.detector` names.
 
     Raises:
         SettingsError: it is neither `trained`, `segmentation`, a detection model of Ultralytics (`.onnx` or

@@ -23,10 +23,10 @@ from bioscan_etl.images.detect import load_detector
 from bioscan_etl.images.index import list_images
 from bioscan_etl.images.one_image import ImageWork, Outcome, Row
 from bioscan_etl.images.sources import DamagedFile, Sources, open_sources
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import BOX_STATUSES, BOXES
 from bioscan_etl.settings import ImageSettings
-from bioscan_etl.storage import atomic_file
 from bioscan_etl.threads import ordered_map, workers
 
 COLUMNS = (

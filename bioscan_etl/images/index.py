@@ -14,10 +14,10 @@ import polars as pl
 
 from bioscan_etl.errors import SourceError
 from bioscan_etl.images.sources import DamagedFile, Sources, open_sources, printable, unsafe_reason
+from bioscan_etl.io.read import open_binary
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import IMAGE_INDEX, PROCESSID_PATTERN
 from bioscan_etl.settings import ImageSettings
-from bioscan_etl.storage import open_binary
 from bioscan_etl.threads import ordered_map, workers
 
 _IMAGE_SUFFIX = r"(?i)\.(?:jpg|jpeg|png|tif|tiff)$"

@@ -1,13 +1,12 @@
 """The classical baseline: find the specimen by its contrast to the well, without a neural network.
 
 Belongs here: the detector named `segmentation`. Its weights (`segmentation.json`) are those of a logistic
-regression, fitted by `detector/fit_baseline.py`; `detector/evaluate.py` measures the result.
+regression, fitted by `training.fit_baseline`; `training.evaluate` measures the result.
 
-How it works, on an image reduced to 512 px: the well's own colour is estimated by a wide median; what is
-darker or browner than it stands out. Cut at several heights, with and without bridging of gaps, this gives
-candidates: the specimen, but also legs, hairs, dirt and arcs of the well's rings. The regression weighs size,
-thickness, contrast, colour, position and shape of each, alone and in pairs, and says how likely it is the
-specimen.
+The image is reduced to 512 px. A wide median estimates the colour of the well, and the contrast is how much darker or
+browner a pixel is. Thresholds at several heights, with and without closing of gaps, give candidates: the specimen,
+but also legs, hairs, dirt and arcs of the well's rings. The regression takes size, thickness, contrast, colour,
+position and shape of each candidate, alone and in pairs, and gives the probability that it is the specimen.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ class _Contrast:
     scale: tuple[float, float]  # image px per reduced px, in x and y
 
 
-_THRESHOLDS = Thresholds(empty=0.2, sure=0.5)  # chosen with the fit, detector/fit_baseline.py
+_THRESHOLDS = Thresholds(empty=0.2, sure=0.5)  # chosen with the fit (training.fit_baseline)
 
 
 class SegmentationDetector:

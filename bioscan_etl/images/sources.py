@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Protocol
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.images.s3_ranges import open_seekable
-from bioscan_etl.storage import is_s3, list_files, open_binary
+from bioscan_etl.io.locations import is_s3
+from bioscan_etl.io.read import list_files, open_binary, open_seekable
 
 # A declared size beyond it is a zip bomb or no specimen image: 200 Mpx of 16-bit RGB is 1.2 GB uncompressed,
 # and the largest released originals are below 100 MB.
@@ -215,7 +215,7 @@ class ZipSource:
 
 
 class S3Source:
-    """Objects below an S3 prefix; retries and checksums are those of `bioscan_etl.storage`."""
+    """Objects below an S3 prefix; retries and checksums are those of `bioscan_etl.io`."""
 
     def __init__(self, location: str) -> None:
         self.location = location.rstrip("/")

@@ -28,10 +28,10 @@ from bioscan_etl.images.decode import UnreadableImage
 from bioscan_etl.images.detect import load_detector
 from bioscan_etl.images.one_image import PACKAGES, ImageWork, Outcome, Row
 from bioscan_etl.images.sources import Sources, open_sources
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import BOX_STATUSES, BOXES
 from bioscan_etl.settings import ImageSettings
-from bioscan_etl.storage import atomic_file
 from bioscan_etl.threads import ordered_map, workers
 
 __all__ = ["PACKAGES", "process_images"]

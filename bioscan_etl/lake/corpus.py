@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bioscan_etl import storage
 from bioscan_etl.errors import SettingsError
+from bioscan_etl.io.locations import is_remote
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake.store import Lake
 from bioscan_etl.settings import Settings, load_settings
 
@@ -38,7 +39,7 @@ def located(settings: Settings, folder: Path) -> Settings:
     """A copy of the settings with absolute paths."""
 
     def absolute(value: str) -> str:
-        return value if not value or storage.is_remote(value) else str(folder / Path(value).expanduser())
+        return value if not value or is_remote(value) else str(folder / Path(value).expanduser())
 
     detector = settings.images.detector
     images = settings.images.model_copy(update={"detector": detector if detector in _BUILT_IN else absolute(detector)})
@@ -98,5 +99,5 @@ def install_settings(lake: Lake, source: Path) -> list[str]:
         before = Settings()
     text = source.read_text(encoding="utf-8")
     if not target.exists() or target.read_text(encoding="utf-8", errors="replace") != text:
-        storage.write_text(target, text)
+        write_text(target, text)
     return differences(before, wanted)

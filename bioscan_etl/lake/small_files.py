@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bioscan_etl import storage
 from bioscan_etl.errors import LakeError
+from bioscan_etl.io.write import write_text
 
 
 def read(path: Path) -> dict[str, Any] | None:
@@ -32,7 +32,7 @@ def read(path: Path) -> dict[str, Any] | None:
 
 def write(path: Path, value: dict[str, Any]) -> None:
     """Write an object atomically."""
-    storage.write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def names(folder: Path) -> list[str]:

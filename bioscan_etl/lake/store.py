@@ -17,9 +17,10 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl import storage
 from bioscan_etl.errors import LakeError
 from bioscan_etl.findings import Finding
+from bioscan_etl.io.read import file_sha256
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake.locks import hold
 from bioscan_etl.schema import Table
 
@@ -213,7 +214,7 @@ class Lake:
         """
         self.require_format()
         if not (self.home / "format.json").exists():
-            storage.write_text(self.home / "format.json", json.dumps({"format": FORMAT}))
+            write_text(self.home / "format.json", json.dumps({"format": FORMAT}))
         folder = self.place(stage, batch) / fingerprint[:_SHORT]
         # Replaces a damaged output, or one whose fingerprint has the same first digits.
         damaged = (folder / MANIFEST).exists()
@@ -224,7 +225,7 @@ class Lake:
         draft = Draft(folder)
         yield draft
         files = {
-            path.relative_to(folder).as_posix(): storage.sha256(str(path))
+            path.relative_to(folder).as_posix(): file_sha256(str(path))
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
@@ -238,7 +239,7 @@ class Lake:
             "findings": [finding.as_dict() for finding in draft.findings],
             "files": files,
         }
-        storage.write_text(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
+        write_text(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
 
     def sweep(self, stage: str, batch: str, keep: Collection[str]) -> None:
         """Remove the outputs of a stage and batch except those with some fingerprints."""

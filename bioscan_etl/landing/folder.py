@@ -16,15 +16,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bioscan_etl import storage
 from bioscan_etl.errors import SourceError, UnavailableError, is_transient
-from bioscan_etl.images.s3_ranges import open_seekable
 from bioscan_etl.images.sources import printable
+from bioscan_etl.io import s3
+from bioscan_etl.io.locations import StoredFile, base_name, is_remote, is_s3
+from bioscan_etl.io.read import list_files, open_binary, open_seekable
 from bioscan_etl.lake import digest
 from bioscan_etl.landing.marker import MARKER
 from bioscan_etl.records.inspect import inspect
 from bioscan_etl.records.sources import TABLES, RecordsFile
-from bioscan_etl.storage import StoredFile
 
 DONE = "DONE"
 """Name of the file that marks a delivery as complete."""
@@ -92,9 +92,9 @@ def seen(files: Collection[StoredFile]) -> str:
 
 def is_folder(location: str) -> bool:
     """Whether a location is a folder or an S3 prefix, not a file; on S3, the suffix decides."""
-    if storage.is_s3(location):
+    if is_s3(location):
         return location.endswith("/") or not location.lower().endswith((*_KNOWN, *IMAGES))
-    return not storage.is_remote(location) and Path(location).is_dir()
+    return not is_remote(location) and Path(location).is_dir()
 
 
 def list_delivery(location: str) -> Delivery:
@@ -103,7 +103,7 @@ def list_delivery(location: str) -> Delivery:
     Raises:
         SourceError: there is no such folder or bucket, or it may not be read.
     """
-    listed = storage.list_files(location) if storage.is_s3(location) else _walk(location)
+    listed = list_files(location) if is_s3(location) else _walk(location)
     everything = sorted((file for file in listed if file.name != MARKER), key=lambda file: file.name)
     return Delivery(
         location,
@@ -185,13 +185,15 @@ def one_file(location: str) -> StoredFile:
     Raises:
         SourceError: there is no such file.
     """
-    name = storage.base_name(location)
-    if storage.is_s3(location):
-        bucket, key = storage.split_s3(location)
-        with storage.s3_errors(location):
-            head = storage.s3_client().head_object(Bucket=bucket, Key=key)
-        return StoredFile(name, location, head["ContentLength"], head["ETag"].strip('"'))
-    if storage.is_remote(location):
+    name = base_name(location)
+    if is_s3(location):
+        head = s3.head(location)
+        if head is None:
+            raise SourceError(
+                f"{location} cannot be read: no such object; check the bucket, the key and the credentials"
+            )
+        return StoredFile(name, location, head["size"], head["etag"])
+    if is_remote(location):
         return StoredFile(name, location, -1)
     try:
         found = Path(location).stat()
@@ -232,7 +234,7 @@ def _sorted_out(delivery: Delivery) -> tuple[Delivery, dict[str, str]]:
             unknown += [file.name] * (not kinds)
         elif name.endswith(".csv") and _is_manifest(file):
             manifests.append(file)
-        elif storage.base_name(name) == MANIFEST:
+        elif base_name(name) == MANIFEST:
             problems.append(f"{printable(file.name)} lacks the columns processid and image_file; write them")
         elif name.endswith((*_RECORDS, *_MAYBE_RECORDS)):
             reason = _no_records(file)
@@ -280,7 +282,7 @@ def _no_records(file: StoredFile) -> str:
 def _in_zip(file: StoredFile) -> tuple[frozenset[str], str]:
     """What a zip contains (`records`, `images`), and what is wrong with it."""
     try:
-        with zipfile.ZipFile(open_seekable(file.location) if storage.is_s3(file.location) else file.location) as opened:
+        with zipfile.ZipFile(open_seekable(file.location) if is_s3(file.location) else file.location) as opened:
             names = [name for name in opened.namelist() if not is_noise(name)]
     except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, OSError) as error:
         if isinstance(error, OSError) and is_transient(error):
@@ -303,7 +305,7 @@ def _is_manifest(file: StoredFile) -> bool:
 
 
 def _first_lines(location: str, count: int) -> list[str]:
-    with storage.open_binary(location) as stream:
+    with open_binary(location) as stream:
         try:
             text = stream.read(_LOOK).decode("utf-8", "replace")
         except OSError as error:
@@ -326,7 +328,7 @@ def _image_sources(delivery: Delivery) -> tuple[str, ...]:
     """Zips, and the subfolders with images, or the folder itself if the manifest's paths are relative to it."""
     images = [file.name for file in delivery.files if file.name.lower().endswith(IMAGES)]
     tops = sorted({name.split("/", 1)[0] for name in images if "/" in name})
-    root = delivery.location.rstrip("/") if storage.is_s3(delivery.location) else delivery.location
+    root = delivery.location.rstrip("/") if is_s3(delivery.location) else delivery.location
     flat = any("/" not in name for name in images)
     if images and (flat or _from_the_folder(delivery, set(images))):
         return tuple(sorted((*delivery.images, root)))

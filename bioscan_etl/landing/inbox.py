@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioscan_etl import storage
 from bioscan_etl.errors import BioscanError, BusyError, SourceError, UnavailableError, is_transient, sentence
 from bioscan_etl.images.sources import printable
+from bioscan_etl.io import s3
+from bioscan_etl.io.locations import is_remote, is_s3, split_s3
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake.locks import hold
 from bioscan_etl.landing import marker
 from bioscan_etl.landing.folder import DONE, Delivery, is_noise, list_delivery, recognise_listed
@@ -112,7 +114,7 @@ class _Sweep:
 
     def __init__(self, lake: Lake, inbox: str, now: float, found: Inbox) -> None:
         self._lake = lake
-        self._inbox = inbox if storage.is_s3(inbox) or not inbox else str(Path(inbox).expanduser())
+        self._inbox = inbox if is_s3(inbox) or not inbox else str(Path(inbox).expanduser())
         self._now = now
         self._found = found
         self._earlier = _read_state(lake.landing / STATE)
@@ -159,7 +161,7 @@ class _Sweep:
         if not self._inbox:
             return []
         try:
-            if storage.is_s3(self._inbox):
+            if is_s3(self._inbox):
                 root = self._inbox.rstrip("/")
                 return [_Folder(name, f"{root}/{name}", f"{root}/{name}", inside=False) for name in self._prefixes()]
             path = Path(self._inbox)
@@ -186,7 +188,7 @@ class _Sweep:
         return [
             _Folder(batch.name, location, location, inside=False)
             for location, batch in sorted(self._by_origin.items())
-            if location not in known and (storage.is_remote(location) or Path(location).is_dir())
+            if location not in known and (is_remote(location) or Path(location).is_dir())
         ]
 
     def _tell(self, name: str, error: Exception) -> None:
@@ -214,11 +216,11 @@ class _Sweep:
 
     def _prefixes(self) -> list[str]:
         """Names directly below the S3 prefix; objects there are refused."""
-        bucket, prefix = storage.split_s3(self._inbox)
+        bucket, prefix = split_s3(self._inbox)
         prefix = f"{prefix.rstrip('/')}/" if prefix else ""
         names = []
-        with storage.s3_errors(self._inbox):
-            pages = storage.s3_client().get_paginator("list_objects_v2")
+        with s3.errors(self._inbox):
+            pages = s3.client().get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=bucket, Prefix=prefix, Delimiter="/"):
                 names += [each["Prefix"].removeprefix(prefix).rstrip("/") for each in page.get("CommonPrefixes", [])]
                 for each in page.get("Contents", []):
@@ -236,7 +238,7 @@ class _Sweep:
             if batch is None:
                 continue
             weight = sum(entry.files for entry in batch.images) + len(batch.records)
-            weight *= _S3_WEIGHT if storage.is_s3(folder.location) else 1
+            weight *= _S3_WEIGHT if is_s3(folder.location) else 1
             if groups[-1] and size + weight > MOST_FILES:
                 groups.append([])
                 size = 0
@@ -344,7 +346,7 @@ def _loose(location: str) -> str:
 
 
 def _real(location: str) -> str:
-    return location.rstrip("/") if storage.is_remote(location) else os.path.realpath(location)
+    return location.rstrip("/") if is_remote(location) else os.path.realpath(location)
 
 
 def _exists(location: str) -> bool:
@@ -354,7 +356,7 @@ def _exists(location: str) -> bool:
     except UnavailableError:
         return True
     except SourceError:
-        return not storage.is_remote(location) and os.path.lexists(location)
+        return not is_remote(location) and os.path.lexists(location)
 
 
 def _read_state(path: Path) -> dict[str, _Memory]:
@@ -373,4 +375,4 @@ def _read_state(path: Path) -> dict[str, _Memory]:
 def _write_state(path: Path, memory: Mapping[str, _Memory]) -> None:
     folders = {key: {"listing": each.listing, "since": each.since} for key, each in sorted(memory.items())}
     text = json.dumps({"version": _STATE_VERSION, "folders": folders}, indent=1)
-    storage.write_text(path, text + "\n")
+    write_text(path, text + "\n")

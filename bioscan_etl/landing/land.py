@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioscan_etl import storage
 from bioscan_etl.errors import SourceError, UnavailableError, is_transient
 from bioscan_etl.images.sources import printable
+from bioscan_etl.io.locations import StoredFile, base_name, is_remote, is_s3
+from bioscan_etl.io.read import file_sha256, list_files
 from bioscan_etl.lake import digest
 from bioscan_etl.landing import marker
 from bioscan_etl.landing.folder import (
@@ -32,7 +33,6 @@ from bioscan_etl.landing.folder import (
 from bioscan_etl.landing.marker import Batch, ImagesEntry, ManifestEntry, RecordsEntry
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.records import snapshots
-from bioscan_etl.storage import StoredFile
 from bioscan_etl.threads import ordered_map, workers
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def images_entry(location: str, progress: Progress = silent) -> ImagesEntry:
     """
     files = _image_files(location)
     # An ETag changes with the content, and is available without reading it.
-    content = _listing(files) if storage.is_s3(location) else _content(files, progress)
+    content = _listing(files) if is_s3(location) else _content(files, progress)
     return ImagesEntry(location=location, files=len(files), listing=_listing(files), content=content)
 
 
@@ -74,12 +74,12 @@ def images_changed(batch: Batch, entry: ImagesEntry) -> bool:
 
 
 def _is_zip(location: str) -> bool:
-    return location.lower().endswith(".zip") and not (not storage.is_s3(location) and Path(location).is_dir())
+    return location.lower().endswith(".zip") and not (not is_s3(location) and Path(location).is_dir())
 
 
 def _image_files(location: str) -> list[StoredFile]:
     if not _is_zip(location):
-        if not storage.is_s3(location) and not Path(location).is_dir():
+        if not is_s3(location) and not Path(location).is_dir():
             raise SourceError(f"images {location} are no folder, .zip or s3:// prefix; check --images")
         files = [file for file in list_delivery(location).files if is_image_file(file.name)]
         if not files:
@@ -119,9 +119,9 @@ def _unreadable(location: str, error: OSError) -> SourceError:
 def _listing_of_version_1(location: str) -> str:
     """The listing of markers that have no `content`: of folders names, sizes and times, of zips the sha256."""
     if _is_zip(location):
-        return digest([[storage.base_name(location), storage.sha256(location)]])
-    files = storage.list_files(location)
-    if storage.is_s3(location):
+        return digest([[base_name(location), file_sha256(location)]])
+    files = list_files(location)
+    if is_s3(location):
         return digest([[file.name, file.size] for file in files])
     return digest([[file.name, file.size, Path(file.location).stat().st_mtime_ns] for file in files])
 
@@ -189,7 +189,7 @@ def _hashed(
     progress(f"hash {name}", len(records), len(records))
     return Batch(
         name=name,
-        records=tuple(sorted(entries, key=lambda entry: (storage.base_name(entry.location), entry.sha256))),
+        records=tuple(sorted(entries, key=lambda entry: (base_name(entry.location), entry.sha256))),
         images=tuple(sources),
         image_manifest=manifest,
         folder=home,
@@ -198,7 +198,7 @@ def _hashed(
 
 def _hash(location: str) -> str:
     try:
-        return storage.sha256(location)
+        return file_sha256(location)
     except OSError as error:
         raise _unreadable(location, error) from None
 
@@ -269,13 +269,9 @@ def describe_lack(lacking: Sequence[str]) -> str:
 
 def _require_readable(delivery: Delivery) -> None:
     """Raise at once if a file is not readable, instead of after an hour of hashing."""
-    if storage.is_remote(delivery.location):
+    if is_remote(delivery.location):
         return
-    closed = [
-        file
-        for file in delivery.files
-        if not storage.is_remote(file.location) and not os.access(file.location, os.R_OK)
-    ]
+    closed = [file for file in delivery.files if not is_remote(file.location) and not os.access(file.location, os.R_OK)]
     if closed:
         more = f" and {len(closed) - 1:,} more files" if len(closed) > 1 else ""
         raise SourceError(
@@ -303,7 +299,7 @@ def _merged(deliveries: Sequence[Delivery]) -> Delivery:
 def _name_of(lake: Lake, folder: str | None, records: Sequence[str]) -> str:
     """The default name of a batch."""
     if folder is not None:
-        if storage.is_s3(folder):
+        if is_s3(folder):
             return marker.name_from_file(folder)
         path = Path(os.path.abspath(folder))  # noqa: PTH100 - a link's own name is the batch's
         # Below OUTPUT/landing, the batch has the name of its folder, which contains the marker.

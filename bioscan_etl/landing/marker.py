@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from bioscan_etl import storage
 from bioscan_etl.errors import SourceError, UnavailableError, is_transient
 from bioscan_etl.images.sources import printable
+from bioscan_etl.io.locations import base_name, is_remote
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake import digest
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Batch(_Entry):
                 self.name,
                 sorted(
                     (
-                        storage.base_name(e.location),
+                        base_name(e.location),
                         e.sha256,
                         str(e.snapshot_date or ""),
                         *([e.descriptor] if e.descriptor else []),
@@ -136,12 +137,12 @@ class Batch(_Entry):
 
     def _base(self, location: str) -> str:
         """Name of an image source in the fingerprint; '' for the delivery's own folder, whatever its path."""
-        name = storage.base_name(location)
+        name = base_name(location)
         return "" if location == self.origin or name in {".", ".."} else name
 
     def locate(self, location: str) -> str:
         """The path or S3 address with which an entry's location can be opened."""
-        if storage.is_remote(location) or Path(location).is_absolute():
+        if is_remote(location) or Path(location).is_absolute():
             return location
         if not _leads_out(location):
             return os.path.normpath(self.folder / location)
@@ -155,7 +156,7 @@ def relative(location: str, folder: Path) -> str:
     Raises:
         SourceError: the path has characters that a marker cannot store.
     """
-    if storage.is_remote(location):
+    if is_remote(location):
         return location
     absolute, home = os.path.abspath(location), os.path.abspath(folder)  # noqa: PTH100 - links are kept as they are
     try:
@@ -205,7 +206,7 @@ def clean(text: str) -> str:
 
 def name_from_file(location: str) -> str:
     """A batch name from a records file's name, without suffixes, with invalid characters replaced by '-'."""
-    return check_name(clean(_SUFFIXES.sub("", storage.base_name(location))))
+    return check_name(clean(_SUFFIXES.sub("", base_name(location))))
 
 
 def write(lake: Lake, batch: Batch) -> Path:
@@ -216,7 +217,7 @@ def write(lake: Lake, batch: Batch) -> Path:
     """
     path = lake.landing / check_name(batch.name) / MARKER
     try:
-        storage.write_text(path, batch.model_dump_json(indent=1, exclude_none=True) + "\n")
+        write_text(path, batch.model_dump_json(indent=1, exclude_none=True) + "\n")
     except OSError as error:
         raise SourceError(
             f"marker {path} cannot be written: {error.strerror}; check the folder, its permissions and the free space"

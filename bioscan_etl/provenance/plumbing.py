@@ -13,8 +13,7 @@ RULES = "bioscan_etl.rules"
 # Modules, with all below them, that decide no value of any output: neither counted nor followed.
 PLUMBING: tuple[str, ...] = (
     "bioscan_etl.errors",  # texts and kinds of failures; a failed stage has no output
-    "bioscan_etl.storage",  # moves bytes, whole and checked
-    "bioscan_etl.web",  # the same, over HTTP
+    "bioscan_etl.io",  # moves bytes, whole and checked
     "bioscan_etl.progress",  # reports progress
     "bioscan_etl.lake",  # keeps outputs; the manifests' own format has a version
     "bioscan_etl.landing",  # the same

@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from bioscan_etl.io.write import write_text
 from bioscan_etl.quality.ledger import GATE_SEPARATOR, Ledger
 from bioscan_etl.quality.rules import GATES
 from bioscan_etl.quality.spreadsheet import write_spreadsheet
@@ -23,7 +24,6 @@ from bioscan_etl.quality.validate import ExpectationResult
 from bioscan_etl.rules import Rule, Severity, registry
 from bioscan_etl.settings import Settings
 from bioscan_etl.statistics.figures import FIGURES
-from bioscan_etl.storage import write_text
 
 _TITLES = {
     "attributes": "Attributes: categories and how evenly they are filled",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from bioscan_etl.storage import atomic_file
+from bioscan_etl.io.write import atomic_file
 
 # A spreadsheet runs a cell that starts with one of these as a formula (OWASP: CSV injection).
 _FORMULA = r"^[=+\-@\t\r]"

@@ -18,10 +18,10 @@ from typing import Any
 import polars as pl
 
 from bioscan_etl.errors import BioscanError, SchemaError
+from bioscan_etl.io.write import write_text
 from bioscan_etl.quality.expectations import ExpectationRule, ExpectationSeverity, expectation_rules
 from bioscan_etl.quality.spreadsheet import write_spreadsheet
 from bioscan_etl.schema import Table
-from bioscan_etl.storage import write_text
 
 SAMPLE = 10
 _SHOWN = 120

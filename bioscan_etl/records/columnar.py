@@ -101,7 +101,7 @@ def _block(batch: pa.RecordBatch, first: int, layout: Layout, settings: RecordSe
     table = pl.from_arrow(pa.RecordBatch.from_arrays(batch.columns, names=names))
     if not isinstance(table, pl.DataFrame):
         raise TypeError("a record batch is a table")
-    text = table.select(_text(name, kind) for name, kind in table.schema.items())
+    text = table.select(as_text(name, kind) for name, kind in table.schema.items())
     number = pl.int_range(first, first + text.height, dtype=pl.Int64, eager=True).alias("source_line")
     rows, unsafe = part_unfit(canonical(text, layout, settings).insert_column(0, number))
     raw = text.rename(dict(zip(names, layout.targets, strict=True))).select(
@@ -111,7 +111,8 @@ def _block(batch: pa.RecordBatch, first: int, layout: Layout, settings: RecordSe
     return Block(layout, rows, rejects.select(*REJECTS), text.height)
 
 
-def _text(name: str, kind: pl.DataType) -> pl.Expr:
+def as_text(name: str, kind: pl.DataType) -> pl.Expr:
+    """A column of any type as the text that BOLD's tables have: dates in ISO form, lists as `['AACTA', 'DS-CAPP']`."""
     value = pl.col(name)
     match kind:
         case pl.List() | pl.Array():

@@ -16,8 +16,8 @@ from typing import Any
 import polars as pl
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.storage import base_name, open_binary
-from bioscan_etl.web import is_web
+from bioscan_etl.io.locations import base_name, is_web
+from bioscan_etl.io.read import open_binary
 
 BOLD_DATES = ("sequence_upload_date", "processid_minted_date", "bin_created_date")
 """Columns that BOLD itself fills, so that their newest date is no later than the snapshot."""

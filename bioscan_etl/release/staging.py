@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bioscan_etl import storage
 from bioscan_etl.errors import LakeError
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake.locks import hold
 from bioscan_etl.release import manifest
 
@@ -73,7 +73,7 @@ class Staging:
                 remove(self.tree / name)
         self.tree.mkdir(parents=True, exist_ok=True)
         yield True
-        storage.write_text(self._marker(part), json.dumps(self._extent(owned), sort_keys=True))
+        write_text(self._marker(part), json.dumps(self._extent(owned), sort_keys=True))
 
     def verify(self, part: str, owned: Sequence[str]) -> None:
         """Hold a part against its marker: number and bytes of its files.

@@ -17,7 +17,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.settings import ReleaseSettings
 
 # Not Hive's own __HIVE_DEFAULT_PARTITION__: pandas refuses a folder of it, and the other engines read it as null. A
@@ -53,7 +54,7 @@ def write_csv(frame: pl.DataFrame, path: Path, separator: str = ",") -> None:
     plain = frame.with_columns(
         pl.when(pl.col(name) != "").then(pl.col(name)) for name, dtype in frame.schema.items() if dtype == pl.String
     )
-    with storage.atomic_file(path) as stream:
+    with atomic_file(path) as stream:
         plain.write_csv(stream, separator=separator, line_terminator="\n", quote_style="necessary")
 
 
@@ -66,7 +67,7 @@ def write_parquet(frame: pl.DataFrame, path: Path, arrow: pa.Schema, rows_per_gr
         arrow: schema of the file, the same for all files of one form.
         rows_per_group: rows of a row group.
     """
-    with storage.atomic_file(path) as stream, _writer(stream, arrow) as writer:
+    with atomic_file(path) as stream, _writer(stream, arrow) as writer:
         # A group at a time: arrow's copy of a whole shard of barcodes is gigabytes. No rows are a group too.
         for rows in frame.iter_slices(rows_per_group) if frame.height else [frame]:
             writer.write_table(rows.to_arrow().cast(arrow), row_group_size=rows_per_group)
@@ -186,9 +187,7 @@ class _PartFiles:
             if self._held.height < size and not last:
                 return
             if self._writer is None:
-                stream = self._open.enter_context(
-                    storage.atomic_file(self._folder / f"part-{self._number:05d}.parquet")
-                )
+                stream = self._open.enter_context(atomic_file(self._folder / f"part-{self._number:05d}.parquet"))
                 self._writer = self._open.enter_context(_writer(stream, self._arrow))
             group = self._held.head(size)
             self._writer.write_table(group.to_arrow().cast(self._arrow), row_group_size=size)

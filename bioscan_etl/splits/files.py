@@ -14,12 +14,12 @@ from pathlib import Path
 import polars as pl
 
 from bioscan_etl.errors import InvariantError, SettingsError, SourceError
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.schema import PARTITION_MOVES
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits import bioscan_5m
 from bioscan_etl.splits.partition import PROTOCOLS
 from bioscan_etl.splits.stable import assign_stable, remember
-from bioscan_etl.storage import atomic_file
 
 _ENDINGS = (".csv", ".parquet")
 _PARQUET_MAGIC = b"PAR1"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake.store import Output
 from bioscan_etl.quality.validate import ExpectationResult, failing_rows, validate
 from bioscan_etl.stages.registry import STAGES
@@ -20,7 +21,7 @@ def build(work: Work) -> None:
     out = work.out
     results = validate(curated, schema.CURATED)
     text = json.dumps([asdict(result) for result in results], indent=1, default=str)
-    storage.write_text(out.folder / RESULTS, text)
+    write_text(out.folder / RESULTS, text)
     failing_rows(curated, schema.CURATED).write_parquet(out.folder / "failing.parquet", compression="zstd")
     for result in results:
         out.findings.append(

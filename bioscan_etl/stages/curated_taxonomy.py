@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema
 from bioscan_etl.changes import number_changes
+from bioscan_etl.io.read import file_sha256
 from bioscan_etl.specimens.accepted import accepted
 from bioscan_etl.stages.registry import STAGES
 from bioscan_etl.stages.work import Work
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def extra(situation: Situation) -> dict[str, Any]:
     """The content of the curators' overrides."""
     path = situation.settings.taxonomy.overrides
-    return {"overrides": storage.sha256(path) if path else ""}
+    return {"overrides": file_sha256(path) if path else ""}
 
 
 def build(work: Work) -> None:

@@ -71,7 +71,7 @@ def run_stage(name: str, situation: Situation, progress: Progress = silent) -> D
     stage = STAGES[name]
     tries = Retrying(
         stop=stop_after_attempt(_ATTEMPTS),
-        wait=wait_exponential_jitter(initial=0.5, max=_LONGEST_WAIT_S),
+        wait=wait_exponential_jitter(multiplier=0.5, max=_LONGEST_WAIT_S),
         retry=retry_if_exception(is_transient),
         before_sleep=before_sleep_log(_log, logging.WARNING),
         reraise=True,

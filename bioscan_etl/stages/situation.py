@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from bioscan_etl import storage
 from bioscan_etl.errors import LakeError
+from bioscan_etl.io.locations import base_name
 from bioscan_etl.lake.pins import Pin
 from bioscan_etl.lake.store import CORPUS, Lake, Output, digest
 from bioscan_etl.landing import Batch
@@ -107,9 +107,9 @@ class Situation:
         batch = self.batch
         assert batch is not None
         if part == "records":
-            return [[storage.base_name(e.location), e.sha256, str(e.snapshot_date or "")] for e in batch.records]
+            return [[base_name(e.location), e.sha256, str(e.snapshot_date or "")] for e in batch.records]
         if part == "images":
-            return sorted([storage.base_name(e.location), e.content or e.listing] for e in batch.images)
+            return sorted([base_name(e.location), e.content or e.listing] for e in batch.images)
         return batch.image_manifest.sha256 if batch.image_manifest else ""
 
     def made_from(self, stage: Stage) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from bioscan_etl import schema
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.statistics.tables import group_sizes, partitions
-from bioscan_etl.storage import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.storage import atomic_file
+from bioscan_etl.io.write import atomic_file
 
 SIZES = ("image_measurement_value", "area_fraction", "scale_factor")
 ATTRIBUTES = (*schema.RANKS, "dna_bin", "dna_barcode", "country", "province_state", "site", *SIZES)

@@ -22,8 +22,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import bioscan_etl
-from bioscan_etl import storage
 from bioscan_etl.errors import BioscanError
+from bioscan_etl.io.write import write_text
 from bioscan_etl.ui.processes import Child
 
 _PACKAGE = Path(bioscan_etl.__file__).parent
@@ -100,12 +100,12 @@ def children(
                 home / "logs" / f"{location.name}.log",
             )
         )
-    storage.write_text(workspace, "".join(entries))
+    write_text(workspace, "".join(entries))
 
     def write_instance() -> None:
         # Before each start: a run of the command line may have written an instance of its own there.
         packaged = (files("bioscan_etl") / "definitions" / "instance.yaml").read_text(encoding="utf-8")
-        storage.write_text(home / "dagster.yaml", f"# Written by `bioscan-etl ui` at each start.\n{packaged}")
+        write_text(home / "dagster.yaml", f"# Written by `bioscan-etl ui` at each start.\n{packaged}")
 
     options = ["--workspace", str(workspace), "--host", address.host, "--port", str(address.port)]
     options += ["--read-only"] * read_only

@@ -25,8 +25,8 @@ from bioscan_etl.release.check.faults import Fault, Listing, faulty_rows
 from bioscan_etl.release.check.files import is_plain
 from bioscan_etl.release.check.settings_logs import Logs
 from bioscan_etl.release.check.settings_stated import Stated, log_pieces
-from bioscan_etl.release.diff.snapshot import MOVES
 from bioscan_etl.release.manifest import Manifest
+from bioscan_etl.release.scan import MOVES
 from bioscan_etl.splits.partition import partition
 
 VERIFIED = MappingProxyType(

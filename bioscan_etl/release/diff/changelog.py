@@ -12,12 +12,12 @@ from types import MappingProxyType
 import polars as pl
 
 from bioscan_etl.errors import SourceError
+from bioscan_etl.io.write import write_text
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.diff import compare as diff
 from bioscan_etl.release.diff.compare import Difference
-from bioscan_etl.release.diff.snapshot import Head, open_release, snapshot
+from bioscan_etl.release.scan import Head, release_tables, scan_release
 from bioscan_etl.rules import Rule, registry
-from bioscan_etl.storage import write_text
 
 CHANGELOG = "changelog.md"
 # The first part of a reason that is not a rule.
@@ -128,7 +128,7 @@ def write_changelog(
         text = changelog(head.version, None)
     else:
         try:
-            before = open_release(previous)
+            before = scan_release(previous)
         except SourceError:
             # Old versions may be deleted to save space; that must not prevent a new one.
             text = changelog(
@@ -137,7 +137,7 @@ def write_changelog(
                 f"The previous version, {previous.name}, no longer exists, so it cannot be compared.",
             )
         else:
-            after = snapshot(root, head, files)
+            after = release_tables(root, head, files)
             text = changelog(head.version, diff.compare(before, after, progress=progress))
     write_text(root / CHANGELOG, text)
 

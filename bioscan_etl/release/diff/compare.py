@@ -1,6 +1,6 @@
 """Differences between two releases: records, partitions, labels, other fields, images, each with its reason.
 
-Belongs here: the comparison and its counts. Does not belong here: reading a release (`release.diff.snapshot`), and
+Belongs here: the comparison and its counts. Does not belong here: reading a release (`release.scan`), and
 reporting the result (`release.diff.changelog`, the command line).
 
 Two releases of millions of rows do not fit into memory together. One pass over each gives a hash per record.
@@ -27,12 +27,12 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from bioscan_etl.errors import SourceError
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.quality.spreadsheet import escape_formulas
 from bioscan_etl.release import staging
-from bioscan_etl.release.diff.snapshot import MOVES, Snapshot
+from bioscan_etl.release.scan import MOVES, ReleaseTables
 from bioscan_etl.schema import DIFF_KINDS, METADATA_EXTENDED, PARTITION_MOVES, RANKS, RELEASE_DIFF
-from bioscan_etl.storage import atomic_file
 
 _GROUP = 100_000  # rows of a Parquet row group
 _RANGE = 200_000  # records that are compared value by value at a time
@@ -85,8 +85,8 @@ class Difference:
 
 
 def compare(
-    before: Snapshot,
-    after: Snapshot,
+    before: ReleaseTables,
+    after: ReleaseTables,
     write: Callable[[pl.DataFrame], None] | None = None,
     progress: Progress = silent,
     *,
@@ -116,7 +116,7 @@ def compare(
         ) from error
 
 
-def moves_between(before: Snapshot, after: Snapshot) -> list[pl.LazyFrame]:
+def moves_between(before: ReleaseTables, after: ReleaseTables) -> list[pl.LazyFrame]:
     """`schema.PARTITION_MOVES` of the versions between two of one folder, oldest first."""
     if before.root.parent != after.root.parent:
         return []
@@ -127,7 +127,7 @@ def moves_between(before: Snapshot, after: Snapshot) -> list[pl.LazyFrame]:
     return [pl.scan_parquet(path, glob=False) for path in found if path.is_file()]
 
 
-def compared_fields(before: Snapshot, after: Snapshot) -> tuple[list[str], tuple[str, ...]]:
+def compared_fields(before: ReleaseTables, after: ReleaseTables) -> tuple[list[str], tuple[str, ...]]:
     """Columns that both have and that are compared, and those that only one has; in the order of the schema."""
     names = [before.columns(), after.columns()]
     order = list(dict.fromkeys([*METADATA_EXTENDED.names(), *names[0], *names[1]]))
@@ -137,8 +137,8 @@ def compared_fields(before: Snapshot, after: Snapshot) -> tuple[list[str], tuple
 
 
 def _compare(
-    before: Snapshot,
-    after: Snapshot,
+    before: ReleaseTables,
+    after: ReleaseTables,
     write: Callable[[pl.DataFrame], None] | None,
     progress: Progress,
     between: Sequence[pl.LazyFrame],
@@ -165,7 +165,7 @@ def _compare(
     return Difference(before.version, after.version, heights[0], heights[1], records, reasons, values, uncompared)
 
 
-def _texts(side: Snapshot, fields: Sequence[str]) -> list[pl.Expr]:
+def _texts(side: ReleaseTables, fields: Sequence[str]) -> list[pl.Expr]:
     """The fields as text: lists joined by '+', empty ones missing; all else as polars writes it."""
     types = side.rows.collect_schema()
     lists = [name for name in fields if types[name] == pl.List(pl.String)]
@@ -173,7 +173,7 @@ def _texts(side: Snapshot, fields: Sequence[str]) -> list[pl.Expr]:
     return [joined[name].alias(name) if name in joined else pl.col(name).cast(pl.String) for name in fields]
 
 
-def _digests(side: Snapshot, fields: Sequence[str]) -> pl.DataFrame:
+def _digests(side: ReleaseTables, fields: Sequence[str]) -> pl.DataFrame:
     """Process ID, split, digest of the record's fields and of its images.
 
     Hashes of 64 bits are compared within one run, for one record at a time: of 5 million changed records the chance
@@ -210,7 +210,7 @@ def _affected(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_reasons(
-    affected: pl.DataFrame, before: Snapshot, after: Snapshot, between: Sequence[pl.LazyFrame]
+    affected: pl.DataFrame, before: ReleaseTables, after: ReleaseTables, between: Sequence[pl.LazyFrame]
 ) -> pl.DataFrame:
     """Add `reason` of records added, removed and moved; null where the partition is the same."""
     added, removed = pl.col("split_before").is_null(), pl.col("split_after").is_null()
@@ -228,7 +228,7 @@ def _with_reasons(
     return affected.join(pl.concat(parts), on="processid", how="left", maintain_order="left")
 
 
-def _move_reasons(moved: pl.DataFrame, after: Snapshot, between: Sequence[pl.LazyFrame]) -> pl.DataFrame:
+def _move_reasons(moved: pl.DataFrame, after: ReleaseTables, between: Sequence[pl.LazyFrame]) -> pl.DataFrame:
     """Process ID and reason of moved records (columns processid, split_before, split_after)."""
     unlisted = pl.lit("RECOMPUTED" if after.protocol == "bioscan-5m" else "UNLISTED")
     if moved.is_empty():
@@ -263,7 +263,7 @@ class _Parts:
 
     def __init__(
         self,
-        sides: tuple[Snapshot, Snapshot],
+        sides: tuple[ReleaseTables, ReleaseTables],
         fields: Sequence[str],
         affected: pl.DataFrame,
         scratch: Path,
@@ -451,7 +451,12 @@ class _Counts:
 
 
 def write_diff(
-    before: Snapshot, after: Snapshot, output: Path, progress: Progress = silent, *, records_per_range: int = _RANGE
+    before: ReleaseTables,
+    after: ReleaseTables,
+    output: Path,
+    progress: Progress = silent,
+    *,
+    records_per_range: int = _RANGE,
 ) -> Difference:
     """Compare two releases and write every difference to a file, atomically.
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.settings import ReleaseSettings
 
 ZIP_GROUPS = {
@@ -51,7 +52,7 @@ def write_zip(paths: Iterable[str], root: Path, prefix: str, archive: Path) -> N
         archive: the file, written whole or not at all.
     """
     with (
-        storage.atomic_file(archive) as stream,
+        atomic_file(archive) as stream,
         zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as members,
     ):
         for path in paths:
@@ -84,7 +85,7 @@ def write_tar(samples: Iterable[pl.DataFrame], root: Path, archive: Path) -> Non
         archive: the file, written whole or not at all.
     """
     with (
-        storage.atomic_file(archive) as stream,
+        atomic_file(archive) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as members,
     ):
         for piece in samples:

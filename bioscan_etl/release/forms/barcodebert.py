@@ -11,8 +11,9 @@ from pathlib import Path
 
 import polars as pl
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema
 from bioscan_etl.errors import InvariantError
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.release.metadata import list_some
 
 FILES = {
@@ -108,7 +109,7 @@ def write_barcodebert(
     file_of = {split: name for name, splits in FILES.items() for split in splits}
     written = dict.fromkeys(FILES, 0)
     with ExitStack() as stack:
-        streams = {name: stack.enter_context(storage.atomic_file(folder / f"{name}.csv")) for name in FILES}
+        streams = {name: stack.enter_context(atomic_file(folder / f"{name}.csv")) for name in FILES}
         for stream in streams.values():
             stream.write((",".join(header()) + "\n").encode())
         for piece in groups:

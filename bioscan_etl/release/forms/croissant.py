@@ -14,7 +14,8 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema
+from bioscan_etl.io.write import write_text
 from bioscan_etl.release import descriptors
 from bioscan_etl.release.manifest import Counts, Sums
 from bioscan_etl.release.parts import csv_name
@@ -107,7 +108,7 @@ def write_croissant(
         "distribution": distribution,
         "recordSet": records,
     }
-    storage.write_text(root / descriptors.CROISSANT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    write_text(root / descriptors.CROISSANT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 def _file_object(one: Sums, settings: ReleaseSettings) -> dict[str, Any]:

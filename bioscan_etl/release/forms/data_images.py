@@ -15,7 +15,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.tables import shards
 from bioscan_etl.settings import ReleaseSettings
@@ -77,7 +78,7 @@ def _write_shard(pieces: Iterator[pl.DataFrame], root: Path, path: Path) -> None
     codecs = {name: "zstd" for name in arrow.names if name not in {"image", "flags"}}
     codecs |= {"flags.list.element": "zstd", "image.bytes": "none", "image.path": "zstd"}
     with (
-        storage.atomic_file(path) as stream,
+        atomic_file(path) as stream,
         pq.ParquetWriter(stream, arrow, compression=codecs, write_page_index=True, write_page_checksum=True) as writer,
     ):
         for piece in pieces:

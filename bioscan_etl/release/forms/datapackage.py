@@ -14,7 +14,8 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema
+from bioscan_etl.io.write import write_text
 from bioscan_etl.release import descriptors
 from bioscan_etl.release.forms import barcodebert
 from bioscan_etl.release.manifest import Counts, Sums
@@ -53,7 +54,7 @@ def write_datapackage(
         "keywords": list(descriptors.KEYWORDS),
         "resources": [_resource(one, tables, settings, names) for one in descriptors.described(found, settings)],
     }
-    storage.write_text(root / descriptors.DATAPACKAGE, json.dumps(package, indent=1, ensure_ascii=False) + "\n")
+    write_text(root / descriptors.DATAPACKAGE, json.dumps(package, indent=1, ensure_ascii=False) + "\n")
 
 
 def _tables(settings: ReleaseSettings) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import polars as pl
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema
+from bioscan_etl.io.write import atomic_file, write_text
 from bioscan_etl.threads import ordered_map
 
 CONTEXT = "context.jsonld"
@@ -49,8 +50,8 @@ def write_jsonld(groups: Iterable[pl.DataFrame], path: Path) -> None:
         groups: `schema.METADATA`, in pieces, sorted. Missing is null.
         path: the document, written whole or not at all.
     """
-    storage.write_text(path.with_name(CONTEXT), json.dumps(context(), indent=1) + "\n")
-    with storage.atomic_file(path) as stream:
+    write_text(path.with_name(CONTEXT), json.dumps(context(), indent=1) + "\n")
+    with atomic_file(path) as stream:
         separator = b"[\n"
         small = (part for piece in groups for part in piece.iter_slices(_ROWS_AT_ONCE))
         for _, lines in ordered_map(_lines, small, _THREADS):

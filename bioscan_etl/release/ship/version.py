@@ -20,12 +20,12 @@ from bioscan_etl.errors import InvariantError, LakeError
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release import manifest, staging
 from bioscan_etl.release.diff.changelog import write_changelog
-from bioscan_etl.release.diff.snapshot import Head
 from bioscan_etl.release.forms.croissant import write_croissant
 from bioscan_etl.release.forms.datapackage import write_datapackage
 from bioscan_etl.release.manifest import Counts, Ledger
 from bioscan_etl.release.parts import owned, released, with_image
 from bioscan_etl.release.readme import write_readme
+from bioscan_etl.release.scan import Head
 from bioscan_etl.release.staging import Staging
 from bioscan_etl.settings import ReleaseForm, Settings
 

