@@ -208,7 +208,7 @@ def test_what_is_not_there_or_not_python_is_named(package):
     ("name", "old", "new"),
     [
         ("flags.py", "import polars as pl\n", "import polars as pl  # expressions\n\n\n\n"),
-        ("flags.py", '"""Lists of names, one per row', '"""Rows with lists of names'),
+        ("flags.py", '"""Lists of flags: which of several', '"""Rows with lists of names'),
         ("flags.py", '"""The names of the conditions that hold', '"""All conditions that hold'),
         ("flags.py", "conditions: Mapping[str, pl.Expr]) -> pl.Expr:", "conditions: dict[str, pl.Expr]):"),
         ("flags.py", "names = tuple(conditions)", "names: tuple[str, ...] = tuple(conditions)"),
@@ -221,7 +221,7 @@ def test_what_is_not_there_or_not_python_is_named(package):
         ("taxonomy/rules.py", "Two spellings that look the same would count", "Spellings that look alike count"),
         ("taxonomy/rules.py", '_SPEC = "spec: taxonomy"', '_SPEC = "docs/taxonomy.md"'),
         ("splits/rules.py", "Records of one barcode are in one partition, and", "No barcode is split, and"),
-        ("settings.py", "bp; a shorter barcode is flagged", "base pairs; a shorter barcode is flagged"),
+        ("settings.py", "bp; flag shorter barcodes", "in base pairs; flag shorter barcodes"),
         ("io/read.py", "_BLOCK = 1 << 20", "_BLOCK = 1 << 21"),
         (
             "schema.py",
@@ -286,7 +286,7 @@ def test_a_severity_counts(package):
             'Column("image_file", _TEXT, "path within the source"),\n        Column("status"',
         ),
         ("CHECKED_BARCODES", 'unit="0-based", minimum=0, maximum=2)', 'unit="0-based", minimum=0, maximum=3)'),
-        ("REJECTS", 'Column("detail", _TEXT, "the reason in words, with the numbers"),\n', ""),
+        ("REJECTS", 'Column("detail", _TEXT, "the reason as text, with numbers"),\n', ""),
     ],
 )
 def test_a_column_changes_the_stages_that_use_its_table(package, table, old, new):

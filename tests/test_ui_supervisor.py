@@ -317,5 +317,5 @@ def test_names_are_taken_as_a_host_header_has_them():
     assert plan.host_name("Lab.Example.org.") == "lab.example.org"
     assert plan.host_name("FE80::1") == "[fe80::1]"
     for wrong in ("https://lab.example.org", "lab.example.org:3000", "a b", ""):
-        with pytest.raises(BioscanError, match="no host name"):
+        with pytest.raises(BioscanError, match="not a host name"):
             plan.host_name(wrong)

@@ -100,7 +100,7 @@ def test_of_very_many_lines_the_first_are_shown(lake):
     fill_batch(lake, "b1", [f"A-1\t{n}" for n in range(MOST + 30)])
     found = why(lake, Settings(), "A-1")
     assert len(found.rejected) == MOST
-    assert f"more rows of it; {MOST} are shown" in found.problems[0]
+    assert f"more matching rows; {MOST} are shown" in found.problems[0]
 
 
 def test_damaged_files_are_named_and_hide_nothing(lake):

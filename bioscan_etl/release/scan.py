@@ -1,7 +1,7 @@
-"""A release as lazy tables, whatever its forms: rows, checksums of images, logs.
+"""A release as lazy tables, independent of its forms: rows, checksums of images, logs.
 
-Belongs here: finding a version and scanning what it holds, lazily. Does not belong here: what a user gets of it
-(`release.opened`), whether it is sound (`release.check`) and how two of them differ (`release.diff`).
+Belongs here: finding a version and scanning its content lazily. Does not belong here: what users get
+(`release.opened`), whether it is valid (`release.check`) and how two of them differ (`release.diff`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TABLES: Mapping[str, schema.Table] = {**LOGS, MOVES: schema.PARTITION_MOVES}
 
 @dataclass(frozen=True, slots=True)
 class ReleaseTables:
-    """The tables of a release, lazily.
+    """The lazy tables of a release.
 
     Attributes:
         root: its folder.
@@ -93,7 +93,7 @@ class ReleaseTables:
         )
 
     def moves(self) -> pl.LazyFrame:
-        """`schema.PARTITION_MOVES`; no rows where the release lists none."""
+        """`schema.PARTITION_MOVES`; no rows if the release lists none."""
         return self.table(MOVES)
 
     def changes(self) -> pl.LazyFrame:
@@ -141,7 +141,7 @@ def scan_release(root: Path) -> ReleaseTables:
 
 
 def release_tables(root: Path, head: Head, files: pl.LazyFrame) -> ReleaseTables:
-    """The tables of a release, published or still being put together.
+    """The tables of a release, published or still being built.
 
     Args:
         root: its folder.
