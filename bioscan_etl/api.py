@@ -255,7 +255,7 @@ def land(
     snapshot_date: dt.date | None = None,
     progress: Progress = silent,
 ) -> LandedBatch:
-    """Land a delivery as one specimen batch: hash its files and write its marker; files stay where they are.
+    r"""Land a delivery as one specimen batch: hash its files and write its marker; files stay where they are.
 
     Args:
         corpus: folder of the corpus; it is made where there is none.
@@ -271,7 +271,7 @@ def land(
     Example:
         >>> import bioscan_etl
         >>> from pathlib import Path
-        >>> Path("plate-7.tsv").write_text("processid\\tnuc\\nAAASF001-17\\tACGT\\n")
+        >>> Path("plate-7.tsv").write_text("processid\tnuc\nAAASF001-17\tACGT\n")
         32
         >>> landed = bioscan_etl.land("corpus", "plate-7.tsv")
         >>> landed.batch, landed.left_out
@@ -388,9 +388,7 @@ def restore(corpus: Place, batch: str) -> Withdrawal:
     return set_withdrawn(lake, read_settings(lake), batch, None)
 
 
-def check(
-    release: Place, *, images: Literal["sample", "all"] = "sample", progress: Progress = silent
-) -> list[Fault]:
+def check(release: Place, *, images: Literal["sample", "all"] = "sample", progress: Progress = silent) -> list[Fault]:
     """Verify checksums, schema, invariants and counts of a release, from the release alone.
 
     Args:
@@ -561,7 +559,7 @@ def compare(
     output: Place | None = None,
     progress: Progress = silent,
 ) -> Comparison:
-    """Compare the records that two snapshots of BOLD share, field by field, whatever their layouts.
+    r"""Compare the records that two snapshots of BOLD share, field by field, whatever their layouts.
 
     Args:
         earlier: records file, or folder of them.
@@ -582,7 +580,7 @@ def compare(
         ...           "subfamily", "genus", "species", "notes"]
         >>> for name, notes in (("june.tsv", "fine"), ("july.tsv", "checked")):
         ...     row = ["A-1", "COI-5P", "ACGT", *["x"] * 8, notes]
-        ...     _ = Path(name).write_text("\\t".join(layout) + "\\n" + "\\t".join(row) + "\\n")
+        ...     _ = Path(name).write_text("\t".join(layout) + "\n" + "\t".join(row) + "\n")
         >>> found = bioscan_etl.compare("june.tsv", "july.tsv")
         >>> found.changes.rows()
         [('A-1', 'notes', 'fine', 'checked')]

@@ -94,7 +94,7 @@ def make_plan(
     folders = {name: known for name, known in unlanded(lake, settings) if name not in land}
     corpus = state.corpus(lake, settings)
     ingest = {one.name: one.reasons for one in corpus.batches if one.wants_work and one.name not in land}
-    ingest |= {name: ("it would land now; ingested if its content or the settings are new",) for name in land}
+    ingest |= dict.fromkeys(land, ("it would land now; ingested if its content or the settings are new",))
     damaged = {one.name: one.problem for one in corpus.batches if one.status == "damaged" and one.name not in land}
     if ingest:
         # What they become decides it: a batch that comes out the same makes no release by itself.

@@ -10,11 +10,11 @@ from lake_corpus import ingest, land
 from bioscan_etl import schema
 from bioscan_etl.cli import main
 from bioscan_etl.errors import SourceError
+from bioscan_etl.explain import MOST, explain
 from bioscan_etl.lake import Lake
 from bioscan_etl.lake.corpus import read_settings
 from bioscan_etl.lake.current import get
 from bioscan_etl.settings import Settings
-from bioscan_etl.explain import MOST, explain
 
 
 def fill(frame_of, table):

@@ -62,8 +62,9 @@ def split_table(
         source: file or frame: columns processid, genus, species, dna_barcode, and dna_bin where BINs are kept together.
         output: file to write: processid, split, in the order of the rows of `source`; None writes none.
         settings: the protocol and, of "stable", its seed and whether BINs are kept together.
-        earlier: for "stable", a file or frame: what an earlier call gave as `memory`, a release's partition_memory.parquet or its
-            metadata: processid, split and the columns of `source`, with the labels of that time.
+        earlier: for "stable", a file or frame: what an earlier call gave as `memory`, a release's
+            partition_memory.parquet or its metadata: processid, split and the columns of `source`, with the labels of
+            that time.
         moves: file to write, for "stable": specimens whose partition changed, and why (`schema.PARTITION_MOVES`).
         memory: file to write, for "stable": `earlier` of the next call (`schema.PARTITION_MEMORY`).
 
