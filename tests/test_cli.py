@@ -300,7 +300,7 @@ def test_help_documents_every_command():
         *("check", "diff", "publish", "split", "detect", "compare", "fetch"),
     ):
         assert name in text
-        assert "--help" in command(name, "--help", check=0).stdout
+        assert f"Usage: bioscan-etl {name} " in command(name, "--help", check=0).stdout
 
 
 @pytest.mark.slow

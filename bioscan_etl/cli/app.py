@@ -10,10 +10,11 @@ option takes one value or a fixed number of them.
 
 from __future__ import annotations
 
-from cyclopts import App, Group, Parameter
+from cyclopts import App, Group
 
 from bioscan_etl import __version__
 from bioscan_etl.cli import bold, completion, corpus, release, run, tables, why
+from bioscan_etl.cli.options import DEFAULTS
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 check found faults, images could not be fetched, why found nothing, or a batch or the "
@@ -27,7 +28,7 @@ app = App(
     help_format="plaintext",
     version=f"bioscan-etl {__version__}",
     version_format="plaintext",
-    default_parameter=Parameter(negative=(), show_default=False),
+    default_parameter=DEFAULTS,
 )
 
 _ABOUT = Group("This program", sort_key=9)
@@ -40,9 +41,10 @@ _COMMANDS = {
 for _place, (_title, _commands) in enumerate(_COMMANDS.items(), start=1):
     _group = Group(_title, sort_key=_place)
     for _number, _command in enumerate(_commands):
-        app.command(_command, group=_group, sort_key=_number)
+        # A name of its own: without one, the printed reference would take that of the running program.
+        app.command(App(name=_command.__name__, default_command=_command, group=_group, sort_key=_number))
 bold.fetch.group = (Group("BOLD", sort_key=len(_COMMANDS) + 1),)
 app.command(bold.fetch)
-app.command(completion.install_completion, name="--install-completion", group=_ABOUT)
+app.command(App(name="--install-completion", default_command=completion.install_completion, group=_ABOUT))
 for _flag in ("--help", "--version"):
     app[_flag].group = (_ABOUT,)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from bioscan_etl import api
-from bioscan_etl.cli.options import LINES, Answer, File, Folder, Said, UsageError, reflowed
+from bioscan_etl.cli.options import DEFAULTS, LINES, Answer, File, Folder, Said, UsageError, reflowed
 from bioscan_etl.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ fetch = App(
     name="fetch",
     help="Fetch records or images from BOLD.\n\n"
     "Fetch what BOLD has published: records by a query, images by process ID. See docs/fetch.md.",
+    default_parameter=DEFAULTS,
 )
 
 
-@fetch.command
 @reflowed
 def records(
     query: str,
@@ -55,7 +55,6 @@ def records(
     return 0
 
 
-@fetch.command
 @reflowed
 def images(
     processids: Annotated[Path | None, Parameter(name="PROCESSIDS_FILE")] = None,
@@ -84,6 +83,10 @@ def images(
         done = api.fetch_images(processids, output, records=records, settings=settings, progress=progress)
     terminal.fact(**say_fetched(output, done, terminal))
     return 1 if done.failed else 0
+
+
+for _command in (records, images):
+    fetch.command(App(name=_command.__name__, default_command=_command))
 
 
 def say_fetched(folder: Path, done: FetchedImages, terminal: Terminal) -> dict[str, Any]:

@@ -19,6 +19,9 @@ from bioscan_etl.errors import BioscanError
 _Given = ParamSpec("_Given")
 _Returned = TypeVar("_Returned")
 
+DEFAULTS = Parameter(negative=(), show_default=False)
+"""Of every option: there is no --no-x, and a default is shown where its option says so."""
+
 _OUTPUT = Group("Output", sort_key=9)
 
 Folder = Annotated[Path, Parameter(metavar="DIR")]
