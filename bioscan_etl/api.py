@@ -271,8 +271,10 @@ def land(
     Example:
         >>> import bioscan_etl
         >>> from pathlib import Path
-        >>> Path("plate-7.tsv").write_text("processid\tnuc\nAAASF001-17\tACGT\n")
-        32
+        >>> columns = ["processid", "marker_code", "nuc", "bin_uri", "phylum", "class", "order", "family", "subfamily",
+        ...            "genus", "species"]
+        >>> row = ["AAASF001-17", "COI-5P", "ACGT", "BOLD:AAA0001", *["None"] * 7]
+        >>> _ = Path("plate-7.tsv").write_text("\t".join(columns) + "\n" + "\t".join(row) + "\n")
         >>> landed = bioscan_etl.land("corpus", "plate-7.tsv")
         >>> landed.batch, landed.left_out
         ('plate-7', ())
