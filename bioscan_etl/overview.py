@@ -229,8 +229,10 @@ def _releases(lake: Lake) -> list[ReleaseOverview]:
     for folder in staging.versions(lake.releases):
         try:
             ledger = read_head(folder)["ledger"]
-            counts = [int(ledger[name]) for name in ("specimens", "quarantined", "set_aside", "rejected")]
-            found.append(ReleaseOverview(folder.name, folder == latest, *counts))
+            released, quarantined, aside, rejected = (
+                int(ledger[name]) for name in ("specimens", "quarantined", "set_aside", "rejected")
+            )
+            found.append(ReleaseOverview(folder.name, folder == latest, released, quarantined, aside, rejected))
         except (OSError, ValueError, KeyError, TypeError) as error:
             problem = f"its manifest cannot be read ({type(error).__name__})"
             found.append(ReleaseOverview(folder.name, folder == latest, problem=problem))

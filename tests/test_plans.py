@@ -48,18 +48,6 @@ def test_folders_that_have_not_landed_are_told_of(tmp_path):
     (inbox / "plate-8").mkdir(parents=True)
     ranks = ["phylum", "class", "order", "family", "subfamily", "genus", "species"]
     columns = ["processid", "marker_code", "nuc", "bin_uri", *ranks]
-        "processid",
-        "marker_code",
-        "nuc",
-        "bin_uri",
-        "phylum",
-        "class",
-        "order",
-        "family",
-        "subfamily",
-        "genus",
-        "species",
-    ]
     (inbox / "plate-8" / "list.tsv").write_text("\t".join(columns) + "\n" + "\t".join("x" * len(columns)) + "\n")
     known = dict(unlanded(lake, Settings(automation={"inbox": str(inbox)})))
     assert list(known) == ["plate-7", "plate-8"]
