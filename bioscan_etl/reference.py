@@ -1,4 +1,4 @@
-"""The reference pages, printed from the registries: settings, tables, rules, stages.
+"""The reference pages, printed from the registries (settings, tables, rules, stages) and from the command line.
 
 `python -m bioscan_etl.reference docs` writes them; a test holds that the committed pages are what it writes.
 """
@@ -149,6 +149,17 @@ def stages_page() -> str:
     return "\n".join(lines)
 
 
+def command_line_page() -> str:
+    """Every command with its arguments and options, as `--help` shows them."""
+    from bioscan_etl.cli.app import EXIT_CODES, app
+
+    title, _, page = app.generate_docs("markdown").partition("\n")
+    # The exit codes are said once, not after each command.
+    page = page.replace(f"\n{EXIT_CODES}\n", "\n")
+    lines = [title, _PRINTED, EXIT_CODES, "", page.strip("\n"), ""]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+
+
 def readme_columns() -> str:
     """The data dictionary of the CSV, as the README holds it."""
     return f"<!-- metadata -->\n{data_dictionary(METADATA)}\n<!-- /metadata -->"
@@ -161,6 +172,7 @@ def pages() -> dict[str, str]:
         "tables.md": tables_page(),
         "rules.md": rules_page(),
         "stages.md": stages_page(),
+        "reference/command-line.md": command_line_page(),
     }
     found |= {f"rules/{rule.id}.md": rule_page(rule) for rule in registry().values()}
     return {name: page.rstrip("\n") + "\n" for name, page in found.items()}

@@ -380,5 +380,5 @@ def test_withdraw_stands_where_the_rest_of_the_corpus_cannot_be_told(tmp_path, c
     assert "there is no batch 'b2'" in capsys.readouterr().err
     assert main(["withdraw", "b1", "--undo", "--output", str(tmp_path)]) == 0
     assert "b1 is in the corpus again" in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        main(["withdraw", "b1", "--output", str(tmp_path)])
+    assert main(["withdraw", "b1", "--output", str(tmp_path)]) == 2
+    assert main(["withdraw", "b1", "--reason", "x", "--undo", "--output", str(tmp_path)]) == 2

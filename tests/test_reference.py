@@ -19,7 +19,18 @@ def test_the_committed_page_is_up_to_date(name):
 
 
 def test_no_page_is_left_of_a_rule_that_is_gone():
-    assert {f"rules/{path.name}" for path in (DOCS / "rules").glob("*")} == {n for n in PAGES if "/" in n}
+    assert {f"rules/{path.name}" for path in (DOCS / "rules").glob("*")} == {n for n in PAGES if n.startswith("rules/")}
+
+
+def test_the_page_of_the_command_line_lists_every_command_and_its_options():
+    page = PAGES["reference/command-line.md"]
+    for title in ("run", "land", "status", "why", "withdraw", "ui", "demo", "check", "diff", "publish", "split"):
+        assert f"\n## bioscan-etl {title}\n" in page
+    for title in ("records", "images"):
+        assert f"\n### bioscan-etl fetch {title}\n" in page
+    for option in ("--records FILE", "--snapshot-date YYYY-MM-DD", "--name, --batch NAME", "--quiet, -q"):
+        assert f"`{option}`" in page
+    assert page.count("Exit codes: ") == 1
 
 
 def test_the_readme_holds_the_columns():

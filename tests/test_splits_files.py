@@ -223,3 +223,19 @@ def test_the_command_tells_what_is_not_sound(tmp_path, capsys):
     frame.write_csv(tmp_path / "t.csv")
     assert main(["split", str(tmp_path / "t.csv"), "--output", str(tmp_path / "out.csv")]) == 0
     assert "BARCODE_IN_TWO_PARTITIONS: " in capsys.readouterr().out
+
+
+def test_a_frame_is_split_as_its_file_is(tmp_path):
+    TABLE.write_csv(tmp_path / "t.csv")
+    of_file = split_table(tmp_path / "t.csv", tmp_path / "out.csv", STABLE, memory=tmp_path / "m.parquet")
+    of_frame = split_table(TABLE, None, STABLE)
+    assert of_frame.partitions.equals(of_file.partitions)
+    assert of_frame.memory.equals(pl.read_parquet(tmp_path / "m.parquet"))
+    onward = split_table(TABLE, None, STABLE, earlier=of_frame.memory)
+    assert onward.partitions.equals(of_frame.partitions)
+    assert onward.moves.is_empty()
+    assert split_table(TABLE, None, PUBLISHED).memory is None
+    with pytest.raises(SourceError, match="the table has more than one row of P"):
+        split_table(pl.concat([TABLE, TABLE]), None, STABLE)
+    with pytest.raises(SourceError, match="the table has no column split"):
+        split_table(TABLE, None, STABLE, earlier=TABLE)

@@ -12,6 +12,7 @@ RULES = "bioscan_etl.rules"
 
 # Modules, with all below them, that decide no value of any output: neither counted nor followed.
 PLUMBING: tuple[str, ...] = (
+    "bioscan_etl.__init__",  # the public names, each imported when it is asked for
     "bioscan_etl.errors",  # texts and kinds of failures; a failed stage has no output
     "bioscan_etl.io",  # moves bytes, whole and checked
     "bioscan_etl.progress",  # reports progress

@@ -1,7 +1,7 @@
 """What happened to one specimen, and why: every row, image, rule, gate, change, partition and release of a process ID.
 
-Belongs here: finding it in the lake and the releases by filtered scans, so that no table is held in memory.
-Does not belong here: how it is printed (`bioscan_etl.cli.explain`).
+Belongs here: finding it in the lake and the releases, with filters over scans, so that no table is held in memory.
+Does not belong here: the words (`bioscan_etl.cli.why`).
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ class Why:
 _ABSENT = "not in this release"
 
 
-def why(lake: Lake, settings: Settings, processid: str) -> Why:
-    """Find everything about a process ID; damaged files or releases are listed and do not hide others.
+def explain(lake: Lake, settings: Settings, processid: str) -> Why:
+    """Find all that is known of a process ID; a damaged file or release is named and hides no other.
 
     Args:
         lake: the corpus.

@@ -1,31 +1,36 @@
 """The command `why`: what became of a specimen, in words.
 
-Belongs here: the words and their order. Does not belong here: finding it out (`bioscan_etl.why`).
+Belongs here: the words and their order. Does not belong here: finding it out (`bioscan_etl.explain`).
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from bioscan_etl.cli.operate import corpus_at
+from bioscan_etl import api
+from bioscan_etl.cli.options import LINES, Answer, Folder, Said, reflowed
 from bioscan_etl.cli.terminal import Terminal
 
 _Row = Mapping[str, Any]
 
 
-def why(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Show what became of a specimen; exit code 1 where nothing is known of it."""
-    from bioscan_etl.lake.corpus import read_settings
-    from bioscan_etl.why import why
+@reflowed
+def why(processid: str, /, *, output: Folder, answer: Answer = LINES, terminal: Said) -> int:
+    """Show what became of a specimen, and why.
 
-    lake = corpus_at(arguments.output)
-    found = why(lake, read_settings(lake), arguments.processid)
+    Show every row and image of a process ID, the rules and gates that hit it, its changed values, its partition, and
+    where it is in each release. Exit code 1 where nothing is known of it.
+
+    Args:
+        processid: process ID of the specimen
+        output: folder of the corpus
+    """
+    found = api.why(output, processid)
     terminal.fact(found=found.is_known, **asdict(found))
     if not found.is_known:
-        terminal.say(f"nothing is known of {found.processid} in {lake.root}")
+        terminal.say(f"nothing is known of {found.processid} in {output.expanduser().resolve()}")
     else:
         terminal.say(found.processid)
         for title, rows, say in _SECTIONS:

@@ -10,11 +10,11 @@ from lake_corpus import ingest, land
 from bioscan_etl import schema
 from bioscan_etl.cli import main
 from bioscan_etl.errors import SourceError
+from bioscan_etl.explain import MOST, explain
 from bioscan_etl.lake import Lake
 from bioscan_etl.lake.corpus import read_settings
 from bioscan_etl.lake.current import get
 from bioscan_etl.settings import Settings
-from bioscan_etl.why import MOST, why
 
 
 def fill(frame_of, table):
@@ -57,7 +57,7 @@ def lake(tmp_path):
 def test_every_row_image_and_rule_of_a_batch_is_found(lake):
     fill_batch(lake, "b1")
     fill_batch(lake, "b2")
-    found = why(lake, Settings(), "A-1")
+    found = explain(lake, Settings(), "A-1")
     assert found.is_known
     assert [row["batch"] for row in found.read] == ["b1", "b2"]
     assert found.read[0] | {"snapshot_date": None} == {
@@ -79,26 +79,26 @@ def test_every_row_image_and_rule_of_a_batch_is_found(lake):
     assert len(statements["NO_OPEN_READING_FRAME"]) > 20
     assert statements["NEVER_DECLARED"] == ""
     assert (found.set_aside, found.rejected, found.problems) == ([], [], [])
-    assert [row["reason"] for row in why(lake, Settings(), "A-2").set_aside] == ["other_marker"] * 2
-    assert not why(lake, Settings(), "A-3").is_known
-    assert not why(lake, Settings(), "a-1").is_known
+    assert [row["reason"] for row in explain(lake, Settings(), "A-2").set_aside] == ["other_marker"] * 2
+    assert not explain(lake, Settings(), "A-3").is_known
+    assert not explain(lake, Settings(), "a-1").is_known
 
 
 def test_rejected_lines_hold_it_as_a_word(lake):
     long = "x" * 5000 + "\tA-1\t" + "y" * 5000
     fill_batch(lake, "b1", ["A-1\tAus", "A-10\tAus", "AA-1\tAus", "B-1 (A-1)", long, "../../x\t"])
-    found = why(lake, Settings(), "A-1").rejected
+    found = explain(lake, Settings(), "A-1").rejected
     assert [row["text"] for row in found[:2]] == ["A-1\tAus", "B-1 (A-1)"]
     assert len(found) == 3
     assert "\tA-1\t" in found[2]["text"]
     assert len(found[2]["text"]) < 150
-    assert [row["reason"] for row in why(lake, Settings(), "../../x").rejected] == ["field_count"]
-    assert [row["text"] for row in why(lake, Settings(), "A-10").rejected] == ["A-10\tAus"]
+    assert [row["reason"] for row in explain(lake, Settings(), "../../x").rejected] == ["field_count"]
+    assert [row["text"] for row in explain(lake, Settings(), "A-10").rejected] == ["A-10\tAus"]
 
 
 def test_of_very_many_lines_the_first_are_shown(lake):
     fill_batch(lake, "b1", [f"A-1\t{n}" for n in range(MOST + 30)])
-    found = why(lake, Settings(), "A-1")
+    found = explain(lake, Settings(), "A-1")
     assert len(found.rejected) == MOST
     assert f"more matching rows; {MOST} are shown" in found.problems[0]
 
@@ -110,7 +110,7 @@ def test_damaged_files_are_named_and_hide_nothing(lake):
     get(lake, "specimen_images", "b1").path("image_index.parquet").unlink()
     (lake.releases / "v1").mkdir(parents=True)
     (lake.releases / "v1" / "manifest.json").write_text("{")
-    found = why(lake, Settings(), "A-1")
+    found = explain(lake, Settings(), "A-1")
     assert [row["batch"] for row in found.read] == ["b2"]
     assert [row["batch"] for row in found.images] == ["b2"]
     assert len(found.problems) == 3
@@ -130,7 +130,7 @@ def test_the_command_prints_hostile_values_safely(lake, capsys):
 
 def test_no_process_id_is_an_error(lake):
     with pytest.raises(SourceError, match="give a process ID"):
-        why(lake, Settings(), " ")
+        explain(lake, Settings(), " ")
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def released(tmp_path_factory):
 
 
 def of(lake, processid):
-    return why(lake, read_settings(lake), processid)
+    return explain(lake, read_settings(lake), processid)
 
 
 @pytest.mark.slow
