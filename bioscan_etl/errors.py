@@ -4,6 +4,10 @@ Bad input is data and never raises; these are for what cannot go on: a broken co
 is no records file, an output that is damaged. The message is one line that names the thing and the way out.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class BioscanError(Exception):
     """One line for the user: what is wrong, where, and what to do."""
@@ -57,3 +61,9 @@ def sentence(error: BaseException) -> str:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}; check space, permissions and the network"
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
+def name_some(processids: Sequence[str], limit: int = 5) -> str:
+    """The first process IDs of a list, in lexical order, for a message."""
+    first = sorted(processids)[:limit]
+    return ", ".join(first) + (", …" if len(processids) > limit else "")

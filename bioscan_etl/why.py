@@ -19,7 +19,7 @@ from bioscan_etl.errors import BioscanError, SourceError, sentence
 from bioscan_etl.lake.current import current
 from bioscan_etl.lake.record import Record, find_record
 from bioscan_etl.lake.store import Lake
-from bioscan_etl.release import staging
+from bioscan_etl.release import versions
 from bioscan_etl.release.diff.snapshot import open_release
 from bioscan_etl.rules import Rule, registry
 from bioscan_etl.settings import Settings
@@ -116,7 +116,7 @@ class _Search:
                 reasons = said or "; ".join(one.reasons[:MOST])
                 self._found.batches.append({"batch": one.name, "status": one.status, "why": reasons})
         self._corpus()
-        for folder in staging.versions(self._lake.releases):
+        for folder in versions.versions(self._lake.releases):
             self._release(folder)
         return self._found
 

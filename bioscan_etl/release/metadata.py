@@ -7,13 +7,13 @@ CSV would misread. Does not belong here: file formats (`release.tables`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import duckdb
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.errors import InvariantError
+from bioscan_etl.errors import InvariantError, name_some
 from bioscan_etl.settings import ReleaseSettings
 
 CHUNK_DIGITS = {"pretrain": 2, "train": 1, "other_heldout": 1}
@@ -263,10 +263,4 @@ def _same_processids(curated: pl.DataFrame, partitions: pl.DataFrame) -> None:
 
 def _no_rows(frame: pl.DataFrame, message: str) -> None:
     if frame.height:
-        raise InvariantError(f"{frame.height} specimens ({named(frame['processid'].to_list())}) {message}")
-
-
-def named(processids: Sequence[str], limit: int = 5) -> str:
-    """The first process IDs of a list, in lexical order, for a message."""
-    first = sorted(processids)[:limit]
-    return ", ".join(first) + (", …" if len(processids) > limit else "")
+        raise InvariantError(f"{frame.height} specimens ({name_some(frame['processid'].to_list())}) {message}")

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bioscan_etl import schema
 from bioscan_etl.errors import SourceError
-from bioscan_etl.release import manifest, staging
-from bioscan_etl.release.parts import csv_name
+from bioscan_etl.release import manifest, versions
+from bioscan_etl.release.layout import csv_name
 from bioscan_etl.settings import ReleaseSettings
 
 _VERSION = re.compile(r"v[1-9][0-9]*|latest")
@@ -188,7 +188,7 @@ def find_release(name: str, beside: Path | None = None) -> Path:
         for releases in (beside / "releases", beside):
             if (releases / name).is_dir():
                 return (releases / name).resolve()
-        known = [each.name for folder in (beside / "releases", beside) for each in staging.versions(folder)]
+        known = [each.name for folder in (beside / "releases", beside) for each in versions.versions(folder)]
         raise SourceError(f"{beside} has no release {name}; it has {', '.join(known) or 'none'}")
     if not path.is_dir():
         raise SourceError(f"there is no release {path}; give the folder of a version, such as out/releases/v1")

@@ -8,18 +8,22 @@ more a release and a dozen libraries more in every installation; the tests hold 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
 
 from bioscan_etl import schema, storage
 from bioscan_etl.release import descriptors
-from bioscan_etl.release.manifest import Counts, Sums
-from bioscan_etl.release.parts import csv_name
-from bioscan_etl.settings import ReleaseSettings
+from bioscan_etl.release.check.descriptors import Place, check_descriptor
+from bioscan_etl.release.check.faults import Fault
+from bioscan_etl.release.check.view import View
+from bioscan_etl.release.descriptors import Description
+from bioscan_etl.release.forms.registry import LAST_STAGE, Card, Form, forms
+from bioscan_etl.release.layout import DATA, csv_name
+from bioscan_etl.release.manifest import Sums
 
+FILE = "croissant.json"
 SPECIMENS = "specimens"
 """Record set over the CSV."""
 
@@ -50,35 +54,22 @@ _DATA_TYPES: dict[pl.DataType, str] = {
     pl.Date(): "sc:Date",
     pl.Binary(): "sc:ImageObject",
 }
-_WITH_IMAGE = (
-    schema.METADATA["processid"],
-    schema.METADATA["split"],
-    schema.METADATA["dna_barcode"],
-    *(schema.METADATA[rank] for rank in schema.RANKS),
-    schema.Column("image", pl.Binary(), "the image of package cropped_256, JPEG"),
-)
 
 
-def write_croissant(
-    root: Path, *, version: str, found: Iterable[Sums], counts: Counts, settings: ReleaseSettings
-) -> None:
+def describe(release: Description) -> None:
     """Write croissant.json.
 
-    Record sets: `specimens` over the CSV, `data/<split>` over the Parquet files of each split, `data_images/<split>`
-    over the images in Parquet, where there are any.
-
-    Args:
-        root: the release's folder.
-        version: such as `v3`.
-        found: sums of its files.
-        counts: rows and images.
-        settings: names, licence, forms.
+    Record sets: `specimens` over the CSV, `data/<split>` over the Parquet files of each split, and the like for each
+    form that is Parquet by split.
     """
-    files = list(descriptors.described(found, settings))
-    distribution = [_file_object(one, settings) for one in files]
+    settings, counts = release.settings, release.counts
+    files = list(descriptors.described(release.found, settings))
+    distribution = [_file_object(one) for one in files]
     csv = {"fileObject": {"@id": csv_name(settings)}}
     records = [_record_set(SPECIMENS, "the 23 columns of the CSV", schema.METADATA.columns, csv)]
-    for folder, columns in (("data", schema.METADATA_EXTENDED.columns), ("data_images", _WITH_IMAGE)):
+    folders = [(DATA, schema.METADATA_EXTENDED.columns, "")]
+    folders += [(one.folder, one.columns, f" {one.remark}") for form in forms().values() if (one := form.shards)]
+    for folder, columns, remark in folders:
         for split in schema.SPLITS:
             shards = [one.path for one in files if one.path.startswith(f"{folder}/{split}-")]
             name = f"{folder}/{split}"
@@ -90,34 +81,33 @@ def write_croissant(
                 # so a single file, which it does check, is named as a file.
                 distribution.append(_file_set(f"{name}-files", f"{name}-*.parquet"))
                 source = {"fileSet": {"@id": f"{name}-files"}}
-            meaning = f"rows of {split}" + (" with their images" if folder == "data_images" else "")
-            records.append(_record_set(name, meaning, columns, source))
+            records.append(_record_set(name, f"rows of {split}{remark}", columns, source))
     document = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": settings.title,
-        "description": descriptors.summary(settings, version, sum(counts.splits.values()), counts.boxes),
+        "description": descriptors.summary(settings, release.version, sum(counts.splits.values()), counts.boxes),
         "url": settings.home_page,
         "license": descriptors.license_address(settings),
         "citeAs": settings.citation,
         "creator": {"@type": "sc:Organization", "name": settings.copyright_holder},
         "keywords": list(descriptors.KEYWORDS),
-        "version": descriptors.semantic_version(version),
+        "version": descriptors.semantic_version(release.version),
         "distribution": distribution,
         "recordSet": records,
     }
-    storage.write_text(root / descriptors.CROISSANT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    storage.write_text(release.root / FILE, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
-def _file_object(one: Sums, settings: ReleaseSettings) -> dict[str, Any]:
+def _file_object(one: Sums) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": one.path,
         "name": one.path,
         "contentUrl": one.path,
         "contentSize": f"{one.size} B",
-        "encodingFormat": descriptors.media_type(one.path, settings),
+        "encodingFormat": descriptors.media_type(one.path),
         "sha256": one.sha256,
     }
 
@@ -156,3 +146,39 @@ def _field(record_set: str, column: schema.Column, source: dict[str, Any]) -> di
         **({"repeated": True} if column.dtype == pl.List(pl.String) else {}),
         "source": {**source, "extract": {"column": column.name}, **unpacked},
     }
+
+
+def check(view: View) -> Iterator[Fault]:
+    """The file objects are the files of the release, with their sums; the names are those of the settings."""
+
+    def files(document: Any) -> Iterator[tuple[str, str]]:
+        for entry in document["distribution"]:
+            if entry["@type"] == "cr:FileObject":
+                yield entry["contentUrl"], entry["sha256"]
+
+    texts: dict[str, Place] = {
+        "release.home_page": ("url",),
+        "release.citation": ("citeAs",),
+        "release.copyright_holder": ("creator", "name"),
+    }
+    yield from check_descriptor(view, FILE, files, texts)
+
+
+FORM = Form(
+    name="croissant",
+    about="`croissant.json`: what is in the release, for machine-learning tools (Croissant).\n\n"
+    "Written once the sums of all other files are known.",
+    place=120,
+    stage=LAST_STAGE,
+    owns=lambda _: (FILE,),
+    describe=describe,
+    check=check,
+    card=lambda _: Card(((f"`{FILE}`", "what is here, for machine-learning tools (Croissant)"),)),
+    settings=("citation", "copyright_holder", "dataset", "home_page", "image_license", "title"),
+    verified={
+        "release.copyright_holder": "the descriptors name it",
+        "release.home_page": "the descriptors name it",
+        "release.citation": "the descriptors name it",
+    },
+    kinds=("json",),
+)
