@@ -27,7 +27,7 @@ ENTRIES = tuple(
         "taxonomy.curate",
         "splits.partition",
         "release.parts",
-        "release.image_parts",
+        "release.forms.jsonld",
         "quality.validate",
     )
 )
