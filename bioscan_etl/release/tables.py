@@ -37,7 +37,9 @@ def write_csv(frame: pl.DataFrame, path: Path, separator: str = ",") -> None:
         plain.write_csv(stream, separator=separator, line_terminator="\n", quote_style="necessary")
 
 
-def write_parquet(frame: pl.DataFrame, path: Path, arrow: pa.Schema, rows_per_group: int) -> None:
+def write_parquet(
+    frame: pl.DataFrame, path: Path, arrow: pa.Schema, rows_per_group: int, *, by_content: bool = False
+) -> None:
     """Write one Parquet file: zstd, statistics and page index on.
 
     Args:
@@ -45,17 +47,31 @@ def write_parquet(frame: pl.DataFrame, path: Path, arrow: pa.Schema, rows_per_gr
         path: the file, written whole or not at all.
         arrow: schema of the file, the same for all files of one form.
         rows_per_group: rows of a row group.
+        by_content: cut pages by content (see `parquet_writer`).
     """
-    with storage.atomic_file(path) as stream, parquet_writer(stream, arrow) as writer:
+    with storage.atomic_file(path) as stream, parquet_writer(stream, arrow, by_content=by_content) as writer:
         # A group at a time: arrow's copy of a whole shard of barcodes is gigabytes. No rows are a group too.
         for rows in frame.iter_slices(rows_per_group) if frame.height else [frame]:
             writer.write_table(rows.to_arrow().cast(arrow), row_group_size=rows_per_group)
 
 
-def parquet_writer(stream: object, arrow: pa.Schema) -> pq.ParquetWriter:
-    """A writer of Parquet as all our tables are written: zstd, statistics, page index and checksums."""
+def parquet_writer(stream: object, arrow: pa.Schema, *, by_content: bool = False) -> pq.ParquetWriter:
+    """A writer of Parquet as all our tables are written: zstd, statistics, page index and checksums.
+
+    Args:
+        stream: where to.
+        arrow: schema of the file.
+        by_content: let the content decide where pages end, so that rows that come in change the pages near them only.
+            A row group ends after as many rows as ever.
+    """
     return pq.ParquetWriter(
-        stream, arrow, compression="zstd", write_statistics=True, write_page_index=True, write_page_checksum=True
+        stream,
+        arrow,
+        compression="zstd",
+        write_statistics=True,
+        write_page_index=True,
+        write_page_checksum=True,
+        use_content_defined_chunking=by_content,
     )
 
 
@@ -95,6 +111,9 @@ def write_shards(metadata: pl.DataFrame, folder: Path, settings: ReleaseSettings
             for number, start, length in parts:
                 path = folder / f"{split}-{number:05d}-of-{len(parts):05d}.parquet"
                 part = rows.slice(start, length)
-                written.append(pool.submit(write_parquet, part, path, arrow, settings.rows_per_group))
+                chunking = settings.content_defined_chunking
+                written.append(
+                    pool.submit(write_parquet, part, path, arrow, settings.rows_per_group, by_content=chunking)
+                )
         for done in written:
             done.result()

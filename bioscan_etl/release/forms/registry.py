@@ -232,7 +232,9 @@ def build_form(form: Form, staging: Staging, settings: ReleaseSettings, progress
     with staging.building(form.name, form.owns(settings), resumable=form.resumable) as fresh:
         if fresh:
             if form.images and not staging.is_complete("images"):
-                raise InvariantError("the release's images are not built yet; materialise image_packages first")
+                raise InvariantError(f"the release's images are not built yet; materialise {IMAGES_STAGE} first")
+            if not staging.is_complete("metadata"):
+                raise InvariantError(f"the release's metadata is not built yet; materialise {METADATA_STAGE} first")
             for library in form.libraries:
                 _require_library(form, library)
             form.build(staging, settings, progress)
