@@ -1,6 +1,7 @@
 """croissant.json: the release described for machine-learning tools, as mlcroissant validates and loads it.
 
-Belongs here: files, record sets and fields in Croissant's terms (format 1.0). Every file has its sha256, and a path
+Belongs here: files, record sets and fields in Croissant's terms (format 1.1); how the release was made is in `_prov`,
+what its users should know in `_rai`. Every file has its sha256, and a path
 relative to the release. Written as plain JSON: building it with mlcroissant gives the same document, at three seconds
 more a release and a dozen libraries more in every installation; the tests hold it against that library.
 """
@@ -19,6 +20,8 @@ from bioscan_etl.release.check.descriptors import Place, check_descriptor
 from bioscan_etl.release.check.faults import Fault
 from bioscan_etl.release.check.view import View
 from bioscan_etl.release.descriptors import Description
+from bioscan_etl.release.forms._prov import NAMESPACE, provenance_of
+from bioscan_etl.release.forms._rai import CONFORMS_TO, responsible_use
 from bioscan_etl.release.forms.registry import LAST_STAGE, Card, Form, forms
 from bioscan_etl.release.layout import DATA, csv_name
 from bioscan_etl.release.manifest import Sums
@@ -27,23 +30,28 @@ FILE = "croissant.json"
 SPECIMENS = "specimens"
 """Record set over the CSV."""
 
+_CONFORMS_TO = ["http://mlcommons.org/croissant/1.1", CONFORMS_TO]
 # All terms of the format, used here or not: mlcroissant warns of a context that lacks one.
 _TERMS = (
-    *("citeAs", "column", "equivalentProperty", "extract", "field", "fileObject", "fileProperty", "fileSet", "format"),
-    *("includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex"),
-    *("repeated", "replace", "samplingRate", "separator", "source", "subField", "transform"),
+    *("annotation", "arrayShape", "citeAs", "column", "containedIn", "equivalentProperty", "excludes", "extract"),
+    *("field", "fileObject", "fileProperty", "fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath"),
+    *("key", "md5", "parentField", "path", "readLines", "recordSet", "references", "regex", "repeated", "replace"),
+    *("samplingRate", "sdVersion", "separator", "source", "subField", "transform", "unArchive", "value"),
 )
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "cr": "http://mlcommons.org/croissant/",
     "dct": "http://purl.org/dc/terms/",
+    "prov": NAMESPACE,
     "rai": "http://mlcommons.org/croissant/RAI/",
     "sc": "https://schema.org/",
     "conformsTo": "dct:conformsTo",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "description": {"@container": "@language"},
     "examples": {"@id": "cr:examples", "@type": "@json"},
+    "name": {"@container": "@language"},
     **{term: f"cr:{term}" for term in _TERMS},
 }
 _DATA_TYPES: dict[pl.DataType, str] = {
@@ -60,7 +68,7 @@ def describe(release: Description) -> None:
     """Write croissant.json.
 
     Record sets: `specimens` over the CSV, `data/<split>` over the Parquet files of each split, and the like for each
-    form that is Parquet by split.
+    form that is Parquet by split. What was done is stated as PROV-O, from the manifest's own provenance.
     """
     settings, counts = release.settings, release.counts
     files = list(descriptors.described(release.found, settings))
@@ -85,7 +93,7 @@ def describe(release: Description) -> None:
     document = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "conformsTo": _CONFORMS_TO,
         "name": settings.title,
         "description": descriptors.summary(settings, release.version, sum(counts.splits.values()), counts.boxes),
         "url": settings.home_page,
@@ -94,6 +102,8 @@ def describe(release: Description) -> None:
         "creator": {"@type": "sc:Organization", "name": settings.copyright_holder},
         "keywords": list(descriptors.KEYWORDS),
         "version": descriptors.semantic_version(release.version),
+        **responsible_use(counts, settings, release.provenance),
+        **provenance_of(release.version, release.inputs, release.provenance),
         "distribution": distribution,
         "recordSet": records,
     }
@@ -143,7 +153,7 @@ def _field(record_set: str, column: schema.Column, source: dict[str, Any]) -> di
         "name": name,
         "description": descriptors.meaning(column),
         "dataType": _DATA_TYPES.get(column.dtype, "sc:Text"),
-        **({"repeated": True} if column.dtype == pl.List(pl.String) else {}),
+        **({"isArray": True, "arrayShape": "-1"} if column.dtype == pl.List(pl.String) else {}),
         "source": {**source, "extract": {"column": column.name}, **unpacked},
     }
 
@@ -166,7 +176,8 @@ def check(view: View) -> Iterator[Fault]:
 
 FORM = Form(
     name="croissant",
-    about="`croissant.json`: what is in the release, for machine-learning tools (Croissant).\n\n"
+    about="`croissant.json`: what is in the release, for machine-learning tools (Croissant 1.1).\n\n"
+    "States how the release was made (PROV-O) and what its users should know (Croissant RAI 1.0). "
     "Written once the sums of all other files are known.",
     place=120,
     stage=LAST_STAGE,
