@@ -52,10 +52,8 @@ def test_activities_are_those_of_the_manifest():
     made = provenance_of("v3", INPUTS, MADE)["prov:wasGeneratedBy"]
     assert made["prov:label"] == "release v3"
     labels = [one["prov:label"] for one in made["prov:wasInformedBy"]]
-    assert labels == [
-        "raw_records of batch a", "specimen_boxes of batch a", "raw_records of batch b c", "specimen_boxes of batch b c",
-        "partitions",
-    ]  # fmt: skip
+    stages = ("raw_records", "specimen_boxes")
+    assert labels == [*(f"{stage} of batch {batch}" for batch in ("a", "b c") for stage in stages), "partitions"]
     first, boxes = made["prov:wasInformedBy"][:2]
     assert first["prov:generated"]["sha256"] == "5" * 64
     assert first["prov:used"] == [{"@id": "#provenance/a/delivery"}]

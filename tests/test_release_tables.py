@@ -99,3 +99,27 @@ def test_logs_are_written_in_an_order_of_their_rows_only(tmp_path, table):
     tables.write_table(frame.sample(fraction=1, shuffle=True, seed=1), table, tmp_path / "b.parquet", 4)
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
     assert pl.read_parquet(tmp_path / "a.parquet").height == 9
+
+
+def test_pages_by_content_hold_the_same_rows(tmp_path):
+    numbers = [f"{number * 7919 % 1_000_003:07d}" * 20 for number in range(20_000)]
+    frame = pl.DataFrame({"text": numbers})
+    arrow = frame.to_arrow().schema
+    tables.write_parquet(frame, tmp_path / "size.parquet", arrow, 20_000)
+    tables.write_parquet(frame, tmp_path / "content.parquet", arrow, 20_000, by_content=True)
+    assert (tmp_path / "size.parquet").read_bytes() != (tmp_path / "content.parquet").read_bytes()
+    for name in ("size", "content"):
+        assert_frame_equal(pl.read_parquet(tmp_path / f"{name}.parquet"), frame)
+        assert pq.read_metadata(tmp_path / f"{name}.parquet").num_row_groups == 1
+
+
+def test_pages_are_cut_by_content_if_the_settings_say_so(rows, tmp_path, monkeypatch):
+    asked = []
+    real = tables.parquet_writer
+    monkeypatch.setattr(tables, "parquet_writer", lambda *given, **named: asked.append(named) or real(*given, **named))
+    tables.write_shards(rows, tmp_path / "off", ReleaseSettings())
+    assert {call["by_content"] for call in asked} == {False}
+    asked.clear()
+    tables.write_shards(rows, tmp_path / "on", ReleaseSettings(content_defined_chunking=True))
+    assert {call["by_content"] for call in asked} == {True}
+    assert pl.read_parquet(tmp_path / "on").equals(pl.read_parquet(tmp_path / "off"))

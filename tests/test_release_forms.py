@@ -1,4 +1,4 @@
-"""The check of the forms that only some clients read: each corruption is named, though all sums are right."""
+"""The checks of the output forms: each corruption is named, though all sums are right."""
 
 import io
 import json
