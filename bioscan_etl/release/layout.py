@@ -1,26 +1,19 @@
 """Where the files lie that every release has.
 
-Belongs here: paths within a release of the CSV, the logs and the images. Does not belong here: the paths of an output
-form; the form's own module names those (`release.forms`).
+Belongs here: paths within a release of the CSV, data/ and the images. Does not belong here: the logs (`release.core`),
+and the paths of an output form, which the form's own module names (`release.forms`).
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-from bioscan_etl import schema
 from bioscan_etl.settings import ReleaseSettings
 
 DATA = "data"
 """Folder of the Parquet files by split."""
 ORIGINALS = "original_full"
 """The package of the images as they were delivered."""
-LOGS = {
-    "quarantine.parquet": schema.QUARANTINE,
-    "set_aside.parquet": schema.SET_ASIDE,
-    "rejects.parquet": schema.REJECTS,
-    "changes.parquet": schema.CHANGES,
-}
 
 
 def csv_name(settings: ReleaseSettings) -> str:
@@ -39,13 +32,3 @@ def image_path(split: pl.Expr, chunk: pl.Expr, processid: pl.Expr) -> pl.Expr:
         split, pl.lit("/"), pl.when(chunk != "").then(pl.concat_str(chunk, pl.lit("/"))).otherwise(pl.lit("")),
         processid, pl.lit(".jpg"),
     )  # fmt: skip
-
-
-def metadata_paths(settings: ReleaseSettings) -> tuple[str, ...]:
-    """Files and folders of the metadata and the logs, without the forms that are written with them."""
-    return (f"{settings.dataset}/metadata/csv", DATA, *LOGS)
-
-
-def image_paths(settings: ReleaseSettings) -> tuple[str, ...]:
-    """The folder of the image packages, if there are any."""
-    return (images_name(settings),) if settings.image_packages else ()

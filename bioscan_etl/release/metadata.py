@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import duckdb
 import polars as pl
 
 from bioscan_etl import schema
@@ -112,6 +111,8 @@ def chunk(processid: pl.Series, split: pl.Series) -> pl.Series:
         Text of length n: the first two hex digits of md5(processid) in pretrain, the first one in train and
         other_heldout, empty elsewhere.
     """
+    import duckdb  # reading a form asks for no chunk
+
     # polars has no md5; DuckDB's is vectorised, and a projection keeps the order of rows.
     connection = duckdb.connect()
     table = connection.from_arrow(pl.DataFrame({"processid": processid}).to_arrow())

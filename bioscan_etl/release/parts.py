@@ -16,9 +16,10 @@ from bioscan_etl import schema
 from bioscan_etl.errors import InvariantError, name_some
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release import tables
+from bioscan_etl.release.core import LOGS, image_paths, metadata_paths
 from bioscan_etl.release.forms import bbox
 from bioscan_etl.release.images import Originals, write_images
-from bioscan_etl.release.layout import DATA, LOGS, csv_name, image_paths, images_name, metadata_paths
+from bioscan_etl.release.layout import DATA, csv_name, images_name
 from bioscan_etl.release.metadata import append_changes, metadata
 from bioscan_etl.release.rows import released
 from bioscan_etl.release.staging import Staging

@@ -24,7 +24,8 @@ from bioscan_etl.release.check.corpus import ROWS, barcode_hash, invariants, row
 from bioscan_etl.release.check.csv import check_bytes, check_values, read_fields, typed
 from bioscan_etl.release.check.faults import Fault, Listing, faulty_rows
 from bioscan_etl.release.check.files import is_plain, names
-from bioscan_etl.release.layout import LOGS, csv_name
+from bioscan_etl.release.core import LOGS
+from bioscan_etl.release.layout import csv_name
 from bioscan_etl.release.manifest import MANIFEST, Manifest
 
 _SHARD = re.compile(r"^[a-z_]+/([a-z_]+)-([0-9]{5})-of-([0-9]{5})\.parquet$")

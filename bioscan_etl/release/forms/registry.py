@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from bioscan_etl.errors import InvariantError, SettingsError
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release import forms as _package
-from bioscan_etl.release.layout import image_paths, metadata_paths
+from bioscan_etl.release.core import image_paths, metadata_paths
 
 if TYPE_CHECKING:
     from bioscan_etl.release.check.faults import Fault
