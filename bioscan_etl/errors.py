@@ -4,6 +4,10 @@ Bad input rows are data and never raise. These errors are for work that cannot c
 file that is not a records file, a damaged output. The message is one line that names the cause and the remedy.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class BioscanError(Exception):
     """One line for the user: what is wrong, where, and what to do."""
@@ -57,3 +61,9 @@ def sentence(error: BaseException) -> str:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}; check space, permissions and the network"
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
+def name_some(processids: Sequence[str], limit: int = 5) -> str:
+    """The first process IDs of a list, in lexical order, for a message."""
+    first = sorted(processids)[:limit]
+    return ", ".join(first) + (", …" if len(processids) > limit else "")

@@ -15,7 +15,7 @@ from bioscan_etl.errors import BioscanError, sentence
 from bioscan_etl.lake import Lake, withdrawals
 from bioscan_etl.lake.record import committed
 from bioscan_etl.plans import unlanded
-from bioscan_etl.release import staging
+from bioscan_etl.release import staging, versions
 from bioscan_etl.release.manifest import read_head
 from bioscan_etl.settings import Settings
 
@@ -226,7 +226,7 @@ def _counts(lake: Lake, one: state.BatchState, stage: str) -> dict[str, Any]:
 def _releases(lake: Lake) -> list[ReleaseOverview]:
     latest = staging.latest(lake.releases)
     found = []
-    for folder in staging.versions(lake.releases):
+    for folder in versions.versions(lake.releases):
         try:
             ledger = read_head(folder)["ledger"]
             released, quarantined, aside, rejected = (

@@ -1,4 +1,4 @@
-"""The reference pages, printed from the registries (settings, tables, rules, stages) and from the command line.
+"""The reference pages, printed from the registries: settings, tables, rules, stages, output forms.
 
 `python -m bioscan_etl.reference docs` writes them; a test holds that the committed pages are what it writes.
 """
@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from bioscan_etl.io.write import write_text
+from bioscan_etl.release.forms.registry import forms
 from bioscan_etl.rules import Rule, Severity, registry
 from bioscan_etl.schema import METADATA, TABLES, data_dictionary
 from bioscan_etl.settings import Settings
@@ -160,6 +161,60 @@ def command_line_page() -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
 
 
+def forms_page() -> str:
+    """Every output form: what it is, how it is asked for, what it writes and needs."""
+    settings = Settings().release
+    lines = [
+        "# Output forms",
+        _PRINTED,
+        "What a release is written as beside the CSV, `data/` and the logs. `release.forms` lists the forms to write;",
+        "those made of chosen image packages are asked for by a setting of their own.",
+        "",
+        "| form | by default | what it is |",
+        "|---|---|---|",
+    ]
+    for form in forms().values():
+        default = "yes" if form.is_wanted(settings) else "no"
+        lines.append(f"| [{form.name}](#{form.name}) | {default} | {_cell(form.about.partition(chr(10))[0])} |")
+    lines.append("")
+    for form in forms().values():
+        about, _, more = form.about.partition("\n\n")
+        lines += [f"## {form.name}", "", about, "", *([more, ""] if more else [])]
+        asked = [f"`release.{name}`" for name in form.packages] or [f'"{form.name}" in `release.forms`']
+        every = settings.model_copy(update=dict.fromkeys(form.packages, settings.image_packages[-1:]))
+        facts = {
+            "Asked for with": " or ".join(asked),
+            "Writes": ", ".join(f"`{path}`" for path in form.owns(every)),
+            "Made by the stage": f"[{form.stage}](stages.md#{form.stage})",
+            "Made of": "the released rows and their images" if form.images else "the released rows",
+            "Needs the images of": form.image_package or "",
+            "Settings": ", ".join(f"`release.{name}`" for name in form.settings),
+            "Libraries": ", ".join(form.libraries),
+            "Media types": ", ".join(f"`{ending}` {kind}" for ending, kind in form.media_types.items()),
+        }
+        lines += [f"- {name}: {value}" for name, value in facts.items() if value]
+        lines.append("")
+    return "\n".join([*lines, *_ADD_A_FORM])
+
+
+_ADD_A_FORM = (
+    "## Add a form",
+    "",
+    "1. Write a module `bioscan_etl/release/forms/<name>.py` that ends with `FORM = Form(...)`; the form has the",
+    "   module's name. [splits.py](../bioscan_etl/release/forms/splits.py) is the shortest one.",
+    "2. Give it `build`, which reads the released rows and images (`bioscan_etl.release.rows`) and writes below",
+    "   `staging.tree`; `owns`, the paths that it writes; and `check`, which looks at a finished release and does not",
+    "   call what wrote it.",
+    "3. Say what the data card and the descriptors say of it: `card`, `media_types`, `tables`, `shards`.",
+    "4. Write its test, `tests/test_release_forms_<name>.py`.",
+    "5. Run `python tools/record_stages.py` and `python -m bioscan_etl.reference docs`, and commit what they write.",
+    "",
+    "Its stage, its asset, the settings, `bioscan-etl check`, the card, the descriptors and this page follow from the",
+    "module. A threshold of its own is a setting of `[release]` in `bioscan_etl/settings.py`.",
+    "",
+)
+
+
 def readme_columns() -> str:
     """The data dictionary of the CSV, as the README holds it."""
     return f"<!-- metadata -->\n{data_dictionary(METADATA)}\n<!-- /metadata -->"
@@ -173,6 +228,7 @@ def pages() -> dict[str, str]:
         "rules.md": rules_page(),
         "stages.md": stages_page(),
         "reference/command-line.md": command_line_page(),
+        "forms.md": forms_page(),
     }
     found |= {f"rules/{rule.id}.md": rule_page(rule) for rule in registry().values()}
     return {name: page.rstrip("\n") + "\n" for name, page in found.items()}

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bioscan_etl.errors import SettingsError
 
@@ -23,9 +23,16 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]+)*$")]
 ImagePackage = Literal["original_full", "original_256", "cropped", "cropped_256"]
-ReleaseForm = Literal[
-    "jsonld", "data_images", "partitioned", "splits", "bbox", "croissant", "datapackage", "barcodebert", "clibd"
-]
+
+
+def _require_form(name: str) -> str:
+    from bioscan_etl.release.forms.registry import require_name  # reads the settings
+
+    return require_name(name)
+
+
+FormName = Annotated[str, AfterValidator(_require_form)]
+"""Name of an output form, which is a module of `bioscan_etl.release.forms`."""
 
 
 class _Section(BaseModel):
@@ -172,7 +179,7 @@ class SplitSettings(_Section):
         return self
 
 
-_FORMS_OF_CROPPED_256 = frozenset({"data_images", "clibd"})
+_FORMS = ("jsonld", "data_images", "partitioned", "splits", "bbox", "croissant", "datapackage")
 
 
 class ReleaseSettings(_Section):
@@ -187,11 +194,9 @@ class ReleaseSettings(_Section):
     image_packages: tuple[ImagePackage, ...] = Field(
         ("original_256", "cropped", "cropped_256"), description="image packages to write as folders"
     )
-    forms: tuple[ReleaseForm, ...] = Field(
-        ("jsonld", "data_images", "partitioned", "splits", "bbox", "croissant", "datapackage"),
-        description="output forms to write in addition to the CSV, data/ and the logs: any of jsonld, data_images "
-        "(needs cropped_256), partitioned, splits, bbox, croissant, datapackage, barcodebert, clibd (needs "
-        "cropped_256)",
+    forms: tuple[FormName, ...] = Field(
+        _FORMS,
+        description="output forms to write in addition to the CSV, data/ and the logs; docs/forms.md lists them all",
     )
     hdf5_packages: tuple[ImagePackage, ...] = Field(
         ("cropped_256",), description="image packages to also write as HDF5 files with one dataset per image"
@@ -205,6 +210,11 @@ class ReleaseSettings(_Section):
     )
     rows_per_group: int = Field(100_000, ge=1, description="rows per Parquet row group")
     rows_per_shard: int = Field(1_000_000, ge=1, description="rows per data/<split> Parquet file")
+    content_defined_chunking: bool = Field(
+        False,
+        description="cut the pages of data/ by content, so that a hub that stores by content, such as Hugging Face, "
+        "receives only what changed",
+    )
     images_per_group: int = Field(1_000, ge=1, description="rows per row group of data_images/")
     images_per_shard: int = Field(50_000, ge=1, description="rows per data_images/<split> Parquet file")
     images_per_zip: int = Field(2_500_000, ge=1, description="images per zip archive")
@@ -234,18 +244,24 @@ class ReleaseSettings(_Section):
 
     @model_validator(mode="after")
     def _made_of_image_packages(self) -> ReleaseSettings:
-        for name in ("hdf5_packages", "packed_packages", "zip_packages", "webdataset_packages"):
-            missing = sorted(set(getattr(self, name)) - set(self.image_packages))
-            if missing:
-                raise ValueError(f"{name} lists {', '.join(missing)}: add that to image_packages too")
-        # data_images is a default, so a release without its package omits it; clibd was chosen explicitly.
-        if "clibd" in self.forms and "cropped_256" not in self.image_packages:
-            raise ValueError("forms lists clibd, which needs cropped_256: add that to image_packages")
+        for name in type(self).model_fields:
+            if name.endswith("_packages") and name != "image_packages":
+                missing = sorted(set(getattr(self, name)) - set(self.image_packages))
+                if missing:
+                    raise ValueError(f"{name} names {missing}, which image_packages does not write")
+        # A form of the default is left out of a release without its images; any other was asked for.
+        asked = tuple(name for name in self.forms if name not in _FORMS)
+        if asked:
+            from bioscan_etl.release.forms.registry import require_askable  # reads the settings
+
+            require_askable(asked, self.image_packages)
         return self
 
-    def wants(self, form: ReleaseForm) -> bool:
-        """Whether a form is listed and its image package is written."""
-        return form in self.forms and (form not in _FORMS_OF_CROPPED_256 or "cropped_256" in self.image_packages)
+    def wants(self, form: str) -> bool:
+        """Whether an output form is asked for and its images are written."""
+        from bioscan_etl.release.forms.registry import forms  # reads the settings
+
+        return forms()[form].is_wanted(self)
 
 
 class BoldSettings(_Section):

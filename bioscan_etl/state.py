@@ -18,7 +18,7 @@ from bioscan_etl.lake.pins import Pin
 from bioscan_etl.lake.record import Record, committed, find_record
 from bioscan_etl.lake.store import Lake, digest
 from bioscan_etl.landing import Batch
-from bioscan_etl.release import staging
+from bioscan_etl.release import versions
 from bioscan_etl.release.manifest import read_head
 from bioscan_etl.settings import Settings
 from bioscan_etl.stages.commit import corpus_state, holding_records, last_release
@@ -228,7 +228,7 @@ def corpus(lake: Lake, settings: Settings, batches: Sequence[BatchState] | None 
         return CorpusState(states, (), sentence(error), None, "", None, str(last.get("version", "")), to_ingest)
     key = corpus_key(situation)
     reasons = _due(last.get("made_from"), now)
-    latest = staging.latest(lake.releases)
+    latest = versions.latest(lake.releases)
     if not reasons and (latest is None or latest.name != last.get("version")):
         reasons = ["the last release is not in the releases folder"]
     target = settings.release.publish_to
@@ -326,14 +326,14 @@ def _first(notes: Mapping[str, str]) -> str:
 def _require_last(
     lake: Lake, records: Mapping[str, Record], gone: Mapping[str, str], batches: Sequence[BatchState]
 ) -> None:
-    """Raise if a batch of the last release would silently be lost."""
-    versions = staging.versions(lake.releases)
-    if not versions:
+    """Refuse to lose a batch of the last release in silence."""
+    made = versions.versions(lake.releases)
+    if not made:
         return
     try:
-        head = read_head(versions[-1])
+        head = read_head(made[-1])
     except (OSError, ValueError):
-        return  # `staging.published` raises the error where it matters
+        return  # `versions.published` says so where it matters
     provenance = head.get("provenance")
     held = set(provenance["batches"]) if provenance else {one["batch"] for one in head.get("inputs", [])}
     lost = sorted(held - set(records) - set(gone))
@@ -344,7 +344,7 @@ def _require_last(
             for name in lost
         ]
         raise LakeError(
-            f"release {versions[-1].name} contains batches that the next one would lose: {'; '.join(why[:5])}; land "
+            f"release {made[-1].name} contains batches that the next one would lose: {'; '.join(why[:5])}; land "
             "them again, or withdraw them: bioscan-etl withdraw BATCH --reason TEXT"
         )
 

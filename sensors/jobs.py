@@ -7,7 +7,7 @@ import dagster as dg
 from bioscan_etl.assets.factory import one_line_errors
 from bioscan_etl.errors import InvariantError, LakeError
 from bioscan_etl.progress import Progress
-from bioscan_etl.release import staging
+from bioscan_etl.release import versions
 from bioscan_etl.resources import CorpusResource
 from bioscan_etl.stages.commit import tidy
 from bioscan_etl.stages.registry import BATCH_STAGES, CORPUS_STAGES
@@ -41,7 +41,7 @@ def check_latest(
     """Verify the last release without the lake: checksums, schema, invariants, settings, and every image."""
     from bioscan_etl.release.check import check  # every run loads this module, and few check
 
-    release = staging.latest(corpus.lake().releases)
+    release = versions.latest(corpus.lake().releases)
     if release is None:
         raise LakeError("there is no release to check")
     faults = check(release, images="all", progress=progress)

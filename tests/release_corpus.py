@@ -13,7 +13,7 @@ import polars as pl
 
 from bioscan_etl import schema
 from bioscan_etl.barcodes.sequences import identity
-from bioscan_etl.release.image_parts import build_parts
+from bioscan_etl.release.build import build_parts
 from bioscan_etl.release.parts import Logs
 from bioscan_etl.release.ship.version import publish
 from bioscan_etl.release.staging import Staging

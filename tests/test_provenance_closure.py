@@ -28,7 +28,7 @@ ENTRIES = tuple(
         "taxonomy.curate",
         "splits.partition",
         "release.parts",
-        "release.image_parts",
+        "release.forms.jsonld",
         "quality.validate",
     )
 )

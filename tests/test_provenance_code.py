@@ -194,10 +194,8 @@ UNDECIDED = {
     ("raw_records", "numpy"): "moves bytes and line numbers",
     ("checked_barcodes", "numpy"): "counts words: integers, and one division",
     # Of modules that they import for one function.
-    **{(stage, "h5py"): "release.image_parts writes the HDF5 files too"
-       for stage in ("metadata_jsonld", "barcodebert_tables", "image_tables", "image_archives")},
-    **{(stage, "numpy"): "release.image_parts writes the HDF5 files too"
-       for stage in ("metadata_jsonld", "barcodebert_tables", "image_tables", "image_archives")},
+    ("release_manifest", "h5py"): "release.forms, whose entries say what the card and the descriptors say of them",
+    ("release_manifest", "numpy"): "the same",
     ("curated_expectations", "numpy"): "of barcodes.sequences it takes an expression",
     ("quality_report", "numpy"): "statistics.figures, of which it takes the titles",
     ("quality_report", "matplotlib"): "the same",

@@ -47,7 +47,8 @@ def test_every_command_line_that_is_named_parses(page):
 
 def test_the_layout_of_the_release_is_told_as_it_is():
     tree = README.split("```")[1]
-    from bioscan_etl.release.parts import LOGS, csv_name
+    from bioscan_etl.release.core import LOGS
+    from bioscan_etl.release.layout import csv_name
     from bioscan_etl.settings import ReleaseSettings
 
     for name in (*LOGS, csv_name(ReleaseSettings()), "md5sums.txt", "manifest.json", "report/index.html"):

@@ -24,13 +24,13 @@ from bioscan_etl.images.stage import process_images
 from bioscan_etl.records.extract import extract
 from bioscan_etl.records.sources import RecordsFile
 from bioscan_etl.release import manifest
+from bioscan_etl.release.build import build_parts
 from bioscan_etl.release.check import check
 from bioscan_etl.release.check import settings_images as check_settings_images
 from bioscan_etl.release.check import settings_logs as check_settings_logs
 from bioscan_etl.release.check import settings_rows as check_settings_rows
 from bioscan_etl.release.check.agreement import held
 from bioscan_etl.release.check.settings import VERIFIED, read_stated
-from bioscan_etl.release.image_parts import build_parts
 from bioscan_etl.release.parts import Logs
 from bioscan_etl.release.ship.version import publish
 from bioscan_etl.release.staging import Staging

@@ -16,7 +16,7 @@ from PIL import Image
 from release_everything import everything
 
 from bioscan_etl import schema
-from bioscan_etl.release.forms.hdf5_clibd import COLUMNS, GROUPS
+from bioscan_etl.release.forms.clibd import COLUMNS, GROUPS
 
 pytestmark = pytest.mark.clients
 CSV = "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv"

@@ -83,8 +83,8 @@ def labels(**rows):
 )
 def test_partitions_that_would_break_a_recipe_are_refused(rows, message):
     with pytest.raises(InvariantError, match=message):
-        barcodebert.check_labels(labels(**rows))
-    barcodebert.check_labels(
+        barcodebert.require_labels(labels(**rows))
+    barcodebert.require_labels(
         labels(train=("A", "A a"), val=("A", "A a"), pretrain=("C", None), key_unseen=("D", "D d"))
     )
 

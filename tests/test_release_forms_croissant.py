@@ -47,3 +47,20 @@ def test_several_shards_are_one_file_set(document):
 def test_version_and_licence(release, document):
     assert document["version"] == f"{read_head(release)['version'][1:]}.0.0"
     assert document["license"] == "https://creativecommons.org/licenses/by/3.0/"
+
+
+def test_it_says_which_specifications_it_follows(document):
+    assert document["conformsTo"] == ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
+    assert document["@context"]["prov"] == "http://www.w3.org/ns/prov#"
+
+
+def test_lists_are_arrays_of_one_dimension(document):
+    [flags] = [field for one in document["recordSet"] for field in one["field"] if field["@id"] == "data/val/flags"]
+    assert (flags["isArray"], flags["arrayShape"]) == (True, "-1")
+
+
+def test_it_says_what_the_release_was_made_from_and_no_time(document):
+    [delivery] = document["prov:wasDerivedFrom"]
+    assert [(one["prov:label"], one["sha256"]) for one in delivery["prov:hadMember"]] == [("bold.tsv", "0" * 64)]
+    assert document["rai:dataCollectionMissingData"].startswith("0 of 32 specimens have no image")
+    assert not {"datePublished", "prov:endedAtTime", "dateCreated"} & set(json.dumps(document).split('"'))

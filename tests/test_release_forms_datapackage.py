@@ -7,7 +7,7 @@ from release_everything import everything
 
 from bioscan_etl import schema
 from bioscan_etl.release.forms.datapackage import table_schema
-from bioscan_etl.release.parts import csv_name
+from bioscan_etl.release.layout import csv_name
 from bioscan_etl.settings import ReleaseSettings
 
 

@@ -201,7 +201,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/forms/archives.py": OF_PARTS,
     "release/forms/data_images.py": OF_PARTS,
     "release/forms/hdf5.py": OF_PARTS,
-    "release/forms/hdf5_clibd.py": OF_PARTS,
+    "release.forms.clibd.py": OF_PARTS,
     "release/forms/hdf5_packed.py": OF_PARTS,
     "release/forms/jsonld.py": OF_PARTS,
     "release/forms/barcodebert.py": (*OF_PARTS, "release_manifest"),  # the descriptors list its files

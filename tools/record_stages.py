@@ -51,8 +51,8 @@ from bioscan_etl.lake.record import committed, find_record
 from bioscan_etl.lake.store import Lake, Output, digest
 from bioscan_etl.provenance.closure import closure
 from bioscan_etl.provenance.code import RECORDED, code_of, recorded, recorded_machine
+from bioscan_etl.release.forms.registry import forms, owned
 from bioscan_etl.release.manifest import read_head, walk
-from bioscan_etl.release.parts import owned
 from bioscan_etl.settings import Settings
 from bioscan_etl.stages.registry import BATCH_STAGES, CORPUS_STAGES, STAGES, Scope, Stage
 from bioscan_etl.stages.run import run_stage
@@ -64,17 +64,10 @@ ADVICE = "run python tools/record_stages.py and commit bioscan_etl/provenance/re
 
 PARTS_OF: Mapping[str, str] = {
     "release_metadata": "metadata",
-    "metadata_jsonld": "jsonld",
-    "partitioned_metadata": "partitioned",
-    "split_manifests": "splits",
-    "barcodebert_tables": "barcodebert",
     "image_packages": "images",
-    "image_tables": "data_images",
-    "image_hdf5": "hdf5",
-    "clibd_hdf5": "clibd",
-    "image_archives": "archives",
+    **{form.stage: form.name for form in forms().values() if form.build is not None},
 }
-"""Part of the release (`bioscan_etl.release.parts.owned`) by the stage that writes it."""
+"""Part of the release (`bioscan_etl.release.forms.registry.owned`) by the stage that writes it."""
 
 NO_GOLDEN = frozenset({"release_mirror"})
 """Stages that make nothing of a golden corpus: the mirror only sends, and there is no S3."""
@@ -152,10 +145,7 @@ def _land_real(lake: Lake) -> list[str]:
 
 _BATCHES = ("autumn-2025", "malaise-2023", "survey-2024")
 _EVERY_FORM = {
-    "forms": (
-        *("jsonld", "data_images", "partitioned", "splits", "bbox", "croissant", "datapackage"),
-        *("barcodebert", "clibd"),
-    ),
+    "forms": tuple(form.name for form in forms().values() if not form.packages),
     "image_packages": ("original_full", "original_256", "cropped", "cropped_256"),
     "packed_packages": ("cropped_256",),
     "zip_packages": ("cropped_256",),

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from bioscan_etl.provenance.plumbing import PACKAGE, PLUMBING, SCHEMA, ProvenanceError, within
+from bioscan_etl.provenance.plumbing import FORMS, PACKAGE, PLUMBING, SCHEMA, ProvenanceError, within
 from bioscan_etl.provenance.source import Source, read_source
 
 __all__ = ["PLUMBING", "Closure", "ProvenanceError", "changed", "closure"]
@@ -89,11 +89,13 @@ def _closure(entry: str, root: Path, prose: bool) -> Closure:
         # The root's own module is the version and the public face: no stage is made from it.
         if name in modules or name == PACKAGE:
             continue
-        code = _code(root, name, prose and name.endswith(".rules"))  # elsewhere prose is code: read once
+        with_prose = prose and (name.endswith(".rules") or within(name, (FORMS,)))  # elsewhere prose is code
+        code = _code(root, name, with_prose)
         modules[name] = code.digest
         entries |= code.entries
         libraries |= code.libraries
         reached = [name, *code.imports, *(_rules_modules(root) if code.all_rules else ())]
+        reached += _form_modules(root) if code.all_forms else ()
         for target in reached:
             parts = target.split(".")
             parents = (".".join(parts[:length]) for length in range(2, len(parts) + 1))
@@ -120,6 +122,13 @@ def _exists(root: Path, module: str) -> bool:
 def _rules_modules(root: Path) -> tuple[str, ...]:
     """The modules that `rules.registry` reads."""
     return tuple(sorted(f"{PACKAGE}.{path.parent.name}.rules" for path in (root / PACKAGE).glob("*/rules.py")))
+
+
+@cache
+def _form_modules(root: Path) -> tuple[str, ...]:
+    """The modules that `release.forms.registry` walks over."""
+    folder = root.joinpath(*FORMS.split("."))
+    return tuple(sorted(f"{FORMS}.{path.stem}" for path in folder.glob("[a-z]*.py") if path.stem != "registry"))
 
 
 @cache

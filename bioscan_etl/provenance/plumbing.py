@@ -9,6 +9,9 @@ from bioscan_etl.errors import BioscanError
 PACKAGE = "bioscan_etl"
 SCHEMA = "bioscan_etl.schema"
 RULES = "bioscan_etl.rules"
+FORMS = "bioscan_etl.release.forms"
+FORMS = "bioscan_etl.release.forms"
+FORMS_REGISTRY = f"{FORMS}.registry"
 
 # Modules, with all below them, that decide no value of any output: neither counted nor followed.
 PLUMBING: tuple[str, ...] = (
@@ -20,7 +23,11 @@ PLUMBING: tuple[str, ...] = (
     "bioscan_etl.landing",  # the same
     "bioscan_etl.threads",  # order and results do not depend on the number of threads
     "bioscan_etl.freed_memory",  # the C library's allocator
-    "bioscan_etl.findings",  # the form of a check's result in manifests
+    "bioscan_etl.findings",  # the shape in which manifests keep the outcome of a check
+    "bioscan_etl.release.check",  # looks at what is published
+    "bioscan_etl.release.forms.registry",  # lists the output forms; a stage counts those that it goes through
+    "bioscan_etl.release.check",  # looks at what is published
+    "bioscan_etl.release.forms.registry",  # lists the output forms; a stage counts those that it goes through
     "bioscan_etl.stages.registry",  # lists the stages; what a stage reads is counted by value
     "bioscan_etl.stages.work",  # passes a stage its inputs, which are counted by content
     "bioscan_etl.stages.situation",  # the same

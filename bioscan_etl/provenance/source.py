@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bioscan_etl.provenance.plumbing import PACKAGE, PLUMBING, RULES, SCHEMA, ProvenanceError, within
-from bioscan_etl.provenance.prose import without_prose
+from bioscan_etl.provenance.plumbing import FORMS, PACKAGE, PLUMBING, RULES, SCHEMA, ProvenanceError, within
+from bioscan_etl.provenance.prose import without_looks, without_prose
 
-# Decorators that read no annotations; for any other decorator, a function's annotations count.
+# What leads to the output forms without naming them.
+_THROUGH_FORMS = frozenset(f"{FORMS}.registry.{name}" for name in ("forms", "wanted", "owned"))
+# Decorators that read no annotations; under any other one a function's annotations count.
 _BLIND_DECORATORS = frozenset(
     {
         "abstractmethod",
@@ -46,6 +48,7 @@ class Source:
         entries: names of the schema that it uses; `*` if it passes the schema's module on.
         libraries: top-level names of third-party modules.
         all_rules: whether it takes `registry` from `bioscan_etl.rules`.
+        all_forms: whether it goes through all output forms (`bioscan_etl.release.forms.registry`).
     """
 
     digest: str
@@ -54,20 +57,22 @@ class Source:
     entries: frozenset[str]
     libraries: frozenset[str]
     all_rules: bool
+    all_forms: bool
 
 
 @cache
 def read_source(source: str, module: str, *, package: bool = False, prose: bool = False) -> Source:
     """Read the part of a module that counts: without layout, comments, docstrings and annotations.
 
-    Annotations of a class's fields count. Of entries `Rule(…)` in a module `rules`, id, severity and setting count.
-    Imports count where their names are used, independent of their position.
+    Annotations of a class's fields count. Of entries `Rule(…)` in a module `rules`, id, severity and setting do.
+    Of a module of an output form, what builds the form does. Imports count by what they bind, where that is used,
+    wherever they stand.
 
     Args:
         source: the text.
         module: its dotted name.
         package: whether it is a package's `__init__`.
-        prose: count all of a rule.
+        prose: count all of a rule, and what an output form says of itself.
 
     Raises:
         ProvenanceError: it is not Python, or imports by a computed name.
@@ -78,6 +83,8 @@ def read_source(source: str, module: str, *, package: bool = False, prose: bool 
         raise ProvenanceError(f"module {module} is not Python that {sys.version.split()[0]} reads: {error}") from None
     if not prose and module.rpartition(".")[2] == "rules":
         tree = without_prose(tree)
+    if within(module, (FORMS,)):
+        tree = without_looks(tree, prose=prose)
     reader = _Reader(module, package)
     reader.walk(tree)
     return reader.code()
@@ -133,7 +140,7 @@ class _Reader:
     def code(self) -> Source:
         """What the walk found."""
         entries: set[str] = set()
-        registry = False
+        registry = forms = False
         counted = set()
         for name, origin in self._bound:
             used = name in self._names or any(base == name for base, _ in self._attributes)
@@ -146,6 +153,7 @@ class _Reader:
                 registry |= (name, "registry") in self._attributes or name in self._names
             elif origin == f"{RULES}.registry":
                 registry = True
+            forms |= origin in _THROUGH_FORMS
             # What is imported for annotations only is no code; of the package's own, others may import it from here.
             if not within(origin, PLUMBING) and (
                 used or (within(origin, (PACKAGE,)) and not within(origin, (SCHEMA,)))
@@ -159,6 +167,7 @@ class _Reader:
             frozenset(entries),
             frozenset(self._libraries),
             registry and self._module != RULES,
+            forms,
         )
 
     def walk(self, node: ast.AST) -> None:

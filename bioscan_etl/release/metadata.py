@@ -7,13 +7,12 @@ CSV would misread. Does not belong here: file formats (`release.tables`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-import duckdb
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.errors import InvariantError
+from bioscan_etl.errors import InvariantError, name_some
 from bioscan_etl.settings import ReleaseSettings
 
 CHUNK_DIGITS = {"pretrain": 2, "train": 1, "other_heldout": 1}
@@ -112,6 +111,8 @@ def chunk(processid: pl.Series, split: pl.Series) -> pl.Series:
         Text of length n: the first two hex digits of md5(processid) in pretrain, the first one in train and
         other_heldout, empty elsewhere.
     """
+    import duckdb  # reading a form asks for no chunk
+
     # polars has no md5; DuckDB's is vectorised, and a projection keeps the order of rows.
     connection = duckdb.connect()
     table = connection.from_arrow(pl.DataFrame({"processid": processid}).to_arrow())
@@ -263,10 +264,4 @@ def _same_processids(curated: pl.DataFrame, partitions: pl.DataFrame) -> None:
 
 def _no_rows(frame: pl.DataFrame, message: str) -> None:
     if frame.height:
-        raise InvariantError(f"{frame.height} specimens ({list_some(frame['processid'].to_list())}) {message}")
-
-
-def list_some(processids: Sequence[str], limit: int = 5) -> str:
-    """List the first process IDs, sorted, for a message."""
-    first = sorted(processids)[:limit]
-    return ", ".join(first) + (", …" if len(processids) > limit else "")
+        raise InvariantError(f"{frame.height} specimens ({name_some(frame['processid'].to_list())}) {message}")

@@ -28,9 +28,9 @@ from bioscan_etl.extras import extras_named
 from bioscan_etl.images.decode import RGB, UnreadableImage, decode
 from bioscan_etl.io.locations import is_s3
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.release.images import image_path
+from bioscan_etl.release.layout import image_path
 from bioscan_etl.release.manifest import MANIFEST, Counts, Ledger, is_inside, read_head
-from bioscan_etl.release.parts import data_files
+from bioscan_etl.release.rows import data_files
 from bioscan_etl.release.scan import MOVES, ReleaseTables, find_release, scan_release
 from bioscan_etl.settings import ImagePackage, ImageSettings, Settings
 from bioscan_etl.threads import ordered_map, workers

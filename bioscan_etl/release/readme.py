@@ -1,19 +1,21 @@
 """The data card: README.md of a release.
 
-Belongs here: the values for the template `card.md.j2`. Does not belong here: text (it is in the template).
+Belongs here: what fills the template `card.md.j2`. Does not belong here: text (it stands in
+the template, and of an output form in its module).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bioscan_etl import schema
+from bioscan_etl.release.forms.registry import Card, wanted
+from bioscan_etl.release.layout import ORIGINALS, csv_name, images_name
 from bioscan_etl.release.manifest import Counts, Ledger, md5
-from bioscan_etl.release.parts import csv_name, images_name, jsonld_name
 from bioscan_etl.settings import ReleaseSettings
 
 # Licences that the Hugging Face hub knows; any other is given there as `other` with its own name.
@@ -72,6 +74,8 @@ def write_readme(
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  Markdown, not HTML
     )
+    chosen = wanted(settings)
+    shards = [form.shards for form in chosen if form.shards is not None]
     hub = settings.image_license.lower().replace(" ", "-")
     text = environment.get_template("card.md.j2").render(
         settings=settings,
@@ -80,7 +84,11 @@ def write_readme(
         ledger=ledger,
         splits=schema.SPLITS,
         csv_name=csv_name(settings),
-        jsonld_name=jsonld_name(settings),
+        files=_files(settings),
+        last_files=[row for form in chosen if form.describe is not None for row in form.card(settings).rows],
+        shards=shards,
+        configurations=_configurations([each.configuration for each in shards]),
+        readings=[text for form in chosen if (text := form.card(settings).reading)],
         csv_md5=md5(root / csv_name(settings)),
         image_files=loader_images(root, images, settings),
         hub_license=hub if hub in _HUB_LICENSES else None,
@@ -88,3 +96,40 @@ def write_readme(
         extra=sorted(extra),
     )
     (root / "README.md").write_text(text, encoding="utf-8", newline="\n")
+
+
+# Places of the paths that every release has among those of the forms (`Form.place`).
+_CSV, _DATA, _IMAGES = 0, 20, 50
+
+
+def _files(settings: ReleaseSettings) -> list[tuple[str, str]]:
+    """Paths of the metadata, the images and the forms made of them, and what each is, in order."""
+    csv = (f"`{csv_name(settings)}`", "the 23 published columns; missing is the empty field")
+    data = ("`data/<split>-NNNNN-of-NNNNN.parquet`", "the same rows, with our further columns after the 23")
+    placed = [
+        (_CSV, Card((csv,))),
+        (_DATA, Card((data,))),
+        (_IMAGES, _images(settings)),
+        *((form.place, form.card(settings)) for form in wanted(settings) if form.describe is None),
+    ]
+    return [row for _, card in sorted(placed, key=lambda each: each[0]) for row in card.rows]
+
+
+def _images(settings: ReleaseSettings) -> Card:
+    rows = []
+    if settings.image_packages:
+        path = f"`{images_name(settings)}/<package>/<split>/[<chunk>/]<processid>.jpg`"
+        rows.append((path, ", ".join(settings.image_packages)))
+    if ORIGINALS in settings.image_packages:
+        what = "the bytes as they were delivered: among them may be PNG and TIFF under the name `.jpg`"
+        rows.append(("", f"{ORIGINALS} holds {what}"))
+    return Card(tuple(rows))
+
+
+def _configurations(names: Sequence[str]) -> str:
+    """The words on the configurations that Hugging Face `datasets` finds; the empty text if there is one only."""
+    if not names:
+        return ""
+    every = ["default", *names]
+    count = "both" if len(every) == 2 else "the"
+    return f" in {count} configurations, {', '.join(f'`{name}`' for name in every[:-1])} and\n`{every[-1]}`"

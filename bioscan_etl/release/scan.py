@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bioscan_etl import schema
 from bioscan_etl.errors import SourceError
-from bioscan_etl.release import manifest, staging
-from bioscan_etl.release.parts import LOGS, csv_name
+from bioscan_etl.release import manifest, versions
+from bioscan_etl.release.core import LOGS
+from bioscan_etl.release.layout import csv_name
 from bioscan_etl.settings import ReleaseSettings
 
 _VERSION = re.compile(r"v[1-9][0-9]*|latest")
@@ -183,7 +184,7 @@ def find_release(name: str, within: Path | None = None) -> Path:
         for releases in (within / "releases", within):
             if (releases / name).is_dir():
                 return (releases / name).resolve()
-        known = [each.name for folder in (within / "releases", within) for each in staging.versions(folder)]
+        known = [each.name for folder in (within / "releases", within) for each in versions.versions(folder)]
         raise SourceError(f"{within} has no release {name}; it has {', '.join(known) or 'none'}")
     if not path.is_dir():
         raise SourceError(f"there is no release {path}; give the folder of a version, such as out/releases/v1")

@@ -10,7 +10,7 @@ from bioscan_etl import schema
 from bioscan_etl.barcodes.sequences import identity
 from bioscan_etl.lake.current import current
 from bioscan_etl.lake.store import Lake
-from bioscan_etl.release import staging
+from bioscan_etl.release import versions
 from bioscan_etl.splits.near_duplicates import near_duplicates
 from bioscan_etl.splits.near_images import near_images
 from bioscan_etl.splits.partition import partition_onward
@@ -74,7 +74,7 @@ def extra(situation: Situation) -> dict[str, Any]:
         curated = situation.inputs_of(stage)["curated_taxonomy"]
         if (inputs["curated_taxonomy"], made.made_from["settings"]) == (curated, settings):
             return {"earlier": str(inputs["extra"]["earlier"])}
-    last = staging.latest(lake.releases)
+    last = versions.latest(lake.releases)
     return {"earlier": last.name if last else ""}
 
 

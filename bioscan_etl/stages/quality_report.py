@@ -10,7 +10,7 @@ import polars as pl
 from bioscan_etl.lake.pins import Pin
 from bioscan_etl.quality.ledger import Ledger
 from bioscan_etl.quality.report import write_report
-from bioscan_etl.release import staging
+from bioscan_etl.release import versions
 from bioscan_etl.stages.curated_expectations import read_results
 from bioscan_etl.stages.work import Work
 
@@ -67,8 +67,8 @@ def build(work: Work) -> None:
 def extra(situation: Situation) -> dict[str, Any]:
     """The version of the report (the existing or the next one), and the notes on the batches."""
     draft = situation.staging
-    published = staging.published(draft.releases, draft.digest)
-    version = published.name if published else staging.next_version(draft.releases)
+    published = versions.published(draft.releases, draft.digest)
+    version = published.name if published else versions.next_version(draft.releases)
     return {"version": version, "batches": batch_lines(situation.pinned).rows()}
 
 

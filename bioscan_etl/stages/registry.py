@@ -1,9 +1,9 @@
 """Every stage of the pipeline, declared once.
 
 Belongs here: name, scope, what it reads and writes, the settings, data files and libraries that decide its values, its
-checks, and its description in the UI. Does not belong here: what it does; that is the function `build` of the module
-with its name. Assets, jobs, dependencies, code versions, fingerprints, `status` and docs/stages.md are derived from
-these entries.
+checks, and its description in the UI. Does not belong here: what it does. That is the function `build` of the module
+with its name, or of the module of an output form, whose entry the stage is derived from. Assets, jobs, dependencies,
+code versions, fingerprints, `status` and docs/stages.md are derived from these entries.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from types import MappingProxyType
 from bioscan_etl import schema
 from bioscan_etl.findings import Finding
 from bioscan_etl.quality.expectations import expectation_rules
+from bioscan_etl.release.forms.registry import Form, forms
 from bioscan_etl.rules import Severity
 from bioscan_etl.schema import Table
 from bioscan_etl.splits.rules import RULES as SPLIT_RULES
@@ -61,7 +62,8 @@ class Stage:
         checks: checks of its output.
         pool: stages of one pool never run at the same time; None: no limit.
         resumable: a killed run resumes where it stopped.
-        prose: it prints texts of rules and columns, so that their wording counts as its code.
+        prose: it prints texts of rules, columns and forms, so that their wording counts as its code.
+        form: the output form that it writes; None for all other stages.
     """
 
     name: str
@@ -82,11 +84,12 @@ class Stage:
     pool: str | None = "corpus"
     resumable: bool = False
     prose: bool = False
+    form: str | None = None
 
     @property
     def module(self) -> str:
-        """The module of its function."""
-        return f"bioscan_etl.stages.{self.name}"
+        """The module of its function: of its name, or that of the output form that it writes."""
+        return f"bioscan_etl.stages.{self.name}" if self.form is None else forms()[self.form].module
 
     def finding(
         self, check: str, *, passed: bool, count: int, samples: tuple[str, ...] = (), detail: str = ""
@@ -108,6 +111,22 @@ _RELEASE_CSV = ("polars", "pyarrow")
 _OF_RECORDS = {"raw_records": ("records.parquet",)}
 _CURATED = {"curated_taxonomy": ("curated.parquet",)}
 _IMAGE_LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "simplejpeg")
+
+
+def _stage_of(form: Form) -> Stage:
+    """The stage that writes an output form."""
+    return Stage(
+        form.stage,
+        Scope.RELEASE,
+        form.about,
+        "release",
+        form.kinds,
+        reads={"image_packages": (), "release_metadata": ()} if form.images else {"release_metadata": ()},
+        settings=form.settings_read(),
+        libraries=form.libraries,
+        form=form.name,
+    )
+
 
 _DECLARED = (
     Stage(
@@ -365,93 +384,7 @@ _DECLARED = (
         settings=("release.*",),
         libraries=_RELEASE_CSV,
     ),
-    Stage(
-        "metadata_jsonld",
-        Scope.RELEASE,
-        "The CSV's rows as JSON-LD: a node per specimen at `bioscan5m/metadata/jsonld/`, and the context of its terms.",
-        "release",
-        ("json",),
-        reads={"release_metadata": ()},
-        settings=("release.*",),
-        libraries=_RELEASE_CSV,
-    ),
-    Stage(
-        "partitioned_metadata",
-        Scope.RELEASE,
-        "The rows of `data/` in Hive folders, `partitioned/split=<split>/order=<order>/`, for query engines.\n\n"
-        "A missing order is the folder `order=not_classified`, which every engine reads.",
-        "release",
-        ("parquet",),
-        reads={"release_metadata": ()},
-        settings=("release.*",),
-        libraries=_RELEASE_CSV,
-    ),
-    Stage(
-        "split_manifests",
-        Scope.RELEASE,
-        "One CSV of process IDs per partition, and one over all: `splits/<split>.csv`, `splits/all.csv`.",
-        "release",
-        ("csv",),
-        reads={"release_metadata": ()},
-        settings=("release.*",),
-        libraries=_RELEASE_CSV,
-    ),
-    Stage(
-        "barcodebert_tables",
-        Scope.RELEASE,
-        "Barcodes with names and indices of their labels, in the layout of BarcodeBERT: five CSVs in "
-        "`barcodebert/`.\n\nA label has the same index in all five; -1 is unlabelled. Made if `release.forms` lists "
-        "barcodebert.",
-        "release",
-        ("csv",),
-        reads={"release_metadata": ()},
-        settings=("release.*",),
-        libraries=_RELEASE_CSV,
-    ),
-    Stage(
-        "image_tables",
-        Scope.RELEASE,
-        "The rows of `data/` with the bytes of cropped_256 as a Hugging Face image column: `data_images/`.\n\n"
-        "Source: release_metadata and image_packages. A killed run resumes at the first unfinished shard.",
-        "release",
-        ("parquet",),
-        reads={"image_packages": (), "release_metadata": ()},
-        settings=("release.*",),
-        libraries=_RELEASE_CSV,
-    ),
-    Stage(
-        "image_hdf5",
-        Scope.RELEASE,
-        "HDF5 files of the chosen packages: one dataset per image, or packed with the metadata for random "
-        "access.\n\nSource: image_packages, byte for byte.",
-        "release",
-        ("hdf5",),
-        reads={"image_packages": (), "release_metadata": ()},
-        settings=("release.*",),
-        libraries=("h5py", "numpy", *_RELEASE_CSV),
-    ),
-    Stage(
-        "clibd_hdf5",
-        Scope.RELEASE,
-        "Images, barcodes and labels in the layout that CLIBD trains and evaluates on: `hdf5/clibd.hdf5`.\n\n"
-        "One row per specimen with an image, in each group that it belongs to. Made if `release.forms` lists clibd.",
-        "release",
-        ("hdf5",),
-        reads={"image_packages": (), "release_metadata": ()},
-        settings=("release.*",),
-        libraries=("h5py", "numpy", *_RELEASE_CSV),
-    ),
-    Stage(
-        "image_archives",
-        Scope.RELEASE,
-        "The chosen packages as zips in the published layout, and as WebDataset tar shards: `packages/`.\n\n"
-        "Source: release_metadata and image_packages. A killed run resumes at the first unfinished archive.",
-        "release",
-        ("zip", "tar"),
-        reads={"image_packages": (), "release_metadata": ()},
-        settings=("release.*",),
-        libraries=_RELEASE_CSV,
-    ),
+    *(_stage_of(form) for form in forms().values() if form.build is not None),
     Stage(
         "statistics",
         Scope.CORPUS,
@@ -508,15 +441,8 @@ _DECLARED = (
         ("json",),
         reads={
             "release_metadata": (),
-            "metadata_jsonld": (),
-            "partitioned_metadata": (),
-            "split_manifests": (),
-            "barcodebert_tables": (),
             "image_packages": (),
-            "image_tables": (),
-            "image_hdf5": (),
-            "clibd_hdf5": (),
-            "image_archives": (),
+            **{form.stage: () for form in forms().values() if form.build is not None},
             "curated_expectations": (),
         },
         after=("quality_report",),

@@ -9,6 +9,7 @@ import importlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from bioscan_etl.findings import Finding
 from bioscan_etl.lake.current import current, point
 from bioscan_etl.lake.store import Draft, Output, digest
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.release import staging
+from bioscan_etl.release import versions
+from bioscan_etl.release.forms.registry import Form, build_form, forms
 from bioscan_etl.stages.commit import commit_if_whole, note_mirrored, note_release
 from bioscan_etl.stages.examine import examine
 from bioscan_etl.stages.registry import STAGES, Scope, Stage
@@ -111,17 +113,26 @@ def _make_part(stage: Stage, situation: Situation, progress: Progress) -> Done:
             note_mirrored(situation.lake, str(situation.settings.release.publish_to))
         return Done(stage.name, situation.lake.releases, digest(counts), bool(counts.get("sent")), counts)
     draft = situation.staging
-    before = staging.published(draft.releases, draft.digest)
+    before = versions.published(draft.releases, draft.digest)
     counts = _function(stage)(_work(stage, situation, progress, None, {}))
-    published = staging.published(draft.releases, draft.digest)
+    published = versions.published(draft.releases, draft.digest)
     if stage.name == "release_manifest":
         note_release(situation, str(counts["version"]))
     return Done(stage.name, published or draft.tree, draft.digest, before is None, counts)
 
 
 def _function(stage: Stage) -> Any:
-    """The function of a stage; imports its module only now, because some take seconds."""
+    """The function of a stage; its module is imported now, for some take seconds."""
+    if stage.form is not None:
+        return partial(_make_form, forms()[stage.form])
     return importlib.import_module(stage.module).build
+
+
+def _make_form(form: Form, work: Work) -> dict[str, Any]:
+    """Write an output form, if the settings ask for it; returns what of it they ask for."""
+    settings = work.settings.release
+    build_form(form, work.release, settings, work.progress)
+    return form.asked_for(settings)
 
 
 def _work(

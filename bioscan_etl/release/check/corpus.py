@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.release.check.agreement import Form, duplicates
+from bioscan_etl.release.check.agreement import Rows, duplicates
 from bioscan_etl.release.check.faults import Fault, faulty_rows
 from bioscan_etl.release.metadata import chunk, looks_missing
 
@@ -48,7 +48,7 @@ def row_findings(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, str]]:
     yield wrong.select("processid", "taxon", deepest=labels), "taxon is {taxon}, the deepest label {deepest}"
 
 
-def invariants(rows: pl.DataFrame, barcodes: pl.Series, data: Form) -> Iterator[Fault]:
+def invariants(rows: pl.DataFrame, barcodes: pl.Series, data: Rows) -> Iterator[Fault]:
     """What must hold of all released specimens together (spec: partitioning, taxonomic labels).
 
     Args:
@@ -69,7 +69,7 @@ def barcode_hash() -> pl.Expr:
 _STRIPPED = pl.col("dna_barcode").str.strip_chars("N")
 
 
-def _barcodes(rows: pl.DataFrame, barcodes: pl.Series, data: Form) -> Iterator[Fault]:
+def _barcodes(rows: pl.DataFrame, barcodes: pl.Series, data: Rows) -> Iterator[Fault]:
     for columns, what in ((["split"], "partitions"), (list(schema.RANKS), "labels")):
         # Hashes first: the sequences of millions of rows are not held; what they point at is read in full.
         hashed = rows.select(barcode=barcodes, value=pl.struct(columns).hash())

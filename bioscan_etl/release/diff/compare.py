@@ -30,7 +30,7 @@ from bioscan_etl.errors import SourceError
 from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.quality.spreadsheet import escape_formulas
-from bioscan_etl.release import staging
+from bioscan_etl.release import versions
 from bioscan_etl.release.scan import MOVES, ReleaseTables
 from bioscan_etl.schema import DIFF_KINDS, METADATA_EXTENDED, PARTITION_MOVES, RANKS, RELEASE_DIFF
 
@@ -120,10 +120,10 @@ def moves_between(before: ReleaseTables, after: ReleaseTables) -> list[pl.LazyFr
     """`schema.PARTITION_MOVES` of the versions between two of one folder, oldest first."""
     if before.root.parent != after.root.parent:
         return []
-    versions = staging.versions(before.root.parent)
-    if before.root not in versions or after.root not in versions:
+    every = versions.versions(before.root.parent)
+    if before.root not in every or after.root not in every:
         return []
-    found = [root / MOVES for root in versions[versions.index(before.root) + 1 : versions.index(after.root)]]
+    found = [root / MOVES for root in every[every.index(before.root) + 1 : every.index(after.root)]]
     return [pl.scan_parquet(path, glob=False) for path in found if path.is_file()]
 
 

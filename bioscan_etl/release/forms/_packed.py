@@ -1,7 +1,7 @@
 """An image package and the metadata as one HDF5 file that is quick to build, to open and to read at random.
 
 Belongs here: the packed layout, ours. Does not belong here: the layouts that published tools read (`hdf5`,
-`hdf5_clibd`).
+`clibd`).
 
     /jpeg                 uint8 (bytes of all images,), chunked: the files one after the other, in row order
     /offsets              int64 (N + 1,): image of row r is jpeg[offsets[r]:offsets[r + 1]]; equal where there is none
@@ -11,19 +11,26 @@ Belongs here: the packed layout, ours. Does not belong here: the layouts that pu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 from bioscan_etl import schema
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.release.forms.hdf5 import attributes, new_file
+from bioscan_etl.release.check.agreement import Rows, agreement
+from bioscan_etl.release.check.faults import Fault
+from bioscan_etl.release.check.hdf5 import ROWS_AT_ONCE, check_file, read_texts, stored_dataset, stored_group
+from bioscan_etl.release.check.tables import Data
+from bioscan_etl.release.check.view import View
+from bioscan_etl.release.hdf5_files import attributes, byte_strings, new_file
 from bioscan_etl.settings import ReleaseSettings
+
+if TYPE_CHECKING:
+    import h5py
 
 MISSING_INTEGER = -1
 # A row is read by one or two chunks; unfiltered chunks this large are read in part, without the rest.
@@ -123,19 +130,64 @@ def _values(values: pl.Series, column: schema.Column, widths: Mapping[str, int])
     return values.fill_null(MISSING_INTEGER).to_numpy() if column.nullable else values.to_numpy()
 
 
-def byte_strings(values: pl.Series, missing: str, width: int) -> npt.NDArray[np.bytes_]:
-    """Texts as byte strings (UTF-8) of one width, without a Python object per value.
+def packed_name(package: str) -> str:
+    """Path of a package's file within the release."""
+    return f"hdf5/{package}.packed.hdf5"
 
-    Args:
-        values: (n,) text.
-        missing: what stands for null.
-        width: bytes of the longest, at least 1.
 
-    Returns:
-        (n,) of dtype S<width>, padded with zero bytes.
-    """
-    padded = pl.select((values.fill_null(missing) + pl.lit("\0" * width)).cast(pl.Binary).bin.head(width)).to_series()
-    data = padded.rechunk().to_arrow().cast(pa.large_binary())
-    if not len(data):
-        return np.empty(0, f"S{width}")
-    return np.frombuffer(data.buffers()[2], dtype=f"S{width}", count=len(data), offset=data.offset * width)
+def check_packed(view: View, package: str) -> Iterator[Fault]:
+    """A package's file: its offsets, its bytes, and the columns of the metadata."""
+    name, images = packed_name(package), view.files(package)
+    yield from check_file(view.root, name, lambda file: _check(file, name, view.data, images, view.chosen))
+
+
+def _check(
+    file: h5py.File, name: str, data: Data, images: Mapping[str, Path], chosen: Collection[str]
+) -> Iterator[Fault]:
+    offsets, jpeg, group = stored_dataset(file, "offsets"), stored_dataset(file, "jpeg"), stored_group(file, "metadata")
+    if set(file) != {"offsets", "jpeg", "metadata"} or offsets is None or jpeg is None or group is None:
+        yield Fault(name, None, "its root does not hold the data sets offsets and jpeg and the group metadata alone")
+        return
+    columns = {column.name: stored_dataset(group, column.name) for column in schema.METADATA.columns}
+    stored = {column: values for column, values in columns.items() if values is not None}
+    lengths = {len(values) for values in stored.values()}
+    if set(group) != set(columns) or len(stored) < len(columns) or lengths != {len(offsets) - 1}:
+        yield Fault(name, None, "metadata does not hold the 23 columns, a value per offset")
+        return
+    bounds: npt.NDArray[np.int64] = offsets[()]
+    if bounds[0] != 0 or bounds[-1] != jpeg.size or (np.diff(bounds) < 0).any():
+        yield Fault(name, None, "offsets do not lead from 0 to the end of jpeg")
+        return
+
+    def pieces(wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
+        for start in range(0, len(bounds) - 1, ROWS_AT_ONCE):
+            yield pl.DataFrame(
+                [_unpacked(stored[column], column, start) for column in dict.fromkeys(["processid", *wanted])]
+            )
+
+    yield from agreement(data.form, Rows(name, tuple(schema.METADATA.names()[1:]), pieces))
+    at = 0
+    for piece in pieces([]):
+        for processid in piece["processid"]:
+            size = int(bounds[at + 1] - bounds[at])
+            image = images.get(processid)
+            if image is None or image.is_file():
+                expected = 0 if image is None else image.stat().st_size
+                same = size == expected
+                if same and image is not None and processid in chosen:
+                    same = jpeg[bounds[at] : bounds[at + 1]].tobytes() == image.read_bytes()
+                if not same:
+                    yield Fault(name, processid, "differs from the image file")
+            at += 1
+
+
+def _unpacked(values: h5py.Dataset, column: str, start: int) -> pl.Series:
+    dtype = schema.METADATA[column].dtype
+    found = values[start : start + ROWS_AT_ONCE]
+    if dtype == pl.String():
+        # An empty chunk is a value: the partition has no chunks.
+        return read_texts(found, column, None if column == "chunk" else "")
+    series = pl.Series(column, found).cast(dtype)
+    if dtype == pl.Float64():
+        return series.fill_nan(None)
+    return series.replace(MISSING_INTEGER, None) if schema.METADATA[column].nullable else series

@@ -14,8 +14,7 @@ from release_everything import EVERYTHING, everything
 
 from bioscan_etl import schema
 from bioscan_etl.errors import InvariantError, SourceError
-from bioscan_etl.release import parts
-from bioscan_etl.release.image_parts import build_barcodebert, build_clibd, build_hdf5, build_jsonld, build_partitioned
+from bioscan_etl.release.forms.registry import build_form, forms, owned
 from bioscan_etl.release.images import Originals, write_images
 from bioscan_etl.release.staging import Staging
 from bioscan_etl.settings import ReleaseSettings, Settings
@@ -58,33 +57,25 @@ def test_a_part_can_be_rebuilt_alone_to_the_same_bytes(tmp_path):
     staging = Staging(tmp_path / "r", DIGEST)
     made.parts(staging, EVERYTHING)
     before = contents(staging.tree)
-    builders = {
-        "jsonld": build_jsonld,
-        "partitioned": build_partitioned,
-        "barcodebert": build_barcodebert,
-        "hdf5": build_hdf5,
-        "clibd": build_clibd,
-    }
-    for part, build in builders.items():
-        for name in parts.owned(EVERYTHING)[part]:
+    for form in forms().values():
+        if form.build is None:
+            continue
+        part = form.name
+        for name in owned(EVERYTHING)[part]:
             path = staging.tree / name
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         (staging.folder / "parts" / f"{part}.json").unlink()
         assert contents(staging.tree) != before
-        build(staging, EVERYTHING)
+        build_form(form, staging, EVERYTHING)
         assert contents(staging.tree) == before
 
 
-@pytest.mark.parametrize("build", [build_jsonld, build_partitioned, build_barcodebert])
-def test_they_need_the_metadata(tmp_path, build):
-    with pytest.raises(InvariantError, match="materialise release_metadata"):
-        build(Staging(tmp_path, DIGEST), EVERYTHING)
-
-
-@pytest.mark.parametrize("build", [build_hdf5, build_clibd])
-def test_they_need_the_images(tmp_path, build):
-    with pytest.raises(InvariantError, match="materialise image_packages"):
-        build(Staging(tmp_path, DIGEST), EVERYTHING)
+@pytest.mark.parametrize("form", [form for form in forms().values() if form.build], ids=lambda form: form.name)
+def test_forms_need_what_they_are_made_of(tmp_path, form):
+    stage = "image_packages" if form.images else "release_metadata"
+    with pytest.raises(InvariantError, match=f"materialise {stage}"):
+        build_form(form, Staging(tmp_path, DIGEST), EVERYTHING)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize(
@@ -98,7 +89,7 @@ def test_they_need_the_images(tmp_path, build):
     ],
 )
 def test_settings_that_cannot_be_are_refused(values):
-    with pytest.raises(ValueError, match=r"image_packages|Input should be"):
+    with pytest.raises(ValueError, match=r"image_packages|there is no form"):
         ReleaseSettings.model_validate(values)
 
 
@@ -106,7 +97,7 @@ def test_a_release_without_cropped_256_leaves_out_what_is_made_of_it_by_default(
     settings = ReleaseSettings(image_packages=(), hdf5_packages=())
     assert not settings.wants("data_images")
     assert settings.wants("jsonld")
-    assert "data_images" not in parts.owned(settings)
+    assert "data_images" not in owned(settings)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from bioscan_etl.release.forms.hdf5_clibd import COLUMNS, GROUPS, write_clibd
+from bioscan_etl.release.forms.clibd import COLUMNS, GROUPS, write_clibd
 
 ROWS = pl.DataFrame(
     {

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from release_corpus import filled
 
 from bioscan_etl import schema
-from bioscan_etl.release.forms.hdf5_packed import byte_strings, write_packed
+from bioscan_etl.release.forms._packed import write_packed
+from bioscan_etl.release.hdf5_files import byte_strings
 from bioscan_etl.settings import ReleaseSettings
 
 

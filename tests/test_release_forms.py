@@ -1,4 +1,4 @@
-"""The check of the forms that only some clients read: each corruption is named, though all sums are right."""
+"""The checks of the output forms: each corruption is named, though all sums are right."""
 
 import io
 import json
@@ -17,7 +17,7 @@ from test_release_check import assert_named, edit, remove, seal
 
 from bioscan_etl.release.check import check
 from bioscan_etl.release.check.agreement import agreement, held
-from bioscan_etl.release.check.forms import read_objects
+from bioscan_etl.release.check.jsonlines import read_objects
 
 JSONLD = "bioscan5m/metadata/jsonld/BIOSCAN_5M_Insect_Dataset_metadata.jsonld"
 CONTEXT = "bioscan5m/metadata/jsonld/context.jsonld"
