@@ -19,6 +19,7 @@ from bioscan_etl.errors import BioscanError, SourceError, sentence
 from bioscan_etl.lake.current import current
 from bioscan_etl.lake.record import Record, find_record
 from bioscan_etl.lake.store import Lake
+from bioscan_etl.release import staging
 from bioscan_etl.release.scan import scan_release
 from bioscan_etl.rules import Rule, registry
 from bioscan_etl.settings import Settings
