@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from lake_corpus import land as land_small
 
 from bioscan_etl import __version__, landing
 from bioscan_etl.cli import main
@@ -552,6 +553,22 @@ def test_progress_is_lines_with_an_estimate_where_there_is_no_terminal(capsys, m
     with Terminal(quiet=True).progress() as progress:
         progress("images", 4, 4)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "extra"),
+    [
+        ("cv2", ["detect", "{tmp}", "--output", "{tmp}/x.csv"], "images"),
+        ("dagster", ["run", "--output", "{tmp}"], "pipeline"),
+    ],
+)
+def test_what_is_not_installed_is_named_with_its_extra(tmp_path, module, words, extra):
+    land_small(Lake(tmp_path), "b1")
+    given = [word.format(tmp=tmp_path) for word in words]
+    code = f"import sys; sys.modules[{module!r}] = None; from bioscan_etl.cli import main; sys.exit(main({given!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert f"pip install 'bioscan-etl[{extra}]'" in done.stderr
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["run", "--help"], ["split", "--help"], ["runn"], ["ui", "--help"]])

@@ -22,6 +22,7 @@ from bioscan_etl.cli.app import app
 from bioscan_etl.cli.options import Loudness
 from bioscan_etl.cli.terminal import Terminal
 from bioscan_etl.errors import BioscanError, sentence
+from bioscan_etl.extras import extras_named
 
 UNUSABLE, INTERRUPTED, UNREAD = 2, 130, 141  # 141 is what a shell calls a broken pipe
 
@@ -54,7 +55,8 @@ def _outcome(act: Callable[[], Any], terminal: Terminal) -> int:
     try:
         if terminal.quiet and terminal.verbose:
             raise BioscanError("--quiet and --verbose exclude each other; give one of them")
-        return act() or 0
+        with extras_named():
+            return act() or 0
     except BrokenPipeError:
         # Whoever reads the answer has had enough, as `| head` has; Python would complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
