@@ -188,7 +188,7 @@ def test_computed_imports_are_refused(package, line):
 def test_what_is_not_there_or_not_python_is_named(package):
     with pytest.raises(ProvenanceError, match=r"bioscan_etl\.absent is not below"):
         closure("bioscan_etl.absent", root=package.root)
-    with pytest.raises(ProvenanceError, match="'bioscan_etl' is no module"):
+    with pytest.raises(ProvenanceError, match="'bioscan_etl' is not a module"):
         closure("bioscan_etl", root=package.root)
     package.write("flags.py", "from bioscan_etl import missing_name\nfrom bioscan_etl.missing import thing\n")
     with pytest.raises(ProvenanceError, match=r"bioscan_etl\.missing is not below"):
