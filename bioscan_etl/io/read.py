@@ -3,8 +3,8 @@
 Belongs here: opening, listing and hashing. Does not belong here: what the bytes mean.
 
 A connection that breaks or stalls is opened again at the byte where it broke. If the server cannot send a part of a
-file, a streaming reader reads the bytes before again and drops them. A file that changes while it is read is an error,
-never a mixture of two versions.
+file, a streaming reader reads the bytes before again and drops them. A file that changes while it is read, as its ETag,
+date or size says, is an error, never a mixture of two versions.
 """
 
 from __future__ import annotations
