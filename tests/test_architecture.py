@@ -89,6 +89,20 @@ print("all imported")
     assert done.stdout.strip() == "all imported", done.stderr
 
 
+def test_bytes_are_moved_in_one_package_alone():
+    """Whatever is read from S3 or the web resumes, and fails in one line, because one package does it."""
+    transports = {"aiohttp", "boto3", "botocore", "fsspec", "httpx", "requests", "s3transfer", "urllib3"}
+    users = {path.relative_to(LIBRARY).parts[0] for path in MODULES if imported(path) & transports}
+    assert users == {"io"}
+
+
+def test_the_package_that_moves_bytes_knows_nothing_of_them():
+    for path in (LIBRARY / "io").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bioscan_etl."):
+                assert node.module.startswith(("bioscan_etl.io", "bioscan_etl.errors")), path
+
+
 def test_locks_are_taken_in_one_module_alone():
     """A lake on an object store will have locks of another kind."""
     users = [path for path in MODULES if "fcntl" in imported(path)]

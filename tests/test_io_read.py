@@ -241,6 +241,12 @@ def test_a_file_that_changes_meanwhile_is_an_error(server):
         stream.read()
 
 
+def test_a_file_that_becomes_shorter_is_an_error(server):
+    server.plan = ["cut", 416]
+    with pytest.raises(SourceError, match="changed while it was read"):
+        whole(server)
+
+
 def test_what_never_comes_is_an_error_of_one_line(server):
     server.plan = ["cut", 404]
     with pytest.raises(SourceError, match="404 Not Found; check the address"):

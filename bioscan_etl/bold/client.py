@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pyrate_limiter import Limiter, Rate
@@ -31,9 +31,6 @@ from tenacity import (
 from bioscan_etl.errors import BioscanError
 from bioscan_etl.io import web
 from bioscan_etl.settings import BoldSettings
-
-if TYPE_CHECKING:
-    import urllib3
 
 T = TypeVar("T")
 
@@ -90,7 +87,7 @@ class Client:
     def request(
         self,
         url: str,
-        read: Callable[[urllib3.BaseHTTPResponse], T],
+        read: Callable[[web.Response], T],
         headers: Callable[[], Mapping[str, str]] = dict,
         also: Sequence[int] = (),
     ) -> T:
@@ -134,7 +131,7 @@ class Client:
             BoldError: as `request`; an answer that is no whole JSON document is one more failed attempt.
         """
 
-        def read(response: urllib3.BaseHTTPResponse) -> tuple[int, Any]:
+        def read(response: web.Response) -> tuple[int, Any]:
             refuse_page(response)
             body = b"".join(limited(response, _ANSWER_LIMIT))
             try:
@@ -150,7 +147,7 @@ class Client:
         asked = error.pause if isinstance(error, TemporaryError) else 0.0
         return max(asked, float(self._growing(state)))
 
-    def _failed(self, response: urllib3.BaseHTTPResponse, host: str) -> BoldError:
+    def _failed(self, response: web.Response, host: str) -> BoldError:
         """The error for a status that is no success."""
         status = response.status
         text = f"{host} answered {status} {response.reason or ''}".rstrip() + _detail(response)
@@ -169,7 +166,7 @@ class Client:
         return TemporaryError(f"{text}; try again later", reason, status, pause)
 
 
-def limited(response: urllib3.BaseHTTPResponse, limit: int) -> Iterator[bytes]:
+def limited(response: web.Response, limit: int) -> Iterator[bytes]:
     """The pieces of a body, of at most `limit` bytes in all.
 
     Raises:
@@ -183,7 +180,7 @@ def limited(response: urllib3.BaseHTTPResponse, limit: int) -> Iterator[bytes]:
         yield piece
 
 
-def refuse_page(response: urllib3.BaseHTTPResponse) -> None:
+def refuse_page(response: web.Response) -> None:
     """Refuse web pages: BOLD's notice that it is offline comes with status 200.
 
     Raises:
@@ -194,7 +191,7 @@ def refuse_page(response: urllib3.BaseHTTPResponse) -> None:
         raise TemporaryError("BOLD answered with a web page instead of data; it may be offline, try again later")
 
 
-def _detail(response: urllib3.BaseHTTPResponse) -> str:
+def _detail(response: web.Response) -> str:
     """What an answer says of its failure, where it is JSON with a `detail`; in one short line."""
     try:
         body = next(web.pieces(response), b"")

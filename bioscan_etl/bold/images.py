@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import polars as pl
@@ -30,9 +30,6 @@ from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import PROCESSID_PATTERN
 from bioscan_etl.settings import BoldSettings
 from bioscan_etl.threads import ordered_map
-
-if TYPE_CHECKING:
-    import urllib3
 
 INDEX = "image_manifest.csv"
 FAILURES = "failures.csv"
@@ -275,7 +272,7 @@ def _unsafe(processid: str) -> str:
 def _fetch_one(client: Client, job: _Job, folder: Path) -> BoldError | None:
     """Fetch an image; returns what was in the way."""
 
-    def read(response: urllib3.BaseHTTPResponse) -> None:
+    def read(response: web.Response) -> None:
         refuse_page(response)
         pieces = limited(response, MAX_FILE_BYTES)
         head = b""
@@ -303,6 +300,6 @@ def _fetch_one(client: Client, job: _Job, folder: Path) -> BoldError | None:
     return None
 
 
-def _framed(response: urllib3.BaseHTTPResponse) -> bool:
+def _framed(response: web.Response) -> bool:
     """Whether the protocol itself notices a body that breaks off."""
     return "Content-Length" in response.headers or response.headers.get("Transfer-Encoding", "") == "chunked"

@@ -16,19 +16,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from urllib.parse import quote, urlencode
 
 import numpy as np
 
 from bioscan_etl.bold.client import BoldError, Client, TemporaryError, refuse_page
 from bioscan_etl.bold.terms import resolve
+from bioscan_etl.io import web
 from bioscan_etl.io.download import Partial
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.settings import BoldSettings
-
-if TYPE_CHECKING:
-    import urllib3
 
 RecordsFormat = Literal["tsv", "json"]
 
@@ -169,7 +167,7 @@ def _download(
 ) -> int:
     """Download what is missing and return the number of records of the whole."""
 
-    def read(response: urllib3.BaseHTTPResponse) -> int:
+    def read(response: web.Response) -> int:
         refuse_page(response)
         continued = response.status == _PARTIAL
         seen = sum(piece.count(b"\n") for piece in part.pieces()) if continued else 0

@@ -10,13 +10,10 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from bioscan_etl.io import web
 from bioscan_etl.io.write import write_text
-
-if TYPE_CHECKING:
-    import urllib3
 
 _PARTIAL, _NOTHING_LEFT = 206, 416
 _NOTE_LIMIT = 1 << 16
@@ -66,7 +63,7 @@ class Partial:
         # With it, a server whose file has changed sends the whole new one instead of a tail that does not fit.
         return wanted | ({"If-Range": self._version} if self._version else {})
 
-    def take(self, response: urllib3.BaseHTTPResponse, took: Callable[[bytes], None] = lambda _: None) -> None:
+    def take(self, response: web.Response, took: Callable[[bytes], None] = lambda _: None) -> None:
         """Write an answer's body behind the bytes so far, or in their place.
 
         Args:
@@ -114,7 +111,7 @@ class Partial:
             while piece := stream.read(1 << 20):
                 yield piece
 
-    def _begin(self, response: urllib3.BaseHTTPResponse, extent: web.Extent) -> None:
+    def _begin(self, response: web.Response, extent: web.Extent) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._version, self._length, self.resumed_at = None, None, 0
         if not _packed(response):
@@ -123,15 +120,13 @@ class Partial:
         note = {"request": self._request, "version": self._version, "length": self._length}
         write_text(self._note, json.dumps(note, indent=1, sort_keys=True) + "\n")
 
-    def _write(
-        self, response: urllib3.BaseHTTPResponse, mode: Literal["ab", "wb"], took: Callable[[bytes], None]
-    ) -> None:
+    def _write(self, response: web.Response, mode: Literal["ab", "wb"], took: Callable[[bytes], None]) -> None:
         with self.path.open(mode) as stream:
             for piece in web.pieces(response):
                 stream.write(piece)
                 took(piece)
 
-    def _continues(self, response: urllib3.BaseHTTPResponse, extent: web.Extent) -> bool:
+    def _continues(self, response: web.Response, extent: web.Extent) -> bool:
         """Whether a 206 begins where the part ends and belongs to the same file."""
         if extent.start != self.size or _packed(response):
             return False
@@ -148,6 +143,6 @@ class Partial:
         return note if isinstance(note, dict) else {}
 
 
-def _packed(response: urllib3.BaseHTTPResponse) -> bool:
+def _packed(response: web.Response) -> bool:
     """Whether the body is packed: its positions are then not those of the file."""
     return response.headers.get("Content-Encoding", "identity") != "identity"

@@ -3,8 +3,8 @@
 Belongs here: opening, listing and hashing. Does not belong here: what the bytes mean.
 
 A connection that breaks or stalls is opened again at the byte where it broke. If the server cannot send a part of a
-file, a streaming reader reads the bytes before again and drops them. A file that changes while it is read is an error,
-never a mixture of two versions.
+file, a streaming reader reads the bytes before again and drops them. A file that changes while it is read, as its ETag,
+date or size says, is an error, never a mixture of two versions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from bioscan_etl.io import s3, web
 from bioscan_etl.io.locations import StoredFile, is_s3, is_web, split_s3
 
 if TYPE_CHECKING:
-    import urllib3
     from tenacity import RetryCallState
 
 ATTEMPTS = 6
@@ -310,7 +309,7 @@ def _ask_s3(location: str, wanted: str | None, version: str | None) -> Answer:
 
 @dataclass(frozen=True, slots=True)
 class _WebBody:
-    response: urllib3.BaseHTTPResponse
+    response: web.Response
 
     def read(self, size: int) -> bytes:
         return web.read_piece(self.response, size)
@@ -324,6 +323,9 @@ def _ask_web(location: str, wanted: str | None, version: str | None) -> Answer:
     if wanted:
         headers = {"Range": wanted} | ({"If-Range": version} if version else {})
     response = web.get(location, headers, connect=CONNECT_SECONDS, read=READ_SECONDS)
+    if response.status == 416 and wanted:
+        response.close()
+        raise SourceError(f"{location} changed while it was read: it is shorter now; run again")
     if response.status not in {200, 206}:
         says = f"the server answers {response.status} {response.reason or ''}".rstrip()
         busy = response.status >= 500 or response.status in _BUSY

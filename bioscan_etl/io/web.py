@@ -14,13 +14,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from bioscan_etl import __version__
 
 if TYPE_CHECKING:
     import urllib3
+
+Response: TypeAlias = "urllib3.BaseHTTPResponse"
+"""An answer, its body unread."""
 
 PIECE = 1 << 16
 """Bytes that a body is read by."""
@@ -62,9 +65,7 @@ class Extent:
     version: str | None
 
 
-def get(
-    address: str, headers: Mapping[str, str], *, connect: float, read: float, decode: bool = False
-) -> urllib3.BaseHTTPResponse:
+def get(address: str, headers: Mapping[str, str], *, connect: float, read: float, decode: bool = False) -> Response:
     """GET an address once; redirections are followed. The body is unread, the status unchecked.
 
     Args:
@@ -97,7 +98,7 @@ def get(
         )
 
 
-def read_piece(response: urllib3.BaseHTTPResponse, size: int) -> bytes:
+def read_piece(response: Response, size: int) -> bytes:
     """What has arrived of a body, at most `size` bytes; empty at its end.
 
     Raises:
@@ -107,7 +108,7 @@ def read_piece(response: urllib3.BaseHTTPResponse, size: int) -> bytes:
         return response.read1(size)
 
 
-def pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+def pieces(response: Response) -> Iterator[bytes]:
     """A body, piece by piece.
 
     Raises:
@@ -117,7 +118,7 @@ def pieces(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         yield piece
 
 
-def extent(response: urllib3.BaseHTTPResponse) -> Extent:
+def extent(response: Response) -> Extent:
     """Which bytes of which version of the file an answer holds."""
     headers = response.headers
     tag = headers.get("ETag", "")
@@ -141,7 +142,7 @@ def content_range(text: str) -> tuple[int | None, int | None]:
     return (_number(found[1]), _number(found[2])) if found else (None, None)
 
 
-def asked_pause(response: urllib3.BaseHTTPResponse) -> float:
+def asked_pause(response: Response) -> float:
     """Seconds of an answer's Retry-After, which may also be a date; 0 if it has none or an unreadable one."""
     import urllib3
 
