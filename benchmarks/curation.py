@@ -137,8 +137,8 @@ def _labels(folder: Path):
 
     from bioscan_etl.barcodes.identity import same_barcode
     from bioscan_etl.barcodes.sequences import identity
-    from bioscan_etl.schema import RANKS
     from bioscan_etl.specimens.accepted import accepted
+    from bioscan_etl.vocabulary import RANKS
 
     frame = (
         accepted(pl.scan_parquet(folder / "specimens.parquet"))
@@ -165,7 +165,7 @@ def _pandas(folder: Path) -> None:
     """The same labels as a user of pandas would get them: a vote per barcode and rank, then filling."""
     import pandas as pd
 
-    from bioscan_etl.schema import RANKS
+    from bioscan_etl.vocabulary import RANKS
 
     table = pd.read_parquet(folder / "specimens.parquet", columns=["dna_barcode", "gates", *RANKS])
     table["barcode"] = table.pop("dna_barcode").str.replace("[^ACGTN]", "N", regex=True).str.strip("N")
@@ -201,7 +201,7 @@ def _pandas(folder: Path) -> None:
 def _same(folder: Path) -> dict[str, object]:
     import polars as pl
 
-    from bioscan_etl.schema import RANKS
+    from bioscan_etl.vocabulary import RANKS
 
     ours, theirs = (pl.read_parquet(folder / f"{name}.parquet").select(RANKS) for name in ("ours", "pandas"))
     return {"text": "the same labels" if ours.equals(theirs) else "OTHER LABELS"}

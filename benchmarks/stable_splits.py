@@ -19,13 +19,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from splits_growth import RELEASES, growing_corpus, release
 
-from bioscan_etl.schema import SPLITS
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits import bioscan_5m
 from bioscan_etl.splits.checks import check, require, species_also_held_out
 from bioscan_etl.splits.price import bin_price
 from bioscan_etl.splits.stable import assign_stable, remember
 from bioscan_etl.splits.targets import report, report_by_class
+from bioscan_etl.vocabulary import SPLITS
 
 EVALUATED = ("val", "test", "val_unseen", "test_unseen")
 

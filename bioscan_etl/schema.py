@@ -14,18 +14,9 @@ import polars as pl
 import pyarrow as pa
 
 from bioscan_etl.errors import SchemaError
+from bioscan_etl.vocabulary import RANKS as RANKS  # noqa: PLC0414 (the release's forms take it from here)
+from bioscan_etl.vocabulary import SPLITS as SPLITS  # noqa: PLC0414
 
-RANKS = ("phylum", "class", "order", "family", "subfamily", "genus", "species")
-SPLITS = (
-    "pretrain",
-    "train",
-    "val",
-    "test",
-    "key_unseen",
-    "val_unseen",
-    "test_unseen",
-    "other_heldout",
-)
 # How a missing label is spelled where a format has no null: folders of partitions, CLIBD (spec: the release, rule 7).
 NOT_CLASSIFIED = "not_classified"
 PROCESSID_PATTERN = r"^[A-Za-z0-9-]+$"

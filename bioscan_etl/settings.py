@@ -17,11 +17,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bioscan_etl.errors import SettingsError
+from bioscan_etl.vocabulary import MADE_PACKAGES, ImagePackage
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]+)*$")]
-ImagePackage = Literal["original_full", "original_256", "cropped", "cropped_256"]
 ReleaseForm = Literal[
     "jsonld", "data_images", "partitioned", "splits", "bbox", "croissant", "datapackage", "barcodebert", "clibd"
 ]
@@ -164,9 +164,7 @@ class ReleaseSettings(_Section):
     title: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")] = Field(
         "BIOSCAN_5M_Insect", description="first part of the metadata and bbox file names"
     )
-    image_packages: tuple[ImagePackage, ...] = Field(
-        ("original_256", "cropped", "cropped_256"), description="image folders to write"
-    )
+    image_packages: tuple[ImagePackage, ...] = Field(MADE_PACKAGES, description="image folders to write")
     forms: tuple[ReleaseForm, ...] = Field(
         ("jsonld", "data_images", "partitioned", "splits", "bbox", "croissant", "datapackage"),
         description="what to write beside the CSV, data/ and the logs: of jsonld, data_images (needs cropped_256), "

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.barcodes.sequences import identity
 from bioscan_etl.release.image_parts import build_parts
 from bioscan_etl.release.parts import Logs
@@ -161,7 +161,7 @@ def corpus(folder: Path, **values: list) -> Corpus:
                     "coord-lat": 43.5 + len(rows) / 8,
                     "coord-lon": -80.25,
                     "phylum": "Arthropoda",
-                    **dict(zip(schema.RANKS[1:], (*lineage, species), strict=True)),
+                    **dict(zip(vocabulary.RANKS[1:], (*lineage, species), strict=True)),
                     "taxon": species or lineage[1] or "Insecta",
                     "image_batch": "one" if len(rows) % 3 else "two",
                     "image_file": f"{processid}.jpg",

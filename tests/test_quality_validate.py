@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.errors import BioscanError, SchemaError
 from bioscan_etl.quality import validate as validation
 from bioscan_etl.quality.expectations import ExpectationRule, expectation_rules
 from bioscan_etl.quality.validate import failing_rows, validate
 
-RANKS = dict.fromkeys(schema.RANKS)
+RANKS = dict.fromkeys(vocabulary.RANKS)
 
 
 def record(number, **values):
@@ -29,7 +29,7 @@ def record(number, **values):
     }
     row |= {"dna_barcode": f"ACGT{'ACGT'[number % 4]}N", "chunk": "a1", "inferred_ranks": 0, "split": "pretrain"}
     row |= {"genus_name_type": "NO_NAME", "species_name_type": "NO_NAME", "flags": [], "batch": "b"}
-    row |= {f"inferred_{rank}": False for rank in schema.RANKS}
+    row |= {f"inferred_{rank}": False for rank in vocabulary.RANKS}
     return row | values
 
 
@@ -121,7 +121,7 @@ def test_engines_agree_on_random_rows(gx, tmp_path):
 
     columns = {
         "processid": [f"P{n}" for n in generator.integers(0, 300, 400)],
-        **{rank: pick(None, "a", "b", "c", "", "é") for rank in schema.RANKS},
+        **{rank: pick(None, "a", "b", "c", "", "é") for rank in vocabulary.RANKS},
         "taxon": pick(None, "a", "b"),
         "dna_barcode": pick("ACGT", "NACGTN", "N", "NN", "", "acgt", "TTTT", "T\n"),
         "dna_bin": pick(None, "BOLD:AAA1234", "BOLD:AAA1234\n", "bold:AAA1234"),
@@ -129,10 +129,10 @@ def test_engines_agree_on_random_rows(gx, tmp_path):
         "coord-lon": pick(None, 180.0, -181.0, float("nan")),
         "scale_factor": pick(None, -0.0, -1.0, float("nan")),
         "inferred_ranks": pick(0, 1, 2, 6, 7, 255),
-        "split": pick(*schema.SPLITS, "", "Train"),
+        "split": pick(*vocabulary.SPLITS, "", "Train"),
         "chunk": pick("", "0", "ff", "fff", "g"),
         "species_name_type": pick("SCIENTIFIC", "OTU"),
-        **{f"inferred_{rank}": pick(True, False) for rank in schema.RANKS},
+        **{f"inferred_{rank}": pick(True, False) for rank in vocabulary.RANKS},
         "flags": pick([], ["A"], None),
     }
     rows = [record(n) | {name: values[n] for name, values in columns.items()} for n in range(400)]
@@ -248,7 +248,7 @@ def test_curated_table_with_a_box_outside_its_image(gx, tmp_path):
         "flags": [],
     }
     row |= {"snapshot_date": datetime.date(2024, 6, 21), "genus_name_type": "NO_NAME", "species_name_type": "NO_NAME"}
-    row |= {f"inferred_{rank}": False for rank in schema.RANKS}
+    row |= {f"inferred_{rank}": False for rank in vocabulary.RANKS}
     row |= {"x0": 10, "y0": 10, "x1": 1025, "y1": 20, "width_original": 1024, "height_original": 768}
     path = write(tmp_path / "c.parquet", [row, row | {"processid": "B", "x1": 1024}], schema.CURATED)
     [failed] = [result for result in validate(path, schema.CURATED) if not result.success]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from release_corpus import corpus
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.release.metadata import (
     FORMULA_START,
@@ -37,7 +37,7 @@ def test_rows_are_sorted_by_split_order_family_and_processid(tmp_path):
     assert rows.equals(released(made)[0])
     assert log.height == 0
     keys = [
-        (schema.SPLITS.index(r["split"]), r["order"] is None, r["order"] or "", r["family"] or "", r["processid"])
+        (vocabulary.SPLITS.index(r["split"]), r["order"] is None, r["order"] or "", r["family"] or "", r["processid"])
         for r in rows.iter_rows(named=True)
     ]
     assert keys == sorted(keys)
@@ -57,7 +57,7 @@ def test_the_23_columns_are_those_of_the_specification():
 @settings(deadline=None, max_examples=30)
 @given(
     st.lists(
-        st.tuples(st.from_regex(r"[A-Za-z0-9-]{1,20}", fullmatch=True), st.sampled_from(schema.SPLITS)),
+        st.tuples(st.from_regex(r"[A-Za-z0-9-]{1,20}", fullmatch=True), st.sampled_from(vocabulary.SPLITS)),
         max_size=30,
     )
 )

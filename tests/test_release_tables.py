@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from release_corpus import corpus
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release import tables
 from bioscan_etl.release.metadata import metadata
 from bioscan_etl.settings import ReleaseSettings
@@ -147,9 +147,9 @@ def test_hive_names_are_one_folder_and_can_be_undone(value):
 
 def test_splits_list_every_specimen_once(rows, tmp_path):
     tables.write_splits(rows, tmp_path)
-    listed = {split: pl.read_csv(tmp_path / f"{split}.csv") for split in (*schema.SPLITS, "all")}
+    listed = {split: pl.read_csv(tmp_path / f"{split}.csv") for split in (*vocabulary.SPLITS, "all")}
     assert listed["all"].rows() == rows.select("processid", "split").rows()
-    assert pl.concat(listed[split] for split in schema.SPLITS).rows() == listed["all"].rows()
+    assert pl.concat(listed[split] for split in vocabulary.SPLITS).rows() == listed["all"].rows()
 
 
 def test_bbox_has_commas_under_its_name_and_tabs_beside(tmp_path):

@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioscan_etl.errors import InvariantError
-from bioscan_etl.schema import SPLITS
 from bioscan_etl.splits.bioscan_5m import assign
 from bioscan_etl.splits.checks import check, require, species_also_held_out, split_of_each
 from bioscan_etl.splits.rules import RULES
 from bioscan_etl.splits.targets import report, report_by_class
+from bioscan_etl.vocabulary import SPLITS
 
 NAMES = [rule.id for rule in RULES if rule.severity == "blocking"]
 

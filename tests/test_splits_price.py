@@ -1,10 +1,10 @@
 from splits_growth import RELEASES, growing_corpus, release
 
-from bioscan_etl.schema import SPLITS
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits.price import bin_price
 from bioscan_etl.splits.stable import assign_stable
 from bioscan_etl.splits.targets import report
+from bioscan_etl.vocabulary import SPLITS
 
 
 def test_the_price_is_what_both_ways_give():

@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from splits_growth import RELEASES, growing_corpus, release
 
 from bioscan_etl.errors import InvariantError, SettingsError
-from bioscan_etl.schema import MOVE_REASONS, PARTITION_MEMORY, PARTITION_MOVES, SPLITS
+from bioscan_etl.schema import MOVE_REASONS, PARTITION_MEMORY, PARTITION_MOVES
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits import bioscan_5m, census
 from bioscan_etl.splits.checks import check, require
 from bioscan_etl.splits.rules import MOVES
 from bioscan_etl.splits.stable import assign_stable, remember
 from bioscan_etl.splits.targets import report, report_by_class
+from bioscan_etl.vocabulary import SPLITS
 
 STABLE = SplitSettings(protocol="stable")
 IN_BINS = SplitSettings(protocol="stable", keep_bins_together=True)

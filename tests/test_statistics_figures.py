@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import polars as pl
 import pytest
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.statistics.figures import BASE_COLOURS, FIGURES, draw_barcode_strip, draw_figures
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -22,7 +22,7 @@ FULL = metadata(
     {
         "processid": f"P{n:02}", "class": "Insecta", "order": ["Diptera", "$x^2$ <script>", "Ωmega"][n % 3],
         "taxon": "a & b", "species": f"s {n // 4}", "dna_barcode": "ACGTN" * 20,
-        "split": schema.SPLITS[n % 8], "coord-lat": n / 2,
+        "split": vocabulary.SPLITS[n % 8], "coord-lat": n / 2,
         "coord-lon": -n * 1.0, "image_measurement_value": 100 * n, "area_fraction": n / 100, "scale_factor": n / 10,
     }
     for n in range(40)

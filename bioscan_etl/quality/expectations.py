@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.barcodes.sequences import identity
 from bioscan_etl.quality.rules import INVARIANTS
 from bioscan_etl.rules import Severity
@@ -220,10 +220,10 @@ def _invariant(
 
 
 def _taxon_is_deepest(names: set[str]) -> ExpectationRule:
-    deepest_first = schema.RANKS[::-1]
+    deepest_first = vocabulary.RANKS[::-1]
     return _invariant(
         "TAXON_IS_DEEPEST_LABEL",
-        ("taxon", *schema.RANKS),
+        ("taxon", *vocabulary.RANKS),
         f"taxon IS DISTINCT FROM coalesce({', '.join(map(_sql, deepest_first))})",
         pl.col("taxon").ne_missing(pl.coalesce(deepest_first)),
         _shown("taxon", "species", "genus"),
@@ -252,7 +252,7 @@ def _lineage(names: set[str]) -> ExpectationRule:
     """No gaps, one parent per name; genera and species are compared within their order, where homonyms differ."""
     sql = []
     failing = []
-    for above, below in zip(schema.RANKS, schema.RANKS[1:], strict=False):
+    for above, below in zip(vocabulary.RANKS, vocabulary.RANKS[1:], strict=False):
         key_sql, key = _sql(below), pl.col(below)
         if below in ("genus", "species"):
             key_sql = f"({key_sql} || '{_SEPARATOR}' || coalesce(\"order\", ''))"
@@ -261,10 +261,10 @@ def _lineage(names: set[str]) -> ExpectationRule:
         failing.append((pl.col(below).is_not_null() & pl.col(above).is_null()) | _differ(key, pl.col(above)))
     return _invariant(
         "INVARIANT_LINEAGE",
-        schema.RANKS,
+        vocabulary.RANKS,
         " OR ".join(sql),
         pl.any_horizontal(failing),
-        _shown(*schema.RANKS),
+        _shown(*vocabulary.RANKS),
     )
 
 
@@ -277,35 +277,35 @@ def _identity() -> tuple[str, str, pl.Expr]:
 
 def _barcode_labels(_: set[str]) -> ExpectationRule:
     column, barcode_sql, barcode = _identity()
-    label_sql = f" || '{_SEPARATOR}' || ".join(f"coalesce({_sql(rank)}, '')" for rank in schema.RANKS)
-    label = pl.concat_str([pl.col(rank).fill_null("") for rank in schema.RANKS], separator=_SEPARATOR)
+    label_sql = f" || '{_SEPARATOR}' || ".join(f"coalesce({_sql(rank)}, '')" for rank in vocabulary.RANKS)
+    label = pl.concat_str([pl.col(rank).fill_null("") for rank in vocabulary.RANKS], separator=_SEPARATOR)
     return _invariant(
         "INVARIANT_BARCODE_LABELS",
-        (column, *schema.RANKS),
+        (column, *vocabulary.RANKS),
         _differ_sql(barcode_sql, f"hash({label_sql})"),
         _differ(barcode, label),
-        _shown(*schema.RANKS),
+        _shown(*vocabulary.RANKS),
     )
 
 
 def _inferred_but_unlabelled(names: set[str]) -> ExpectationRule:
     return _invariant(
         "INFERRED_BUT_UNLABELLED",
-        (*schema.RANKS, *(f"inferred_{rank}" for rank in schema.RANKS)),
-        " OR ".join(f"(inferred_{rank} AND {_sql(rank)} IS NULL)" for rank in schema.RANKS),
-        pl.any_horizontal(pl.col(f"inferred_{rank}") & pl.col(rank).is_null() for rank in schema.RANKS),
-        _shown(*schema.RANKS),
+        (*vocabulary.RANKS, *(f"inferred_{rank}" for rank in vocabulary.RANKS)),
+        " OR ".join(f"(inferred_{rank} AND {_sql(rank)} IS NULL)" for rank in vocabulary.RANKS),
+        pl.any_horizontal(pl.col(f"inferred_{rank}") & pl.col(rank).is_null() for rank in vocabulary.RANKS),
+        _shown(*vocabulary.RANKS),
     )
 
 
 def _inferred_ranks_disagree(names: set[str]) -> ExpectationRule:
     """6 class … 1 species; a phylum is never inferred alone."""
-    coded = list(zip(schema.RANKS[1:], range(6, 0, -1), strict=True))
+    coded = list(zip(vocabulary.RANKS[1:], range(6, 0, -1), strict=True))
     expected = pl.coalesce(*(pl.when(pl.col(f"inferred_{rank}")).then(pl.lit(code)) for rank, code in coded), pl.lit(0))
     cases = " ".join(f"WHEN inferred_{rank} THEN {code}" for rank, code in coded)
     return _invariant(
         "INFERRED_RANKS_DISAGREE",
-        ("inferred_ranks", *(f"inferred_{rank}" for rank in schema.RANKS)),
+        ("inferred_ranks", *(f"inferred_{rank}" for rank in vocabulary.RANKS)),
         f"inferred_ranks <> CASE {cases} ELSE 0 END",
         pl.col("inferred_ranks") != expected,
         pl.col("inferred_ranks").cast(pl.String),

@@ -22,10 +22,10 @@ from bioscan_etl.errors import InvariantError, SourceError
 from bioscan_etl.images.sources import DamagedFile, open_sources
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.metadata import named
+from bioscan_etl.vocabulary import ORIGINALS
 
 _ROWS_AT_ONCE = 64
 _DONE = ".done"
-ORIGINALS = "original_full"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.manifest import Counts, Ledger, md5
 from bioscan_etl.release.parts import csv_name, images_name, jsonld_name
 from bioscan_etl.settings import ReleaseSettings
@@ -34,7 +34,7 @@ def loader_images(
         Path within the package and md5 by package, by split; a split without images has an empty list.
     """
     found: dict[str, list[tuple[str, dict[str, str]]]] = {}
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         paths = images.filter(pl.col("split") == split)["path"]
         found[split] = [
             (path, {package: md5(root / images_name(settings) / package / path) for package in settings.image_packages})
@@ -78,7 +78,7 @@ def write_readme(
         version=version,
         counts=counts,
         ledger=ledger,
-        splits=schema.SPLITS,
+        splits=vocabulary.SPLITS,
         csv_name=csv_name(settings),
         jsonld_name=jsonld_name(settings),
         csv_md5=md5(root / csv_name(settings)),

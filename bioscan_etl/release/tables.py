@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema, storage, vocabulary
 from bioscan_etl.settings import ReleaseSettings
 
 # Not Hive's own __HIVE_DEFAULT_PARTITION__: pandas refuses a folder of it, and the other engines read it as null. A
@@ -108,7 +108,7 @@ def write_shards(metadata: pl.DataFrame, folder: Path, settings: ReleaseSettings
     arrow = schema.METADATA_EXTENDED.arrow()
     with ThreadPoolExecutor(_THREADS) as pool:
         written = []
-        for split in schema.SPLITS:
+        for split in vocabulary.SPLITS:
             rows = metadata.filter(pl.col("split") == split)
             parts = list(shards(rows.height, settings.rows_per_shard))
             for number, start, length in parts:
@@ -202,7 +202,7 @@ class _PartFiles:
 def write_splits(metadata: pl.DataFrame, folder: Path) -> None:
     """Write `<split>.csv` for each split and `all.csv`: columns processid, split; order as in the metadata."""
     rows = metadata.select("processid", "split")
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         write_csv(rows.filter(pl.col("split") == split), folder / f"{split}.csv")
     write_csv(rows, folder / "all.csv")
 

@@ -12,12 +12,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.errors import InvariantError, SettingsError
-from bioscan_etl.schema import SPLITS
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits.fill import keyed_hash
 from bioscan_etl.splits.novel import novel
-from bioscan_etl.splits.units import identities, identity, number_units
+from bioscan_etl.splits.units import barcode_keys, number_units
+from bioscan_etl.vocabulary import SPLITS
 
 COLUMNS = ("processid", "genus", "species", "dna_barcode")
 UNLABELLED, NOVEL, SEEN = range(3)  # classes of a record and of a unit
@@ -31,7 +32,7 @@ class Census:
     Attributes:
         unit: unit of each row, int64, shape (rows,).
         label: class of each row's species, uint8, shape (rows,).
-        before: position in `schema.SPLITS` of each row's partition before, or `NEVER`, uint8, shape (rows,).
+        before: position in `vocabulary.SPLITS` of each row's partition before, or `NEVER`, uint8, shape (rows,).
         label_before: class of its species then; that of now where it is new, uint8, shape (rows,).
         barcode_changed: whether its barcode was another then, shape (rows,).
         claims: partitions that earlier releases put each unit's records into, one bit each, uint8, shape (units,).
@@ -104,8 +105,10 @@ def take_census(table: pl.DataFrame, earlier: pl.DataFrame | pl.LazyFrame | None
     """Count a table beside an earlier one.
 
     Args:
-        table: columns `COLUMNS`, text, and dna_bin if BINs are kept together; one row per record.
-        earlier: columns `COLUMNS`, split (and dna_bin), one row per record, or None.
+        table: columns `COLUMNS`, text, and dna_bin if BINs are kept together; one row per record. Barcodes are
+            identities (`barcodes.identity`).
+        earlier: columns `COLUMNS`, split (and dna_bin), one row per record, or None. Barcodes are as released or
+            identities.
         settings: whether BINs are kept together.
 
     Raises:
@@ -122,7 +125,7 @@ def take_census(table: pl.DataFrame, earlier: pl.DataFrame | pl.LazyFrame | None
         # BINs split and merge. The BIN that a record had before must not hold together what it left.
         present = known["processid"].is_in(processids["processid"].implode())
         earlier_bins = known.select(pl.when(~present).then("dna_bin")).to_series()
-    units = number_units(identities(table), known.select("first", "second"), bins, earlier_bins)
+    units = number_units(table.select(barcode_keys()), known.select("first", "second"), bins, earlier_bins)
 
     found = (
         processids.join(known.select("processid").with_row_index("row"), "processid", "left", maintain_order="left")
@@ -176,7 +179,8 @@ def _read_earlier(earlier: pl.DataFrame | pl.LazyFrame | None) -> pl.DataFrame:
             pl.col("processid", "genus", "species").cast(pl.String),
             dna_bin.cast(pl.String).alias("dna_bin"),
             pl.col("split").cast(pl.String),
-            *identity(),
+            # The base may be a release of any protocol, whose barcodes are not identities.
+            *barcode_keys(barcode_identity(pl.col("dna_barcode").cast(pl.String))),
         )
         .collect(engine="streaming")
         # Not within the stream: it would gather the barcodes of all rows first.
@@ -195,7 +199,7 @@ def _count_pairs(table: pl.DataFrame, label: NDArray[np.uint8], unit: NDArray[np
     labelled = np.flatnonzero(label != UNLABELLED)
     rows = table[labelled].select(
         pl.col("genus", "species").cast(pl.String),
-        barcode=pl.col("dna_barcode").cast(pl.String).str.strip_chars("N"),
+        barcode=pl.col("dna_barcode").cast(pl.String),
         label=pl.Series(label[labelled]),
         unit=pl.Series(unit[labelled]),
     )

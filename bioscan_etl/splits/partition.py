@@ -48,8 +48,9 @@ def partition(curated: pl.DataFrame, settings: SplitSettings) -> pl.DataFrame:
     Our input row order is the order of process IDs.
 
     Args:
-        curated: table `schema.CURATED`, or any with processid, genus, species, dna_barcode (and dna_bin where BINs
-            are kept together); in any order.
+        curated: columns processid, genus, species, dna_barcode (and dna_bin where BINs are kept together), text; in
+            any order, other columns are ignored. Barcodes are identities, missing where there is none: what
+            `barcodes.identity.barcode_identity` makes of a sequence.
         settings: names the protocol.
 
     Returns:

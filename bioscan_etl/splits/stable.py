@@ -8,8 +8,8 @@ described species, else *novel* if one has a placeholder, else *unlabelled*. Whe
 
 1. A unit that an earlier release placed stays, whatever the new batches bring, and new records of it follow it.
    It moves only if a record that it had was relabelled, if a record changed its barcode, or if a check below demands
-   it; then by this table, of which no cell leads from a trained partition (pretrain, train, other_heldout,
-   key_unseen) into an evaluated one (val, test, val_unseen, test_unseen):
+   it; then by this table; it never moves a record from a training partition (pretrain, train, other_heldout,
+   key_unseen) to an evaluation partition (val, test, val_unseen, test_unseen):
 
    =====================  ===========  ==============  ==========
    before                 now seen     now novel       unlabelled
@@ -50,17 +50,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bioscan_etl.schema import PARTITION_MEMORY, PARTITION_MOVES, SPLITS
+from bioscan_etl import vocabulary
+from bioscan_etl.barcodes.identity import barcode_identity
+from bioscan_etl.schema import PARTITION_MEMORY, PARTITION_MOVES
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits.census import NEVER, NOVEL, SEEN, UNLABELLED, Census, Pairs, take_census
 from bioscan_etl.splits.checks import split_of_each
 from bioscan_etl.splits.fill import fill_barcodes, keyed_hash
 from bioscan_etl.splits.select import TEST, VAL, VAL_FROM, VAL_SHARE, VAL_UNSEEN, Quota, target_records
+from bioscan_etl.vocabulary import SPLITS
 
 (_PRETRAIN, _TRAIN, _VAL, _TEST, _KEY_UNSEEN, _VAL_UNSEEN, _TEST_UNSEEN, _OTHER_HELDOUT) = range(len(SPLITS))
 _NEW_SEEN, _NEW_NOVEL, _NEW_UNSEEN = range(len(SPLITS), len(SPLITS) + 3)  # states on the way to a partition
-_SEEN = (_TRAIN, _VAL, _TEST)
-_UNSEEN = (_KEY_UNSEEN, _VAL_UNSEEN, _TEST_UNSEEN)
+_SEEN = tuple(map(SPLITS.index, vocabulary.SEEN))
+_UNSEEN = tuple(map(SPLITS.index, vocabulary.UNSEEN))
 _MIN_UNSEEN = 8  # records that make a novel species an unseen one
 _TAIL_FROM = 7
 
@@ -91,15 +94,16 @@ def assign_stable(
 
     Args:
         table: columns processid, genus, species, dna_barcode, text, and dna_bin if BINs are kept together; one row
-            per record, in any order.
+            per record, in any order. Barcodes are identities (`barcodes.identity`), missing where there is none.
         earlier: what `remember` made of the release before, or any table with columns processid, split, genus,
-            species, dna_barcode (and dna_bin), one row per record; the labels are those of the time. A lazy frame is
-            read in a stream, which halves the memory. None for the first release.
+            species, dna_barcode (and dna_bin), one row per record; the labels are those of the time, and the barcodes
+            may be as released. A lazy frame is read in a stream, which halves the memory. None for the first release.
         settings: seed, and whether BINs are kept together. Both must stay what they were: another seed changes no
             placed record but chooses new ones otherwise; turning BINs on later moves much.
 
     Returns:
-        Assignments: columns processid and split (one of `schema.SPLITS`), text, in the order of the rows of `table`.
+        Assignments: columns processid and split (one of `vocabulary.SPLITS`), text, in the order of
+            the rows of `table`.
         Moves: table `schema.PARTITION_MOVES`, sorted by processid: every record of both tables whose partition
         changed, and why.
 
@@ -142,7 +146,9 @@ def remember(
         gone = earlier.lazy().select("processid").collect(engine="streaming").join(parts[0], "processid", how="anti")
         old = earlier.lazy().select(name for name in names if name in earlier.lazy().collect_schema().names())
         if len(gone):
-            parts.append(old.join(gone.lazy(), "processid", how="semi").cast(pl.String).collect(engine="streaming"))
+            lost = old.join(gone.lazy(), "processid", how="semi").cast(pl.String)
+            identities = barcode_identity(pl.col("dna_barcode"))  # the base may be a release of any protocol
+            parts.append(lost.with_columns(identities).collect(engine="streaming"))
     together = pl.concat(parts, how="diagonal", rechunk=False)
     absent = [pl.lit(None, dtype=pl.String).alias(name) for name in names if name not in together.columns]
     together = together.with_columns(absent)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from bioscan_etl.findings import Finding
-from bioscan_etl.schema import SPLITS
-from bioscan_etl.splits.checks import SEEN, UNSEEN, findings, held_out, records_of
+from bioscan_etl.splits.checks import findings, held_out, records_of
 from bioscan_etl.splits.select import TEST, VAL, VAL_FROM, VAL_SHARE, VAL_UNSEEN, Quota
+from bioscan_etl.vocabulary import SEEN, SPLITS, UNSEEN
 
 _CLASSES = (("1", 1, 1), ("2-7", 2, 7), ("8-19", 8, 19), ("20+", 20, 2**31))  # records of a species
 
@@ -57,7 +57,7 @@ def report(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
         partitions: columns processid, split; the same process IDs in any order.
 
     Returns:
-        One row per partition in the order of `schema.SPLITS`: split; samples, barcodes, species (distinct, int64);
+        One row per partition in the order of `vocabulary.SPLITS`: split; samples, barcodes, species (distinct, int64);
         target_samples (what the protocol wants of the evaluation partitions given the species of this table, float,
         null for the others, which take what is left); share (samples of all samples, float).
 
@@ -134,9 +134,9 @@ def _targets(records: pl.DataFrame) -> dict[str, float]:
         .group_by("species")
         .agg(
             seen=pl.col("split").is_in(SEEN).sum(),
-            untested=pl.col("split").is_in(("train", "val")).sum(),
+            untested=pl.col("split").is_in(_without(SEEN, "test")).sum(),
             unseen=pl.col("split").is_in(UNSEEN).sum(),
-            unseen_untested=pl.col("split").is_in(("key_unseen", "val_unseen")).sum(),
+            unseen_untested=pl.col("split").is_in(_without(UNSEEN, "test_unseen")).sum(),
         )
     )
 
@@ -151,3 +151,7 @@ def _targets(records: pl.DataFrame) -> dict[str, float]:
         "val_unseen": wanted("unseen_untested", VAL_UNSEEN),
         "test_unseen": wanted("unseen", TEST),
     }
+
+
+def _without(splits: tuple[str, ...], taken: str) -> list[str]:
+    return [split for split in splits if split != taken]

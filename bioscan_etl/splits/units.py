@@ -11,8 +11,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-_CHUNK = 250_000  # rows whose barcodes are stripped at a time
-
 
 @dataclass(frozen=True, slots=True)
 class Units:
@@ -34,31 +32,27 @@ class Units:
     earlier_units: NDArray[np.int64]
 
 
-def identity() -> tuple[pl.Expr, pl.Expr]:
+def barcode_keys(barcode: pl.Expr | None = None) -> tuple[pl.Expr, pl.Expr]:
     """What tells barcodes apart, in 16 bytes a record: columns first and second, uint64.
 
     The barcodes of 5 million records take as much memory as a second table; two hashes of 64 bits take 80 MB and
     coincide for distinct barcodes with a probability of 1e-26. They are compared within one run only, so that no
-    outcome depends on how polars hashes. Records without a barcode have an identity of their own.
+    outcome depends on how polars hashes. Records without a barcode have keys of their own.
+
+    Args:
+        barcode: identities of barcodes (`barcodes.identity`), text; None is the column dna_barcode.
 
     Returns:
-        Expressions over columns processid and dna_barcode, text.
+        Expressions over the column processid and the barcodes.
     """
     alone = pl.col("processid").cast(pl.String)
-    barcode = pl.col("dna_barcode").cast(pl.String)
-    stripped = barcode.str.strip_chars("N")
+    identity = pl.col("dna_barcode").cast(pl.String) if barcode is None else barcode
 
-    def identity_by(seed: int, name: str) -> pl.Expr:
+    def keyed(seed: int, name: str) -> pl.Expr:
         # Another seed keeps a process ID from being taken for a barcode.
-        return pl.when(barcode.is_null()).then(alone.hash(seed + 2)).otherwise(stripped.hash(seed)).alias(name)
+        return pl.when(identity.is_null()).then(alone.hash(seed + 2)).otherwise(identity.hash(seed)).alias(name)
 
-    return identity_by(1, "first"), identity_by(2, "second")
-
-
-def identities(table: pl.DataFrame) -> pl.DataFrame:
-    """The `identity` of each row, in row order; barcodes are stripped a part at a time."""
-    parts = [table.slice(start, _CHUNK).select(identity()) for start in range(0, max(len(table), 1), _CHUNK)]
-    return pl.concat(parts, rechunk=True)
+    return keyed(1, "first"), keyed(2, "second")
 
 
 def number_units(
@@ -67,8 +61,8 @@ def number_units(
     """Number the barcodes and units of a table and of an earlier one.
 
     Args:
-        current: `identities` of the table.
-        earlier: `identities` of the earlier one.
+        current: `barcode_keys` of the table.
+        earlier: `barcode_keys` of the earlier one.
         bins: BIN of each row of the table, text; None if units are barcodes.
         earlier_bins: BIN of each earlier row, text; null where it no longer counts. None if units are barcodes.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema, storage, vocabulary
 from bioscan_etl.changes import number_changes
 from bioscan_etl.specimens.accepted import accepted
 from bioscan_etl.stages.registry import STAGES
@@ -59,5 +59,5 @@ def build(work: Work) -> None:
 
 def _names(specimens: pl.LazyFrame) -> pl.DataFrame:
     """What tells which process IDs and names an override can mean."""
-    verbatim = (f"{rank}_verbatim" for rank in schema.RANKS)
-    return specimens.select("processid", *schema.RANKS, *verbatim).collect()
+    verbatim = (f"{rank}_verbatim" for rank in vocabulary.RANKS)
+    return specimens.select("processid", *vocabulary.RANKS, *verbatim).collect()

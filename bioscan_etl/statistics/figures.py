@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import vocabulary
 from bioscan_etl.statistics.tables import group_sizes, partitions
 from bioscan_etl.storage import atomic_file
 
@@ -33,7 +33,7 @@ _SECOND = "#c8823a"
 _MISSING = "#c9cfcb"
 _SPLIT_COLOURS = dict(
     zip(
-        schema.SPLITS,
+        vocabulary.SPLITS,
         ("#7d8f88", "#2f6f5e", "#5b9e8b", "#9ccabd", "#8a5a2b", "#c8823a", "#e4b98a", "#b9c2bd"),
         strict=True,
     )
@@ -160,18 +160,18 @@ def _partition_distribution(metadata: pl.DataFrame, path: Path) -> None:
 
 def _missing_labels(metadata: pl.DataFrame, path: Path) -> None:
     total = metadata.height
-    labelled = metadata.select(pl.col(rank).count() for rank in schema.RANKS).row(0)
+    labelled = metadata.select(pl.col(rank).count() for rank in vocabulary.RANKS).row(0)
     with _canvas(path, 8, 3.4) as (axis,):
         axis.set_title("Labels by rank")
         if not total:
             _say_empty(axis, "no specimens")
             return
         shares = [100 * count / total for count in labelled]
-        places = range(len(schema.RANKS))
+        places = range(len(vocabulary.RANKS))
         axis.barh(places, shares, color=_BAR, height=0.72, label="labelled")
         axis.barh(places, [100 - share for share in shares], left=shares, color=_MISSING, height=0.72, label="missing")
-        axis.set_yticks(list(places), schema.RANKS)
-        axis.set_ylim(len(schema.RANKS) - 0.4, -0.6)
+        axis.set_yticks(list(places), vocabulary.RANKS)
+        axis.set_ylim(len(vocabulary.RANKS) - 0.4, -0.6)
         axis.set_xlim(0, 124)
         axis.set_xticks([0, 25, 50, 75, 100])
         axis.tick_params(axis="y", length=0)
@@ -323,7 +323,7 @@ def _degrees(value: int, letters: str) -> str:
 
 def _barcode_strip(metadata: pl.DataFrame, path: Path) -> None:
     """The barcode of the specimen with the most labels, the first by process ID among these."""
-    labels = pl.sum_horizontal(pl.col(rank).is_not_null() for rank in schema.RANKS)
+    labels = pl.sum_horizontal(pl.col(rank).is_not_null() for rank in vocabulary.RANKS)
     chosen = (
         metadata.select("processid", "taxon", "dna_barcode", labels=labels)
         .drop_nulls("dna_barcode")

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.changes import NOTES
 from bioscan_etl.taxonomy.names import STARTS_WITH_GENUS
+from bioscan_etl.vocabulary import RANKS
 
 # Between a genus and the order that tells it from its homonym; occurs in no name, which are trimmed of controls.
 _SEPARATOR = "\x1f"

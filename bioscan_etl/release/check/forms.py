@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.check.agreement import Form, agreement
 from bioscan_etl.release.check.csv import check_bytes, read_fields, whole_lines
 from bioscan_etl.release.check.faults import Fault, Listing, faulty_rows
@@ -150,7 +150,7 @@ def check_barcodebert(root: Path, data: Data) -> Iterator[Fault]:
         for rows in _numbered(root, file, listing):
             other = pl.col("bin_uri").ne_missing(pl.col("dna_bin"))
             listing.add(file, rows.filter(other), "bin_uri is {bin_uri}, dna_bin {dna_bin}")
-            for rank in schema.RANKS:
+            for rank in vocabulary.RANKS:
                 label, index = pl.col(f"{rank}_name"), pl.col(f"{rank}_index")
                 shown = rows.select("processid", label=label, index=index)
                 wrong = pl.col("index").is_null() | ((pl.col("index") == -1) != pl.col("label").is_null())
@@ -163,7 +163,7 @@ def check_barcodebert(root: Path, data: Data) -> Iterator[Fault]:
 
         def pieces(columns: Sequence[str], file: str = file) -> Iterator[pl.DataFrame]:
             for rows in _numbered(root, file, Listing()):
-                names = {f"{rank}_name": rank for rank in schema.RANKS} | {"nucleotides": "dna_barcode"}
+                names = {f"{rank}_name": rank for rank in vocabulary.RANKS} | {"nucleotides": "dna_barcode"}
                 yield rows.rename(names).select("processid", *columns)
 
         columns = tuple(column for column in barcodebert.COLUMNS if column not in {"processid", "split"})
@@ -174,7 +174,7 @@ def check_barcodebert(root: Path, data: Data) -> Iterator[Fault]:
 
 def _numbered(root: Path, file: str, listing: Listing) -> Iterator[pl.DataFrame]:
     for fields in read_fields(root, file, barcodebert.header(), listing):
-        yield fields.with_columns(pl.col(f"{rank}_index").cast(pl.Int64, strict=False) for rank in schema.RANKS)
+        yield fields.with_columns(pl.col(f"{rank}_index").cast(pl.Int64, strict=False) for rank in vocabulary.RANKS)
 
 
 def _numbers(found: pl.DataFrame) -> Iterator[Fault]:

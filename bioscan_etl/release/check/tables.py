@@ -20,7 +20,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.check.agreement import Form, agreement, held
 from bioscan_etl.release.check.corpus import ROWS, barcode_hash, invariants, row_findings
 from bioscan_etl.release.check.csv import check_bytes, check_values, read_fields, typed
@@ -167,7 +167,7 @@ def files_of(root: Path, folder: str) -> list[str]:
 
 def shards_of(root: Path, folder: str, arrow: pa.Schema, faults: list[Fault]) -> list[tuple[str, str]] | None:
     """Name and split of the shards in a folder, in the order of the splits; None where they are not complete."""
-    shards: dict[str, list[tuple[int, int, str]]] = {split: [] for split in schema.SPLITS}
+    shards: dict[str, list[tuple[int, int, str]]] = {split: [] for split in vocabulary.SPLITS}
     whole = True
     for name in files_of(root, folder):
         match = _SHARD.match(name)
@@ -205,7 +205,7 @@ def _data(root: Path, faults: list[Fault]) -> Data | None:
     faults += listing.faults()
     rows = pl.concat(kept)
     form = parquet_form(root, "data", [name for name, _ in shards], schema.METADATA_EXTENDED.names())
-    place = {split: number for number, split in enumerate(schema.SPLITS)}
+    place = {split: number for number, split in enumerate(vocabulary.SPLITS)}
     ordered = rows.select("processid", "split", "order", "family").sort(
         pl.col("split").replace_strict(place, default=99, return_dtype=pl.Int64),
         "order",
@@ -257,7 +257,7 @@ def _partitioned(root: Path, data: Form) -> Iterator[Fault]:
 
 
 def _place(split: str) -> int:
-    return schema.SPLITS.index(split) if split in schema.SPLITS else len(schema.SPLITS)
+    return vocabulary.SPLITS.index(split) if split in vocabulary.SPLITS else len(vocabulary.SPLITS)
 
 
 def _csv_form(root: Path, name: str, table: schema.Table, separator: str = ",") -> Form:
@@ -288,7 +288,7 @@ def _csv(root: Path, name: str, table: schema.Table, expected: Form, separator: 
 
 def _counts(rows: pl.DataFrame, manifest: Manifest) -> Iterator[Fault]:
     found = dict(rows.group_by("split").len().iter_rows())
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         stated = manifest.counts.splits.get(split, 0)
         if found.get(split, 0) != stated:
             yield Fault("data", None, f"{found.get(split, 0)} rows of {split}, {MANIFEST} says {stated}")
@@ -303,7 +303,7 @@ _SPLIT_ROWS = schema.Table(
 
 
 def _splits(root: Path, data: Data) -> Iterator[Fault]:
-    for split in ("all", *schema.SPLITS):
+    for split in ("all", *vocabulary.SPLITS):
         where = None if split == "all" else pl.col("split") == split
         yield from _csv(root, f"splits/{split}.csv", _SPLIT_ROWS, data.of(where))
 

@@ -30,8 +30,9 @@ from bioscan_etl.progress import Progress, silent
 from bioscan_etl.quality.spreadsheet import harmless
 from bioscan_etl.release import staging
 from bioscan_etl.release.diff.snapshot import MOVES, Snapshot
-from bioscan_etl.schema import DIFF_KINDS, METADATA_EXTENDED, PARTITION_MOVES, RANKS, RELEASE_DIFF
+from bioscan_etl.schema import DIFF_KINDS, METADATA_EXTENDED, PARTITION_MOVES, RELEASE_DIFF
 from bioscan_etl.storage import atomic_file
+from bioscan_etl.vocabulary import RANKS
 
 _GROUP = 100_000  # rows of a Parquet row group
 _RANGE = 200_000  # records that are compared value by value at a time

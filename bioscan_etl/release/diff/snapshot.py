@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.errors import SourceError
 from bioscan_etl.release import manifest, staging
 from bioscan_etl.release.parts import csv_name
@@ -162,7 +162,7 @@ def snapshot(root: Path, head: Head, files: pl.LazyFrame) -> Snapshot:
 
 def _rows(root: Path, head: Head) -> pl.LazyFrame:
     """The Parquet form or, where a release has none, the CSV."""
-    shards = [path for split in schema.SPLITS for path in sorted((root / "data").glob(f"{split}-*.parquet"))]
+    shards = [path for split in vocabulary.SPLITS for path in sorted((root / "data").glob(f"{split}-*.parquet"))]
     if shards:
         return pl.scan_parquet(shards, hive_partitioning=False, glob=False)
     csv = root / csv_name(ReleaseSettings.model_construct(dataset=head.dataset, title=head.title))
