@@ -133,7 +133,7 @@ def _code(root: Path, module: str, prose: bool) -> Source:
 
 def _values(root: Path, names: Iterable[str], prose: bool) -> dict[str, str]:
     """Digests of values by name, as `schema.RECORDS`; Table, Column and functions of the schema are no values."""
-    digests = {}
+    digests: dict[str, str] = {}
     every = _all_values(root)
     for module in BY_VALUE:
         short = module.rpartition(".")[2]

@@ -4,7 +4,7 @@ Belongs here: drawing. Does not belong here: counting (`bioscan_etl.statistics.t
 inside functions and draws without a display. Every figure copes with an empty release and says so.
 
 Texts are drawn as outlines, so a figure looks the same on every machine and no label can break the file; each
-SVG carries its description as `<title>`, the same as in `FIGURES`.
+SVG carries its description as `<title>`, the same as in `titles.FIGURES`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import polars as pl
 
 from bioscan_etl import vocabulary
 from bioscan_etl.statistics.tables import group_sizes, partitions
+from bioscan_etl.statistics.titles import FIGURES
 from bioscan_etl.storage import atomic_file
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ _SMALLEST_ISLAND = 0.05  # square degrees
 
 
 def draw_figures(metadata: pl.DataFrame, folder: Path) -> list[Path]:
-    """Draw all figures of `FIGURES` as `<name>.svg`.
+    """Draw all figures of `titles.FIGURES` as `<name>.svg`.
 
     Args:
         metadata: `schema.METADATA_EXTENDED`; it may be empty, and columns may be all null.
@@ -95,20 +96,6 @@ def draw_figures(metadata: pl.DataFrame, folder: Path) -> list[Path]:
         paths.append(folder / f"{name}.svg")
         drawers[name](metadata, paths[-1])
     return paths
-
-
-FIGURES: Mapping[str, str] = MappingProxyType(
-    {
-        "partition_distribution": "Bars: number of specimens in each partition, logarithmic.",
-        "missing_labels": "Stacked bars: share of specimens with and without a label at each rank.",
-        "size_distribution": "Three histograms: organism pixels, area fraction and scale factor.",
-        "records_per_class": "Bars: number of specimens of each class, logarithmic.",
-        "records_per_order": "Bars: number of specimens of each order, logarithmic.",
-        "species_rank_abundance": "Curve: specimens of each species, from the commonest to the rarest, logarithmic.",
-        "site_map": "Map: collection sites by longitude and latitude, larger points for more specimens.",
-        "barcode_strip": "Strip: the barcode of one specimen, A red, T blue, C green, G yellow, anything else grey.",
-    }
-)
 
 
 @contextmanager
@@ -336,17 +323,6 @@ def _barcode_strip(metadata: pl.DataFrame, path: Path) -> None:
             return
         processid, taxon, barcode, _ = chosen.row(0)
         axis.set_title(f"Barcode of {processid}" + (f", {taxon}" if taxon else "") + f": {len(barcode)} bp")
-        _draw_strip(axis, barcode)
-
-
-def draw_barcode_strip(barcode: str, path: Path) -> None:
-    """One coloured block per base of a barcode; letters other than A, C, G, T are grey.
-
-    Args:
-        barcode: upper-case nucleotides, at least one.
-        path: the SVG to write.
-    """
-    with _canvas(path, 10, 1.2) as (axis,):
         _draw_strip(axis, barcode)
 
 
