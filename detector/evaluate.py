@@ -26,7 +26,8 @@ from dataset import PARTS, Annotated, read_annotations, read_pixels
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from bioscan_etl.images.detect import Detection, Detector, load_detector
+from bioscan_etl.images.detect import load_detector
+from bioscan_etl.images.detection import Detection, Detector
 from bioscan_etl.images.measure import area_fraction, measurement_at_1024, scale_factor, whole_pixels
 from bioscan_etl.settings import ImageSettings
 

@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan_etl.barcodes.identity import same_barcode
+from bioscan_etl.barcodes.numbering import same_barcode
 
 
 @given(st.lists(st.sampled_from([None, "", "A", "AC", "ACG"]), max_size=12))

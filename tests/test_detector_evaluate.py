@@ -12,7 +12,7 @@ pytest.importorskip("pycocotools", reason="the package pycocotools is not instal
 import dataset  # isort: skip - from detector/, which detector_corpus puts on the path
 import evaluate  # isort: skip
 
-from bioscan_etl.images.detect import Detection
+from bioscan_etl.images.detection import Detection
 
 
 class Oracle:

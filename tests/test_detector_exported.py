@@ -18,7 +18,7 @@ import refine  # noqa: E402 isort: skip
 import refiner  # noqa: E402 isort: skip
 import train  # noqa: E402 isort: skip
 
-from bioscan_etl.images.detect import SHIPPED  # noqa: E402 isort: skip
+from bioscan_etl.images.detection import SHIPPED  # noqa: E402 isort: skip
 
 PICTURE = torch.rand(4, 3, 96, 96, generator=torch.Generator().manual_seed(2))
 

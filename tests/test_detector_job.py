@@ -29,7 +29,8 @@ from bioscan_etl.assets.promotion import promoted, promoted_detector  # noqa: E4
 from bioscan_etl.assets.training import PYTHON, training_python  # noqa: E402
 from bioscan_etl.definitions.running import open_instance, run_batch  # noqa: E402
 from bioscan_etl.definitions.training import build_defs  # noqa: E402
-from bioscan_etl.images.detect import SHIPPED, load_detector  # noqa: E402
+from bioscan_etl.images.detect import load_detector  # noqa: E402
+from bioscan_etl.images.detection import SHIPPED  # noqa: E402
 from bioscan_etl.images.reviews import read_reviews  # noqa: E402
 from bioscan_etl.images.trained import FEATURES  # noqa: E402
 from bioscan_etl.lake import Lake, Output  # noqa: E402

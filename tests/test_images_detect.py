@@ -8,7 +8,8 @@ import pytest
 from images_drawn import insect, iou, well
 
 from bioscan_etl.errors import SettingsError
-from bioscan_etl.images.detect import Thresholds, detector_fingerprint, load_detector, status_of
+from bioscan_etl.images.detect import detector_fingerprint, load_detector
+from bioscan_etl.images.detection import Thresholds, status_of
 from bioscan_etl.settings import ImageSettings
 
 BASELINE = ImageSettings(detector="segmentation")

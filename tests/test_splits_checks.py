@@ -28,7 +28,7 @@ def findings(rows):
 SOUND = [
     ("Atta a", "A", "train"),
     ("Atta a", "NB", "test"),
-    ("Atta a", "BNN", "test"),
+    ("Atta a", "B", "test"),
     ("Atta sp. 1", "C", "key_unseen"),
     ("Atta sp. 1", "D", "test_unseen"),
     ("Atta sp. 2", "E", "other_heldout"),

@@ -16,7 +16,7 @@ from bioscan_etl.freed_memory import keep_freed_memory
 from bioscan_etl.images import quality
 from bioscan_etl.images.crop import crop, encode_jpeg, inside, resize_short, surroundings
 from bioscan_etl.images.decode import RGB, UnreadableImage, decode
-from bioscan_etl.images.detect import Detection, Detector
+from bioscan_etl.images.detection import Detection, Detector
 from bioscan_etl.images.measure import Box, area_fraction, measurement_at_1024, scale_factor, whole_pixels
 from bioscan_etl.images.resize import halved
 from bioscan_etl.images.sources import DamagedFile

@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.errors import InvariantError, SettingsError
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits.fill import keyed_hash
@@ -107,8 +106,7 @@ def take_census(table: pl.DataFrame, earlier: pl.DataFrame | pl.LazyFrame | None
     Args:
         table: columns `COLUMNS`, text, and dna_bin if BINs are kept together; one row per record. Barcodes are
             identities (`barcodes.identity`).
-        earlier: columns `COLUMNS`, split (and dna_bin), one row per record, or None. Barcodes are as released or
-            identities.
+        earlier: columns `COLUMNS`, split (and dna_bin), one row per record, or None; barcodes as in `table`.
         settings: whether BINs are kept together.
 
     Raises:
@@ -179,8 +177,7 @@ def _read_earlier(earlier: pl.DataFrame | pl.LazyFrame | None) -> pl.DataFrame:
             pl.col("processid", "genus", "species").cast(pl.String),
             dna_bin.cast(pl.String).alias("dna_bin"),
             pl.col("split").cast(pl.String),
-            # The base may be a release of any protocol, whose barcodes are not identities.
-            *barcode_keys(barcode_identity(pl.col("dna_barcode").cast(pl.String))),
+            *barcode_keys(),
         )
         .collect(engine="streaming")
         # Not within the stream: it would gather the barcodes of all rows first.

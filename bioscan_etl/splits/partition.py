@@ -67,9 +67,9 @@ def partition_onward(
     Args:
         curated: as in `partition`.
         settings: names the protocol. "bioscan-5m" looks at no earlier release: it assigns anew, and no move is listed.
-        earlier: `memory` of the release before, best as `pl.scan_parquet(path)`; or that release's extended metadata,
-            if no specimen was ever withdrawn; None for the first release. It may come from a release that
-            "bioscan-5m" made.
+        earlier: `memory` of the release before, best as `pl.scan_parquet(path)`; or that release's extended metadata
+            with identities for barcodes, if no specimen was ever withdrawn; None for the first release. It may come
+            from a release that "bioscan-5m" made.
 
     Raises:
         InvariantError: `earlier` lacks a column, or has a process ID twice or an unknown partition.

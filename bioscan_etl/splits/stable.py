@@ -51,7 +51,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bioscan_etl import vocabulary
-from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.schema import PARTITION_MEMORY, PARTITION_MOVES
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits.census import NEVER, NOVEL, SEEN, UNLABELLED, Census, Pairs, take_census
@@ -96,8 +95,8 @@ def assign_stable(
         table: columns processid, genus, species, dna_barcode, text, and dna_bin if BINs are kept together; one row
             per record, in any order. Barcodes are identities (`barcodes.identity`), missing where there is none.
         earlier: what `remember` made of the release before, or any table with columns processid, split, genus,
-            species, dna_barcode (and dna_bin), one row per record; the labels are those of the time, and the barcodes
-            may be as released. A lazy frame is read in a stream, which halves the memory. None for the first release.
+            species, dna_barcode (and dna_bin), one row per record; the labels are those of the time, and barcodes are
+            identities. A lazy frame is read in a stream, which halves the memory. None for the first release.
         settings: seed, and whether BINs are kept together. Both must stay what they were: another seed changes no
             placed record but chooses new ones otherwise; turning BINs on later moves much.
 
@@ -146,9 +145,7 @@ def remember(
         gone = earlier.lazy().select("processid").collect(engine="streaming").join(parts[0], "processid", how="anti")
         old = earlier.lazy().select(name for name in names if name in earlier.lazy().collect_schema().names())
         if len(gone):
-            lost = old.join(gone.lazy(), "processid", how="semi").cast(pl.String)
-            identities = barcode_identity(pl.col("dna_barcode"))  # the base may be a release of any protocol
-            parts.append(lost.with_columns(identities).collect(engine="streaming"))
+            parts.append(old.join(gone.lazy(), "processid", how="semi").cast(pl.String).collect(engine="streaming"))
     together = pl.concat(parts, how="diagonal", rechunk=False)
     absent = [pl.lit(None, dtype=pl.String).alias(name) for name in names if name not in together.columns]
     together = together.with_columns(absent)

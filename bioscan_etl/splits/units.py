@@ -32,21 +32,18 @@ class Units:
     earlier_units: NDArray[np.int64]
 
 
-def barcode_keys(barcode: pl.Expr | None = None) -> tuple[pl.Expr, pl.Expr]:
+def barcode_keys() -> tuple[pl.Expr, pl.Expr]:
     """What tells barcodes apart, in 16 bytes a record: columns first and second, uint64.
 
     The barcodes of 5 million records take as much memory as a second table; two hashes of 64 bits take 80 MB and
     coincide for distinct barcodes with a probability of 1e-26. They are compared within one run only, so that no
     outcome depends on how polars hashes. Records without a barcode have keys of their own.
 
-    Args:
-        barcode: identities of barcodes (`barcodes.identity`), text; None is the column dna_barcode.
-
     Returns:
-        Expressions over the column processid and the barcodes.
+        Expressions over columns processid and dna_barcode (identities, see `barcodes.identity`), text.
     """
     alone = pl.col("processid").cast(pl.String)
-    identity = pl.col("dna_barcode").cast(pl.String) if barcode is None else barcode
+    identity = pl.col("dna_barcode").cast(pl.String)
 
     def keyed(seed: int, name: str) -> pl.Expr:
         # Another seed keeps a process ID from being taken for a barcode.

@@ -26,7 +26,7 @@ def build(work: Work) -> None:
     """Write the partitions, their moves and the reports on them; hold the rules against them."""
     out = work.out
     # Identities are of sequences as released, so that users find no barcode in two partitions.
-    identities = barcode_identity(pl.col("dna_barcode"))
+    identities = barcode_identity(pl.col("dna_barcode")).alias("dna_barcode")
     rows = pl.scan_parquet(work.path("curated_taxonomy", "curated.parquet"))
     curated = rows.select("processid", "genus", "species", identities, "dna_bin").collect()
     assigned = partition_onward(curated, work.settings.splits, _earlier(work.lake, str(work.extra["earlier"])))
@@ -79,9 +79,12 @@ def extra(situation: Situation) -> dict[str, Any]:
 
 
 def _earlier(lake: Lake, version: str) -> pl.LazyFrame | None:
-    """What the base remembers: its memory, or its rows where another protocol made it."""
+    """What the base remembers: its memory, or its rows where another protocol made it; barcodes are identities."""
     if not version:
         return None
     folder = lake.releases / version
     memory = folder / MEMORY
-    return pl.scan_parquet(memory if memory.is_file() else sorted((folder / "data").glob("*.parquet")))
+    if memory.is_file():
+        return pl.scan_parquet(memory)
+    released = pl.scan_parquet(sorted((folder / "data").glob("*.parquet")))
+    return released.with_columns(dna_barcode=barcode_identity(pl.col("dna_barcode")))
