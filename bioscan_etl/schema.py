@@ -421,7 +421,7 @@ _SPECIMEN = (
     *_SOURCE,
     _SNAPSHOT,
     *_texts((("identification_method", "how the specimen was identified"),)),
-    # The identity follows from dna_barcode (`barcodes.sequences.identity`): a third copy of each sequence is not kept.
+    # The identity follows from dna_barcode (`barcodes.identity`): a third copy of each sequence is not kept.
     *(c for c in CHECKED_BARCODES.columns if c.name not in {"batch", "processid", "flags", "barcode"}),
     *(c for c in CHECKED_GEOGRAPHY.columns if c.name not in {"batch", "processid", "flags"}),
     *(c for c in NORMALISED_NAMES.columns if c.name not in {"batch", "processid", "flags"}),

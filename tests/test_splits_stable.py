@@ -13,7 +13,7 @@ from bioscan_etl.splits import bioscan_5m, census
 from bioscan_etl.splits.checks import check, require
 from bioscan_etl.splits.rules import MOVES
 from bioscan_etl.splits.stable import assign_stable, remember
-from bioscan_etl.splits.targets import report, report_by_class
+from bioscan_etl.splits.targets import review
 from bioscan_etl.vocabulary import EVALUATED, SPLITS, TRAINED
 
 STABLE = SplitSettings(protocol="stable")
@@ -89,7 +89,7 @@ def test_growth_moves_nothing():
     history = list(releases(1, 400, relabel=False))
     assert all(moves.is_empty() for _, _, moves in history)
     table, assigned, _ = history[-1]
-    shares = report(table, assigned).filter(pl.col("target_samples").is_not_null())
+    shares = review(table, assigned).partitions.filter(pl.col("target_samples").is_not_null())
     assert shares.select((pl.col("samples") / pl.col("target_samples")).is_between(0.6, 1.6).all()).item(), shares
 
 
@@ -104,7 +104,7 @@ def test_ten_growing_releases_of_a_large_corpus(relabel):
         assert moved == set(moves["processid"])
         assert relabel or not moved
         known |= now
-        shares = report(table, assigned).filter(pl.col("target_samples").is_not_null())
+        shares = review(table, assigned).partitions.filter(pl.col("target_samples").is_not_null())
         last = dict(shares.select("split", pl.col("samples") / pl.col("target_samples")).iter_rows())
     assert len(known) > 100_000
     assert all(0.75 < share < 1.35 for share in last.values()), last
@@ -123,11 +123,11 @@ def test_bins_are_kept_together_while_labels_change():
 
 def test_a_first_release_comes_as_close_as_the_published_protocol():
     table = release(growing_corpus(4, 900), RELEASES - 1)
-    stable = report(table, assign_stable(table, None, STABLE)[0])
-    published = report(table, bioscan_5m.assign(table))
+    stable = review(table, assign_stable(table, None, STABLE)[0]).partitions
+    published = review(table, bioscan_5m.assign(table)).partitions
     for split, ours, theirs in zip(SPLITS, stable["samples"], published["samples"], strict=True):
         assert abs(ours - theirs) <= 0.03 * theirs + 5, split
-    assert report_by_class(table, assign_stable(table, None, STABLE)[0])["samples"].sum() == sum(
+    assert review(table, assign_stable(table, None, STABLE)[0]).classes["samples"].sum() == sum(
         stable.filter(~pl.col("split").is_in(("pretrain", "other_heldout")))["samples"]
     )
 

@@ -71,7 +71,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="NEAR_DUPLICATE_IMAGE",
-        statement="The crop's difference hash is within images.near_duplicate_bits bits of another specimen's.",
+        statement="The difference hash of the image around the specimen, not turned, is within "
+        "images.near_duplicate_bits bits of another specimen's.",
         reason="The same picture may have been saved twice under two process IDs.",
         source=_SPEC,
         setting="images.near_duplicate_bits",

@@ -15,7 +15,6 @@ import polars as pl
 from bioscan_etl import schema, vocabulary
 from bioscan_etl.barcodes.identity import as_released
 from bioscan_etl.errors import InvariantError
-from bioscan_etl.settings import ReleaseSettings
 
 CHUNK_DIGITS = {"pretrain": 2, "train": 1, "other_heldout": 1}
 # Lower case. pandas' and pyarrow's null values, what R, Hive, SQL loaders and BOLD write for missing, and our own
@@ -122,15 +121,12 @@ def chunk(processid: pl.Series, split: pl.Series) -> pl.Series:
     return pl.select(digest.str.head(digits)).to_series().alias("chunk")
 
 
-def metadata(
-    curated: pl.DataFrame, partitions: pl.DataFrame, settings: ReleaseSettings
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def metadata(curated: pl.DataFrame, partitions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The released rows, with values that every reader reads alike.
 
     Args:
         curated: `schema.CURATED`.
         partitions: `schema.PARTITIONS`, of the same process IDs.
-        settings: not read yet by any rule; kept so that a rule can become a choice.
 
     Returns:
         Rows of `schema.METADATA_EXTENDED` sorted by (split, order, family, processid), the splits in the order

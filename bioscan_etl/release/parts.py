@@ -120,7 +120,7 @@ def build_metadata(
     with staging.building("metadata", owned(settings)["metadata"]) as fresh:
         if not fresh:
             return
-        rows, rewritten = metadata(curated, partitions, settings)
+        rows, rewritten = metadata(curated, partitions)
         tables.write_csv(rows.select(schema.METADATA.names()), staging.tree / csv_name(settings))
         tables.write_shards(rows, staging.tree / "data", settings)
         if settings.wants("bbox"):

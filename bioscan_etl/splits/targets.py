@@ -25,8 +25,15 @@ class Review:
     Attributes:
         findings: of `checks.check`.
         held_out: of `checks.species_also_held_out`.
-        partitions: `report`.
-        classes: `report_by_class`.
+        partitions: one row per partition in the order of `vocabulary.SPLITS`: split; samples, barcodes, species
+            (distinct, int64); target_samples (what the protocol wants of the evaluation partitions given the species of
+            this table, float, null for the others, which take what is left); share (samples of all samples, float).
+        classes: one row per kind ("seen", "unseen"), class of species ("1", "2-7", "8-19", "20+") and partition of the
+            kind, in this order: kind, records (the class), split; species (of the class), samples, barcodes, int64;
+            target_samples (null for train and key_unseen, which take what is left); share (samples of all samples of
+            the class, 0 where there is none) and target_share, float. A species' class is its number of records in the
+            seen, or in the unseen partitions. Below 8 records the protocols want nothing of it, up to 19 nothing for
+            val but the long tail.
     """
 
     findings: list[Finding]
@@ -39,7 +46,7 @@ def review(table: pl.DataFrame, partitions: pl.DataFrame) -> Review:
     """Check partitions and hold them against their targets.
 
     Args:
-        table: columns processid, species, dna_barcode, text; one row per record.
+        table: columns processid, species, dna_barcode (identities), text; one row per record.
         partitions: columns processid, split; the same process IDs in any order.
 
     Raises:
@@ -47,24 +54,6 @@ def review(table: pl.DataFrame, partitions: pl.DataFrame) -> Review:
     """
     records = records_of(table, partitions)
     return Review(findings(records, table), held_out(records), _report(records), _by_class(records))
-
-
-def report(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
-    """Targets against achieved.
-
-    Args:
-        table: columns processid, species, dna_barcode, text; one row per record.
-        partitions: columns processid, split; the same process IDs in any order.
-
-    Returns:
-        One row per partition in the order of `vocabulary.SPLITS`: split; samples, barcodes, species (distinct, int64);
-        target_samples (what the protocol wants of the evaluation partitions given the species of this table, float,
-        null for the others, which take what is left); share (samples of all samples, float).
-
-    Raises:
-        InvariantError: the two tables do not hold the same process IDs.
-    """
-    return _report(records_of(table, partitions))
 
 
 def _report(records: pl.DataFrame) -> pl.DataFrame:
@@ -83,28 +72,6 @@ def _report(records: pl.DataFrame) -> pl.DataFrame:
         .with_columns(pl.col("samples", "barcodes", "species").fill_null(0))
         .with_columns(share=pl.col("samples") / max(len(records), 1))
     )
-
-
-def report_by_class(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
-    """Targets against achieved, per partition and class of species.
-
-    A species' class is its number of records in the seen, or in the unseen partitions. Below 8 records the protocols
-    want nothing of it, up to 19 nothing for val but the long tail.
-
-    Args:
-        table: columns processid, species, dna_barcode, text; one row per record.
-        partitions: columns processid, split; the same process IDs in any order.
-
-    Returns:
-        One row per kind ("seen", "unseen"), class ("1", "2-7", "8-19", "20+") and partition of the kind, in this
-        order: kind, records (the class), split; species (of the class), samples, barcodes, int64; target_samples
-        (null for train and key_unseen, which take what is left); share (samples of all samples of the class, 0
-        where there is none) and target_share, float.
-
-    Raises:
-        InvariantError: the two tables do not hold the same process IDs.
-    """
-    return _by_class(records_of(table, partitions))
 
 
 def _by_class(every: pl.DataFrame) -> pl.DataFrame:
