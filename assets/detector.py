@@ -9,7 +9,10 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from bioscan_etl.assets.training import asset, report
+from bioscan_etl.assets.training import (
+    asset,
+    report,
+)
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.progress import Progress
 from bioscan_etl.resources import CorpusResource

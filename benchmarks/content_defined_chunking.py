@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.tables import write_shards
 from bioscan_etl.settings import ReleaseSettings
 
@@ -47,7 +47,7 @@ def rows(count: int, seed: int, batch: str) -> pl.DataFrame:
         {
             "processid": [f"{batch}{number:07d}-24" for number in numbers],
             "sampleid": [f"BIOUG{number:07d}-{batch}" for number in numbers],
-            "split": np.array(schema.SPLITS)[random.choice(len(schema.SPLITS), count, p=_shares())],
+            "split": np.array(vocabulary.SPLITS)[random.choice(len(vocabulary.SPLITS), count, p=_shares())],
             "order": [f"Order{number:02d}" for number in order],
             "family": [f"Family{one:03d}" for one in family],
             "species": [f"Genus{one % 500:03d} species{one:05d}" for one in species],
@@ -80,7 +80,7 @@ def rows(count: int, seed: int, batch: str) -> pl.DataFrame:
 
 def _shares() -> list[float]:
     """Share of each partition, as in BIOSCAN-5M: nearly all is for pretraining."""
-    return [0.92, *[0.08 / (len(schema.SPLITS) - 1)] * (len(schema.SPLITS) - 1)]
+    return [0.92, *[0.08 / (len(vocabulary.SPLITS) - 1)] * (len(vocabulary.SPLITS) - 1)]
 
 
 def chunks(data: bytes) -> list[tuple[bytes, int]]:
@@ -125,7 +125,9 @@ def main() -> None:
     asked = parser.parse_args()
     parts = [rows(asked.rows // 10, number, f"B{number}") for number in range(10)]
     order = ["split", "order", "family", "processid"]
-    place = pl.col("split").replace_strict({name: at for at, name in enumerate(schema.SPLITS)}, return_dtype=pl.Int8)
+    place = pl.col("split").replace_strict(
+        {name: at for at, name in enumerate(vocabulary.SPLITS)}, return_dtype=pl.Int8
+    )
     first = pl.concat(parts).sort(place, *order[1:], nulls_last=True)
     second = pl.concat([*parts, rows(asked.batch, 99, "NEW")]).sort(place, *order[1:], nulls_last=True)
     print(f"{first.height:,} specimens, then {second.height:,}: {asked.batch / second.height:.1%} are new")

@@ -23,7 +23,7 @@ import polars as pl
 import pyarrow as pa
 from alone import alone
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release import parts
 from bioscan_etl.release.forms.registry import build_form, forms
 from bioscan_etl.release.layout import image_path
@@ -248,7 +248,7 @@ def images(folder: Path, count: int) -> None:
     staging = Staging(folder / "images", "0" * 64)
     root = staging.tree / "bioscan5m/images/cropped_256"
     rows = write_images(root, count)
-    order = pl.col("split").cast(pl.Enum(schema.SPLITS))
+    order = pl.col("split").cast(pl.Enum(vocabulary.SPLITS))
     released = _filled(
         schema.METADATA_EXTENDED,
         rows.sort(order, "processid").with_columns(

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from alone import alone
 from splits import records_like_bioscan
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.diff.compare import write_diff
 from bioscan_etl.release.scan import scan_release
 from bioscan_etl.release.tables import write_shards
@@ -48,7 +48,7 @@ def metadata(records: int) -> pl.DataFrame:
         "province_state": pl.format("Province {}", number % 40),
         "coord-lat": (number % 180_000) / 1000 - 90,
         "coord-lon": (number % 360_000) / 1000 - 180,
-        "split": pl.lit(pl.Series(schema.SPLITS)).gather(number % 8),
+        "split": pl.lit(pl.Series(vocabulary.SPLITS)).gather(number % 8),
         "dna_barcode_verbatim": pl.col("dna_barcode"),
         "flags": pl.when(number % 9 == 0).then(pl.lit(["BARCODE_SHORT"])).otherwise(pl.lit([], pl.List(pl.String))),
         "inferred_ranks": pl.lit(0, pl.UInt8),

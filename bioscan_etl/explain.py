@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl import schema, state
+from bioscan_etl import schema, state, vocabulary
 from bioscan_etl.errors import BioscanError, SourceError, sentence
 from bioscan_etl.lake.current import current
 from bioscan_etl.lake.record import Record, find_record
@@ -209,10 +209,10 @@ class _Search:
         row |= {"moved_from": None, "moved_reason": None}
         try:
             opened = scan_release(folder)
-            names = [name for name in ("split", *schema.RANKS) if name in opened.columns()]
+            names = [name for name in ("split", *vocabulary.RANKS) if name in opened.columns()]
             released = opened.rows.filter(self._is_it).select(names).head(1).collect(engine="streaming").to_dicts()
             if released:
-                labels = {rank: released[0].get(rank) for rank in schema.RANKS}
+                labels = {rank: released[0].get(rank) for rank in vocabulary.RANKS}
                 row |= {"place": "released", "split": released[0].get("split"), "labels": labels}
             else:
                 held = opened.held_back(pl.LazyFrame({"processid": [self._found.processid]}))

@@ -14,19 +14,10 @@ import polars as pl
 import pyarrow as pa
 
 from bioscan_etl.errors import SchemaError
+from bioscan_etl.vocabulary import RANKS as RANKS  # noqa: PLC0414 (the release's forms take it from here)
+from bioscan_etl.vocabulary import SPLITS as SPLITS  # noqa: PLC0414
 
-RANKS = ("phylum", "class", "order", "family", "subfamily", "genus", "species")
-SPLITS = (
-    "pretrain",
-    "train",
-    "val",
-    "test",
-    "key_unseen",
-    "val_unseen",
-    "test_unseen",
-    "other_heldout",
-)
-# A missing label in formats without null: Hive folder names, CLIBD (spec: the release, rule 7).
+# How a missing label is spelled where a format has no null: folders of partitions, CLIBD (spec: the release, rule 7).
 NOT_CLASSIFIED = "not_classified"
 PROCESSID_PATTERN = r"^[A-Za-z0-9-]+$"
 BIN_PATTERN = r"^BOLD:[A-Z]{3,5}[0-9]{4}$"
@@ -438,7 +429,7 @@ _SPECIMEN = (
     *_SOURCE,
     _SNAPSHOT,
     *_texts((("identification_method", "how the specimen was identified"),)),
-    # The identity can be derived from dna_barcode (`barcodes.sequences.identity`), so it is not stored again.
+    # The identity follows from dna_barcode (`barcodes.identity`): a third copy of each sequence is not kept.
     *(c for c in CHECKED_BARCODES.columns if c.name not in {"batch", "processid", "flags", "barcode"}),
     *(c for c in CHECKED_GEOGRAPHY.columns if c.name not in {"batch", "processid", "flags"}),
     *(c for c in NORMALISED_NAMES.columns if c.name not in {"batch", "processid", "flags"}),

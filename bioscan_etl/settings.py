@@ -18,11 +18,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bioscan_etl.errors import SettingsError
+from bioscan_etl.vocabulary import MADE_PACKAGES, ImagePackage
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Byte = Annotated[int, Field(ge=0, le=255)]
 WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]+)*$")]
-ImagePackage = Literal["original_full", "original_256", "cropped", "cropped_256"]
 
 
 def _require_form(name: str) -> str:
@@ -191,9 +191,7 @@ class ReleaseSettings(_Section):
     title: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")] = Field(
         "BIOSCAN_5M_Insect", description="first part of the metadata and bbox file names"
     )
-    image_packages: tuple[ImagePackage, ...] = Field(
-        ("original_256", "cropped", "cropped_256"), description="image packages to write as folders"
-    )
+    image_packages: tuple[ImagePackage, ...] = Field(MADE_PACKAGES, description="image packages to write as folders")
     forms: tuple[FormName, ...] = Field(
         _FORMS,
         description="output forms to write in addition to the CSV, data/ and the logs; docs/forms.md lists them all",

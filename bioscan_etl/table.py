@@ -25,11 +25,12 @@ from bioscan_etl.geography.provinces import unify_provinces
 from bioscan_etl.records.blocks import canonical, part_unfit
 from bioscan_etl.records.choose import MEASURES, prefer
 from bioscan_etl.records.layouts import Layout
-from bioscan_etl.schema import CHANGES, RANKS
+from bioscan_etl.schema import CHANGES
 from bioscan_etl.settings import RecordSettings, Settings, load_settings
 from bioscan_etl.table_fields import COMPARING, FIELDS, NEEDS, Reading, read_fields, unchecked
 from bioscan_etl.taxonomy.changes import change_log, name_changes
 from bioscan_etl.taxonomy.names import normalise_names
+from bioscan_etl.vocabulary import RANKS
 
 _COUNTRY = ("country/ocean", "country_iso")
 _VALUES: Mapping[str, tuple[str, ...]] = {

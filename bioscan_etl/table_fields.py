@@ -16,7 +16,7 @@ import polars as pl
 from bioscan_etl.errors import SourceError
 from bioscan_etl.records.columnar import as_text
 from bioscan_etl.records.layouts import ALIASES, COORD_PAIRS
-from bioscan_etl.schema import RANKS
+from bioscan_etl.vocabulary import RANKS
 
 FIELDS = (
     *("processid", "marker_code", "nuc", "nuc_basecount", "bin_uri", *RANKS),

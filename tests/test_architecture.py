@@ -119,3 +119,58 @@ def test_no_folder_of_the_lake_is_renamed():
                 if node.func.attr in {"rename", "symlink_to"} and not columns:
                     calls.append((path.name, node.func.attr))
     assert calls == []
+
+
+def modules_that(module: str, known: set[str]) -> set[str]:
+    """The modules of the package that a module imports, at the top or in a function, but for type checking."""
+    path = ROOT.joinpath(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    found: set[str] = set()
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            waiting += node.orelse
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            base = ".".join([*parts[: len(parts) - node.level + 1], *([node.module] if node.module else [])])
+            base = base if node.level else node.module or ""
+            names = {f"{base}.{alias.name}" for alias in node.names}
+            found |= {name for name in names if name in known} | ({base} if names - known else set())
+        waiting += ast.iter_child_nodes(node)
+    return {name for name in found & known if not module.startswith(f"{name}.")} - {module}
+
+
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """What is left of a graph when modules are taken away that import nothing of what is left, or nothing imports."""
+    left = {module: set(targets) for module, targets in graph.items()}
+    while True:
+        wanted = set().union(*left.values())
+        ends = {module for module, targets in left.items() if not targets & left.keys() or module not in wanted}
+        if not ends:
+            return sorted(left)
+        left = {module: targets - ends for module, targets in left.items() if module not in ends}
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Neither at the top nor within functions: whoever reads a module reads the ones below it, and none twice."""
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in MODULES}
+    graph = {module: modules_that(module, names) for module in names}
+    assert "bioscan_etl.images.trained" in graph["bioscan_etl.images.detect"]  # within a function
+    assert len(set().union(*graph.values())) > 100
+    assert circles(graph) == []
+
+
+@pytest.mark.parametrize(
+    ("graph", "left"),
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"c"}}, ["b", "c"]),
+    ],
+)
+def test_a_circle_is_found(graph, left):
+    assert circles(graph) == left

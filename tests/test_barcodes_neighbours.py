@@ -7,7 +7,7 @@ from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioscan_etl import schema
+from bioscan_etl import vocabulary
 from bioscan_etl.barcodes.check import check_barcodes
 from bioscan_etl.barcodes.neighbours import MISPLACED, misplaced
 from bioscan_etl.barcodes.rules import RULES
@@ -105,7 +105,7 @@ def test_real_hits_are_all_but_identical_to_another_order_and_without_bin(shared
         frame = frame.filter(pl.col("marker_code") == "COI-5P").rename({"nucraw": "nuc"}, strict=False)
         if "nuc_basecount" not in frame.columns:
             frame = frame.with_columns(nuc_basecount=pl.lit(None, pl.String))
-        text = pl.col("processid", "nuc", "nuc_basecount", "bin_uri", *schema.RANKS).replace("None", None)
+        text = pl.col("processid", "nuc", "nuc_basecount", "bin_uri", *vocabulary.RANKS).replace("None", None)
         records = frame.select(pl.lit("sample").alias("batch"), text).lazy()
         checked = check_barcodes(records, SETTINGS)
         frames.append(checked.join(normalise_names(records), on="processid"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from images_drawn import insect, well
 
-from bioscan_etl.images.detect import SHIPPED
+from bioscan_etl.images.detection import SHIPPED
 from bioscan_etl.images.networks import (
     _FLOOR,
     _MOST,

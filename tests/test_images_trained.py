@@ -14,7 +14,8 @@ from images_drawn import iou
 from bioscan_etl.demo.images import Studio
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.decode import decode
-from bioscan_etl.images.detect import SHIPPED, load_detector
+from bioscan_etl.images.detect import load_detector
+from bioscan_etl.images.detection import SHIPPED
 from bioscan_etl.images.trained import FEATURES, Calibration, Refined, TrainedDetector, _lit, overlap, whole_mask
 from bioscan_etl.images.window import Window
 from bioscan_etl.settings import ImageSettings

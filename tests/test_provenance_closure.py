@@ -310,10 +310,10 @@ def test_a_constant_of_the_schema_changes_the_stages_that_use_it(package):
         ("from bioscan_etl import schema as s\nX = s.BOXES.names()", {"BOXES"}),
         ("from bioscan_etl.schema import BOXES as b, Column, Table, data_dictionary\nX = b", {"BOXES"}),
         ("import bioscan_etl.schema\nX = bioscan_etl.schema.CROPS.empty()", {"CROPS"}),
-        ("import bioscan_etl.schema as s\nX = s.RANKS[0], s.absent", {"RANKS"}),
-        ("from .. import schema\nX = schema.SPLITS", {"SPLITS"}),
-        ("from ..schema import SPLITS", {"SPLITS"}),
-        ("from bioscan_etl import schema\ndef f(table: schema.Table, rank: schema.RANKS): ...", set()),
+        ("import bioscan_etl.schema as s\nX = s.BCDM[0], s.absent", {"BCDM"}),
+        ("from .. import schema\nX = schema.TABLES", {"TABLES"}),
+        ("from ..schema import DIFF_KINDS", {"DIFF_KINDS"}),
+        ("from bioscan_etl import schema\ndef f(table: schema.Table, rank: schema.BCDM): ...", set()),
         ("from bioscan_etl import schema\nX = schema.Table('x', 'y', (), ())", set()),
     ],
 )
@@ -326,7 +326,48 @@ def test_uses_of_the_schema_are_told(package, text, names):
 def test_a_schema_that_is_handed_around_counts_as_a_whole(package):
     package.write("barcodes/uses.py", "from bioscan_etl import schema\nX = vars(schema)")
     found = closure("bioscan_etl.barcodes.uses", root=package.root).values
-    assert {"schema.TABLES", "schema.BOXES", "schema.RANKS"} <= set(found)
+    assert {"schema.TABLES", "schema.BOXES", "schema.NOT_CLASSIFIED"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("from bioscan_etl import vocabulary as v\nX = v.RANKS", {"RANKS"}),
+        ("from bioscan_etl.vocabulary import SEEN, UNSEEN as u\nX = u", {"SEEN", "UNSEEN"}),
+        ("import bioscan_etl.vocabulary\nX = bioscan_etl.vocabulary.SPLITS", {"SPLITS"}),
+        ("from bioscan_etl.vocabulary import ImagePackage\ndef f(package: ImagePackage): ...", set()),
+    ],
+)
+def test_uses_of_the_vocabulary_are_told(package, text, names):
+    package.write("barcodes/uses.py", text)
+    found = closure("bioscan_etl.barcodes.uses", root=package.root)
+    assert set(found.values) == {f"vocabulary.{name}" for name in names}
+    assert "bioscan_etl.vocabulary" not in found.modules
+
+
+def test_a_list_of_the_vocabulary_changes_the_stages_that_use_it(package):
+    expected = users(package, "vocabulary.IMAGE_PACKAGES")
+    assert expected == {"bioscan_etl.images.stage": ["vocabulary.IMAGE_PACKAGES"]}
+    hit = differing(package, lambda: package.replace("vocabulary.py", '"cropped", "cropped_256"]', '"cropped"]'))
+    assert set(hit) >= set(expected)
+    assert {name for names in hit.values() for name in names} <= {
+        "vocabulary.IMAGE_PACKAGES",
+        "vocabulary.MADE_PACKAGES",
+    }
+
+
+def test_a_list_of_the_vocabulary_changes_the_tables_that_are_made_of_it(package):
+    """The schema below a root is run with the vocabulary below that root, not with the one of this process."""
+    expected = users(package, "schema.PARTITIONS")
+    hit = differing(package, lambda: package.replace("vocabulary.py", '"other_heldout",', '"held_out",'))
+    assert expected
+    assert {entry for entry, names in hit.items() if "schema.PARTITIONS" in names} == set(expected)
+
+
+def test_nothing_may_be_taken_from_the_vocabulary_unnamed(package):
+    package.write("barcodes/uses.py", "from bioscan_etl.vocabulary import *")
+    with pytest.raises(ProvenanceError, match=r"imports \* from bioscan_etl.vocabulary; name what it uses"):
+        closure("bioscan_etl.barcodes.uses", root=package.root)
 
 
 def test_words_count_for_a_stage_that_prints_them(package):

@@ -237,7 +237,7 @@ READ_BY = {
     "bioscan_etl.geography.countries": ("country_names.csv", "country_spellings.csv", "not_countries.csv"),
     "bioscan_etl.geography.borders": ("borders.parquet", "equivalences.csv"),
     "bioscan_etl.images.segmentation": ("segmentation.json",),
-    "bioscan_etl.images.detect": ("coarse.onnx", "refiner.onnx", "calibration.json"),
+    "bioscan_etl.images.detection": ("coarse.onnx", "refiner.onnx", "calibration.json"),
     "bioscan_etl.quality.report": ("report.html.jinja",),
     "bioscan_etl.release.readme": ("card.md.j2",),
 }

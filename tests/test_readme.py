@@ -91,12 +91,12 @@ def test_the_snippets_of_the_docs_run(tmp_path, monkeypatch):
 def test_the_overrides_of_the_docs_are_read(tmp_path):
     import polars as pl
 
-    from bioscan_etl import schema
+    from bioscan_etl import vocabulary
     from bioscan_etl.taxonomy.overrides import read_overrides
 
     text = re.search(r"```\n(processid,rank.*?)```", (ROOT / "docs" / "curation.md").read_text(), re.S)[1]
     (tmp_path / "overrides.csv").write_text(text)
-    columns = [*schema.RANKS, *(f"{rank}_verbatim" for rank in schema.RANKS)]
+    columns = [*vocabulary.RANKS, *(f"{rank}_verbatim" for rank in vocabulary.RANKS)]
     known = pl.DataFrame({"processid": ["AAASF001-17"], **{name: ["Aus"] for name in columns}})
     overrides = read_overrides(tmp_path / "overrides.csv", known)
     assert (overrides.lines.height, overrides.left_out.height) == (2, 0)

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 from release_corpus import GROWN, corpus, picture
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release import manifest
 from bioscan_etl.release.check import Fault, check, faults
 from bioscan_etl.release.check import images as check_images
@@ -129,7 +129,7 @@ def every_form(change):
 
         rows = pl.concat(
             pl.read_parquet(path, hive_partitioning=False)
-            for split in schema.SPLITS
+            for split in vocabulary.SPLITS
             for path in sorted((root / "data").glob(f"{split}-*"))
         )
         rows = change(rows)

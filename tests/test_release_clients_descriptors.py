@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from release_everything import everything
 
-from bioscan_etl.schema import METADATA, METADATA_EXTENDED, SPLITS
+from bioscan_etl.schema import METADATA, METADATA_EXTENDED
+from bioscan_etl.vocabulary import SPLITS
 
 pytestmark = pytest.mark.clients
 CSV = "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv"

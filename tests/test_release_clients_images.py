@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from release_everything import everything
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.forms.clibd import COLUMNS, GROUPS
 
 pytestmark = pytest.mark.clients
@@ -50,7 +50,7 @@ def loader(release):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("split", [*schema.SPLITS, "all", "seen", "unseen", "pretrain+train"])
+@pytest.mark.parametrize("split", [*vocabulary.SPLITS, "all", "seen", "unseen", "pretrain+train"])
 def test_the_published_loader_reads_every_split(loader, release, rows, split):
     dataset = loader(str(release), split=split, modality=("image", "dna"), target_type="species", target_format="text")
     assert len(dataset) == {"all": 32, "seen": 13, "unseen": 7, "pretrain+train": 16}.get(
@@ -82,7 +82,7 @@ def test_the_published_loader_reads_every_package_and_target_through_its_readmes
         ]
     )
     letters = "ACGT"
-    targets = [*schema.RANKS, "dna_bin"]
+    targets = [*vocabulary.RANKS, "dna_bin"]
     dataset = loader(
         str(release),
         split="train",
@@ -147,7 +147,7 @@ def test_hugging_face_reads_both_forms_offline_with_eight_splits_and_decoded_ima
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["kind"] == "Image"
     for name in ("default", "images"):
-        assert list(found[name]) == list(schema.SPLITS)
+        assert list(found[name]) == list(vocabulary.SPLITS)
         listed = {row[0]: (split, row[1]) for split, part in found[name].items() for row in part}
         assert listed == {
             p: (split, species) for p, split, species in rows["processid", "split", "species"].iter_rows()
@@ -161,7 +161,7 @@ def test_hugging_face_reads_both_forms_offline_with_eight_splits_and_decoded_ima
 def test_web_dataset_reads_the_shards(release, rows):
     wds = pytest.importorskip("webdataset", reason="needs .venv-clients: webdataset is not installed")
     by_processid = {row["processid"]: row for row in rows.iter_rows(named=True)}
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         shards = sorted(str(path) for path in (release / "packages").glob(f"*_cropped_256_{split}-[0-9]*.tar"))
         samples = list(wds.WebDataset(shards, shardshuffle=False).decode("pil").to_tuple("__key__", "jpg", "json"))
         assert {sample[0] for sample in samples} == set(rows.filter(pl.col("split") == split)["processid"])

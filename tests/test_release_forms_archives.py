@@ -14,7 +14,8 @@ from bioscan_etl.release.forms import archives
 from bioscan_etl.release.forms.registry import build_form
 from bioscan_etl.release.parts import build_images, build_metadata
 from bioscan_etl.release.staging import Staging
-from bioscan_etl.schema import METADATA, SPLITS
+from bioscan_etl.schema import METADATA
+from bioscan_etl.vocabulary import SPLITS
 
 
 @pytest.fixture(scope="module")

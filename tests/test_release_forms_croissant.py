@@ -5,7 +5,7 @@ import json
 import pytest
 from release_everything import everything
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.manifest import read_head
 
 
@@ -34,7 +34,7 @@ def test_record_sets_have_the_columns_of_their_tables(document):
     assert fields["specimens"] == schema.METADATA.names()
     assert fields["data/train"] == schema.METADATA_EXTENDED.names()
     assert fields["data_images/train"][-1] == "image"
-    assert {name.split("/")[1] for name in fields if name.startswith("data/")} == set(schema.SPLITS)
+    assert {name.split("/")[1] for name in fields if name.startswith("data/")} == set(vocabulary.SPLITS)
 
 
 def test_several_shards_are_one_file_set(document):

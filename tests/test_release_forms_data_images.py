@@ -12,7 +12,8 @@ from bioscan_etl.release.forms.registry import build_form
 from bioscan_etl.release.parts import build_images, build_metadata
 from bioscan_etl.release.rows import Pieces
 from bioscan_etl.release.staging import Staging
-from bioscan_etl.schema import METADATA_EXTENDED, SPLITS
+from bioscan_etl.schema import METADATA_EXTENDED
+from bioscan_etl.vocabulary import SPLITS
 
 
 def stage(folder, settings=EVERYTHING, without=()):

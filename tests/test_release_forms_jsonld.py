@@ -11,13 +11,12 @@ from release_corpus import corpus, filled
 from bioscan_etl import schema
 from bioscan_etl.release.forms.jsonld import context, write_jsonld
 from bioscan_etl.release.metadata import metadata
-from bioscan_etl.settings import ReleaseSettings
 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
     made = corpus(tmp_path_factory.mktemp("jsonld"))
-    return metadata(made.curated, made.partitions, ReleaseSettings())[0].select(schema.METADATA.names())
+    return metadata(made.curated, made.partitions)[0].select(schema.METADATA.names())
 
 
 @pytest.mark.parametrize("piece", [1, 5, 100])

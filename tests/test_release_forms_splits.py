@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 from release_corpus import corpus
 
-from bioscan_etl import schema
+from bioscan_etl import vocabulary
 from bioscan_etl.release.forms import splits
 from bioscan_etl.release.metadata import metadata
 from bioscan_etl.settings import ReleaseSettings
@@ -18,6 +18,6 @@ def rows(tmp_path_factory):
 
 def test_splits_list_every_specimen_once(rows, tmp_path):
     splits.write_splits(rows, tmp_path)
-    listed = {split: pl.read_csv(tmp_path / f"{split}.csv") for split in (*schema.SPLITS, "all")}
+    listed = {split: pl.read_csv(tmp_path / f"{split}.csv") for split in (*vocabulary.SPLITS, "all")}
     assert listed["all"].rows() == rows.select("processid", "split").rows()
-    assert pl.concat(listed[split] for split in schema.SPLITS).rows() == listed["all"].rows()
+    assert pl.concat(listed[split] for split in vocabulary.SPLITS).rows() == listed["all"].rows()

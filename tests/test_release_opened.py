@@ -13,7 +13,7 @@ import pytest
 from release_corpus import GROWN, corpus
 
 import bioscan_etl.release.opened
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.errors import SourceError
 from bioscan_etl.images.decode import decode
 from bioscan_etl.release.opened import LABELS, open_release
@@ -57,7 +57,7 @@ def release(output):
 
 
 def test_frames_are_those_of_the_parquet_files(release, output, made):
-    files = [sorted((output / "releases/v1/data").glob(f"{split}-*.parquet")) for split in schema.SPLITS]
+    files = [sorted((output / "releases/v1/data").glob(f"{split}-*.parquet")) for split in vocabulary.SPLITS]
     expected = pl.concat(pl.read_parquet(path, hive_partitioning=False) for group in files for path in group)
     assert release.rows().equals(expected)
     assert release.scan().collect().equals(expected)
@@ -65,7 +65,7 @@ def test_frames_are_those_of_the_parquet_files(release, output, made):
     train = release.rows("train", columns=["species", "processid"])
     assert train.equals(expected.filter(pl.col("split") == "train").select("species", "processid"))
     assert set(release.rows(["val", "test"])["split"]) == {"val", "test"}
-    assert release.splits == {split: expected.filter(pl.col("split") == split).height for split in schema.SPLITS}
+    assert release.splits == {split: expected.filter(pl.col("split") == split).height for split in vocabulary.SPLITS}
     assert release.counts.boxes == 31
     assert release.ledger.specimens == 32
     assert release.settings.splits.protocol == "stable"

@@ -21,8 +21,8 @@ from bioscan_etl.release.ship import version as publishing
 from bioscan_etl.release.ship.version import publish
 from bioscan_etl.release.staging import Staging
 from bioscan_etl.release.versions import latest, published, versions
-from bioscan_etl.schema import SPLITS
 from bioscan_etl.settings import ImageSettings, ReleaseSettings, Settings
+from bioscan_etl.vocabulary import SPLITS
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from bioscan_etl.settings import ReleaseSettings
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
     made = corpus(tmp_path_factory.mktemp("corpus"), order=["Dip/tera 100%", None])
-    return metadata(made.curated, made.partitions, ReleaseSettings())[0]
+    return metadata(made.curated, made.partitions)[0]
 
 
 def test_csv_is_plain_text_that_reads_back(rows, tmp_path):

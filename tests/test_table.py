@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bioscan_etl.table
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.barcodes.check import check_barcodes
 from bioscan_etl.demo.corpus import write_demo
 from bioscan_etl.errors import SourceError
@@ -108,7 +108,7 @@ def hold_against_the_stages(path, folder):
     kept = checked.changes.join(by_line.with_row_index("row").select("row", "line"), on="row")
     kept = kept.join(specimens.select(line="source_line"), on="line", how="semi")
     columns = ["processid", "field", "step", "before", "after", "rule", "evidence"]
-    values = kept.filter(~pl.col("field").is_in(schema.RANKS)).select(columns).sort(columns[:3])
+    values = kept.filter(~pl.col("field").is_in(vocabulary.RANKS)).select(columns).sort(columns[:3])
     assert values.equals(made.changes.select(columns).sort(columns[:3]))
     return checked
 

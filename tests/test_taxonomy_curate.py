@@ -7,13 +7,13 @@ from polars.testing import assert_frame_equal
 from taxonomy_corpus import MIDGE, corpora, labels, specimens
 
 from bioscan_etl import schema
-from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.changes import undo
 from bioscan_etl.taxonomy.curate import curate
 from bioscan_etl.taxonomy.invariants import check
 from bioscan_etl.taxonomy.names import normalise_names
 from bioscan_etl.taxonomy.rules import RULES
+from bioscan_etl.vocabulary import RANKS
 
 CHOICES = st.builds(
     TaxonomySettings,

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from bioscan_etl import schema
-from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.names import name_table, normalise_names
+from bioscan_etl.vocabulary import RANKS
 
 NAMES = st.one_of(st.none(), st.text(max_size=12), st.sampled_from(["Aus bus L.", "AUS", "sp.", "Wood421", "n/a"]))
 

@@ -1,9 +1,9 @@
 import polars as pl
 from taxonomy_corpus import MIDGE, labels
 
-from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.typos import correct_typos
+from bioscan_etl.vocabulary import RANKS
 
 TYPO = (*MIDGE[:6], "Chironomus plumossus")
 BIN, OTHER_BIN = "BOLD:AAA0001", "BOLD:AAA0002"

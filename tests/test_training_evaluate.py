@@ -9,7 +9,7 @@ from training_corpus import annotated_corpus
 
 pytest.importorskip("pycocotools", reason="the package pycocotools is not installed")
 
-from bioscan_etl.images.detect import Detection
+from bioscan_etl.images.detection import Detection
 from bioscan_etl.training import dataset, evaluate
 
 

@@ -10,10 +10,10 @@ from training_corpus import annotated_corpus
 torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not installed")
 pytest.importorskip("ultralytics", reason="needs .venv-clients: ultralytics is not installed")
 
-from bioscan_etl.images.detect import SHIPPED  # noqa: E402
 from bioscan_etl.training import compose, dataset, exported, refine, refiner, train  # noqa: E402 - where torch is there
 
 pytestmark = pytest.mark.train
+from bioscan_etl.images.detection import SHIPPED  # noqa: E402 isort: skip
 
 PICTURE = torch.rand(4, 3, 96, 96, generator=torch.Generator().manual_seed(2))
 

@@ -491,7 +491,13 @@ def _code_files() -> str:
     places = [ROOT.joinpath(*name.split(".")) for name in sorted(names)]
     paths = [path for place in places for path in (place.with_name(f"{place.name}.py"), place / "__init__.py")]
     paths += [path for stage in STAGES.values() for pattern in stage.data for path in sorted(package.glob(pattern))]
-    for path in [*paths, package / "schema.py", package / "settings.py", package / "stages" / "registry.py"]:
+    for path in [
+        *paths,
+        package / "schema.py",
+        package / "vocabulary.py",
+        package / "settings.py",
+        package / "stages" / "registry.py",
+    ]:
         found.update(path.read_bytes() if path.is_file() else b"")
     return found.hexdigest()
 

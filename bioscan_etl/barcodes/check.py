@@ -10,6 +10,7 @@ import polars as pl
 
 from bioscan_etl import schema
 from bioscan_etl.barcodes import sequences
+from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.barcodes.reading_frame import COI_MOTIF, genetic_code, open_frame
 from bioscan_etl.flags import flags_from
 from bioscan_etl.settings import BarcodeSettings
@@ -169,7 +170,7 @@ def _checked(distinct: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
     )
     codes = (
         checked.filter(ambiguous)
-        .with_columns(barcode=sequences.stripped_of_n(sequences.codes_as_n(sequence)))
+        .with_columns(barcode=barcode_identity(sequence))
         .with_columns(
             barcode_length=barcode.str.len_bytes().cast(pl.Int32),
             bases=sequences.unambiguous_bases(barcode),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from bioscan_etl.barcodes.identity import same_barcode
 from bioscan_etl.barcodes.neighbours import misplaced
+from bioscan_etl.barcodes.numbering import same_barcode
 from bioscan_etl.flags import flags_from
 from bioscan_etl.settings import BarcodeSettings
 

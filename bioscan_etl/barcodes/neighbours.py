@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from bioscan_etl.barcodes.identity import same_barcode
+from bioscan_etl.barcodes.numbering import same_barcode
 from bioscan_etl.settings import BarcodeSettings
 from bioscan_etl.threads import cores, ordered_map
 

@@ -44,22 +44,6 @@ def gaps_as_n(sequence: pl.Expr) -> pl.Expr:
     return pl.when(letters != "").then(letters)
 
 
-def codes_as_n(sequence: pl.Expr) -> pl.Expr:
-    """Replace IUPAC codes other than A, C, G, T by N, as in the release (spec: the release, rule 3)."""
-    return sequence.str.replace_all("[^ACGTN]", "N")
-
-
-def stripped_of_n(sequence: pl.Expr) -> pl.Expr:
-    """Remove N at both ends, which gives the identity of a barcode; null if nothing is left."""
-    stripped = sequence.str.strip_chars("N")
-    return pl.when(stripped != "").then(stripped)
-
-
-def identity(dna_barcode: pl.Expr) -> pl.Expr:
-    """The identity of a barcode, `barcode` of `schema.CHECKED_BARCODES`, from its `dna_barcode`."""
-    return stripped_of_n(codes_as_n(dna_barcode)).alias("barcode")
-
-
 def reverse_complement(sequence: pl.Expr) -> pl.Expr:
     """The reverse complement of an upper case IUPAC sequence."""
     return sequence.str.reverse().str.replace_many(list(_COMPLEMENT), list(_COMPLEMENT.values()))

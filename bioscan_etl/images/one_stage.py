@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bioscan_etl.images.decode import RGB
-from bioscan_etl.images.detect import Detection, Thresholds, status_of
+from bioscan_etl.images.detection import Detection, Thresholds, status_of
 from bioscan_etl.images.networks import BoxNetwork, OnnxBoxes, UltralyticsBoxes
 from bioscan_etl.settings import ImageSettings
 

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioscan_etl.images.decode import RGB
-from bioscan_etl.images.detect import Detection, Thresholds, status_of
+from bioscan_etl.images.detection import Detection, Thresholds, status_of
 from bioscan_etl.images.measure import FloatBox
 from bioscan_etl.settings import ImageSettings
 

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.decode import RGB
-from bioscan_etl.images.detect import SHIPPED, Detection, Thresholds, status_of
+from bioscan_etl.images.detection import SHIPPED, Detection, Thresholds, status_of
 from bioscan_etl.images.measure import FloatBox
 from bioscan_etl.images.networks import (
     BoxNetwork,

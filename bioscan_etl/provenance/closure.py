@@ -1,4 +1,4 @@
-"""The code of a stage: the modules it reaches by imports, and the entries of the schema that they use.
+"""What code a stage consists of: the modules it reaches by imports, and the values of schema and vocabulary they use.
 
 Belongs here: which modules count, which part of their text counts, and the digest over both. Does not belong here: a
 stage's data files, settings and library versions; the registry lists those, and they are counted by value.
@@ -10,6 +10,7 @@ modulefinder and snowfall would need importable code or scan strings.
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import inspect
 import json
@@ -20,9 +21,9 @@ from enum import Enum
 from functools import cache, cached_property
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, Literal, get_origin
 
-from bioscan_etl.provenance.plumbing import FORMS, PACKAGE, PLUMBING, SCHEMA, ProvenanceError, within
+from bioscan_etl.provenance.plumbing import BY_VALUE, FORMS, PACKAGE, PLUMBING, ProvenanceError, within
 from bioscan_etl.provenance.source import Source, read_source
 
 __all__ = ["PLUMBING", "Closure", "ProvenanceError", "changed", "closure"]
@@ -37,7 +38,7 @@ class Closure:
 
     Attributes:
         modules: hex sha256 of the code that counts, by dotted name of the module; sorted.
-        values: hex sha256 of the schema's entries that the modules use, as `schema.RECORDS`; sorted.
+        values: hex sha256 of the values that the modules use, as `schema.RECORDS` or `vocabulary.RANKS`; sorted.
         libraries: top-level names of the third-party modules that they import.
     """
 
@@ -99,7 +100,7 @@ def _closure(entry: str, root: Path, prose: bool) -> Closure:
         for target in reached:
             parts = target.split(".")
             parents = (".".join(parts[:length]) for length in range(2, len(parts) + 1))
-            waiting += (each for each in parents if each == entry or not within(each, (*PLUMBING, SCHEMA)))
+            waiting += (each for each in parents if each == entry or not within(each, (*PLUMBING, *BY_VALUE)))
         waiting += (each for each in code.members if _exists(root, each))
     values = _values(root, entries, prose) if entries else {}
     return Closure(MappingProxyType(dict(sorted(modules.items()))), MappingProxyType(values), frozenset(libraries))
@@ -140,39 +141,68 @@ def _code(root: Path, module: str, prose: bool) -> Source:
 
 
 def _values(root: Path, names: Iterable[str], prose: bool) -> dict[str, str]:
-    """Digests of entries of the schema; Table, Column and functions of the schema are no entries."""
-    path = _file(root, SCHEMA)
-    if path is None:
-        raise ProvenanceError(f"module {SCHEMA} is not below {root}")
-    entries = _schema(path.read_text(encoding="utf-8"), str(path))
-    chosen = {name for name in entries if not name.startswith("_")} if "*" in names else entries.keys() & set(names)
-    return {f"schema.{name}": _digest(_plain(entries[name], prose)) for name in sorted(chosen)}
+    """Digests of values by name, as `schema.RECORDS`; Table, Column and functions of the schema are no values."""
+    digests: dict[str, str] = {}
+    every = _all_values(root)
+    for module in BY_VALUE:
+        short = module.rpartition(".")[2]
+        wanted = {name.removeprefix(f"{short}.") for name in names if name.startswith(f"{short}.")}
+        values = every[module]
+        chosen = {name for name in values if not name.startswith("_")} if "*" in wanted else values.keys() & wanted
+        digests |= {f"{short}.{name}": _digest(_plain(values[name], module, prose)) for name in chosen}
+    return dict(sorted(digests.items()))
 
 
 @cache
-def _schema(source: str, path: str) -> Mapping[str, Any]:
-    """The entries of a schema's source, run as a temporary module."""
-    module = ModuleType("schema")
-    module.__name__ = f"_{PACKAGE}_schema_{id(module):x}"
+def _all_values(root: Path) -> Mapping[str, Mapping[str, Any]]:
+    """The values of each module of values below a root."""
+    run: dict[str, ModuleType] = {}
+    for module in BY_VALUE:
+        path = _file(root, module)
+        if path is None:
+            raise ProvenanceError(f"module {module} is not below {root}")
+        run[module] = _run(path, run)
+    return {
+        name: {key: value for key, value in vars(module).items() if not key.startswith("__") and _is_entry(value)}
+        for name, module in run.items()
+    }
+
+
+def _run(path: Path, earlier: Mapping[str, ModuleType]) -> ModuleType:
+    """Run a module's source under a name of its own that is forgotten again.
+
+    Args:
+        path: of the source.
+        earlier: modules below the same root that it may import, by dotted name; others are those of this process.
+    """
+    module = ModuleType(path.stem)
+    module.__name__ = f"_{PACKAGE}_{path.stem}_{id(module):x}"
+
+    def own_import(name: str, *arguments: Any, **named: Any) -> Any:
+        return earlier[name] if name in earlier else builtins.__import__(name, *arguments, **named)
+
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": own_import}
     sys.modules[module.__name__] = module  # dataclasses look their module up while they are made
     try:
-        exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102
+        exec(compile(path.read_text(encoding="utf-8"), path, "exec"), module.__dict__)  # noqa: S102
     except Exception as error:
         raise ProvenanceError(f"{path} does not run: {type(error).__name__}: {error}") from error
     finally:
         del sys.modules[module.__name__]
-    return {name: value for name, value in vars(module).items() if not name.startswith("__") and _is_entry(value)}
+    return module
 
 
 def _is_entry(value: object) -> bool:
     """Whether it is a table, a constant or a vocabulary, and not what the schema is built with."""
     if inspect.isclass(value):
         return issubclass(value, Enum)
+    if get_origin(value) is Literal:  # a type, of which a list of values is made
+        return False
     return not inspect.ismodule(value) and not inspect.isroutine(value) and type(value).__module__ != "__future__"
 
 
-def _plain(value: Any, prose: bool) -> Any:
-    """A value of the schema as JSON holds it."""
+def _plain(value: Any, module: str, prose: bool) -> Any:
+    """A value of a module as JSON holds it."""
     kind = type(value).__name__
     if kind == "Table":
         value = {field: getattr(value, field) for field in ("name", "key", "columns", *(("row",) if prose else ()))}
@@ -181,13 +211,13 @@ def _plain(value: Any, prose: bool) -> Any:
     elif isinstance(value, type) and issubclass(value, Enum):
         value = {each.name: each.value for each in value}
     if isinstance(value, Mapping):
-        return {kind: [[_plain(key, prose), _plain(each, prose)] for key, each in value.items()]}
+        return {kind: [[_plain(key, module, prose), _plain(each, module, prose)] for key, each in value.items()]}
     if isinstance(value, (list, tuple)):
-        return [_plain(each, prose) for each in value]
+        return [_plain(each, module, prose) for each in value]
     if isinstance(value, (set, frozenset)):
-        return {"set": sorted((_plain(each, prose) for each in value), key=json.dumps)}
+        return {"set": sorted((_plain(each, module, prose) for each in value), key=json.dumps)}
     if value is None or isinstance(value, (str, int, float)):
         return value
     if type(value).__module__.startswith("polars."):
         return f"{kind} {value}"
-    raise ProvenanceError(f"{SCHEMA} contains a {kind}, which provenance cannot compare; move it to another module")
+    raise ProvenanceError(f"{module} holds a {kind}, which provenance cannot compare; keep it in another module")

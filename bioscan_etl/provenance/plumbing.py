@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from bioscan_etl.errors import BioscanError
 
 PACKAGE = "bioscan_etl"
-SCHEMA = "bioscan_etl.schema"
 RULES = "bioscan_etl.rules"
 FORMS = "bioscan_etl.release.forms"
 FORMS = "bioscan_etl.release.forms"
 FORMS_REGISTRY = f"{FORMS}.registry"
+# Modules of values: a stage counts those that it uses one by one. A module may import the ones before it.
+BY_VALUE = ("bioscan_etl.vocabulary", "bioscan_etl.schema")
 
 # Modules, with all below them, that decide no value of any output: neither counted nor followed.
 PLUMBING: tuple[str, ...] = (

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.schema import RANKS, RECORDS
+from bioscan_etl.schema import RECORDS
+from bioscan_etl.vocabulary import RANKS
 
 COI = "COI-5P"
 

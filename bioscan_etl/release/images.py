@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from bioscan_etl.errors import InvariantError, SourceError, name_some
 from bioscan_etl.images.sources import DamagedFile, open_sources
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.release.layout import ORIGINALS, image_path
+from bioscan_etl.release.layout import image_path
+from bioscan_etl.vocabulary import ORIGINALS
 
 _ROWS_AT_ONCE = 64
 _DONE = ".done"

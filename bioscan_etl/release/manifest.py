@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bioscan_etl.io.write import atomic_file, write_text
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.settings import ImagePackage, Settings
+from bioscan_etl.settings import Settings
+from bioscan_etl.vocabulary import ImagePackage
 
 MANIFEST = "manifest.json"
 MD5SUMS = "md5sums.txt"

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
+from bioscan_etl.barcodes.identity import as_released
 from bioscan_etl.errors import InvariantError, name_some
-from bioscan_etl.settings import ReleaseSettings
 
 CHUNK_DIGITS = {"pretrain": 2, "train": 1, "other_heldout": 1}
 # Lower case. pandas' and pyarrow's null values, what R, Hive, SQL loaders and BOLD write for missing, and our own
@@ -122,19 +122,16 @@ def chunk(processid: pl.Series, split: pl.Series) -> pl.Series:
     return pl.select(digest.str.head(digits)).to_series().alias("chunk")
 
 
-def metadata(
-    curated: pl.DataFrame, partitions: pl.DataFrame, settings: ReleaseSettings
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def metadata(curated: pl.DataFrame, partitions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The released rows, with values that every reader reads alike.
 
     Args:
         curated: `schema.CURATED`.
         partitions: `schema.PARTITIONS`, of the same process IDs.
-        settings: not read yet by any rule; kept so that a rule can become a choice.
 
     Returns:
         Rows of `schema.METADATA_EXTENDED` sorted by (split, order, family, processid), the splits in the order
-        of `schema.SPLITS` and missing labels last; and what was rewritten: columns of `schema.CHANGES` without
+        of `vocabulary.SPLITS` and missing labels last; and what was rewritten: columns of `schema.CHANGES` without
         step and ruleset, sorted by (processid, field) and, within those, in the order applied.
 
     Raises:
@@ -159,7 +156,9 @@ def metadata(
     )
     released = _with_flags(frame, log).select(schema.METADATA_EXTENDED.names())
     order = released.select(
-        pl.arg_sort_by(pl.col("split").cast(pl.Enum(schema.SPLITS)), "order", "family", "processid", nulls_last=True)
+        pl.arg_sort_by(
+            pl.col("split").cast(pl.Enum(vocabulary.SPLITS)), "order", "family", "processid", nulls_last=True
+        )
     ).to_series()
     return schema.METADATA_EXTENDED.conform(released[order]), log
 
@@ -227,7 +226,7 @@ def _known_bases(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     fixed = (
         frame.select("processid", before="dna_barcode")
         .filter(pl.col("before").str.contains("[^ACGTN]"))
-        .with_columns(after=pl.col("before").str.to_uppercase().str.replace_all("[^ACGTN]", "N"))
+        .with_columns(after=as_released(pl.col("before")))
     )
     if fixed.height:
         # Only where there is something to do: all barcodes anew are gigabytes at millions of rows.

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
-from bioscan_etl import schema
+from bioscan_etl import vocabulary
 from bioscan_etl.errors import SourceError
 from bioscan_etl.extras import extras_named
 from bioscan_etl.images.decode import RGB, UnreadableImage, decode
@@ -32,13 +32,14 @@ from bioscan_etl.release.layout import image_path
 from bioscan_etl.release.manifest import MANIFEST, Counts, Ledger, is_inside, read_head
 from bioscan_etl.release.rows import data_files
 from bioscan_etl.release.scan import MOVES, ReleaseTables, find_release, scan_release
-from bioscan_etl.settings import ImagePackage, ImageSettings, Settings
+from bioscan_etl.settings import ImageSettings, Settings
 from bioscan_etl.threads import ordered_map, workers
+from bioscan_etl.vocabulary import ImagePackage
 
 if TYPE_CHECKING:
     from bioscan_etl.release.check.faults import Fault
 
-LABELS = ("processid", "split", *schema.RANKS, "taxon", "dna_bin")
+LABELS = ("processid", "split", *vocabulary.RANKS, "taxon", "dna_bin")
 """Columns that an image comes with, unless others are asked for."""
 
 _PACKAGE: ImagePackage = "cropped_256"
@@ -144,7 +145,7 @@ class Release:
     @property
     def splits(self) -> dict[str, int]:
         """Number of specimens by partition, in the order of the partitions."""
-        return {split: self.counts.splits.get(split, 0) for split in schema.SPLITS}
+        return {split: self.counts.splits.get(split, 0) for split in vocabulary.SPLITS}
 
     @property
     def columns(self) -> list[str]:
@@ -220,7 +221,7 @@ class Release:
         if shuffle is not None and shuffle < 0:
             raise SourceError(f"shuffle={shuffle} is no seed; give a number from 0 on, or None")
         # In the order of the release, whatever the order they are asked for in.
-        splits = [name for name in schema.SPLITS if name in _splits(split)]
+        splits = [name for name in vocabulary.SPLITS if name in _splits(split)]
         return Images(self._tables, self._package(package), splits, self._known(columns), shuffle)
 
     def image(self, processid: str, package: str = _PACKAGE) -> RGB:
@@ -362,10 +363,10 @@ def _splits(split: Splits) -> tuple[str, ...]:
         SourceError: one of them is none.
     """
     if split is None:
-        return schema.SPLITS
+        return vocabulary.SPLITS
     wanted = (split,) if isinstance(split, str) else tuple(split)
-    if unknown := [name for name in wanted if name not in schema.SPLITS]:
-        raise SourceError(f"there is no partition {', '.join(map(repr, unknown))}; use {', '.join(schema.SPLITS)}")
+    if unknown := [name for name in wanted if name not in vocabulary.SPLITS]:
+        raise SourceError(f"there is no partition {', '.join(map(repr, unknown))}; use {', '.join(vocabulary.SPLITS)}")
     return wanted
 
 

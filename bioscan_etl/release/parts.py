@@ -77,7 +77,7 @@ def build_metadata(
     with staging.building("metadata", paths) as fresh:
         if not fresh:
             return
-        rows, rewritten = metadata(curated, partitions, settings)
+        rows, rewritten = metadata(curated, partitions)
         tables.write_csv(rows.select(schema.METADATA.names()), staging.tree / csv_name(settings))
         tables.write_shards(rows, staging.tree / DATA, settings)
         if with_boxes:

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.forms.registry import Card, wanted
 from bioscan_etl.release.layout import ORIGINALS, csv_name, images_name
 from bioscan_etl.release.manifest import Counts, Ledger, md5
@@ -36,7 +36,7 @@ def loader_images(
         Path within the package and md5 by package, by split; a split without images has an empty list.
     """
     found: dict[str, list[tuple[str, dict[str, str]]]] = {}
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         paths = images.filter(pl.col("split") == split)["path"]
         found[split] = [
             (path, {package: md5(root / images_name(settings) / package / path) for package in settings.image_packages})
@@ -82,7 +82,7 @@ def write_readme(
         version=version,
         counts=counts,
         ledger=ledger,
-        splits=schema.SPLITS,
+        splits=vocabulary.SPLITS,
         csv_name=csv_name(settings),
         files=_files(settings),
         last_files=[row for form in chosen if form.describe is not None for row in form.card(settings).rows],

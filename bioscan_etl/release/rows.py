@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
-from bioscan_etl import schema
+from bioscan_etl import vocabulary
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.release.layout import DATA, image_path, images_name
 from bioscan_etl.release.staging import Staging
@@ -44,7 +44,7 @@ def released(
     _require_metadata(staging)
     return pl.concat(
         pl.read_parquet(path, columns=list(columns), hive_partitioning=False)
-        for split in schema.SPLITS
+        for split in vocabulary.SPLITS
         for path in data_files(staging.tree, split)
     ).select(columns)
 
@@ -52,12 +52,12 @@ def released(
 def released_rows(draft: Staging) -> pl.DataFrame:
     """The release's rows (`schema.METADATA_EXTENDED`), from the staging or, if it is published, from the version."""
     tree = published(draft.releases, draft.digest) or draft.tree
-    paths = [path for split in schema.SPLITS for path in data_files(tree, split)]
+    paths = [path for split in vocabulary.SPLITS for path in data_files(tree, split)]
     return pl.concat(pl.read_parquet(path, hive_partitioning=False) for path in paths)
 
 
 def released_groups(
-    staging: Staging, columns: Sequence[str], splits: Sequence[str] = schema.SPLITS
+    staging: Staging, columns: Sequence[str], splits: Sequence[str] = vocabulary.SPLITS
 ) -> Iterator[pl.DataFrame]:
     """The same rows of some splits, a row group at a time: memory does not grow with the corpus.
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.errors import SourceError
 from bioscan_etl.release import manifest, versions
 from bioscan_etl.release.core import LOGS
@@ -158,7 +158,7 @@ def release_tables(root: Path, head: Head, files: pl.LazyFrame) -> ReleaseTables
 
 def _rows(root: Path, head: Head) -> pl.LazyFrame:
     """The Parquet form or, if a release has none, the CSV."""
-    shards = [path for split in schema.SPLITS for path in sorted((root / "data").glob(f"{split}-*.parquet"))]
+    shards = [path for split in vocabulary.SPLITS for path in sorted((root / "data").glob(f"{split}-*.parquet"))]
     if shards:
         return pl.scan_parquet(shards, hive_partitioning=False, glob=False)
     csv = root / csv_name(ReleaseSettings.model_construct(dataset=head.dataset, title=head.title))

@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.io.write import atomic_file
 from bioscan_etl.settings import ReleaseSettings
 
@@ -106,7 +106,7 @@ def write_shards(metadata: pl.DataFrame, folder: Path, settings: ReleaseSettings
     arrow = schema.METADATA_EXTENDED.arrow()
     with ThreadPoolExecutor(_THREADS) as pool:
         written = []
-        for split in schema.SPLITS:
+        for split in vocabulary.SPLITS:
             rows = metadata.filter(pl.col("split") == split)
             parts = list(shards(rows.height, settings.rows_per_shard))
             for number, start, length in parts:

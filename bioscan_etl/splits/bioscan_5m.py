@@ -24,7 +24,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bioscan_etl.schema import SPLITS
 from bioscan_etl.splits.novel import novel
 from bioscan_etl.splits.select import (
     TEST,
@@ -37,6 +36,7 @@ from bioscan_etl.splits.select import (
     select_barcodes,
     target_records,
 )
+from bioscan_etl.vocabulary import SPLITS
 
 COLUMNS = ("processid", "genus", "species", "dna_barcode")
 
@@ -46,18 +46,18 @@ _STATES = (*SPLITS, "seen", "unseen")  # the last two are intermediate states
 )
 _MIN_UNSEEN = 8  # records that make a novel species an unseen one
 _TAIL_FROM = 7
-_CHUNK = 250_000  # rows whose barcodes are stripped at a time
+_CHUNK = 250_000  # rows whose barcodes are looked up at a time
 
 
 def assign(table: pl.DataFrame) -> pl.DataFrame:
     """Assign every record its partition.
 
     Args:
-        table: columns processid, genus, species, dna_barcode, text; one row per record. The order of rows does not
-            matter.
+        table: columns processid, genus, species, dna_barcode, text; one row per record, in any order: the order of
+            rows changes no outcome. Barcodes are identities (`barcodes.identity`), missing where there is none.
 
     Returns:
-        Columns processid and split (one of `schema.SPLITS`), text, in the order of the rows of `table`. The choice
+        Columns processid and split (one of `vocabulary.SPLITS`), text, in the order of the rows of `table`. The choice
         among barcodes of equal size follows numpy's argsort, so the same table gives the same partitions with the
         same numpy release on the same kind of CPU.
     """
@@ -131,7 +131,7 @@ class _Labelled:
 
     @classmethod
     def of(cls, rows: pl.DataFrame) -> _Labelled:
-        barcodes = rows["dna_barcode"].str.strip_chars("N")
+        barcodes = rows["dna_barcode"]
         texts = barcodes.drop_nulls().unique().sort()
         return cls(
             names=rows.select("genus", "species"),
@@ -236,7 +236,7 @@ def _place_unlabelled(
     for start in range(0, len(text), _CHUNK):
         rows = np.flatnonzero(unlabelled.slice(start, _CHUNK).to_numpy()) + start
         found = (
-            pl.DataFrame({"barcode": text["dna_barcode"].gather(rows).str.strip_chars("N")})
+            pl.DataFrame({"barcode": text["dna_barcode"].gather(rows)})
             .join(placed, on="barcode", how="left", maintain_order="left")
             .get_column("state")
         )

@@ -13,11 +13,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bioscan_etl.errors import InvariantError, SettingsError
-from bioscan_etl.schema import SPLITS
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits.fill import keyed_hash
 from bioscan_etl.splits.novel import novel
-from bioscan_etl.splits.units import identities, identity, number_units
+from bioscan_etl.splits.units import barcode_keys, number_units
+from bioscan_etl.vocabulary import SPLITS
 
 COLUMNS = ("processid", "genus", "species", "dna_barcode")
 UNLABELLED, NOVEL, SEEN = range(3)  # classes of a record and of a unit
@@ -31,7 +31,7 @@ class Census:
     Attributes:
         unit: unit of each row, int64, shape (rows,).
         label: class of each row's species, uint8, shape (rows,).
-        before: position in `schema.SPLITS` of each row's earlier partition, or `NEVER`, uint8, shape (rows,).
+        before: position in `vocabulary.SPLITS` of each row's earlier partition, or `NEVER`, uint8, shape (rows,).
         label_before: class of its earlier species; for a new row the present class, uint8, shape (rows,).
         barcode_changed: whether its earlier barcode was different, shape (rows,).
         claims: earlier partitions of each unit's records, one bit each, uint8, shape (units,).
@@ -104,8 +104,9 @@ def take_census(table: pl.DataFrame, earlier: pl.DataFrame | pl.LazyFrame | None
     """Count the records of a table and of an earlier one.
 
     Args:
-        table: columns `COLUMNS`, text, and dna_bin if BINs are kept together; one row per record.
-        earlier: columns `COLUMNS`, split (and dna_bin), one row per record, or None.
+        table: columns `COLUMNS`, text, and dna_bin if BINs are kept together; one row per record. Barcodes are
+            identities (`barcodes.identity`).
+        earlier: columns `COLUMNS`, split (and dna_bin), one row per record, or None; barcodes as in `table`.
         settings: whether BINs are kept together.
 
     Raises:
@@ -122,7 +123,7 @@ def take_census(table: pl.DataFrame, earlier: pl.DataFrame | pl.LazyFrame | None
         # BINs split and merge. The former BIN of a record must not keep records together that have left it.
         present = known["processid"].is_in(processids["processid"].implode())
         earlier_bins = known.select(pl.when(~present).then("dna_bin")).to_series()
-    units = number_units(identities(table), known.select("first", "second"), bins, earlier_bins)
+    units = number_units(table.select(barcode_keys()), known.select("first", "second"), bins, earlier_bins)
 
     found = (
         processids.join(known.select("processid").with_row_index("row"), "processid", "left", maintain_order="left")
@@ -176,7 +177,7 @@ def _read_earlier(earlier: pl.DataFrame | pl.LazyFrame | None) -> pl.DataFrame:
             pl.col("processid", "genus", "species").cast(pl.String),
             dna_bin.cast(pl.String).alias("dna_bin"),
             pl.col("split").cast(pl.String),
-            *identity(),
+            *barcode_keys(),
         )
         .collect(engine="streaming")
         # Outside the stream, which would first collect the barcodes of all rows.
@@ -195,7 +196,7 @@ def _count_pairs(table: pl.DataFrame, label: NDArray[np.uint8], unit: NDArray[np
     labelled = np.flatnonzero(label != UNLABELLED)
     rows = table[labelled].select(
         pl.col("genus", "species").cast(pl.String),
-        barcode=pl.col("dna_barcode").cast(pl.String).str.strip_chars("N"),
+        barcode=pl.col("dna_barcode").cast(pl.String),
         label=pl.Series(label[labelled]),
         unit=pl.Series(unit[labelled]),
     )

@@ -16,10 +16,8 @@ from bioscan_etl.errors import InvariantError
 from bioscan_etl.findings import SAMPLES, Finding
 from bioscan_etl.rules import Severity
 from bioscan_etl.splits.rules import RULES
+from bioscan_etl.vocabulary import SEEN, UNSEEN, UNSEEN_KEY, UNSEEN_QUERIES
 
-SEEN = ("train", "val", "test")
-UNSEEN = ("key_unseen", "val_unseen", "test_unseen")
-_CHUNK = 250_000  # rows whose barcodes are stripped and hashed at a time
 _RULES = {rule.id: rule for rule in RULES}
 _ADVICE = "Records of one barcode must have one label: review the label conflicts of these records"
 
@@ -116,17 +114,13 @@ def records_of(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
     Barcodes are compared by hash: millions of texts would need as much memory as the table.
     """
     split = split_of_each(table, partitions)
-    hashes = [
-        chunk.select(pl.when(pl.col("barcode").is_not_null()).then(pl.col("barcode").hash())).to_series()
-        for chunk in (_stripped(table.slice(start, _CHUNK)) for start in range(0, len(table), _CHUNK))
-    ]
-    return table.select("processid", pl.col("species").cast(pl.String)).with_columns(
-        split.alias("split"), (pl.concat(hashes) if hashes else pl.Series(dtype=pl.UInt64)).alias("barcode_hash")
+    barcode = pl.col("dna_barcode").cast(pl.String)
+    return table.select(
+        "processid",
+        pl.col("species").cast(pl.String),
+        split.alias("split"),
+        barcode_hash=pl.when(barcode.is_not_null()).then(barcode.hash()),
     )
-
-
-def _stripped(table: pl.DataFrame) -> pl.DataFrame:
-    return table.select(barcode=pl.col("dna_barcode").cast(pl.String).str.strip_chars("N"))
 
 
 def _finding(rule_id: str, breaking: pl.DataFrame, unit: str) -> Finding:
@@ -154,7 +148,7 @@ def _straddling_barcodes(records: pl.DataFrame, table: pl.DataFrame) -> Finding:
     )
     breaking = (
         records[suspects]
-        .with_columns(_stripped(table[suspects]).get_column("barcode"))
+        .with_columns(table[suspects].get_column("dna_barcode").cast(pl.String).alias("barcode"))
         .filter(pl.col("split").n_unique().over("barcode") > 1)
     )
     return _finding("BARCODE_IN_TWO_PARTITIONS", breaking, "barcode")
@@ -171,7 +165,7 @@ def _seen_and_unseen(records: pl.DataFrame) -> Finding:
 def _without_key(records: pl.DataFrame) -> Finding:
     labelled = records.filter(pl.col("species").is_not_null())
     breaking = labelled.filter(
-        pl.col("split").is_in(("val_unseen", "test_unseen")),
-        ~(pl.col("split") == "key_unseen").any().over("species"),
+        pl.col("split").is_in(UNSEEN_QUERIES),
+        ~(pl.col("split") == UNSEEN_KEY).any().over("species"),
     )
     return _finding("UNSEEN_SPECIES_WITHOUT_KEY", breaking, "species")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.errors import InvariantError, SettingsError, SourceError
 from bioscan_etl.io.write import atomic_file
 from bioscan_etl.schema import PARTITION_MOVES
@@ -31,7 +32,7 @@ class SplitTable:
 
     Attributes:
         table: columns processid, genus, species, dna_barcode (and dna_bin, where BINs are kept together), text, in
-            the order of the file.
+            the order of the file; of a barcode its identity, as the pipeline takes it (`barcodes.identity`).
         partitions: processid, split, in the same order.
         moves: table `schema.PARTITION_MOVES`; no rows without an earlier assignment.
         memory: table `schema.PARTITION_MEMORY`, `earlier` of the next call; None of a protocol that keeps
@@ -57,6 +58,9 @@ def split_table(
 
     Files are CSV (with a header, comma-separated, empty is missing; `.gz` is read too) or Parquet; all columns are
     taken as text, further ones are ignored. What is written is `.csv` or `.parquet`, and appears whole or not at all.
+
+    Barcodes are compared as in the pipeline: as a release writes them, without N at the ends (`barcodes.identity`). So
+    neither case, nor gaps, nor which ambiguity code a letter is tell two barcodes apart.
 
     Args:
         source: file or frame: columns processid, genus, species, dna_barcode, and dna_bin where BINs are kept together.
@@ -159,4 +163,6 @@ def _scan_file(source: Path) -> pl.LazyFrame:
 
 def _text(name: str) -> pl.Expr:
     text = pl.col(name).cast(pl.String)
+    if name == "dna_barcode":
+        return barcode_identity(text).alias(name)
     return pl.when(text != "").then(text).alias(name)

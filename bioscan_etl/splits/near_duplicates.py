@@ -15,16 +15,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bioscan_etl.splits.checks import split_of_each
+from bioscan_etl.vocabulary import EVALUATED, UNSEEN_KEY, UNSEEN_QUERIES
 
 MAX_EDITS = 2
-PAIRS = (
-    ("train", "val"),
-    ("train", "test"),
-    ("train", "val_unseen"),
-    ("train", "test_unseen"),
-    ("key_unseen", "val_unseen"),
-    ("key_unseen", "test_unseen"),
-)
+PAIRS = (*(("train", queries) for queries in EVALUATED), *((UNSEEN_KEY, queries) for queries in UNSEEN_QUERIES))
 
 _SEGMENTS = MAX_EDITS + 1
 _BATCH = 2_000  # evaluation barcodes looked up at a time, to bound the candidates in memory
@@ -59,7 +53,7 @@ def near_duplicates(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFra
     barcodes = (
         table.select(barcode=pl.col("dna_barcode").cast(pl.String))
         .filter(compared)
-        .with_columns(pl.col("barcode").str.strip_chars("N"), split.filter(compared).alias("split"))
+        .with_columns(split.filter(compared).alias("split"))
         .drop_nulls()
         .unique()
     )

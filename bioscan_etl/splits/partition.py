@@ -48,8 +48,9 @@ def partition(curated: pl.DataFrame, settings: SplitSettings) -> pl.DataFrame:
     The protocol gets the rows in the order of process IDs.
 
     Args:
-        curated: table `schema.CURATED`, or any with processid, genus, species, dna_barcode (and dna_bin if BINs
-            are kept together); in any order.
+        curated: columns processid, genus, species, dna_barcode (and dna_bin where BINs are kept together), text; in
+            any order, other columns are ignored. Barcodes are identities, missing where there is none: what
+            `barcodes.identity.barcode_identity` makes of a sequence.
         settings: names the protocol.
 
     Returns:
@@ -65,10 +66,10 @@ def partition_onward(
 
     Args:
         curated: as in `partition`.
-        settings: names the protocol. "bioscan-5m" ignores earlier releases: it assigns from scratch and lists no moves.
-        earlier: `memory` of the previous release, best as `pl.scan_parquet(path)`; or that release's extended metadata,
-            if no specimen was ever withdrawn; None for the first release. The previous release may have been made with
-            "bioscan-5m".
+        settings: names the protocol. "bioscan-5m" looks at no earlier release: it assigns anew, and no move is listed.
+        earlier: `memory` of the release before, best as `pl.scan_parquet(path)`; or that release's extended metadata
+            with identities for barcodes, if no specimen was ever withdrawn; None for the first release. It may come
+            from a release that "bioscan-5m" made.
 
     Raises:
         InvariantError: `earlier` lacks a column, or has a process ID twice or an unknown partition.

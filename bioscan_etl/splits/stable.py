@@ -50,17 +50,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bioscan_etl.schema import PARTITION_MEMORY, PARTITION_MOVES, SPLITS
+from bioscan_etl import vocabulary
+from bioscan_etl.schema import PARTITION_MEMORY, PARTITION_MOVES
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits.census import NEVER, NOVEL, SEEN, UNLABELLED, Census, Pairs, take_census
 from bioscan_etl.splits.checks import split_of_each
 from bioscan_etl.splits.fill import fill_barcodes, keyed_hash
 from bioscan_etl.splits.select import TEST, VAL, VAL_FROM, VAL_SHARE, VAL_UNSEEN, Quota, target_records
+from bioscan_etl.vocabulary import SPLITS
 
 (_PRETRAIN, _TRAIN, _VAL, _TEST, _KEY_UNSEEN, _VAL_UNSEEN, _TEST_UNSEEN, _OTHER_HELDOUT) = range(len(SPLITS))
-_NEW_SEEN, _NEW_NOVEL, _NEW_UNSEEN = range(len(SPLITS), len(SPLITS) + 3)  # intermediate states
-_SEEN = (_TRAIN, _VAL, _TEST)
-_UNSEEN = (_KEY_UNSEEN, _VAL_UNSEEN, _TEST_UNSEEN)
+_NEW_SEEN, _NEW_NOVEL, _NEW_UNSEEN = range(len(SPLITS), len(SPLITS) + 3)  # states on the way to a partition
+_SEEN = tuple(map(SPLITS.index, vocabulary.SEEN))
+_UNSEEN = tuple(map(SPLITS.index, vocabulary.UNSEEN))
 _MIN_UNSEEN = 8  # records that make a novel species an unseen one
 _TAIL_FROM = 7
 
@@ -99,7 +101,8 @@ def assign_stable(
             placed record but selects new ones differently; keeping BINs together later moves many records.
 
     Returns:
-        Assignments: columns processid and split (one of `schema.SPLITS`), text, in the order of the rows of `table`.
+        Assignments: columns processid and split (one of `vocabulary.SPLITS`), text, in the order of
+            the rows of `table`.
         Moves: table `schema.PARTITION_MOVES`, sorted by processid: every record of both tables whose partition
         changed, and why.
 

@@ -11,8 +11,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-_CHUNK = 250_000  # rows whose barcodes are stripped at a time
-
 
 @dataclass(frozen=True, slots=True)
 class Units:
@@ -34,31 +32,24 @@ class Units:
     earlier_units: NDArray[np.int64]
 
 
-def identity() -> tuple[pl.Expr, pl.Expr]:
-    """Identify barcodes by 16 bytes per record: columns first and second, uint64.
+def barcode_keys() -> tuple[pl.Expr, pl.Expr]:
+    """What tells barcodes apart, in 16 bytes a record: columns first and second, uint64.
 
-    The barcodes of 5 million records take as much memory as a second table. Two hashes of 64 bits take 80 MB and
-    collide for distinct barcodes with a probability of 1e-26. They are only compared within one run, so that no
-    result depends on polars' hash function. Each record without a barcode has an identity of its own.
+    The barcodes of 5 million records take as much memory as a second table; two hashes of 64 bits take 80 MB and
+    coincide for distinct barcodes with a probability of 1e-26. They are compared within one run only, so that no
+    outcome depends on how polars hashes. Records without a barcode have keys of their own.
 
     Returns:
-        Expressions over columns processid and dna_barcode, text.
+        Expressions over columns processid and dna_barcode (identities, see `barcodes.identity`), text.
     """
     alone = pl.col("processid").cast(pl.String)
-    barcode = pl.col("dna_barcode").cast(pl.String)
-    stripped = barcode.str.strip_chars("N")
+    identity = pl.col("dna_barcode").cast(pl.String)
 
-    def identity_by(seed: int, name: str) -> pl.Expr:
-        # Another seed, so that a process ID cannot collide with a barcode.
-        return pl.when(barcode.is_null()).then(alone.hash(seed + 2)).otherwise(stripped.hash(seed)).alias(name)
+    def keyed(seed: int, name: str) -> pl.Expr:
+        # Another seed keeps a process ID from being taken for a barcode.
+        return pl.when(identity.is_null()).then(alone.hash(seed + 2)).otherwise(identity.hash(seed)).alias(name)
 
-    return identity_by(1, "first"), identity_by(2, "second")
-
-
-def identities(table: pl.DataFrame) -> pl.DataFrame:
-    """The `identity` of each row, in row order; strips the barcodes in chunks."""
-    parts = [table.slice(start, _CHUNK).select(identity()) for start in range(0, max(len(table), 1), _CHUNK)]
-    return pl.concat(parts, rechunk=True)
+    return keyed(1, "first"), keyed(2, "second")
 
 
 def number_units(
@@ -67,8 +58,8 @@ def number_units(
     """Number the barcodes and units of a table and of an earlier one.
 
     Args:
-        current: `identities` of the table.
-        earlier: `identities` of the earlier one.
+        current: `barcode_keys` of the table.
+        earlier: `barcode_keys` of the earlier one.
         bins: BIN of each row of the table, text; None if units are barcodes.
         earlier_bins: BIN of each earlier row, text; null where it no longer counts. None if units are barcodes.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.changes import number_changes
 from bioscan_etl.io.read import file_sha256
 from bioscan_etl.specimens.accepted import accepted
@@ -60,5 +60,5 @@ def build(work: Work) -> None:
 
 def _names(specimens: pl.LazyFrame) -> pl.DataFrame:
     """The process IDs and names that an override can refer to."""
-    verbatim = (f"{rank}_verbatim" for rank in schema.RANKS)
-    return specimens.select("processid", *schema.RANKS, *verbatim).collect()
+    verbatim = (f"{rank}_verbatim" for rank in vocabulary.RANKS)
+    return specimens.select("processid", *vocabulary.RANKS, *verbatim).collect()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.barcodes.sequences import identity
+from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.lake.current import current
 from bioscan_etl.lake.store import Lake
 from bioscan_etl.release import versions
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 def build(work: Work) -> None:
     """Write the partitions, their moves and the reports on them, and check the rules."""
     out = work.out
-    # A barcode's identity is its released sequence, so that users find no barcode in two partitions.
-    released = identity(pl.col("dna_barcode")).alias("dna_barcode")
+    # Identities are of sequences as released, so that users find no barcode in two partitions.
+    identities = barcode_identity(pl.col("dna_barcode")).alias("dna_barcode")
     rows = pl.scan_parquet(work.path("curated_taxonomy", "curated.parquet"))
-    curated = rows.select("processid", "genus", "species", released, "dna_bin").collect()
+    curated = rows.select("processid", "genus", "species", identities, "dna_bin").collect()
     assigned = partition_onward(curated, work.settings.splits, _earlier(work.lake, str(work.extra["earlier"])))
     work.progress("partitions", 1, 4)
     reviewed = review(curated, assigned.partitions)
@@ -84,4 +84,7 @@ def _earlier(lake: Lake, version: str) -> pl.LazyFrame | None:
         return None
     folder = lake.releases / version
     memory = folder / MEMORY
-    return pl.scan_parquet(memory if memory.is_file() else sorted((folder / "data").glob("*.parquet")))
+    if memory.is_file():
+        return pl.scan_parquet(memory)
+    released = pl.scan_parquet(sorted((folder / "data").glob("*.parquet")))
+    return released.with_columns(dna_barcode=barcode_identity(pl.col("dna_barcode")))

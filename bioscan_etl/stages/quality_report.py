@@ -9,9 +9,9 @@ import polars as pl
 
 from bioscan_etl.lake.pins import Pin
 from bioscan_etl.quality.ledger import Ledger
-from bioscan_etl.quality.report import write_report
+from bioscan_etl.quality.report import Report, write_report
+from bioscan_etl.quality.results import RESULTS, read_results
 from bioscan_etl.release import versions
-from bioscan_etl.stages.curated_expectations import read_results
 from bioscan_etl.stages.work import Work
 
 if TYPE_CHECKING:
@@ -34,12 +34,11 @@ def build(work: Work) -> None:
     every = pl.read_parquet(held.path("specimens.parquet"), columns=["processid", "flags"])
     changes = pl.read_parquet(curated.path("changes.parquet"))
     left_out = "overrides_left_out.parquet"
-    write_report(
-        pages,
+    report = Report(
         version=str(work.extra["version"]),
         ledger=Ledger(**held.counts["ledger"]),
         rule_counts=_counted(every.explode("flags").drop_nulls().rename({"flags": "rule"}), ["rule"], "hits"),
-        expectation_results=read_results(work.outputs["curated_expectations"]),
+        expectation_results=read_results(work.path("curated_expectations", RESULTS)),
         change_counts=_counted(changes, ["rule", "field"], "changes"),
         split_report=pl.read_parquet(split.path("split_report.parquet")),
         split_classes=pl.read_parquet(split.path("split_classes.parquet")),
@@ -61,6 +60,7 @@ def build(work: Work) -> None:
         batches=batch_lines(work.pinned),
         left_out=pl.read_parquet(curated.path(left_out)) if left_out in curated.files else None,
     )
+    write_report(pages, report)
     out.counts["files"] = sum(path.is_file() for path in out.folder.rglob("*"))
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
+from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.io.write import atomic_file
 
 SIZES = ("image_measurement_value", "area_fraction", "scale_factor")
-ATTRIBUTES = (*schema.RANKS, "dna_bin", "dna_barcode", "country", "province_state", "site", *SIZES)
+ATTRIBUTES = (*vocabulary.RANKS, "dna_bin", "dna_barcode", "country", "province_state", "site", *SIZES)
 
 
 def statistics(metadata: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -62,13 +63,8 @@ def category(attribute: str) -> pl.Expr:
     if attribute == "site":
         return pl.format("{}, {}", "coord-lat", "coord-lon")
     if attribute == "dna_barcode":
-        return barcode_identity()
+        return barcode_identity(pl.col("dna_barcode"))
     return pl.col(attribute).cast(pl.String)
-
-
-def barcode_identity() -> pl.Expr:
-    """A barcode without N at both ends; null if nothing is left."""
-    return pl.col("dna_barcode").str.strip_chars("N").replace("", None)
 
 
 def group_sizes(metadata: pl.DataFrame, attribute: str) -> pl.DataFrame:
@@ -171,9 +167,9 @@ def partitions(metadata: pl.DataFrame) -> pl.DataFrame:
         metadata: `schema.METADATA_EXTENDED` (split, dna_barcode and species are read).
 
     Returns:
-        One row per entry of `schema.SPLITS`, in that order.
+        One row per entry of `vocabulary.SPLITS`, in that order.
     """
-    frame = metadata.select("split", "species", barcode=barcode_identity())
+    frame = metadata.select("split", "species", barcode=barcode_identity(pl.col("dna_barcode")))
     counted = frame.group_by("split").agg(
         samples=pl.len().cast(pl.Int64),
         barcodes=pl.col("barcode").drop_nulls().n_unique().cast(pl.Int64),
@@ -184,7 +180,7 @@ def partitions(metadata: pl.DataFrame) -> pl.DataFrame:
         "barcodes": frame["barcode"].drop_nulls().n_unique(),
         "species": frame["species"].drop_nulls().n_unique(),
     }
-    every = pl.DataFrame({"split": schema.SPLITS}, schema={"split": pl.String})
+    every = pl.DataFrame({"split": vocabulary.SPLITS}, schema={"split": pl.String})
     table = every.join(counted, on="split", how="left", maintain_order="left").with_columns(
         pl.exclude("split").fill_null(0)
     )
@@ -207,10 +203,10 @@ def barcodes(metadata: pl.DataFrame) -> pl.DataFrame:
         mean, median and standard_deviation of unique barcodes per group, mean_sdi. Without any label the last
         four are null.
     """
-    frame = metadata.select(*schema.RANKS, barcode=barcode_identity()).drop_nulls("barcode")
+    frame = metadata.select(*vocabulary.RANKS, barcode=barcode_identity(pl.col("dna_barcode"))).drop_nulls("barcode")
     share = pl.col("records") / pl.col("records").sum()
     rows = []
-    for rank in schema.RANKS:
+    for rank in vocabulary.RANKS:
         per_barcode = frame.drop_nulls(rank).group_by(rank, "barcode").agg(records=pl.len()).sort(rank, "barcode")
         groups = per_barcode.group_by(rank, maintain_order=True).agg(
             unique=pl.len().cast(pl.Int64), sdi=-(share * share.log(2)).sum()

@@ -13,8 +13,8 @@ import polars as pl
 
 from bioscan_etl.changes import number_changes
 from bioscan_etl.errors import InvariantError
-from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.names import name_table
+from bioscan_etl.vocabulary import RANKS
 
 # A record's row number, the rank, the label before and after, the rule and its evidence.
 LOG = pl.Schema(

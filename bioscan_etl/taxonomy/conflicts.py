@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.changes import NOTES, differences
+from bioscan_etl.vocabulary import RANKS
 
 CONFLICTS = pl.Schema(
     {

@@ -18,10 +18,10 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl.barcodes.identity import same_barcode
-from bioscan_etl.barcodes.sequences import identity
+from bioscan_etl.barcodes.identity import barcode_identity
+from bioscan_etl.barcodes.numbering import same_barcode
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.schema import CURATED, RANKS
+from bioscan_etl.schema import CURATED
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.specimens.slices import Slice, in_slices, join_by_processid
 from bioscan_etl.taxonomy.changes import change_log, differences, name_changes
@@ -33,6 +33,7 @@ from bioscan_etl.taxonomy.overrides import OVERRIDES, Applied, apply_overrides
 from bioscan_etl.taxonomy.report import circular, curation_report
 from bioscan_etl.taxonomy.rules import RULES
 from bioscan_etl.taxonomy.typos import correct_typos
+from bioscan_etl.vocabulary import RANKS
 
 # Counted from species upward; the published column has no number for phylum.
 _INFERRED_NUMBER = {rank: number for number, rank in enumerate(reversed(RANKS[1:]), start=1)}
@@ -148,8 +149,8 @@ def curate(
 
 
 def _read(specimens: pl.LazyFrame) -> pl.DataFrame:
-    """The columns that curation needs, sorted by process ID, with `row`; `barcode` is the first row that has it."""
-    barcode = same_barcode(specimens.select(identity(pl.col("dna_barcode"))).collect().to_series())
+    """What curation needs, sorted by process ID, with `row`; `barcode` is the first row that carries it."""
+    barcode = same_barcode(specimens.select(barcode_identity(pl.col("dna_barcode"))).collect().to_series())
     frame = specimens.select(_READ).collect().with_columns(barcode)
     row = pl.col("row")
     frame = frame.sort("processid").with_row_index("row").with_columns(row.cast(pl.UInt32))

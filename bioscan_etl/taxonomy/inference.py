@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.changes import NOTES, differences
+from bioscan_etl.vocabulary import RANKS
 
 
 def infer_from_barcode(labels: pl.DataFrame, enabled: bool) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.changes import NOTES
 from bioscan_etl.taxonomy.names import STARTS_WITH_GENUS
+from bioscan_etl.vocabulary import RANKS
 
 # Separates a genus from the order that distinguishes its homonyms; no name contains control characters.
 _SEPARATOR = "\x1f"

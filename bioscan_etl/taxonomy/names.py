@@ -9,8 +9,9 @@ from __future__ import annotations
 import polars as pl
 
 from bioscan_etl.flags import flags_from
-from bioscan_etl.schema import NORMALISED_NAMES, RANKS
+from bioscan_etl.schema import NORMALISED_NAMES
 from bioscan_etl.taxonomy.nametext import normalise_name
+from bioscan_etl.vocabulary import RANKS
 
 # A binomial, informal or not: 'Aus bus', 'Aus cf. bus', 'Aus sp. 5ES'.
 STARTS_WITH_GENUS = r"^\p{Lu}\p{Ll}+(?:-\p{Ll}+)? ."

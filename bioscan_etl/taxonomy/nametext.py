@@ -133,7 +133,7 @@ def normalise_name(text: str, rank: str) -> Name:
 
     Args:
         text: the name as delivered.
-        rank: one of `schema.RANKS`.
+        rank: one of `vocabulary.RANKS`.
     """
     binomial = rank == "species"
     plain = _PLAIN.fullmatch(text) and not _NOT_PLAIN.match(text) and (" " in text) == binomial

@@ -20,8 +20,8 @@ from typing import Any
 import polars as pl
 
 from bioscan_etl.errors import SettingsError
-from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.changes import NOTES, differences
+from bioscan_etl.vocabulary import RANKS
 
 _HEADER = ("processid", "rank", "name", "field", "value", "reason", "curator", "date")
 OVERRIDES = pl.Schema({"line": pl.Int64, **dict.fromkeys(_HEADER, pl.String)})

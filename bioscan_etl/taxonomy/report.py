@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl.schema import RANKS
+from bioscan_etl.vocabulary import RANKS
 
 # How a label was derived from the data that it describes (spec: report per run).
 CIRCULAR = {

@@ -12,9 +12,9 @@ import polars as pl
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
-from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.changes import LOG, NOTES, differences
+from bioscan_etl.vocabulary import RANKS
 
 TYPOS = pl.Schema(
     {

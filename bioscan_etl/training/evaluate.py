@@ -23,6 +23,9 @@ from typing import Any
 import numpy as np
 
 from bioscan_etl.extras import extras_named
+from bioscan_etl.images.detect import load_detector
+from bioscan_etl.images.detection import Detection, Detector
+from bioscan_etl.images.measure import area_fraction, measurement_at_1024, scale_factor, whole_pixels
 from bioscan_etl.settings import ImageSettings
 from bioscan_etl.training.script import execute, extras_of
 

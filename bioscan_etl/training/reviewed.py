@@ -19,7 +19,8 @@ from bioscan_etl import landing
 from bioscan_etl.errors import LakeError, SettingsError, SourceError
 from bioscan_etl.images.coco import Outlined, image_name, outline, write_coco
 from bioscan_etl.images.decode import UnreadableImage, decode
-from bioscan_etl.images.detect import Detector, detector_fingerprint, load_detector
+from bioscan_etl.images.detect import detector_fingerprint, load_detector
+from bioscan_etl.images.detection import Detector
 from bioscan_etl.images.reviews import propose_reviews, read_reviews
 from bioscan_etl.images.sources import DamagedFile, open_sources
 from bioscan_etl.io.read import file_sha256

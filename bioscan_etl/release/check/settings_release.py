@@ -18,7 +18,7 @@ from bioscan_etl.release.check.shapes import check_shapes
 from bioscan_etl.release.forms.registry import forms
 from bioscan_etl.release.layout import DATA
 from bioscan_etl.release.manifest import MANIFEST, Manifest
-from bioscan_etl.settings import ImagePackage
+from bioscan_etl.vocabulary import ImagePackage
 
 VERIFIED: Mapping[str, str] = MappingProxyType(
     {

@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.check.agreement import Rows, agreement
 from bioscan_etl.release.check.corpus import ROWS, barcode_hash, invariants, row_findings
 from bioscan_etl.release.check.csv import check_bytes, check_values, read_fields, typed
@@ -156,7 +156,7 @@ def files_of(root: Path, folder: str) -> list[str]:
 
 def shards_of(root: Path, folder: str, arrow: pa.Schema, faults: list[Fault]) -> list[tuple[str, str]] | None:
     """Name and split of the shards in a folder, in the order of the splits; None where they are not complete."""
-    shards: dict[str, list[tuple[int, int, str]]] = {split: [] for split in schema.SPLITS}
+    shards: dict[str, list[tuple[int, int, str]]] = {split: [] for split in vocabulary.SPLITS}
     whole = True
     for name in files_of(root, folder):
         match = _SHARD.match(name)
@@ -194,7 +194,7 @@ def _data(root: Path, faults: list[Fault]) -> Data | None:
     faults += listing.faults()
     rows = pl.concat(kept)
     form = parquet_form(root, "data", [name for name, _ in shards], schema.METADATA_EXTENDED.names())
-    place = {split: number for number, split in enumerate(schema.SPLITS)}
+    place = {split: number for number, split in enumerate(vocabulary.SPLITS)}
     ordered = rows.select("processid", "split", "order", "family").sort(
         pl.col("split").replace_strict(place, default=99, return_dtype=pl.Int64),
         "order",
@@ -239,7 +239,7 @@ def check_csv(root: Path, name: str, table: schema.Table, expected: Rows, separa
 
 def _counts(rows: pl.DataFrame, manifest: Manifest) -> Iterator[Fault]:
     found = dict(rows.group_by("split").len().iter_rows())
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         stated = manifest.counts.splits.get(split, 0)
         if found.get(split, 0) != stated:
             yield Fault("data", None, f"{found.get(split, 0)} rows of {split}, {MANIFEST} says {stated}")

@@ -32,7 +32,8 @@ from bioscan_etl.progress import Progress, silent
 from bioscan_etl.quality.spreadsheet import escape_formulas
 from bioscan_etl.release import versions
 from bioscan_etl.release.scan import MOVES, ReleaseTables
-from bioscan_etl.schema import DIFF_KINDS, METADATA_EXTENDED, PARTITION_MOVES, RANKS, RELEASE_DIFF
+from bioscan_etl.schema import DIFF_KINDS, METADATA_EXTENDED, PARTITION_MOVES, RELEASE_DIFF
+from bioscan_etl.vocabulary import RANKS
 
 _GROUP = 100_000  # rows of a Parquet row group
 _RANGE = 200_000  # records that are compared value by value at a time

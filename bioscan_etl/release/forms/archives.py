@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress
 from bioscan_etl.release.check.agreement import Rows, agreement
@@ -76,7 +76,7 @@ def _write_tars(
 ) -> None:
     root = package_folder(staging, settings, package)
     plan = list(tar_plan(counts, package, settings))
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         shards = [(name, length) for of, name, _, length in plan if of == split]
         paths = [staging.tree / FOLDER / name for name, _ in shards]
         if not all(path.is_file() for path in paths):
@@ -132,7 +132,7 @@ def tar_plan(counts: dict[str, int], package: str, settings: ReleaseSettings) ->
         package: name of the package.
         settings: title, samples of a shard.
     """
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         for number, start in enumerate(range(0, counts.get(split, 0), settings.samples_per_tar)):
             length = min(settings.samples_per_tar, counts[split] - start)
             yield split, f"{settings.title}_{package}_{split}-{number:06d}.tar", start, length

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.errors import InvariantError, name_some
 from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress
@@ -34,7 +34,7 @@ FILES = {
 }
 """Files, and the partitions of their rows in order."""
 
-COLUMNS = ("processid", "dna_barcode", "dna_bin", *schema.RANKS, "split")
+COLUMNS = ("processid", "dna_barcode", "dna_bin", *vocabulary.RANKS, "split")
 """Columns of the metadata that the files are made of."""
 
 UNLABELLED = -1
@@ -47,7 +47,7 @@ def build(staging: Staging, _: ReleaseSettings, __: Progress) -> None:
     Raises:
         InvariantError: the metadata is not built yet, or its labels are not what BarcodeBERT's recipes rely on.
     """
-    labels = released(staging, ["split", *schema.RANKS]).unique()
+    labels = released(staging, ["split", *vocabulary.RANKS]).unique()
     require_labels(labels)
     groups = released_groups(staging, COLUMNS, [split for splits in FILES.values() for split in splits])
     write_barcodebert(groups, label_numbers(labels), staging.tree / FOLDER)
@@ -55,7 +55,7 @@ def build(staging: Staging, _: ReleaseSettings, __: Progress) -> None:
 
 def header() -> list[str]:
     """Column names of the files, in order."""
-    names = [f"{rank}_name" for rank in schema.RANKS] + [f"{rank}_index" for rank in schema.RANKS]
+    names = [f"{rank}_name" for rank in vocabulary.RANKS] + [f"{rank}_index" for rank in vocabulary.RANKS]
     return ["processid", "nucleotides", "bin_uri", "dna_bin", *names]
 
 
@@ -74,7 +74,7 @@ def label_numbers(labels: pl.DataFrame) -> dict[str, pl.DataFrame]:
     order = {split: number for number, split in enumerate(_BY_PRECEDENCE)}
     place = pl.col("split").replace_strict(order, return_dtype=pl.Int8)
     numbers = {}
-    for rank in schema.RANKS:
+    for rank in vocabulary.RANKS:
         found = (
             labels.filter(pl.col(rank).is_not_null(), pl.col("split").is_in(_BY_PRECEDENCE))
             .group_by(label=rank)
@@ -150,10 +150,10 @@ def _numbered(rows: pl.DataFrame, numbers: Mapping[str, pl.DataFrame]) -> pl.Dat
             labels.rename({"label": rank, "index": f"{rank}_index"}), on=rank, how="left", maintain_order="left"
         )
     return rows.with_columns(
-        *(pl.col(f"{rank}_index").fill_null(UNLABELLED) for rank in schema.RANKS),
+        *(pl.col(f"{rank}_index").fill_null(UNLABELLED) for rank in vocabulary.RANKS),
         nucleotides="dna_barcode",
         bin_uri="dna_bin",
-        **{f"{rank}_name": rank for rank in schema.RANKS},
+        **{f"{rank}_name": rank for rank in vocabulary.RANKS},
     ).select(header())
 
 
@@ -171,7 +171,7 @@ def check(view: View) -> Iterator[Fault]:
         for rows in _read(root, file, listing):
             other = pl.col("bin_uri").ne_missing(pl.col("dna_bin"))
             listing.add(file, rows.filter(other), "bin_uri is {bin_uri}, dna_bin {dna_bin}")
-            for rank in schema.RANKS:
+            for rank in vocabulary.RANKS:
                 label, index = pl.col(f"{rank}_name"), pl.col(f"{rank}_index")
                 shown = rows.select("processid", label=label, index=index)
                 wrong = pl.col("index").is_null() | ((pl.col("index") == -1) != pl.col("label").is_null())
@@ -184,7 +184,7 @@ def check(view: View) -> Iterator[Fault]:
 
         def pieces(columns: Sequence[str], file: str = file) -> Iterator[pl.DataFrame]:
             for rows in _read(root, file, Listing()):
-                names = {f"{rank}_name": rank for rank in schema.RANKS} | {"nucleotides": "dna_barcode"}
+                names = {f"{rank}_name": rank for rank in vocabulary.RANKS} | {"nucleotides": "dna_barcode"}
                 yield rows.rename(names).select("processid", *columns)
 
         columns = tuple(column for column in COLUMNS if column not in {"processid", "split"})
@@ -195,7 +195,7 @@ def check(view: View) -> Iterator[Fault]:
 
 def _read(root: Path, file: str, listing: Listing) -> Iterator[pl.DataFrame]:
     for fields in read_fields(root, file, header(), listing):
-        yield fields.with_columns(pl.col(f"{rank}_index").cast(pl.Int64, strict=False) for rank in schema.RANKS)
+        yield fields.with_columns(pl.col(f"{rank}_index").cast(pl.Int64, strict=False) for rank in vocabulary.RANKS)
 
 
 def _numbers(found: pl.DataFrame) -> Iterator[Fault]:
@@ -231,7 +231,7 @@ def _table(name: str) -> schema.Table:
         *(schema.Column(bin, pl.String(), "Barcode Index Number", pattern=schema.BIN_PATTERN) for bin in _BINS),
         *(
             schema.Column(f"{rank}_name", pl.String(), rank, nullable=not (labelled and rank == "species"))
-            for rank in schema.RANKS
+            for rank in vocabulary.RANKS
         ),
         *(
             schema.Column(
@@ -241,7 +241,7 @@ def _table(name: str) -> schema.Table:
                 nullable=False,
                 minimum=0 if labelled and rank == "species" else UNLABELLED,
             )
-            for rank in schema.RANKS
+            for rank in vocabulary.RANKS
         ),
     ]
     return schema.Table(name, "a released specimen", ("processid",), tuple(columns))

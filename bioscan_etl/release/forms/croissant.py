@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.io.write import write_text
 from bioscan_etl.release import descriptors
 from bioscan_etl.release.check.descriptors import Place, check_descriptor
@@ -79,7 +79,7 @@ def describe(release: Description) -> None:
     folders = [(DATA, schema.METADATA_EXTENDED.columns, "")]
     folders += [(one.folder, one.columns, f" {one.remark}") for form in forms().values() if (one := form.shards)]
     for folder, columns, remark in folders:
-        for split in schema.SPLITS:
+        for split in vocabulary.SPLITS:
             shards = [one.path for one in files if one.path.startswith(f"{folder}/{split}-")]
             name = f"{folder}/{split}"
             if not shards:

@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.check.agreement import agreement
@@ -88,7 +88,7 @@ def write_data_images(
         progress: told of each row group.
     """
     done, total = 0, sum(counts.values())
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         parts = list(shards(counts.get(split, 0), settings.images_per_shard))
         paths = [folder / f"{split}-{number:05d}-of-{len(parts):05d}.parquet" for number, _, _ in parts]
         if not all(path.is_file() for path in paths):
@@ -177,7 +177,7 @@ _DESCRIBED = (
     schema.METADATA["processid"],
     schema.METADATA["split"],
     schema.METADATA["dna_barcode"],
-    *(schema.METADATA[rank] for rank in schema.RANKS),
+    *(schema.METADATA[rank] for rank in vocabulary.RANKS),
     schema.Column("image", pl.Binary(), "the image of package cropped_256, JPEG"),
 )
 

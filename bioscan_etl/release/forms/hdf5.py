@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.check.faults import Fault
 from bioscan_etl.release.check.hdf5 import check_file, stored_group
@@ -65,7 +65,7 @@ def build(staging: Staging, settings: ReleaseSettings, progress: Progress) -> No
 def _widths(staging: Staging) -> dict[str, int]:
     """Bytes of the longest value of each text column of the metadata, at least 1."""
     texts = [column.name for column in schema.METADATA.columns if column.dtype == pl.String()]
-    files = [path for split in schema.SPLITS for path in data_files(staging.tree, split)]
+    files = [path for split in vocabulary.SPLITS for path in data_files(staging.tree, split)]
     longest = pl.scan_parquet(files, hive_partitioning=False).select(pl.col(texts).str.len_bytes().max()).collect()
     return {name: longest[name][0] or 1 for name in texts}
 

@@ -28,6 +28,7 @@ from bioscan_etl.release.rows import released_groups
 from bioscan_etl.release.staging import Staging
 from bioscan_etl.settings import ReleaseSettings
 from bioscan_etl.threads import ordered_map
+from bioscan_etl.vocabulary import RANKS
 
 CONTEXT = "context.jsonld"
 _ROWS_AT_ONCE = 10_000
@@ -36,7 +37,7 @@ _DARWIN_CORE = "http://rs.tdwg.org/dwc/terms/"
 # Only where the Darwin Core term has the same meaning; all other columns are terms of our own.
 _TERMS = {
     "sampleid": "catalogNumber",
-    **{rank: rank for rank in ("phylum", "class", "order", "family", "subfamily", "genus")},
+    **{rank: rank for rank in RANKS[:-1]},
     "taxon": "scientificName",
     "country": "country",
     "province_state": "stateProvince",

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress
 from bioscan_etl.release.check.agreement import Rows, agreement
@@ -179,7 +179,7 @@ def check(view: View) -> Iterator[Fault]:
 
 
 def _place(split: str) -> int:
-    return schema.SPLITS.index(split) if split in schema.SPLITS else len(schema.SPLITS)
+    return vocabulary.SPLITS.index(split) if split in vocabulary.SPLITS else len(vocabulary.SPLITS)
 
 
 _READING = """\

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.progress import Progress
 from bioscan_etl.release.check.faults import Fault
 from bioscan_etl.release.check.tables import check_csv
@@ -30,7 +30,7 @@ def build(staging: Staging, _: ReleaseSettings, __: Progress) -> None:
 def write_splits(metadata: pl.DataFrame, folder: Path) -> None:
     """Write `<split>.csv` for each split and `all.csv`: columns processid, split; order as in the metadata."""
     rows = metadata.select("processid", "split")
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         write_csv(rows.filter(pl.col("split") == split), folder / f"{split}.csv")
     write_csv(rows, folder / f"{_ALL}.csv")
 
@@ -42,13 +42,13 @@ _ROWS = schema.Table(
 
 def check(view: View) -> Iterator[Fault]:
     """Each list holds the process IDs that data/ has of its partition."""
-    for split in (_ALL, *schema.SPLITS):
+    for split in (_ALL, *vocabulary.SPLITS):
         where = None if split == _ALL else pl.col("split") == split
         yield from check_csv(view.root, f"{FOLDER}/{split}.csv", _ROWS, view.data.of(where))
 
 
 def _tables(_: ReleaseSettings) -> Mapping[str, schema.Table]:
-    return {f"{FOLDER}/{name}.csv": _ROWS for name in (_ALL, *schema.SPLITS)}
+    return {f"{FOLDER}/{name}.csv": _ROWS for name in (_ALL, *vocabulary.SPLITS)}
 
 
 FORM = Form(

@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from bioscan_etl import schema
+from bioscan_etl import vocabulary
 from bioscan_etl.errors import InvariantError, LakeError
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release import manifest, staging, versions
@@ -46,7 +46,7 @@ def count(tree: Path, rows: pl.DataFrame, settings: Settings) -> Counts:
         return dict(frame.iter_rows())
 
     return Counts(
-        splits={split: splits.get(split, 0) for split in schema.SPLITS},
+        splits={split: splits.get(split, 0) for split in vocabulary.SPLITS},
         images=dict.fromkeys(settings.release.image_packages, boxes),
         boxes=boxes,
         changes=pq.read_metadata(tree / "changes.parquet").num_rows,
