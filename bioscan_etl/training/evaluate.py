@@ -32,7 +32,7 @@ from bioscan_etl.training.script import execute, extras_of
 with extras_of(__name__):
     import cv2
 
-    from bioscan_etl.images.detect import Detection, Detector, load_detector
+    from bioscan_etl.images.detect import load_detector
     from bioscan_etl.images.measure import area_fraction, measurement_at_1024, scale_factor, whole_pixels
     from bioscan_etl.training.dataset import PARTS, Annotated, read_annotations, read_pixels
 
