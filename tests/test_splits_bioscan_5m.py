@@ -7,6 +7,7 @@ from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.splits.bioscan_5m import assign
 
 TEXT = {"genus": pl.String, "species": pl.String, "dna_barcode": pl.String}
@@ -178,7 +179,7 @@ def test_real_records_go_by_the_book(shared_data, name):
         shared_data / "bold" / name, separator="\t", quote_char=None, infer_schema=False, null_values=["None", ""]
     )
     barcodes = raw.filter(pl.col("marker_code") == "COI-5P").select(
-        "processid", "genus", "species", dna_barcode=pl.col("nuc").str.to_uppercase().str.replace_all("-", "")
+        "processid", "genus", "species", dna_barcode=barcode_identity(pl.col("nuc"))
     )
     assert len(barcodes) > 500
     assert assign(barcodes)["split"].to_list() == by_the_book(barcodes)
