@@ -430,4 +430,6 @@ def load_settings(path: Path | None) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "(file)"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise SettingsError(f"setting {name} in {path}: {first['msg']}{more}; docs/settings.md lists them") from error
+        raise SettingsError(
+            f"setting {name} in {path}: {first['msg']}{more}; docs/reference/settings.md lists them"
+        ) from error

@@ -5,7 +5,7 @@ from pathlib import Path
 from bioscan_etl.assets.detector import FROM_WEIGHTS, SheetConfig
 from bioscan_etl.assets.promotion import ValidationConfig, figures, table, worse
 
-DOCS = (Path(__file__).parents[1] / "docs" / "fine-tune.md").read_text()
+DOCS = (Path(__file__).parents[1] / "docs" / "how-to" / "fine-tune.md").read_text()
 
 
 def test_the_verdict_allows_the_tolerance_and_no_more_confusion():

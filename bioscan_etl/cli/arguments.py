@@ -95,7 +95,7 @@ def _add_run(commands: Commands, answer: Parser) -> None:
         type=Path,
         metavar="FILE",
         help="TOML that becomes the settings of the corpus (DIR/settings.toml); without it, those it has count; "
-        "docs/settings.md lists them",
+        "docs/reference/settings.md lists them",
     )
     run.add_argument("--publish", metavar="S3", help="mirror the release to s3://bucket/prefix after it is made")
     run.add_argument("--dry-run", action="store_true", help="say what would be done and why; change nothing")

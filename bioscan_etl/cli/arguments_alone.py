@@ -27,7 +27,7 @@ def _add_detect(commands: Commands, answer: Parser) -> None:
         help="find the specimens of images, without records",
         description=(
             "Find the specimen of each image as the pipeline does: box, confidence, status and sizes. One row per "
-            "image, also where it is empty or cannot be read. See docs/detector.md."
+            "image, also where it is empty or cannot be read. See docs/explanation/detector.md."
         ),
     )
     detect.add_argument("images", metavar="IMAGES", help="folder, zip or s3://bucket/prefix")
@@ -60,7 +60,7 @@ def _add_release_commands(commands: Commands, answer: Parser) -> None:
         help="what differs between two releases",
         description=(
             "Tell two releases apart: records added, removed, moved between partitions and relabelled, other fields "
-            "and images, each with its reason. See docs/releases.md."
+            "and images, each with its reason. See docs/guide/releases.md."
         ),
     )
     diff.add_argument("before", metavar="A", help="folder of a release, or a version such as v1 or latest")
@@ -82,7 +82,7 @@ def _add_release_commands(commands: Commands, answer: Parser) -> None:
         help="mirror a release to S3",
         description=(
             "Mirror a release to s3://bucket/prefix/<version>, whole or not at all, and let s3://bucket/prefix/latest "
-            "name it. The same command again goes on after a break. See docs/releases.md."
+            "name it. The same command again goes on after a break. See docs/guide/releases.md."
         ),
     )
     publish.add_argument("release", type=Path, metavar="RELEASE", help="folder of the release")
@@ -101,7 +101,7 @@ def _add_split(commands: Commands, answer: Parser) -> None:
     split.add_argument(
         "--protocol",
         choices=("bioscan-5m", "stable"),
-        help="default: that of the settings, bioscan-5m without any; see docs/partitions.md",
+        help="default: that of the settings, bioscan-5m without any; see docs/guide/partitions.md",
     )
     split.add_argument("--output", type=Path, required=True, metavar="FILE", help="CSV or Parquet: processid, split")
     split.add_argument(
@@ -139,7 +139,8 @@ def _add_fetch(commands: Commands, answer: Parser) -> None:
     fetch = commands.add_parser(
         "fetch",
         help="fetch records or images from BOLD",
-        description="Fetch what BOLD has published: records by a query, images by process ID. See docs/fetch.md.",
+        description="Fetch what BOLD has published: records by a query, images by process ID. "
+        "See docs/how-to/fetch.md.",
     )
     kinds = fetch.add_subparsers(dest="kind", required=True, metavar="KIND")
 

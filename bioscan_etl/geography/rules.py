@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bioscan_etl.rules import Rule, Severity
 
-_SPEC = "specification of the project: geography"
+_SPEC = "spec: geography"
 _GBIF = f"{_SPEC}; GBIF's occurrence issues"
 
 RULES: tuple[Rule, ...] = (
@@ -174,7 +174,7 @@ RULES: tuple[Rule, ...] = (
         id="DATE_SPREADSHEET_SERIAL",
         statement="The date of collection is a spreadsheet's day number and was read as one.",
         reason="The file passed through a spreadsheet, which may have damaged other columns as well.",
-        source="specification of the project: records, nulls and types",
+        source="spec: BOLD records, nulls and types",
         example="41062 is 2012-06-02",
     ),
     Rule(

@@ -1,7 +1,7 @@
 """The detector `trained`: one network points at the specimen, a second one draws its box and mask.
 
 Belongs here: how the two networks' answers become a detection. Does not belong here: their training and how the
-numbers of `calibration.json` were found (`detector/`; the model card is docs/detector.md).
+numbers of `calibration.json` were found (`detector/`; the model card is docs/explanation/detector.md).
 
 The first network sees the whole picture small. The second one sees a window around each object that the first
 one thinks plausible, and says whether it is a specimen. Two logistic regressions over what both say of an object
@@ -214,7 +214,7 @@ class TrainedDetector:
         if (home / "arbiter.onnx").exists():  # its calibration speaks of a network that is no longer asked
             raise SettingsError(
                 f"images.detector: {home} is a detector of three networks, which is no longer run; "
-                "train it again (docs/fine-tune.md)"
+                "train it again (docs/how-to/fine-tune.md)"
             )
         text = read_model(home / "calibration.json").decode("utf-8", "replace")
         self._calibration = Calibration.parse(text, str(home / "calibration.json"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bioscan_etl.rules import Rule, Severity
 
-_SPEC = "shared/spec/records.md"
+_SPEC = "spec: BOLD records, from row to specimen"
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -32,7 +32,7 @@ RULES: tuple[Rule, ...] = (
         "programs read as missing, is rejected.",
         reason="Process IDs become names of image files and cells of spreadsheets; a path or a formula in their place "
         "would be carried out on somebody's machine, and NA, null or nan would come back as no process ID at all.",
-        source="shared/spec/release.md, rule 2",
+        source="spec: the release, rule 2",
         severity=Severity.REJECT,
         example="../../x, =cmd, NA",
     ),
@@ -132,7 +132,7 @@ RULES: tuple[Rule, ...] = (
         id="RECORDS_LEDGER",
         statement="Rows read equal records plus rows set aside plus rows rejected.",
         reason="Anything else means that a row was lost or counted twice.",
-        source="shared/design.md, rules of the house",
+        source="spec: BOLD records, ledger",
         severity=Severity.BLOCKING,
         example="3,520 = 3,121 + 399 + 0",
     ),

@@ -5,7 +5,7 @@ Belongs here: the entries. The expressions that apply them stand in `release.met
 
 from bioscan_etl.rules import Rule, Severity
 
-_SPEC = "spec: the release, rules that make every client read it, 1"
+_SPEC = "spec: the release, rule 1"
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -57,7 +57,7 @@ RULES: tuple[Rule, ...] = (
         "BARCODE_CODE_TO_N",
         "A letter of dna_barcode other than A, C, G, T and N becomes N; dna_barcode_verbatim keeps it.",
         "Published recipes for barcodes know A, C, G, T and N only.",
-        "spec: the release, rules that make every client read it, 3",
+        "spec: the release, rule 3",
         Severity.CHANGE,
         None,
         "'ACRT' becomes 'ACNT'",

@@ -1,4 +1,4 @@
-"""Barcodes that all but match across partitions (spec: partitioning, "near-duplicate barcodes").
+"""Barcodes that all but match across partitions (spec: partitioning, leakage).
 
 A search over all pairs is out of reach (118,000 by 18,000 barcodes of 658 bp). Two edits touch at most two of three
 segments of a barcode, so a near duplicate holds one segment of it unchanged, moved by the insertions and deletions

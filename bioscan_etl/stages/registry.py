@@ -2,8 +2,8 @@
 
 Belongs here: name, scope, what it reads and writes, the settings, data files and libraries that decide its values, its
 checks, and what a reader of the UI should know of it. Does not belong here: what it does; that is the function `build`
-of the module of its name. Assets, jobs, dependencies, code versions, fingerprints, `status` and docs/stages.md are made
-from these entries.
+of the module of its name. Assets, jobs, dependencies, code versions, fingerprints, `status` and
+docs/reference/stages.md are made from these entries.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The statistics of a release: attributes, sizes, partitions, barcodes per rank.
 
-Belongs here: numbers. Does not belong here: drawing them (`bioscan_etl.statistics.figures`). Definitions are
-those of the project's specification (statistics and figures; DNA barcodes). Pairwise distances between
+Belongs here: numbers. Does not belong here: drawing them (`bioscan_etl.statistics.figures`). Definitions:
+(spec: statistics and figures; spec: DNA barcodes, statistics). Pairwise distances between
 barcodes are not among them yet: they need an alignment and a sampling plan of their own.
 
 Rows and columns have a fixed order; shares are between 0 and 1; standard deviations are those of the groups at

@@ -66,7 +66,7 @@ class Resolution:
 
 
 def resolve_conflicts(labels: pl.DataFrame, settings: TaxonomySettings, voters: Voters = BARCODE) -> Resolution:
-    """Let the records of one barcode or BIN agree (spec: taxonomic labels, conflicts).
+    """Let the records of one barcode or BIN agree (spec: taxonomy, conflicts).
 
     From phylum down, in each group of records: if all labels of the rank are one, it stays;
     else the label with at least `majority_share` of the group's labelled records and `minimum_support`

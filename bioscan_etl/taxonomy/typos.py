@@ -47,7 +47,7 @@ class Mended:
 
 
 def mend_typos(labels: pl.DataFrame, bins: pl.Series, settings: TaxonomySettings) -> Mended:
-    """Mend spellings that are certainly typos and list those that are only likely (spec: typos).
+    """Mend spellings that are certainly typos and list those that are only likely (spec: taxonomy, typos).
 
     A typo has at most `typo_rarity` times the records of a name under the same parent that differs by one
     letter (two from ten letters on) of the word; placeholders, whose codes differ by design, are never

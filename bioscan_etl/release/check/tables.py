@@ -32,7 +32,7 @@ from bioscan_etl.release.tables import HIVE_NULL, hive_name, partitioned_schema
 
 _SHARD = re.compile(r"^[a-z_]+/([a-z_]+)-([0-9]{5})-of-([0-9]{5})\.parquet$")
 _HIVE = re.compile(r"^partitioned/split=([^/]+)/order=([^/]+)/part-[0-9]{5}\.parquet$")
-# Sizes are stated with 4 decimals (spec: images, sizes).
+# Sizes are stated with 4 decimals (spec: specimen images, sizes).
 _ROUNDED = 0.5e-4 + 1e-9
 UNREADABLE = (pa.ArrowException, OSError, ValueError, pl.exceptions.PolarsError)
 
