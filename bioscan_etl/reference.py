@@ -177,7 +177,7 @@ def stages_page() -> str:
         "A stage is made anew when its code, its settings, its data files, the libraries that decide its values, or",
         "the content of what it reads change, and by nothing else. Its asset in the UI has its name.",
         "",
-        "![Which stage reads which](flow.svg)",
+        "[![Which stage reads which](flow.svg)](flow.svg)",
         "",
         "An arrow leads from a stage to one that reads its output. A batch stage runs once for each delivery, a corpus",
         "stage on all pinned batches together, a release stage writes a part of the release.",
