@@ -17,7 +17,9 @@ def text_of(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_file_that_a_page_names_exists(page):
     made_up = set(re.findall(r'title="([^"]+)"', text_of(page)))  # a recipe makes these
-    for name in re.findall(r"`((?:bioscan_etl|assets|sensors|demo|tools|tests|benchmarks|docs)/[\w/.-]*)`", text_of(page)):
+    for name in re.findall(
+        r"`((?:bioscan_etl|assets|sensors|demo|tools|tests|benchmarks|docs)/[\w/.-]*)`", text_of(page)
+    ):
         assert name in made_up or (ROOT / name).exists(), f"{page.name} names {name}"
 
 
@@ -40,4 +42,6 @@ def test_the_glossary_lists_each_term_once():
     terms = re.findall(r"^\| ([^|]+) \|", (ROOT / "docs" / "glossary.md").read_text(), re.M)
     terms = [term for term in terms if term not in {"term", "---"}]
     assert len(terms) == len(set(terms))
-    assert {"barcode", "pin", "current", "quarantine", "fingerprint", "k-mer", "gate", "batch", "delivery"} <= set(terms)
+    assert {"barcode", "pin", "current", "quarantine", "fingerprint", "k-mer", "gate", "batch", "delivery"} <= set(
+        terms
+    )

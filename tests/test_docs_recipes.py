@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 HOW_TO = ROOT / "docs" / "how-to"
-BLOCK = re.compile(r'(?:In `(?P<file>[^`]+)`:\n\n)?```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)```', re.S)
+BLOCK = re.compile(
+    r'(?:In `(?P<file>[^`]+)`:\n\n)?```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<text>.*?)```', re.S
+)
 
 
 @pytest.fixture
@@ -60,7 +62,11 @@ def follow(name, package):
 
 
 def run(script, package, *arguments):
-    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYTHONPATH": str(package), "HOME": str(package)}
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "PYTHONPATH": str(package),
+        "HOME": str(package),
+    }
     done = subprocess.run(
         [sys.executable, str(script), *arguments],
         cwd=package,
