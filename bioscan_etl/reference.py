@@ -108,7 +108,8 @@ def settings_page() -> str:
     defaults = Settings()
     for section in Settings.model_fields:
         model = getattr(defaults, section)
-        lines += [f"## [{section}]", "", (type(model).__doc__ or "").strip(), ""]
+        about = _linked((type(model).__doc__ or "").strip(), "../specification")
+        lines += [f"## [{section}]", "", about, ""]
         lines += ["| setting | default | meaning |", "|---|---|---|"]
         for name, field in type(model).model_fields.items():
             lines.append(f"| `{name}` | `{_cell(_toml(getattr(model, name)))}` | {_cell(field.description)} |")
