@@ -77,7 +77,7 @@ test: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@command -v chromium >/dev/null || echo "chromium is missing, its tests are skipped: apt-get install chromium"
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not clients and not train"
 
 docs: $(VENV)/.docs
 	@$(BIN)/python -m bioscan_etl.reference docs
@@ -85,11 +85,8 @@ docs: $(VENV)/.docs
 
 test-slow: $(CLIENTS)/.clients $(VENV)/.docs
 	@command -v java >/dev/null || echo "Java is missing, PySpark's tests are skipped: apt-get install default-jre-headless"
-	@$(BIN)/pytest -n 2 --dist loadfile -m slow
-	@$(CLIENTS)/bin/python -m pytest tests/test_release_clients_*.py
-	@$(CLIENTS)/bin/python -m pytest tests/test_detector_exported.py tests/test_detector_refine.py \
-	  tests/test_detector_teacher.py tests/test_images_networks.py
-	@$(CLIENTS)/bin/python -m pytest tests/test_detector_job.py -k themselves
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --dist loadfile -m "(slow or hypothesis) and not clients and not train"
+	@$(if $(BIOSCAN_NO_SKIPS),BIOSCAN_NO_SKIPS=clients) $(CLIENTS)/bin/python -m pytest -m "clients or train"
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \

@@ -1,7 +1,7 @@
 """An asset of a stage: finds what the run works on, makes the stage, reports counts and checks.
 
-Belongs here: the bridge between an entry of the stage registry and Dagster. Does not belong here: anything that knows
-what a stage computes.
+Belongs here: the bridge between an entry of the stage registry and Dagster. Does not belong here: anything that depends
+on what a stage computes.
 """
 
 import functools
@@ -30,7 +30,7 @@ from bioscan_etl.stages.situation import Situation
 OWNERS = ["team:curation"]
 PIN_TAG = "bioscan/pin"
 SETTINGS_TAG = "bioscan/settings"
-# Observations that a run leaves on an asset while it is being made, at most.
+# Most observations that a run records on an asset while it is being made.
 _OBSERVATIONS = 20
 # The nightly run materialises all of them, in seconds where nothing has changed.
 _FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
@@ -57,7 +57,7 @@ R = TypeVar("R")
 
 
 def one_line_errors(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn an error that the user can act on into a Dagster failure that reads as one line and is not retried."""
+    """Convert an error that the user can fix to a Dagster failure of one line that is not retried."""
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -141,7 +141,7 @@ def failed_sentence(finding: Finding) -> str:
     """A failed check in one line."""
     samples = f", such as {', '.join(finding.samples[:3])}" if finding.samples else ""
     detail = f"; {finding.detail}" if finding.detail else ""
-    return f"failed check {finding.check} ({finding.count:,}{samples}): {finding.statement}{detail}"
+    return f"failed check {finding.check} ({finding.count:,}{samples}); required: {finding.statement}{detail}"
 
 
 def _pin(stage: Stage, context: dg.AssetExecutionContext, home: Lake, settings: Settings) -> pins.Pin:
@@ -154,12 +154,12 @@ def _pin(stage: Stage, context: dg.AssetExecutionContext, home: Lake, settings: 
         return pin
     pin = pins.load_pin(home, wanted or state.pin_of_last_run(home))
     if pin.settings != settings.digest():
-        raise LakeError("the settings have changed since the batches were pinned; start a new run from specimens on")
+        raise LakeError("the settings have changed since the batches were pinned; start a new run at stage specimens")
     return pin
 
 
 def _note(situation: Situation, stage: str, why: str, *, transient: bool) -> None:
-    """Keep why the batch or the corpus could not be made; whatever goes wrong here must not hide it."""
+    """Store why the batch or the corpus failed; an error here must not hide the original one."""
     try:
         if situation.batch is not None:
             key = state.work_key(situation.lake, situation.settings, situation.batch)
@@ -169,7 +169,7 @@ def _note(situation: Situation, stage: str, why: str, *, transient: bool) -> Non
             key = state.corpus_key(situation)
             failures.note(situation.lake, Failure(key, stage, f"{stage}: {why}", transient), corpus=True)
     except (BioscanError, OSError) as error:
-        dg.get_dagster_logger().warning(f"the failure could not be kept: {sentence(error)}")
+        dg.get_dagster_logger().warning(f"the failure could not be stored: {sentence(error)}")
 
 
 def _result(stage: Stage, done: Done, situation: Situation) -> dg.MaterializeResult:
@@ -214,20 +214,20 @@ def _evaluations(stage: Stage, done: Done) -> Iterator[dg.AssetCheckResult]:
 
 
 def observed(context: dg.AssetExecutionContext, progress: Progress) -> Progress:
-    """Also tell Dagster how far a stage is: as observations of the asset, which the UI shows while it runs.
+    """Also report progress to Dagster as observations of the asset, which the UI shows during a run.
 
-    Metadata of a materialisation appear only when it is complete; a batch of a million images takes hours.
+    Metadata of a materialisation appears only when it is complete; a batch of a million images takes hours.
     """
-    told = -1
+    reported = -1
     partition = context.partition_key if context.has_partition_key else None
 
-    def tell(stage: str, done: int, total: int | None = None) -> None:
-        nonlocal told
+    def report(stage: str, done: int, total: int | None = None) -> None:
+        nonlocal reported
         progress(stage, done, total)
         step = done * _OBSERVATIONS // total if total else _OBSERVATIONS
-        if step != told and done and total:
-            told = step
+        if step != reported and done and total:
+            reported = step
             values: dict[str, Any] = {"stage": stage, "done": done, "total": total}
             context.log_event(dg.AssetObservation(context.asset_key, partition=partition, metadata=values))
 
-    return tell
+    return report

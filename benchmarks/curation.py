@@ -135,14 +135,14 @@ def _labels(folder: Path):
     """Labels and shared barcodes of the accepted specimens, as both versions of conflicts+inference read them."""
     import polars as pl
 
-    from bioscan_etl.barcodes.identity import same_barcode
-    from bioscan_etl.barcodes.sequences import identity
-    from bioscan_etl.schema import RANKS
+    from bioscan_etl.barcodes.identity import barcode_identity
+    from bioscan_etl.barcodes.numbering import same_barcode
     from bioscan_etl.specimens.accepted import accepted
+    from bioscan_etl.vocabulary import RANKS
 
     frame = (
         accepted(pl.scan_parquet(folder / "specimens.parquet"))
-        .select(identity(pl.col("dna_barcode")), *RANKS)
+        .select(barcode_identity(pl.col("dna_barcode")).alias("barcode"), *RANKS)
         .collect()
     )
     frame = frame.with_columns(same_barcode(frame["barcode"])).with_row_index("row")
@@ -165,7 +165,7 @@ def _pandas(folder: Path) -> None:
     """The same labels as a user of pandas would get them: a vote per barcode and rank, then filling."""
     import pandas as pd
 
-    from bioscan_etl.schema import RANKS
+    from bioscan_etl.vocabulary import RANKS
 
     table = pd.read_parquet(folder / "specimens.parquet", columns=["dna_barcode", "gates", *RANKS])
     table["barcode"] = table.pop("dna_barcode").str.replace("[^ACGTN]", "N", regex=True).str.strip("N")
@@ -201,7 +201,7 @@ def _pandas(folder: Path) -> None:
 def _same(folder: Path) -> dict[str, object]:
     import polars as pl
 
-    from bioscan_etl.schema import RANKS
+    from bioscan_etl.vocabulary import RANKS
 
     ours, theirs = (pl.read_parquet(folder / f"{name}.parquet").select(RANKS) for name in ("ours", "pandas"))
     return {"text": "the same labels" if ours.equals(theirs) else "OTHER LABELS"}
@@ -324,14 +324,14 @@ def _score(folder: Path) -> dict[str, object]:
     """Precision and recall of BARCODE_MISPLACED against what was planted."""
     import polars as pl
 
-    from bioscan_etl.barcodes.sequences import identity
+    from bioscan_etl.barcodes.identity import barcode_identity
 
     specimens = pl.scan_parquet(folder / "specimens.parquet").filter(
         (pl.col("batch") == "package") & pl.col("barcode_length").is_not_null()
     )
     hit = pl.col("flags").list.contains("BARCODE_MISPLACED").alias("hit")
     # A barcode without two others in its BIN has no neighbours that could tell.
-    bins = specimens.group_by("dna_bin").agg(barcodes=identity(pl.col("dna_barcode")).n_unique())
+    bins = specimens.group_by("dna_bin").agg(barcodes=barcode_identity(pl.col("dna_barcode")).n_unique())
     rows = specimens.select("processid", "dna_bin", hit).join(bins, on="dna_bin", how="left")
     truth = pl.scan_parquet(folder / "truth.parquet").filter(kind="barcode_misplaced")
     planted = rows.join(truth, on="processid", how="semi").collect()

@@ -23,9 +23,10 @@ import polars as pl
 import pyarrow as pa
 from alone import alone
 
-from bioscan_etl import schema
-from bioscan_etl.release import image_parts, parts
-from bioscan_etl.release.images import image_path
+from bioscan_etl import schema, vocabulary
+from bioscan_etl.release import parts
+from bioscan_etl.release.forms.registry import build_form, forms
+from bioscan_etl.release.layout import image_path
 from bioscan_etl.release.metadata import chunk
 from bioscan_etl.release.parts import Logs
 from bioscan_etl.release.ship import version as publish
@@ -44,6 +45,7 @@ SHARES = {
     "test_unseen": 0.001,
     "other_heldout": 0.015,
 }
+FORMS = forms()
 METADATA = ReleaseSettings(
     image_packages=(),
     hdf5_packages=(),
@@ -197,10 +199,9 @@ def _metadata(lake: Path, out: Path, answer) -> None:
         return curated.height
 
     rows = step("CSV, data/, boxes, logs", from_lake)
-    step("JSON-LD", image_parts.build_jsonld, staging, METADATA)
-    step("partitioned/", parts.build_partitioned, staging, METADATA)
-    step("splits/", parts.build_splits, staging, METADATA)
-    step("barcodebert/", image_parts.build_barcodebert, staging, METADATA)
+    for name, form in FORMS.items():
+        if form.build is not None and not form.images:
+            step(name, build_form, form, staging, METADATA)
     step("verify, sums, descriptors, card, manifests", publish.publish, staging, settings, rows_read=rows, inputs=[])
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file() and not path.is_symlink())
     answer.put((steps, size))
@@ -247,7 +248,7 @@ def images(folder: Path, count: int) -> None:
     staging = Staging(folder / "images", "0" * 64)
     root = staging.tree / "bioscan5m/images/cropped_256"
     rows = write_images(root, count)
-    order = pl.col("split").cast(pl.Enum(schema.SPLITS))
+    order = pl.col("split").cast(pl.Enum(vocabulary.SPLITS))
     released = _filled(
         schema.METADATA_EXTENDED,
         rows.sort(order, "processid").with_columns(
@@ -265,23 +266,23 @@ def images(folder: Path, count: int) -> None:
     os.sync()
     copy = time.perf_counter() - begun
     print(f"{count:,} images, {size / 1e6:.0f} MB; cp -r and sync: {copy:.2f} s")
-    forms = {
-        "zips": (image_parts.build_archives, {"zip_packages": ("cropped_256",)}, "archives"),
-        "WebDataset tars": (image_parts.build_archives, {"webdataset_packages": ("cropped_256",)}, "archives"),
-        "data_images/": (image_parts.build_data_images, {}, "data_images"),
-        "HDF5, a data set per image": (image_parts.build_hdf5, {"hdf5_packages": ("cropped_256",)}, "hdf5"),
-        "HDF5, packed": (image_parts.build_hdf5, {"packed_packages": ("cropped_256",)}, "hdf5"),
-        "HDF5 of CLIBD": (image_parts.build_clibd, {}, "clibd"),
+    cases: dict[str, tuple[str, dict]] = {
+        "zips": ("archives", {"zip_packages": ("cropped_256",)}),
+        "WebDataset tars": ("archives", {"webdataset_packages": ("cropped_256",)}),
+        "data_images/": ("data_images", {}),
+        "HDF5, a data set per image": ("hdf5", {"hdf5_packages": ("cropped_256",)}),
+        "HDF5, packed": ("hdf5", {"packed_packages": ("cropped_256",)}),
+        "HDF5 of CLIBD": ("clibd", {}),
     }
-    for name, (build, more, part) in forms.items():
+    for name, (part, more) in cases.items():
         chosen = settings.model_copy(update=more)
         begun = time.perf_counter()
-        build(staging, chosen)
+        build_form(FORMS[part], staging, chosen)
         os.sync()
         seconds = time.perf_counter() - begun
         made = sum(
             path.stat().st_size
-            for place in parts.owned(chosen)[part]
+            for place in FORMS[part].owns(chosen)
             for path in (
                 [staging.tree / place] if (staging.tree / place).is_file() else (staging.tree / place).rglob("*")
             )

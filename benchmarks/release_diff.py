@@ -24,9 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from alone import alone
 from splits import records_like_bioscan
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.diff.compare import write_diff
-from bioscan_etl.release.diff.snapshot import open_release
+from bioscan_etl.release.scan import scan_release
 from bioscan_etl.release.tables import write_shards
 from bioscan_etl.settings import ReleaseSettings
 
@@ -48,7 +48,7 @@ def metadata(records: int) -> pl.DataFrame:
         "province_state": pl.format("Province {}", number % 40),
         "coord-lat": (number % 180_000) / 1000 - 90,
         "coord-lon": (number % 360_000) / 1000 - 180,
-        "split": pl.lit(pl.Series(schema.SPLITS)).gather(number % 8),
+        "split": pl.lit(pl.Series(vocabulary.SPLITS)).gather(number % 8),
         "dna_barcode_verbatim": pl.col("dna_barcode"),
         "flags": pl.when(number % 9 == 0).then(pl.lit(["BARCODE_SHORT"])).otherwise(pl.lit([], pl.List(pl.String))),
         "inferred_ranks": pl.lit(0, pl.UInt8),
@@ -122,7 +122,7 @@ def write_releases(folder: Path, records: int, answer) -> None:
 def compare(before: Path, after: Path, output: Path, answer) -> None:
     """One comparison, timed."""
     start = time.perf_counter()
-    found = write_diff(open_release(before), open_release(after), output)
+    found = write_diff(scan_release(before), scan_release(after), output)
     seconds, peak = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     answer.put((seconds, time.process_time(), peak, found.records))
 

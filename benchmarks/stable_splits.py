@@ -19,13 +19,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from splits_growth import RELEASES, growing_corpus, release
 
-from bioscan_etl.schema import SPLITS
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits import bioscan_5m
-from bioscan_etl.splits.checks import check, require, species_also_held_out
-from bioscan_etl.splits.price import bin_price
+from bioscan_etl.splits.checks import check, require, species_also_held_out, split_of_each
 from bioscan_etl.splits.stable import assign_stable, remember
-from bioscan_etl.splits.targets import report, report_by_class
+from bioscan_etl.splits.targets import review
+from bioscan_etl.vocabulary import SPLITS
 
 EVALUATED = ("val", "test", "val_unseen", "test_unseen")
 
@@ -51,7 +50,7 @@ def grow(corpus, options: SplitSettings, relabel: bool) -> pl.DataFrame:
             unlisted = len(changed.join(moves, on="processid", how="anti"))
         else:
             unlisted = 0
-        last = report(table, assigned)
+        last = review(table, assigned).partitions
         shares = last.filter(pl.col("split").is_in(EVALUATED)).with_columns(
             of_target=100 * pl.col("samples") / pl.col("target_samples")
         )
@@ -69,8 +68,49 @@ def grow(corpus, options: SplitSettings, relabel: bool) -> pl.DataFrame:
         for what, count in sorted(last_counts.items()):
             print(f"  {count:>6,}  {what}")
     else:
-        print(report_by_class(table, assigned))
+        print(review(table, assigned).classes)
     return last
+
+
+def bin_price(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
+    """Partition sizes with barcodes kept together and with BINs kept together, as for a first release.
+
+    A species in one BIN cannot be divided: it is in train, or in key_unseen, as a whole. Records without a species
+    follow the BIN's, and a placeholder in a described species' BIN is no unseen species.
+
+    Args:
+        table: columns processid, genus, species, dna_barcode, dna_bin, text; one row per record.
+        seed: key of the choice.
+
+    Returns:
+        One row per partition in the order of `vocabulary.SPLITS`: split; samples and samples_together, species and
+        species_together (with BINs kept together), int64; bins_shared (BINs of the partition, without the option,
+        that have records in another one, too), int64; target_samples (null where the partition takes what is left),
+        share and share_together, float.
+    """
+    plain, _ = assign_stable(table, None, SplitSettings(protocol="stable", seed=seed))
+    together, _ = assign_stable(table, None, SplitSettings(protocol="stable", seed=seed, keep_bins_together=True))
+    in_bins = pl.DataFrame({"bin": table["dna_bin"].cast(pl.String), "split": split_of_each(table, plain)}).drop_nulls()
+    shared = (
+        in_bins.unique().filter(pl.len().over("bin") > 1).group_by("split").agg(bins_shared=pl.len().cast(pl.Int64))
+    )
+    return (
+        review(table, plain)
+        .partitions.join(review(table, together).partitions, on="split", suffix="_together", maintain_order="left")
+        .join(shared, on="split", how="left", maintain_order="left")
+        .with_columns(pl.col("bins_shared").fill_null(0))
+        .select(
+            "split",
+            "samples",
+            "samples_together",
+            "species",
+            "species_together",
+            "bins_shared",
+            "target_samples",
+            "share",
+            "share_together",
+        )
+    )
 
 
 def main() -> None:
@@ -89,8 +129,8 @@ def main() -> None:
     print("growth, and labels that change")
     grow(corpus, options, relabel=True)
     table = release(corpus, RELEASES - 1)
-    at_once = report(table, assign_stable(table, None, options)[0])
-    published = report(table, bioscan_5m.assign(table))
+    at_once = review(table, assign_stable(table, None, options)[0]).partitions
+    published = review(table, bioscan_5m.assign(table)).partitions
     print("the last release of growth alone, and the same table partitioned at once")
     print(
         pl.DataFrame(

@@ -1,7 +1,7 @@
-"""What is to be run now, and what has to wait: the decisions of the sensors, without Dagster.
+"""What to run now, and what has to wait: the decisions of the sensors, without Dagster.
 
-Belongs here: which batches to ingest, when to try again, when a release is due. Does not belong here: what is stale
-(`bioscan_etl.state`), and asking Dagster for runs (`sensors/`).
+Belongs here: which batches to ingest, when to retry, when a release is due. Does not belong here: what is stale
+(`bioscan_etl.state`), and requesting runs from Dagster (`sensors/`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Attempts:
         going: whether one is queued or running.
         failed: how many failed or were cancelled.
         total: how many there were.
-        last_end: when the last one ended, seconds since the epoch; 0 where none did.
+        last_end: when the last one ended, seconds since the epoch; 0 if none ended.
     """
 
     going: bool = False
@@ -36,7 +36,7 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A run to ask for: of a batch, or of the corpus with an empty name."""
+    """A run to request: of a batch, or with an empty name of the corpus."""
 
     batch: str
     key: str
@@ -45,13 +45,13 @@ class Request:
 
     @property
     def run_key(self) -> str:
-        """Names the run for Dagster: the same work is asked for again only as another attempt."""
+        """Dagster's key of the run: the same work gets a new run only as a new attempt."""
         return f"{self.batch or 'release'}:{self.key[:16]}:{self.attempt}"
 
 
 @dataclass(slots=True)
 class Plan:
-    """What a look at the batches comes to; a sentence by batch for all that is not asked for."""
+    """The result of planning: runs to request, and a sentence per batch that gets none."""
 
     requests: list[Request] = field(default_factory=list)
     going: list[str] = field(default_factory=list)
@@ -62,15 +62,15 @@ class Plan:
 def plan_ingest(
     states: Sequence[BatchState], attempts: Mapping[str, Attempts], settings: AutomationSettings, now: float
 ) -> Plan:
-    """Which batches to ingest now.
+    """Decide which batches to ingest now.
 
-    A batch that failed for a lasting reason waits until its delivery, the settings or the code change. One that failed
-    for a passing reason, or whose run was killed, is asked for again, each time after twice the wait.
+    A batch with a permanent failure waits until its delivery, the settings or the code change. A batch with a
+    temporary failure, or whose run was killed, is retried; the wait doubles each time.
 
     Args:
-        states: of all batches.
-        attempts: earlier runs by batch, of what is to be made of it now.
-        settings: waits.
+        states: the states of all batches.
+        attempts: earlier runs of the same work, by batch.
+        settings: the waits.
         now: seconds since the epoch.
     """
     plan = Plan()
@@ -93,12 +93,12 @@ def plan_ingest(
 
 
 def _wait(past: Attempts, settings: AutomationSettings, now: float, sentence: str) -> str:
-    """Why the work is not tried again now; empty where it is."""
+    """Why the work is not retried now; empty if it is."""
     if not past.failed:
         return ""
-    why = sentence or "its run was ended from outside"
+    why = sentence or "its run was stopped externally"
     if past.failed > settings.retry_at_most:
-        return f"{why}; given up after {past.failed} attempts (automation.retry_at_most): run it by hand"
+        return f"{why}; given up after {past.failed} attempts (automation.retry_at_most): run it manually"
     due = past.last_end + 60 * settings.retry_minutes * 2 ** (past.failed - 1)
     return f"{why}; attempt {past.failed + 1} in {due - now:.0f} s" if now < due else ""
 
@@ -106,13 +106,13 @@ def _wait(past: Attempts, settings: AutomationSettings, now: float, sentence: st
 def plan_release(
     corpus: CorpusState, ingest: Plan, past: Attempts, settings: AutomationSettings, now: float, last_change: float
 ) -> Request | str:
-    """The release to ask for, or why none is.
+    """The release run to request, or why there is none.
 
     Args:
-        corpus: its state.
-        ingest: what is done about the batches.
+        corpus: the state of the corpus.
+        ingest: the plan for the batches.
         past: earlier runs of the same release.
-        settings: waits.
+        settings: the waits.
         now: seconds since the epoch.
         last_change: when a batch last landed or became current, seconds since the epoch.
     """
@@ -126,18 +126,18 @@ def plan_release(
     elif corpus.blocked:
         why = corpus.blocked
     elif not corpus.reasons:
-        why = f"release {corpus.last} is of what is there"
+        why = f"release {corpus.last} is up to date"
     elif corpus.failure is not None and not corpus.failure.transient:
         why = f"the release cannot be made: {corpus.failure.sentence}"
     elif wait := _wait(past, settings, now, corpus.failure.sentence if corpus.failure else ""):
         why = wait
     elif now < quiet:
-        why = f"batches came in lately; a release is made in {quiet - now:.0f} s if no other does"
+        why = f"new batches arrived recently; a release starts in {quiet - now:.0f} s unless more arrive"
     return why or Request("", corpus.key, past.total, "; ".join(corpus.reasons))
 
 
 def last_change(lake: Lake) -> float:
-    """When a batch last landed or became current, seconds since the epoch; 0 where none ever did."""
+    """When a batch last landed or became current, seconds since the epoch; 0 if none ever did."""
     paths = [*lake.landing.glob("*/batch.json"), *(lake.home / "batches").glob("*.json")]
     times = []
     for path in paths:

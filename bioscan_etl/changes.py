@@ -1,8 +1,8 @@
-"""The change log: one table for every stage that changes a value.
+"""The change log: one table for all stages that change values.
 
-A change names the value before and after, its rule and its evidence; the changes of one field of one
-specimen are numbered in the order in which they were made, so undoing them from the last to the first gives
-back the delivered value.
+A change records the value before and after, its rule and its evidence. The changes of one field of one
+specimen are numbered in the order in which they were made; undoing them from last to first restores the
+delivered value.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ _COLUMNS = [name for name in schema.CHANGES.names() if name not in {"step", "rul
 
 
 def number_changes(stages: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Put the changes of several stages into one log.
+    """Combine the changes of several stages into one log.
 
     Args:
         stages: frames with the columns of `schema.CHANGES`, in the order of the stages; `step` and `ruleset` may
-            be absent. Within a stage, `step` orders the changes of a field.
+            be missing. Within a stage, `step` orders the changes of a field.
 
     Returns:
         `schema.CHANGES`, sorted by processid, field, step; steps numbered from 0 per field and specimen.
@@ -36,7 +36,7 @@ def number_changes(stages: Sequence[pl.DataFrame]) -> pl.DataFrame:
     ]
     empty = schema.CHANGES.empty().select(*_COLUMNS, stage=pl.lit(0), within="step")
     log = pl.concat([empty, *parts], how="vertical_relaxed", rechunk=True)
-    # Sorting and counting by numbers is several times as fast as by text, and moves none.
+    # Sorting and counting numbers is several times faster than texts, and copies no text.
     keys = log.select(pl.col("processid", "field", "rule").rank("dense"), "stage", "within")
     keys = keys.with_row_index("row").sort("processid", "field", "stage", "within", "rule", maintain_order=True)
     opens = keys.select(

@@ -1,8 +1,12 @@
 """Errors that a user can act on.
 
-Bad input is data and never raises; these are for what cannot go on: a broken configuration, a file that
-is no records file, an output that is damaged. The message is one line that names the thing and the way out.
+Bad input rows are data and never raise. These errors are for work that cannot continue: a broken configuration, a
+file that is not a records file, a damaged output. The message is one line that names the cause and the remedy.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class BioscanError(Exception):
@@ -14,11 +18,11 @@ class SettingsError(BioscanError):
 
 
 class SourceError(BioscanError):
-    """An input cannot be used at all: absent, empty, or of an unknown layout."""
+    """An input cannot be used at all: it is missing, empty, or has an unknown layout."""
 
 
 class SchemaError(BioscanError):
-    """A table does not have the columns or types that `bioscan_etl.schema` gives it."""
+    """A table does not have the columns or types that `bioscan_etl.schema` declares."""
 
 
 class InvariantError(BioscanError):
@@ -26,30 +30,30 @@ class InvariantError(BioscanError):
 
 
 class LakeError(BioscanError):
-    """An output in the lake is missing, damaged or made from other inputs than asked for."""
+    """An output in the lake is missing, damaged or made from other inputs than required."""
 
 
 class UnavailableError(SourceError):
-    """An input cannot be reached now: network, server or disk. Try again later."""
+    """An input is temporarily unavailable: network, server or disk. Try again later."""
 
 
 class BusyError(LakeError):
-    """Another run holds what is needed. Try again when it has ended."""
+    """Another run has locked a needed resource. Try again when it has ended."""
 
 
-# What no later try mends: a path that does not exist, is of the wrong kind, or may not be read.
+# Errors that a retry does not fix: the path does not exist, is of the wrong kind, or is not accessible.
 _LASTING = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError, FileExistsError)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same work may succeed if it is tried again later, with nothing changed."""
+    """Whether the same work, unchanged, may succeed if it is tried again later."""
     if isinstance(error, (UnavailableError, BusyError)):
         return True
     return isinstance(error, OSError) and not isinstance(error, _LASTING)
 
 
 def sentence(error: BaseException) -> str:
-    """The error in one line, as reports and logs show it; of foreign errors with their type."""
+    """The error in one line, for reports and logs; errors of other libraries start with their type."""
     lines = str(error).strip().splitlines()
     if isinstance(error, BioscanError):
         return " ".join(lines) or type(error).__name__
@@ -57,3 +61,9 @@ def sentence(error: BaseException) -> str:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror or error}; check space, permissions and the network"
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
+def name_some(processids: Sequence[str], limit: int = 5) -> str:
+    """The first process IDs of a list, in lexical order, for a message."""
+    first = sorted(processids)[:limit]
+    return ", ".join(first) + (", …" if len(processids) > limit else "")

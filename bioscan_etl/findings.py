@@ -1,6 +1,6 @@
-"""The outcome of a check, in the one shape that all stages share.
+"""The result of a check, in the form that all stages share.
 
-Belongs here: what a finding is, and its form in a manifest. Does not belong here: the checks; each stage has its
+Belongs here: the definition of a finding and its JSON form. Does not belong here: the checks; each stage has its
 own (`quality.ledger`, `taxonomy.invariants`, `splits.checks`).
 """
 
@@ -15,17 +15,16 @@ SAMPLES = 10
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one check of a stage, kept in the stage's manifest and shown in the UI as an evaluation.
+    """The result of one check of a stage, stored in the stage's manifest and shown in the UI as an evaluation.
 
     Attributes:
-        check: snake_case id of the check; where it holds the data against a rule, the rule's id, as in
-            `rules.registry`.
-        passed: whether nothing breaks it.
-        count: how many things break it; `detail` or the rule says of what kind.
-        statement: what the check is about, one sentence.
-        samples: process IDs or names that break it, sorted; of more than ten, the first ten are kept.
-        blocking: whether nothing downstream may be made while it fails; False for a warning.
-        detail: numbers or advice beyond the count; empty if there is nothing to add.
+        check: snake_case id of the check, or the id of the rule that it checks, as in `rules.registry`.
+        passed: whether the check holds.
+        count: number of violations; `detail` or the rule states what is counted.
+        statement: one sentence that says what holds if it passes.
+        samples: process IDs or names that violate it, sorted; the first ten are kept.
+        blocking: whether a failure stops all later stages; False for a warning.
+        detail: numbers or advice in addition to the count, or empty.
     """
 
     check: str
@@ -45,12 +44,12 @@ class Finding:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Rebuild a finding from `as_dict`, also after a round through JSON.
+        """Rebuild a finding from the values of `as_dict`, also after storing them as JSON.
 
         Args:
-            values: all keys of `as_dict`; those of attributes that have a default may be absent.
+            values: the keys of `as_dict`; keys of attributes with a default may be missing.
 
         Raises:
-            TypeError: a key is unknown, or one without a default is absent.
+            TypeError: a key is unknown, or one without a default is missing.
         """
         return cls(**values)

@@ -1,6 +1,6 @@
-"""Lists of names, one per row: which of several conditions hold.
+"""Lists of flags: which of several conditions hold for each row.
 
-Belongs here: the fast way to such a list. Does not belong here: what the conditions are.
+Belongs here: building and counting such lists. Does not belong here: the conditions.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ import polars as pl
 _LISTS = pl.List(pl.String())
 
 
-def holding(conditions: Mapping[str, pl.Expr]) -> pl.Expr:
+def flags_from(conditions: Mapping[str, pl.Expr]) -> pl.Expr:
     """The names of the conditions that hold for a row, as a list in the order of the mapping.
 
-    A list is built once per combination that occurs, of which there are few, and not once per row.
+    Builds each list once per combination of conditions, not once per row: few combinations occur.
 
     Args:
-        conditions: up to 63 of them, bool; one on missing values does not hold.
+        conditions: up to 63 boolean expressions; null counts as false.
 
     Returns:
         List[String], never null.
 
     Example:
         >>> depth = pl.col("depth")
-        >>> flags = holding({"DEEP": depth > 1, "NEGATIVE": depth < 0})
+        >>> flags = flags_from({"DEEP": depth > 1, "NEGATIVE": depth < 0})
         >>> pl.DataFrame({"depth": [2, -1, None]}).select(flags.alias("flags"))["flags"].to_list()
         [['DEEP'], ['NEGATIVE'], []]
     """
     names = tuple(conditions)
     if len(names) > 63:
-        raise ValueError(f"{len(names)} conditions; a combination of 63 fits into a number")
+        raise ValueError(f"{len(names)} conditions, but at most 63 fit into a 64-bit integer")
     bits = (
         condition.fill_null(value=False).cast(pl.Int64) * (1 << place)
         for place, condition in enumerate(conditions.values())

@@ -1,9 +1,9 @@
-"""Keep the memory of one image, or of one block of a table, for the next one.
+"""Reuse the memory of one image, or of one block of a table, for the next one.
 
 Belongs here: the setting of the C library's allocator. Does not belong here: what is allocated.
 
-Glibc gives large blocks back to the system when they are freed, and gets them anew, page by page, for the next
-image: a third of the time of an image's smaller steps. Other C libraries have no such setting, and need none.
+Glibc returns freed large blocks to the system and requests them again, page by page, for the next image. That takes a
+third of the time of an image's smaller steps. Other C libraries have no such setting, and need none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _KEPT = 256 << 20  # bytes of freed memory that stay, per thread at most
 
 @cache
 def keep_freed_memory() -> bool:
-    """Tell the C library, for the whole process and once; whether it could be told."""
+    """Configure the C library for the whole process, once; returns whether that was possible."""
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # macOS, Windows, musl

@@ -1,6 +1,6 @@
-"""How long work tells how far it is.
+"""Reports of progress during long work.
 
-A stage calls its `Progress` with its name, what is done and the total (None where nobody knows); the
+A stage calls its `Progress` with its name, the amount done and the total (None if unknown); the
 command line draws bars from it, Dagster logs it.
 """
 
@@ -10,18 +10,18 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Receives `(stage, done, total)`; `total` is None where it is not known yet."""
+    """Receives `(stage, done, total)`; `total` is None while it is unknown."""
 
     def __call__(self, stage: str, done: int, total: int | None = None) -> None:
-        """Take one report; called from the stage's own thread, never from workers."""
+        """Receive one report; called from the stage's own thread, never from workers."""
 
 
 def silent(stage: str, done: int, total: int | None = None) -> None:
-    """Report to nobody."""
+    """Discard the report."""
 
 
 def estimate(done: int, total: int | None, seconds: float) -> str:
-    """How long the rest may take at the pace so far, as `, about 3 min left`; empty where nobody knows.
+    """Estimate the remaining time from the pace so far, as `, about 3 min left`; empty if unknown.
 
     Example:
         >>> estimate(25, 100, 60)

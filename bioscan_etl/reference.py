@@ -1,4 +1,4 @@
-"""The reference pages, printed from the registries: settings, tables, rules, stages, commands, the flow of data.
+"""The reference pages, printed from the registries: settings, tables, rules, stages, forms, commands, the flow of data.
 
 `python -m bioscan_etl.reference docs` writes them; a test holds that the committed pages are what it writes.
 
@@ -8,15 +8,15 @@ the pages say; that is in the registries. The drawing of the flow is `bioscan_et
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from bioscan_etl import storage
+from bioscan_etl.io.write import write_text
 from bioscan_etl.reference_flow import flow_svg
+from bioscan_etl.release.forms.registry import forms
 from bioscan_etl.rules import Rule, Severity, registry
 from bioscan_etl.schema import METADATA, TABLES, data_dictionary
 from bioscan_etl.settings import Settings
@@ -101,8 +101,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         _PRINTED,
-        "Put the ones to change into `settings.toml` in the output folder, or install a file there with",
-        "`bioscan-etl run --settings FILE`; all others keep their default. Relative paths are relative to that folder.",
+        "Put settings that you change into `settings.toml` in the output folder, or install a file there with",
+        "`bioscan-etl run --settings FILE`; others keep their default. Relative paths are relative to that folder.",
         "",
     ]
     defaults = Settings()
@@ -127,13 +127,13 @@ def tables_page() -> str:
 
 
 def rule_page(rule: Rule) -> str:
-    """One rule, told to a curator: what it says, why, what it does, an example, and the setting that tunes it."""
+    """One rule for a curator: statement, reason, effect, example, and the setting that adjusts it."""
     effects = {
-        Severity.FLAG: "Flags the specimen in the column `flags`; no value changes and nothing is held back.",
-        Severity.CHANGE: "Changes the value; the change log keeps it before and after, so that it can be undone.",
-        Severity.GATE: "Holds the specimen in quarantine; it is looked at again at every run.",
-        Severity.REJECT: "Keeps the row from becoming a specimen; it is counted and listed with its text or place.",
-        Severity.BLOCKING: "Stops the run: nothing is released until it holds.",
+        Severity.FLAG: "Flags the specimen in the column `flags`; changes no value and quarantines nothing.",
+        Severity.CHANGE: "Changes the value; the change log records both values, so that it can be undone.",
+        Severity.GATE: "Quarantines the specimen; every run checks it again.",
+        Severity.REJECT: "Keeps the row from becoming a specimen; it is counted, and listed with its text or position.",
+        Severity.BLOCKING: "A check: if it fails, the run stops and nothing is released.",
     }
     lines = [f"# {rule.id}", _PRINTED, rule.statement, "", f"**Why.** {rule.reason}", ""]
     lines += [f"**What it does.** {effects[rule.severity]}", ""]
@@ -158,9 +158,9 @@ def rules_page() -> str:
     lines = [
         "# Rules",
         _PRINTED,
-        "A flag in a table, a reason in the report and a line of the change log are ids of this page.",
+        "Flags in tables, reasons in the report and rules in the change log are ids of this page.",
         "",
-        "| rule | effect | what it says |",
+        "| rule | effect | statement |",
         "|---|---|---|",
     ]
     lines += [
@@ -171,12 +171,12 @@ def rules_page() -> str:
 
 
 def stages_page() -> str:
-    """Every stage: what it is, what it reads, the settings that make it stale, and its checks."""
+    """Every stage: description, inputs, the settings that make it stale, and its checks."""
     lines = [
         "# Stages",
         _PRINTED,
-        "A stage is made anew when its code, its settings, its data files, the libraries that decide its values, or",
-        "the content of what it reads change, and by nothing else. Its asset in the UI has its name.",
+        "A stage is made again when its code, its settings, its data files, the libraries that decide its values, or",
+        "the content of what it reads change, and for no other reason. Its asset in the UI has its name.",
         "",
         "[![Which stage reads which](flow.svg)](flow.svg)",
         "",
@@ -208,47 +208,74 @@ def stages_page() -> str:
     return "\n".join(lines)
 
 
+def command_line_page() -> str:
+    """Every command with its arguments and options, as `--help` shows them."""
+    from bioscan_etl.cli.app import EXIT_CODES, app
+
+    title, _, page = app.generate_docs("markdown").partition("\n")
+    # The exit codes are said once, not after each command.
+    page = page.replace(f"\n{EXIT_CODES}\n", "\n")
+    lines = [title, _PRINTED, EXIT_CODES, "", page.strip("\n"), ""]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+
+
+def forms_page() -> str:
+    """Every output form: what it is, how it is asked for, what it writes and needs."""
+    settings = Settings().release
+    lines = [
+        "# Output forms",
+        _PRINTED,
+        "What a release is written as beside the CSV, `data/` and the logs. `release.forms` lists the forms to write;",
+        "those made of chosen image packages are asked for by a setting of their own.",
+        "",
+        "| form | by default | what it is |",
+        "|---|---|---|",
+    ]
+    for form in forms().values():
+        default = "yes" if form.is_wanted(settings) else "no"
+        lines.append(f"| [{form.name}](#{form.name}) | {default} | {_cell(form.about.partition(chr(10))[0])} |")
+    lines.append("")
+    for form in forms().values():
+        about, _, more = form.about.partition("\n\n")
+        lines += [f"## {form.name}", "", about, "", *([more, ""] if more else [])]
+        asked = [f"`release.{name}`" for name in form.packages] or [f'"{form.name}" in `release.forms`']
+        every = settings.model_copy(update=dict.fromkeys(form.packages, settings.image_packages[-1:]))
+        facts = {
+            "Asked for with": " or ".join(asked),
+            "Writes": ", ".join(f"`{path}`" for path in form.owns(every)),
+            "Made by the stage": f"[{form.stage}](stages.md#{form.stage})",
+            "Made of": "the released rows and their images" if form.images else "the released rows",
+            "Needs the images of": form.image_package or "",
+            "Settings": ", ".join(f"`release.{name}`" for name in form.settings),
+            "Libraries": ", ".join(form.libraries),
+            "Media types": ", ".join(f"`{ending}` {kind}" for ending, kind in form.media_types.items()),
+        }
+        lines += [f"- {name}: {value}" for name, value in facts.items() if value]
+        lines.append("")
+    return "\n".join([*lines, *_ADD_A_FORM])
+
+
+_ADD_A_FORM = (
+    "## Add a form",
+    "",
+    "1. Write a module `bioscan_etl/release/forms/<name>.py` that ends with `FORM = Form(...)`; the form has the",
+    "   module's name. `bioscan_etl/release/forms/splits.py` is the shortest one.",
+    "2. Give it `build`, which reads the released rows and images (`bioscan_etl.release.rows`) and writes below",
+    "   `staging.tree`; `owns`, the paths that it writes; and `check`, which looks at a finished release and does not",
+    "   call what wrote it.",
+    "3. Say what the data card and the descriptors say of it: `card`, `media_types`, `tables`, `shards`.",
+    "4. Write its test, `tests/test_release_forms_<name>.py`.",
+    "5. Run `python tools/record_stages.py` and `python -m bioscan_etl.reference docs`, and commit what they write.",
+    "",
+    "Its stage, its asset, the settings, `bioscan-etl check`, the card, the descriptors and this page follow from the",
+    "module. A threshold of its own is a setting of `[release]` in `bioscan_etl/settings.py`.",
+    "",
+)
+
+
 def readme_columns() -> str:
     """The data dictionary of the CSV, as the README holds it."""
     return f"<!-- metadata -->\n{data_dictionary(METADATA)}\n<!-- /metadata -->"
-
-
-def _option(action: argparse.Action) -> str:
-    """One argument of a command, as a row."""
-    value = "" if action.nargs == 0 else str(action.metavar or action.dest.upper())
-    if action.choices is not None and not action.metavar:
-        value = " or ".join(str(choice) for choice in action.choices)
-    name = " ".join(part for part in (", ".join(action.option_strings), value) if part)
-    meaning = (action.help or "").replace("%%", "%")
-    return f"| `{_cell(name)}` | {_cell(meaning)} |"
-
-
-def _command(name: str, parser: argparse.ArgumentParser) -> Iterator[str]:
-    """A command with its arguments, then its own commands."""
-    inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-    shown = [
-        action
-        for action in parser._actions
-        if action not in inner and action.help != argparse.SUPPRESS and "--help" not in action.option_strings
-    ]
-    yield from (f"## bioscan-etl {name}", "", (parser.description or "").replace("%%", "%"), "")
-    if shown:
-        yield from ("| argument | meaning |", "|---|---|", *map(_option, shown), "")
-    for action in inner:
-        for one, below in action.choices.items():
-            yield from _command(f"{name} {one}", below)
-
-
-def commands_page() -> str:
-    """Every command of the command line with its arguments."""
-    from bioscan_etl.cli.arguments import EXIT_CODES, parser
-
-    lines = ["# Command line", _PRINTED, "`bioscan-etl COMMAND --help` prints the same.", "", EXIT_CODES, ""]
-    for action in parser()._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for name, below in action.choices.items():
-                lines += _command(name, below)
-    return "\n".join(lines)
 
 
 def pages() -> dict[str, str]:
@@ -258,7 +285,8 @@ def pages() -> dict[str, str]:
         "tables.md": tables_page(),
         "rules.md": rules_page(),
         "stages.md": stages_page(),
-        "commands.md": commands_page(),
+        "command-line.md": command_line_page(),
+        "forms.md": forms_page(),
         "flow.svg": flow_svg(STAGES.values()),
     }
     found |= {f"rules/{rule.id}.md": rule_page(rule) for rule in registry().values()}
@@ -266,16 +294,16 @@ def pages() -> dict[str, str]:
 
 
 def main(folder: str) -> None:
-    """Write all pages into a folder, and the columns into the README beside it."""
+    """Write all pages into a folder, and the columns into the README of its parent folder."""
     root = Path(folder)
     for old in (root / FOLDER / "rules").glob("*.md"):
         old.unlink()
     for name, page in pages().items():
-        storage.write_text(root / name, page)
+        write_text(root / name, page)
     readme = root.parent / "README.md"
     text = readme.read_text(encoding="utf-8")
     block = re.compile(r"<!-- metadata -->.*<!-- /metadata -->", re.DOTALL)
-    storage.write_text(readme, block.sub(lambda _: readme_columns(), text))
+    write_text(readme, block.sub(lambda _: readme_columns(), text))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the assets get from Dagster: the corpus."""
+"""The resource that Dagster passes to the assets: the corpus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bioscan_etl.settings import Settings
 class CorpusResource:
     """A corpus: its lake and its settings.
 
-    It is a plain object and takes no configuration, so no run can name another folder.
+    A plain object without configuration, so that no run can use another folder.
 
     Attributes:
         output: folder that holds `settings.toml`, `landing/`, `lake/` and `releases/`.
@@ -27,7 +27,7 @@ class CorpusResource:
         return Lake(Path(self.output).expanduser().resolve())
 
     def settings(self) -> Settings:
-        """The settings of the corpus, read anew for each run.
+        """The settings of the corpus, read again for each run.
 
         Raises:
             SettingsError: `settings.toml` cannot be used.

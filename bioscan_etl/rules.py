@@ -1,7 +1,7 @@
-"""What a rule of curation is, and the registry of all of them.
+"""The definition of a curation rule, and the registry of all rules.
 
-Belongs here: the shape of a rule and the walk over the packages that declare some. Does not belong here:
-the rules themselves; each stage keeps its own in a module `rules` (for example
+Belongs here: the shape of a rule and the collection of all rules from the packages. Does not belong here:
+the rules themselves; each package keeps its own in a module `rules` (for example
 `bioscan_etl.barcodes.rules`), so the expression, the expectation, the docs page and the report are made
 from one entry.
 """
@@ -18,13 +18,13 @@ _STAGES = ("records", "barcodes", "geography", "taxonomy", "images", "splits", "
 
 
 class Severity(StrEnum):
-    """What a rule does with a specimen it hits."""
+    """What happens when a rule applies."""
 
-    FLAG = "flag"  # noted beside the value, nothing changes
+    FLAG = "flag"  # listed in the column `flags`; nothing changes
     CHANGE = "change"  # the value changes, with a row in the change log
     GATE = "gate"  # the specimen is quarantined
     REJECT = "reject"  # the row never becomes a specimen
-    BLOCKING = "blocking"  # the run stops
+    BLOCKING = "blocking"  # a check: the run stops if it fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,12 @@ class Rule:
 
     Attributes:
         id: the flag, in the style of GBIF's vocabulary (upper case, underscores).
-        statement: one sentence, what the rule says of a value it hits.
+        statement: one sentence. For a check: what holds if it passes. For any other rule: what is true of the values
+            that it applies to.
         reason: why a curator should care.
         source: where the rule comes from.
         severity: what it does.
-        setting: dotted name of the setting that tunes it, or None.
+        setting: dotted name of the setting that adjusts it, or None.
         example: a value before and, where the rule changes it, after.
     """
 
@@ -54,13 +55,13 @@ def registry() -> Mapping[str, Rule]:
     """All rules by id, in the order of the stages.
 
     Raises:
-        ValueError: two rules carry one id.
+        ValueError: two rules have the same id.
     """
     found: dict[str, Rule] = {}
     for stage in _STAGES:
         module = importlib.import_module(f"bioscan_etl.{stage}.rules")
         for rule in module.RULES:
             if rule.id in found:
-                raise ValueError(f"rule id {rule.id} is declared twice; ids are unique over all stages")
+                raise ValueError(f"rule id {rule.id} is declared twice; make ids unique over all packages")
             found[rule.id] = rule
     return MappingProxyType(found)

@@ -1,8 +1,8 @@
 """Every table of the pipeline: column, dtype, unit, nullability, meaning.
 
 Belongs here: what a column is. The release's data dictionary, the Parquet schemas, the blocking schema
-checks and the first expectations are all made from these entries. Does not belong here: how a value is
-computed (that is the stage's) and what is wrong with one (that is a rule).
+checks and the expectations on columns are generated from these entries. Does not belong here: how a value is
+computed (see the stage) and what can be wrong with it (see the rules).
 """
 
 from __future__ import annotations
@@ -14,18 +14,9 @@ import polars as pl
 import pyarrow as pa
 
 from bioscan_etl.errors import SchemaError
+from bioscan_etl.vocabulary import RANKS as RANKS  # noqa: PLC0414 (the release's forms take it from here)
+from bioscan_etl.vocabulary import SPLITS as SPLITS  # noqa: PLC0414
 
-RANKS = ("phylum", "class", "order", "family", "subfamily", "genus", "species")
-SPLITS = (
-    "pretrain",
-    "train",
-    "val",
-    "test",
-    "key_unseen",
-    "val_unseen",
-    "test_unseen",
-    "other_heldout",
-)
 # How a missing label is spelled where a format has no null: folders of partitions, CLIBD (spec: the release, rule 7).
 NOT_CLASSIFIED = "not_classified"
 PROCESSID_PATTERN = r"^[A-Za-z0-9-]+$"
@@ -62,13 +53,13 @@ class Column:
     """One column of a table.
 
     Attributes:
-        name: as in the files.
-        dtype: polars dtype in memory and, translated by polars, in Parquet.
+        name: name in the files.
+        dtype: polars dtype in memory, which polars translates to Parquet.
         meaning: one line for the data dictionary.
         nullable: whether a value may be missing.
-        unit: unit of a number or the notation of a text.
-        allowed: the closed vocabulary, where there is one.
-        pattern: regular expression that every value matches, where there is one.
+        unit: unit of a number or notation of a text.
+        allowed: the closed vocabulary, if there is one.
+        pattern: regular expression that every value matches, if there is one.
         minimum: smallest value of a number.
         maximum: largest value of a number.
     """
@@ -137,10 +128,10 @@ class Table:
         return cast
 
     def check(self, frame: pl.DataFrame | pl.LazyFrame) -> None:
-        """Hold a frame against dtype, nullability and key; of a lazy one only the key's columns are held in memory.
+        """Check dtypes, nullability and key of a frame; of a lazy frame, only the key columns are held in memory.
 
         Raises:
-            SchemaError: the first breach, by column.
+            SchemaError: the first violation, by column.
         """
         lazy = frame.lazy()
         found = lazy.collect_schema()
@@ -159,7 +150,7 @@ class Table:
             keys = lazy.select(self.key).collect()
             if (twice := keys.is_duplicated()).any():
                 row = keys.filter(twice).row(0)
-                raise SchemaError(f"table {self.name}: more than one row of {self.key} = {row}")
+                raise SchemaError(f"table {self.name}: more than one row has {self.key} = {row}")
 
 
 _TEXT = pl.String()
@@ -172,9 +163,15 @@ _BATCH = Column("batch", _TEXT, "specimen batch that delivered the row", nullabl
 _RECORD_ID = Column("record_id", _TEXT, "processid.marker_code", nullable=False)
 _SOURCE = (
     Column("source_file", _TEXT, "file name of the source", nullable=False),
-    Column("source_line", pl.Int64(), "line, the header being 1; row of a Parquet file", unit="1-based", minimum=1),
+    Column(
+        "source_line",
+        pl.Int64(),
+        "line number, 1 is the header; row number in a Parquet file",
+        unit="1-based",
+        minimum=1,
+    ),
 )
-_SNAPSHOT = Column("snapshot_date", pl.Date(), "date of the BOLD snapshot the source was taken from")
+_SNAPSHOT = Column("snapshot_date", pl.Date(), "date of the BOLD snapshot that the source is from")
 
 
 def _texts(names: Iterable[tuple[str, str]]) -> tuple[Column, ...]:
@@ -188,9 +185,9 @@ BCDM = _texts(
         ("museumid", "catalogue number in a collection"),
         ("record_id", "processid.marker_code"),
         ("specimenid", "BOLD's number of the specimen"),
-        ("processid_minted_date", "date the process ID was made"),
+        ("processid_minted_date", "date the process ID was created"),
         ("bin_uri", "Barcode Index Number"),
-        ("bin_created_date", "date the BIN was made"),
+        ("bin_created_date", "date the BIN was created"),
         ("collection_code", "code of the collection"),
         ("inst", "institution that holds the specimen"),
         ("sovereign_inst", "institution with sovereignty over the record"),
@@ -206,7 +203,7 @@ BCDM = _texts(
         ("species", "species: a binomial or a placeholder name"),
         ("subspecies", "the whole trinomial"),
         ("species_reference", "authorship of the species name"),
-        ("identification", "deepest name of the identification"),
+        ("identification", "most specific name of the identification"),
         ("identification_method", "how the specimen was identified"),
         ("identification_rank", "rank of `identification`"),
         ("identified_by", "who identified it"),
@@ -249,7 +246,7 @@ BCDM = _texts(
         ("ecoregion", "ecoregion"),
         ("sampling_protocol", "how it was collected"),
         ("nuc", "nucleotides, as delivered: gaps and IUPAC codes may occur"),
-        ("nuc_basecount", "number of A, C, G and T; no length"),
+        ("nuc_basecount", "number of A, C, G and T, not the length"),
         ("insdc_acs", "accession in INSDC (GenBank, ENA, DDBJ)"),
         ("funding_src", "funding source"),
         ("marker_code", "marker, such as COI-5P"),
@@ -268,8 +265,8 @@ RECORDS = Table(
     (
         _PROCESSID,
         *(_RECORD_ID if column.name == "record_id" else column for column in BCDM),
-        Column("image_measurement_value", _TEXT, "organism pixels at 1024x768, where BOLD's working table has it"),
-        Column("index_bioscan_1M_insect", _TEXT, "index in BIOSCAN-1M, where the working table has it"),
+        Column("image_measurement_value", _TEXT, "organism pixels at 1024x768, if BOLD's working table has it"),
+        Column("index_bioscan_1M_insect", _TEXT, "index in BIOSCAN-1M, if BOLD's working table has it"),
         _BATCH,
         *_SOURCE,
         _SNAPSHOT,
@@ -283,15 +280,15 @@ REJECTS = Table(
     (
         _BATCH,
         *_SOURCE,
-        Column("reason", _TEXT, "why", nullable=False, allowed=REJECT_REASONS),
-        Column("detail", _TEXT, "the reason in words, with the numbers"),
+        Column("reason", _TEXT, "why it was rejected", nullable=False, allowed=REJECT_REASONS),
+        Column("detail", _TEXT, "the reason as text, with numbers"),
         Column("raw_text", _TEXT, "the row as read; undecodable bytes escaped as \\xNN"),
     ),
 )
 
 SET_ASIDE = Table(
     "set_aside",
-    "a readable row that another row of the same specimen stands for",
+    "a readable row that is not used: of another marker, or replaced by another row of the same specimen",
     (),
     (
         _BATCH,
@@ -300,30 +297,30 @@ SET_ASIDE = Table(
         Column("marker_code", _TEXT, "marker of the row"),
         *_SOURCE,
         _SNAPSHOT,
-        Column("reason", _TEXT, "why", nullable=False, allowed=SET_ASIDE_REASONS),
-        Column("kept_batch", _TEXT, "batch of the row that stands, if the specimen has one"),
-        Column("kept_record_id", _TEXT, "record_id of the row that stands, if the specimen has one"),
+        Column("reason", _TEXT, "why it was set aside", nullable=False, allowed=SET_ASIDE_REASONS),
+        Column("kept_batch", _TEXT, "batch of the row used instead, if the specimen has one"),
+        Column("kept_record_id", _TEXT, "record_id of the row used instead, if the specimen has one"),
     ),
 )
 
 IMAGE_INDEX = Table(
     "image_index",
-    "an image file that the batch's sources hold, or an image that a manifest promised",
+    "an image file in the batch's sources, or an image that is only listed in its manifest",
     ("image_file", "status", "processid"),
     (
         _BATCH,
         Column("processid", _TEXT, "process ID the image belongs to, if any"),
         Column("image_file", _TEXT, "path within the source", nullable=False),
-        Column("status", _TEXT, "found goes on; the others are counted", nullable=False, allowed=IMAGE_STATUSES),
-        Column("detail", _TEXT, "the status in words"),
+        Column("status", _TEXT, "only `found` images are used", nullable=False, allowed=IMAGE_STATUSES),
+        Column("detail", _TEXT, "the status as text"),
         Column("size_bytes", pl.Int64(), "size of the file", unit="byte", minimum=0),
-        Column("sha256", _TEXT, "sha256 of the file, of status found", unit="hex"),
+        Column("sha256", _TEXT, "sha256 of the file, if its status is `found`", unit="hex"),
     ),
 )
 
 BOXES = Table(
     "boxes",
-    "an image with status found: the specimen's box, sizes and image quality",
+    "an image with status `found`: the specimen's box, sizes and image quality",
     ("processid",),
     (
         _BATCH,
@@ -337,7 +334,7 @@ BOXES = Table(
         Column("y1", pl.Int32(), "bottom edge, exclusive", unit="px", minimum=0),
         Column("confidence", pl.Float64(), "confidence of the box", minimum=0, maximum=1),
         Column("specimens", pl.Int32(), "number of plausible specimens", minimum=0),
-        Column("status", _TEXT, "what the detector says", nullable=False, allowed=BOX_STATUSES),
+        Column("status", _TEXT, "result of the detector", nullable=False, allowed=BOX_STATUSES),
         Column("area_fraction", pl.Float64(), "box area over image area, 4 decimals", minimum=0, maximum=1),
         Column("scale_factor", pl.Float64(), "shorter box side over 256 px, 4 decimals", minimum=0),
         Column(
@@ -352,42 +349,44 @@ BOXES = Table(
         Column("sha256", _TEXT, "sha256 of the file", unit="hex"),
         Column("dhash", pl.UInt64(), "perceptual difference hash of the specimen with its surroundings"),
         Column("detector", _TEXT, "detector that found the box", nullable=False),
-        Column("flags", _FLAGS, "image rules that hit", nullable=False),
+        Column("flags", _FLAGS, "image rules that apply", nullable=False),
         Column("detail", _TEXT, "why the image is unreadable"),
     ),
 )
 
 CROPS = Table(
     "crops",
-    "an image of one package, made from a specimen's image",
+    "an image of one package, derived from a specimen's image",
     ("processid",),
     (_PROCESSID, Column("jpeg", pl.Binary(), "the JPEG file", nullable=False)),
 )
 
 CHECKED_BARCODES = Table(
     "checked_barcodes",
-    "the barcode of a record, with what the checks say",
+    "the barcode of a record, with the results of the checks",
     ("processid",),
     (
         _BATCH,
         _PROCESSID,
         Column("nuc", _TEXT, "nucleotides as delivered"),
         Column("dna_barcode", _TEXT, "upper case, end gaps removed, internal gaps as N", pattern="^[A-Z]+$"),
-        Column("barcode", _TEXT, "a barcode's identity: dna_barcode as released (codes as N), without N at its ends"),
+        Column(
+            "barcode", _TEXT, "identity of the barcode: dna_barcode with ambiguity codes as N, without N at its ends"
+        ),
         Column("dna_bin", _TEXT, "Barcode Index Number", pattern=BIN_PATTERN),
         Column("barcode_length", pl.Int32(), "length of `barcode`", unit="bp", minimum=0),
         Column("unambiguous_run", pl.Int32(), "longest run of A, C, G, T", unit="bp", minimum=0),
         Column("ambiguous_share", pl.Float64(), "share of other letters in `barcode`", minimum=0, maximum=1),
-        Column("internal_gaps", pl.Int32(), "gaps turned into N", minimum=0),
-        Column("genetic_code", pl.Int32(), "NCBI code the reading frame was checked with"),
+        Column("internal_gaps", pl.Int32(), "number of gaps replaced by N", minimum=0),
+        Column("genetic_code", pl.Int32(), "NCBI code that the reading frame was checked with"),
         Column("frame", pl.Int32(), "first offset without a stop codon", unit="0-based", minimum=0, maximum=2),
-        Column("flags", _FLAGS, "barcode rules that hit", nullable=False),
+        Column("flags", _FLAGS, "barcode rules that apply", nullable=False),
     ),
 )
 
 CHECKED_GEOGRAPHY = Table(
     "checked_geography",
-    "the place and dates of a record, with what the checks say",
+    "the place and dates of a record, with the results of the checks",
     ("processid",),
     (
         _BATCH,
@@ -405,7 +404,7 @@ CHECKED_GEOGRAPHY = Table(
         Column("proposed-lon", pl.Float64(), "longitude after a proposed fix", unit="degree"),
         Column("collection_date_start", pl.Date(), "first day of collection"),
         Column("collection_date_end", pl.Date(), "last day of collection"),
-        Column("flags", _FLAGS, "geography rules that hit", nullable=False),
+        Column("flags", _FLAGS, "geography rules that apply", nullable=False),
     ),
 )
 
@@ -420,7 +419,7 @@ NORMALISED_NAMES = Table(
         *(Column(rank, _TEXT, f"{rank}, normalised") for rank in RANKS),
         Column("genus_name_type", _TEXT, "GBIF name type of the genus", nullable=False, allowed=NAME_TYPES),
         Column("species_name_type", _TEXT, "GBIF name type of the species", nullable=False, allowed=NAME_TYPES),
-        Column("flags", _FLAGS, "name rules that hit", nullable=False),
+        Column("flags", _FLAGS, "name rules that apply", nullable=False),
     ),
 )
 
@@ -430,7 +429,7 @@ _SPECIMEN = (
     *_SOURCE,
     _SNAPSHOT,
     *_texts((("identification_method", "how the specimen was identified"),)),
-    # The identity follows from dna_barcode (`barcodes.sequences.identity`): a third copy of each sequence is not kept.
+    # The identity follows from dna_barcode (`barcodes.identity`): a third copy of each sequence is not kept.
     *(c for c in CHECKED_BARCODES.columns if c.name not in {"batch", "processid", "flags", "barcode"}),
     *(c for c in CHECKED_GEOGRAPHY.columns if c.name not in {"batch", "processid", "flags"}),
     *(c for c in NORMALISED_NAMES.columns if c.name not in {"batch", "processid", "flags"}),
@@ -440,16 +439,16 @@ _SPECIMEN = (
         for c in BOXES.columns
         if c.name not in {"batch", "processid", "flags", "detail"}
     ),
-    Column("measurement_source", _TEXT, "who counted image_measurement_value", allowed=("bold", "mask")),
+    Column("measurement_source", _TEXT, "where image_measurement_value is from", allowed=("bold", "mask")),
     Column("index_bioscan_1M_insect", pl.Int64(), "index in BIOSCAN-1M", minimum=0),
-    Column("flags", _FLAGS, "all rules that hit, sorted", nullable=False),
+    Column("flags", _FLAGS, "all rules that apply, sorted", nullable=False),
 )
 
 SPECIMENS = Table(
     "specimens",
     "a specimen: the latest record of a process ID with its checked values and image",
     ("processid",),
-    (*_SPECIMEN, Column("gates", _FLAGS, "gates that keep it out of the release; empty: accepted", nullable=False)),
+    (*_SPECIMEN, Column("gates", _FLAGS, "gates that it fails; empty: accepted", nullable=False)),
 )
 
 CURATED = Table(
@@ -482,23 +481,23 @@ CHANGES = Table(
         Column("before", _TEXT, "value before; missing is null"),
         Column("after", _TEXT, "value after; missing is null"),
         Column("rule", _TEXT, "rule that changed it", nullable=False),
-        Column("evidence", _TEXT, "what the rule saw"),
+        Column("evidence", _TEXT, "why the rule applied"),
         Column("ruleset", _TEXT, "version of the rules", nullable=False),
     ),
 )
 
 QUARANTINE = Table(
     "quarantine",
-    "a specimen that a gate keeps out of the release",
+    "a specimen that fails a gate and is not released",
     ("processid",),
     (
         _PROCESSID,
         _RECORD_ID,
         _BATCH,
         *_SOURCE,
-        Column("gates", _FLAGS, "gates that hit", nullable=False),
-        Column("image_status", _TEXT, "what the detector says of its image", allowed=BOX_STATUSES),
-        Column("flags", _FLAGS, "rules that hit", nullable=False),
+        Column("gates", _FLAGS, "gates that it fails", nullable=False),
+        Column("image_status", _TEXT, "result of the detector for its image", allowed=BOX_STATUSES),
+        Column("flags", _FLAGS, "rules that apply", nullable=False),
     ),
 )
 
@@ -511,7 +510,7 @@ PARTITIONS = Table(
 
 PARTITION_MEMORY = Table(
     "partition_memory",
-    "a specimen that this or an earlier release assigned, with the labels it then had: input of the next assignment",
+    "a specimen of this or an earlier release, with its partition and labels then: input of the next assignment",
     ("processid",),
     (
         _PROCESSID,
@@ -524,7 +523,7 @@ PARTITION_MEMORY = Table(
 
 PARTITION_MOVES = Table(
     "partition_moves",
-    "a specimen whose partition is another than in the release before",
+    "a specimen whose partition differs from the one in the previous release",
     ("processid",),
     (
         _PROCESSID,
@@ -536,7 +535,7 @@ PARTITION_MOVES = Table(
 
 RELEASE_DIFF = Table(
     "release_diff",
-    "what differs between two releases: a record, its partition, one field or one image of it",
+    "a difference between two releases: a record, its partition, or one of its fields or images",
     ("processid", "kind", "field"),
     (
         _PROCESSID,
@@ -546,7 +545,7 @@ RELEASE_DIFF = Table(
         ),
         Column("before", _TEXT, "value in the first release; sha256 of an image; missing is null"),
         Column("after", _TEXT, "value in the second release; sha256 of an image; missing is null"),
-        Column("reason", _TEXT, "why: a rule, or a word that docs/guide/releases.md lists", nullable=False),
+        Column("reason", _TEXT, "a rule, or a reason that docs/guide/releases.md lists", nullable=False),
     ),
 )
 
@@ -589,7 +588,7 @@ _EXTRA = (
 
 METADATA_EXTENDED = Table(
     "metadata_extended",
-    "a released specimen in Parquet: the 23 columns, then ours",
+    "a released specimen in Parquet: the 23 columns of the CSV, then additional ones",
     ("processid",),
     (*_RELEASED, *_EXTRA),
 )

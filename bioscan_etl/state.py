@@ -1,7 +1,7 @@
-"""The one answer to what is current, what is stale and why, and what the next run would do.
+"""The state of the corpus: what is current, what is stale and why, and what the next run would do.
 
-Belongs here: the state of every batch and of the corpus, read from the lake alone. Sensors, `run` and `status` ask
-here. Does not belong here: doing the work (`bioscan_etl.stages.run`).
+Belongs here: the state of every batch and of the corpus, read from the lake alone. Sensors, `run` and `status` use
+it. Does not belong here: doing the work (`bioscan_etl.stages.run`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bioscan_etl.lake.pins import Pin
 from bioscan_etl.lake.record import Record, committed, find_record
 from bioscan_etl.lake.store import Lake, digest
 from bioscan_etl.landing import Batch
-from bioscan_etl.release import staging
+from bioscan_etl.release import versions
 from bioscan_etl.release.manifest import read_head
 from bioscan_etl.settings import Settings
 from bioscan_etl.stages.commit import corpus_state, holding_records, last_release
@@ -28,17 +28,17 @@ from bioscan_etl.stages.situation import Situation
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """What is to be said of a batch.
+    """The state of a batch.
 
     Attributes:
-        name: of the batch.
-        delivery: what landed; None where nothing did, or the marker is damaged.
-        record: what is current of it; None where nothing is.
-        reasons: why it is to be made (anew), one line each; empty where it is current.
-        problem: why it cannot be made, in one line; empty where it can.
-        failure: the last failed attempt at what is to be made now.
-        key: names what is to be made: delivery, settings and code.
-        withdrawn: why a curator withdrew it; empty where nobody did.
+        name: its name.
+        delivery: what landed; None if nothing landed or the marker is damaged.
+        record: its current outputs; None if there are none.
+        reasons: why it must be ingested (again), one line each; empty if it is current.
+        problem: why it cannot be ingested, in one line; empty if it can.
+        failure: the last failed attempt with the same `key`.
+        key: identifies what must be ingested: delivery, settings and code.
+        withdrawn: why a curator withdrew it; empty if it is not withdrawn.
     """
 
     name: str
@@ -53,7 +53,7 @@ class BatchState:
 
     @property
     def is_current(self) -> bool:
-        """Whether its outputs are of what landed, with these settings and this code."""
+        """Whether its outputs were made from the landed delivery with the present settings and code."""
         return self.record is not None and not self.reasons
 
     @property
@@ -71,15 +71,15 @@ class BatchState:
 
     @property
     def wants_work(self) -> bool:
-        """Whether it should be made, and nothing is known that speaks against it but an earlier failure."""
+        """Whether it should be ingested, and can be, apart from an earlier failure."""
         return self.status in ("stale", "landed", "failed")
 
 
 def survey(lake: Lake, settings: Settings) -> list[BatchState]:
-    """The state of every batch that has landed or is current, sorted by name; one damaged batch hides no other.
+    """The state of every batch that has landed or is current, sorted by name; a damaged batch does not hide others.
 
     Raises:
-        LakeError: the lake is of another layout.
+        LakeError: the lake has another layout.
         SettingsError: the detector of the settings cannot be loaded.
     """
     lake.require_format()
@@ -91,7 +91,7 @@ def survey(lake: Lake, settings: Settings) -> list[BatchState]:
 
 
 class _Wanted:
-    """What every batch is to be made with now: settings, code and inputs that are no delivery."""
+    """What every batch must be made with: settings, code and inputs other than the delivery."""
 
     def __init__(self, lake: Lake, settings: Settings) -> None:
         situation = Situation(lake, settings)
@@ -119,8 +119,8 @@ def _state(lake: Lake, name: str, wanted: _Wanted, *, landed: bool, withdrawn: s
     if record is not None:
         reasons += _differences(lake, record, wanted)
         if delivery is None and not problem and reasons:
-            problem = f"its delivery is gone from {lake.landing / name}; land it again, or withdraw the batch"
-    # What is wrong with a marker does not make what is current stale; it is a reason to look.
+            problem = f"its delivery is missing from {lake.landing / name}; land it again, or withdraw the batch"
+    # A broken marker does not make current outputs stale, but someone must look at it.
     if problem and not reasons:
         reasons.append("its marker cannot be read")
     key = digest([delivery.fingerprint if delivery else "", wanted.digest])
@@ -139,12 +139,12 @@ def _state(lake: Lake, name: str, wanted: _Wanted, *, landed: bool, withdrawn: s
 
 
 def work_key(lake: Lake, settings: Settings, batch: Batch) -> str:
-    """Names what is to be made of a delivery now: content, settings and code."""
+    """Identifies what must be made from a delivery: its content, the settings and the code."""
     return digest([batch.fingerprint, _Wanted(lake, settings).digest])
 
 
 def corpus_key(situation: Situation) -> str:
-    """Names what the release of a pin would be made from now."""
+    """Identifies what a release of this pin would be made from."""
     return digest(corpus_state(situation))
 
 
@@ -168,14 +168,14 @@ def _differences(lake: Lake, record: Record, wanted: _Wanted) -> list[str]:
 def _changed_values(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Settings that differ, one line each."""
     return [
-        f"{name}: {before.get(name, 'not known')} -> {after.get(name, 'gone')}"
+        f"{name}: {before.get(name, 'unknown')} -> {after.get(name, 'removed')}"
         for name in sorted({*before, *after})
         if name not in before or name not in after or before[name] != after[name]
     ]
 
 
 def code_changes(stage: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What of a stage's code differs, one line each."""
+    """Differences in the code of a stage, one line each."""
     found = []
     for part in sorted({*before, *after}):
         then, now = before.get(part), after.get(part)
@@ -197,11 +197,11 @@ class CorpusState:
 
     Attributes:
         batches: the state of every batch.
-        reasons: why a release is due, one line each; empty where the last one is of what is there.
-        blocked: why none can be made now, in one line; empty where one can.
+        reasons: why a release is due, one line each; empty if the last one is up to date.
+        blocked: why no release can be made, in one line; empty if one can.
         failure: the last failed attempt at the release that is due.
-        key: names what the release would be made from.
-        pin: the batches that it would read; None where it is blocked.
+        key: identifies what the release would be made from.
+        pin: the batches that it would read; None if it is blocked.
         last: version of the last release, or empty.
     """
 
@@ -216,7 +216,7 @@ class CorpusState:
 
 
 def corpus(lake: Lake, settings: Settings, batches: Sequence[BatchState] | None = None) -> CorpusState:
-    """The state of the corpus; see `survey` for what it raises."""
+    """The state of the corpus; raises the errors of `survey`."""
     states = survey(lake, settings) if batches is None else batches
     last = last_release(lake)
     to_ingest = tuple(one.name for one in states if one.wants_work)
@@ -228,7 +228,7 @@ def corpus(lake: Lake, settings: Settings, batches: Sequence[BatchState] | None 
         return CorpusState(states, (), sentence(error), None, "", None, str(last.get("version", "")), to_ingest)
     key = corpus_key(situation)
     reasons = _due(last.get("made_from"), now)
-    latest = staging.latest(lake.releases)
+    latest = versions.latest(lake.releases)
     if not reasons and (latest is None or latest.name != last.get("version")):
         reasons = ["the last release is not in the releases folder"]
     target = settings.release.publish_to
@@ -249,16 +249,16 @@ def corpus(lake: Lake, settings: Settings, batches: Sequence[BatchState] | None 
 
 def _due(before: Any, now: Mapping[str, Any]) -> list[str]:
     if not isinstance(before, Mapping):
-        return ["no release is made yet"]
+        return ["there is no release yet"]
     found = []
     then = before.get("batches", {})
     for name in sorted({*then, *now["batches"]}):
         if name not in then:
-            found.append(f"batch {name} came in")
+            found.append(f"batch {name} was added")
         elif name not in now["batches"]:
             found.append(f"batch {name} was withdrawn")
         elif then[name] != now["batches"][name]:
-            found.append(f"batch {name} was made anew")
+            found.append(f"batch {name} was ingested again")
     if before.get("withdrawn") != now["withdrawn"] and not found:
         found.append("withdrawals changed")
     found += [f"setting {line}" for line in _changed_values(before.get("settings", {}), now["settings"])]
@@ -271,14 +271,14 @@ def _due(before: Any, now: Mapping[str, Any]) -> list[str]:
 
 
 def choose_pin(lake: Lake, settings: Settings, batches: Sequence[BatchState]) -> Pin:
-    """The batches that a release is made of now: every one that is current, and not withdrawn.
+    """Choose the batches of the next release: all current batches that are not withdrawn.
 
-    A batch whose new delivery failed stays in with the one before, if that was made with these settings; a line says
-    so. One that has not been ingested yet is only noted.
+    If a new delivery of a batch failed, its previous delivery is used, provided that it was made with the present
+    settings; a note states this. A batch that was never ingested only gets a note.
 
     Raises:
-        LakeError: a batch is stale, was made with other settings and cannot be made anew, or was in the last release
-            and is gone; or there is none.
+        LakeError: a batch is stale, or was made with other settings and cannot be ingested again, or was in the last
+            release and is missing; or no batch is left.
     """
     records, notes, stale = {}, {}, []
     gone = {one.name: one.withdrawn for one in batches if one.withdrawn}
@@ -295,22 +295,22 @@ def choose_pin(lake: Lake, settings: Settings, batches: Sequence[BatchState]) ->
         elif one.settings_differ:
             stale.append(f"{one.name} ({one.reasons[0]}{f'; {why}' if why else ''})")
         elif why or (one.delivery is not None and one.reasons == ("another delivery has landed",)):
-            # What is there is whole and of these settings: it stays until the new delivery is.
+            # The previous delivery is complete and has these settings: use it until the new one is ingested.
             if any("missing from the lake" in reason for reason in one.reasons):
                 stale.append(f"{one.name} ({one.reasons[-1]}; {why})")
                 continue
             records[one.name] = one.record
-            notes[one.name] = f"this release holds the delivery before ({one.record.delivery[:12]}): " + (
-                why or "the one that landed is not ingested yet"
+            notes[one.name] = f"this release contains the previous delivery ({one.record.delivery[:12]}): " + (
+                why or "the new one is not ingested yet"
             )
         else:
             stale.append(f"{one.name} ({one.reasons[0]})")
     if unknown := withdrawals.damaged(lake):
-        raise LakeError(f"whether a batch is withdrawn cannot be read: {next(iter(unknown.values()))}")
+        raise LakeError(f"the withdrawals cannot be read: {next(iter(unknown.values()))}")
     if stale:
         raise LakeError(
-            f"{len(stale)} batches are not of the settings and code of now: {'; '.join(stale[:5])}"
-            f"{' …' if len(stale) > 5 else ''}; ingest them first (bioscan-etl run), or withdraw what cannot be mended"
+            f"{len(stale)} batches are not current: {'; '.join(stale[:5])}"
+            f"{' …' if len(stale) > 5 else ''}; ingest them first (bioscan-etl run), or withdraw those that fail"
         )
     _require_last(lake, records, gone, batches)
     if not records:
@@ -327,30 +327,30 @@ def _require_last(
     lake: Lake, records: Mapping[str, Record], gone: Mapping[str, str], batches: Sequence[BatchState]
 ) -> None:
     """Refuse to lose a batch of the last release in silence."""
-    versions = staging.versions(lake.releases)
-    if not versions:
+    made = versions.versions(lake.releases)
+    if not made:
         return
     try:
-        head = read_head(versions[-1])
+        head = read_head(made[-1])
     except (OSError, ValueError):
-        return  # `staging.published` says so where it matters
+        return  # `versions.published` says so where it matters
     provenance = head.get("provenance")
     held = set(provenance["batches"]) if provenance else {one["batch"] for one in head.get("inputs", [])}
     lost = sorted(held - set(records) - set(gone))
     if lost:
         states = {one.name: one for one in batches}
         why = [
-            f"{name} ({states[name].problem or ', '.join(states[name].reasons) if name in states else 'it is gone'})"
+            f"{name} ({states[name].problem or ', '.join(states[name].reasons) if name in states else 'it is missing'})"
             for name in lost
         ]
         raise LakeError(
-            f"release {versions[-1].name} holds batches that the next one would lose: {'; '.join(why[:5])}; land them "
-            "again, or say that they are to go: bioscan-etl withdraw BATCH --reason TEXT"
+            f"release {made[-1].name} contains batches that the next one would lose: {'; '.join(why[:5])}; land "
+            "them again, or withdraw them: bioscan-etl withdraw BATCH --reason TEXT"
         )
 
 
 def pin_now(lake: Lake, settings: Settings) -> Pin:
-    """Choose the batches of a corpus run, and keep the choice: what it names is not removed before the release.
+    """Choose the batches of a corpus run and save the choice; their outputs are kept at least until the release.
 
     Raises:
         LakeError: see `choose_pin`.
@@ -363,12 +363,12 @@ def pin_now(lake: Lake, settings: Settings) -> Pin:
 
 
 def pin_of_last_run(lake: Lake) -> str:
-    """Digest of the pin that the last corpus run took.
+    """Digest of the pin of the last corpus run.
 
     Raises:
-        LakeError: there was none yet.
+        LakeError: no run was pinned yet.
     """
     found = (small_files.read(lake.home / "pinned.json") or {}).get("pin")
     if not isinstance(found, str):
-        raise LakeError("no batches are pinned yet; run the corpus from specimens on")
+        raise LakeError("no batches are pinned yet; start the corpus run at the stage specimens")
     return found

@@ -1,4 +1,4 @@
-"""Work on a stream of items in several threads, in order and within bounded memory."""
+"""Process a stream of items in several threads, in order and with bounded memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _AHEAD = 4
 
 
 def cores() -> int:
-    """Threads that polars uses, and so do we: `POLARS_MAX_THREADS` limits both. No result depends on it."""
+    """Number of threads, the same as polars uses: `POLARS_MAX_THREADS` limits both. No result depends on it."""
     return pl.thread_pool_size()
 
 
-def workers(asked: int) -> int:
-    """Threads to take for work that is done outside of Python for the most part: those asked for, or, of 0, our choice.
+def workers(wanted: int) -> int:
+    """Number of threads for work that runs mostly outside of Python's lock: `wanted`, or for 0 the default.
 
-    One more than there are cores: now and then one waits for a file or for Python's lock.
+    The default is one more than the number of cores, because a thread sometimes waits for a file or for Python's lock.
     """
-    return asked or cores() + 1
+    return wanted or cores() + 1
 
 
 def ordered_map(
@@ -33,14 +33,14 @@ def ordered_map(
 ) -> Generator[tuple[Item, Result], None, None]:
     """Apply a function in threads and yield `(item, result)` in the order of the items.
 
-    At most `ahead` items are in flight or wait to be taken, so memory does not depend on the number of items. The
-    first exception of the function is raised where its item's turn comes; what has not begun by then is dropped.
+    At most `ahead` items are in progress or wait to be consumed, so memory does not depend on the number of items. If
+    the function raises for an item, the exception is raised at that item's turn; items not started are dropped.
 
     Args:
-        function: called from the threads; has to be thread-safe.
-        items: taken from the caller's thread, as room becomes free.
+        function: called from the threads; must be thread-safe.
+        items: iterated in the caller's thread, as slots become free.
         threads: at least 1.
-        ahead: number of items, at least 1; by default four per thread, which rides out one that takes long.
+        ahead: number of items, at least 1; by default four per thread, so that a slow item does not stall the others.
     """
     most = _AHEAD * threads if ahead is None else ahead
     waiting: deque[tuple[Item, Future[Result]]] = deque()

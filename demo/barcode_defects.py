@@ -10,7 +10,7 @@ from collections.abc import Callable
 from bioscan_etl.demo.draft import Draft, Mask
 from bioscan_etl.demo.sequences import CODONS, OFFSET, reverse_complement
 from bioscan_etl.demo.taxonomy import bin_name
-from bioscan_etl.schema import RANKS
+from bioscan_etl.vocabulary import RANKS
 
 Recipe = Callable[[str], str]
 

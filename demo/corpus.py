@@ -26,7 +26,7 @@ from bioscan_etl.demo.row_defects import plant_rows, plant_texts
 from bioscan_etl.demo.sequences import Indices, as_text
 from bioscan_etl.errors import SourceError
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.schema import RANKS
+from bioscan_etl.vocabulary import RANKS
 
 _TRUTH = {
     "batch": pl.String,

@@ -23,7 +23,7 @@ from bioscan_etl.demo.geography import SITES, points_around
 from bioscan_etl.demo.layouts import Layout
 from bioscan_etl.demo.sequences import Indices, Sequences, as_text, haplotypes, lineage_tree
 from bioscan_etl.demo.taxonomy import BASE_SPECIMENS, Taxonomy, build_taxonomy, cluster_members
-from bioscan_etl.schema import RANKS
+from bioscan_etl.vocabulary import RANKS
 
 Mask = npt.NDArray[np.bool_]
 

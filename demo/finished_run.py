@@ -14,7 +14,7 @@ from bioscan_etl import landing
 from bioscan_etl.demo.kinds import Report
 from bioscan_etl.lake import Lake
 from bioscan_etl.lake.current import get
-from bioscan_etl.schema import RANKS
+from bioscan_etl.vocabulary import RANKS
 
 _DETECTOR = ("detected", "low_confidence", "empty", "multiple")
 _SAME_BOX = 0.5

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bioscan_etl.demo.draft import Draft
 from bioscan_etl.demo.taxonomy import epithet
-from bioscan_etl.schema import RANKS
+from bioscan_etl.vocabulary import RANKS
 
 _BELOW_GENUS = ("genus", "species")
 _CIRCULAR = ("BIN Taxonomy Match (Aug 2022)", "BOLD ID Engine Manual (Aug 2022)", "Tree based identification")

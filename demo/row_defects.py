@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from bioscan_etl.demo.draft import BATCHES, TRUNCATED_FILE, TRUNCATED_ROWS, Draft
-from bioscan_etl.schema import RANKS
+from bioscan_etl.vocabulary import RANKS
 
 _MARKERS = ("28S", "CAD", "PGD", "16S", "AATS")
 _BROKEN = ("row_too_short", "row_too_long", "no_processid", "unsafe_processid", "undecodable")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl.demo.sequences import Indices
-from bioscan_etl.schema import RANKS
+from bioscan_etl.vocabulary import RANKS
 
 _RECORDS_PER_CLUSTER, _RECORDS_PER_SPECIES, _RECORDS_PER_GENUS = 16, 200, 420
 _FAMILIES, _ORDERS = 934, 55

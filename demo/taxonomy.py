@@ -21,7 +21,7 @@ import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl.demo.sequences import Indices
-from bioscan_etl.schema import RANKS
+from bioscan_etl.vocabulary import RANKS
 
 BASE_SPECIMENS = 300
 """Specimens from which on every kind of defect is planted."""

@@ -1,1 +1,1 @@
-"""What starts runs: the inbox and new batches, settled waves, the schedules, and the jobs they ask for."""
+"""Triggers of runs: the inbox, new batches, the release after new batches, the schedules, and their jobs."""

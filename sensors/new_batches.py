@@ -1,4 +1,4 @@
-"""The inbox and the batches: what is complete is landed, what is landed and not current is ingested."""
+"""The sensor of the inbox and the batches: lands complete folders, ingests landed batches that are not current."""
 
 import time
 
@@ -24,7 +24,7 @@ def new_batches_sensor(settings: AutomationSettings) -> dg.SensorDefinition:
         job=ingest_batch,
         minimum_interval_seconds=settings.tick_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Lands complete folders of the inbox, and asks for a run of each batch that is new or stale.",
+        description="Lands complete folders of the inbox, and requests a run of each batch that is new or stale.",
     )
     def new_batches(
         context: dg.SensorEvaluationContext, corpus: dg.ResourceParam[CorpusResource]
@@ -35,7 +35,7 @@ def new_batches_sensor(settings: AutomationSettings) -> dg.SensorDefinition:
 
 
 def evaluate(context: dg.SensorEvaluationContext, corpus: CorpusResource) -> dg.SensorResult | dg.SkipReason:
-    """Land what is complete, then ask for one run per batch that needs one; say why the others get none."""
+    """Land complete folders, then request one run per batch that needs one, and report why the others get none."""
     home = corpus.lake()
     try:
         settings = corpus.settings()

@@ -1,4 +1,4 @@
-"""When a release is made by itself: once per wave of batches, when it has settled, and every night.
+"""Automatic releases: once after a group of new batches has been ingested, and every night.
 
 Stock automation conditions lose batches (spec: orchestration), so the state of the lake is compared with what the last
 release was made from.
@@ -38,7 +38,7 @@ def settled_sensor(settings: AutomationSettings) -> dg.SensorDefinition:
         job=curate_and_release,
         minimum_interval_seconds=settings.tick_seconds,
         default_status=status,
-        description="Curates and releases the corpus once the batches that came in are ingested and no other came.",
+        description="Curates and releases the corpus once all new batches are ingested and no more arrive.",
     )
     def release_when_settled(
         context: dg.SensorEvaluationContext, corpus: dg.ResourceParam[CorpusResource]
@@ -49,7 +49,7 @@ def settled_sensor(settings: AutomationSettings) -> dg.SensorDefinition:
 
 
 def evaluate(instance: dg.DagsterInstance, corpus: CorpusResource) -> dg.RunRequest | dg.SkipReason:
-    """Ask for a corpus run on exactly the batches that are current now, or say why not."""
+    """Request a corpus run on exactly the batches that are current now, or report why not."""
     home = corpus.lake()
     try:
         settings = corpus.settings()
@@ -84,7 +84,7 @@ def _request(request: Request, settings: Settings, pin: str) -> dg.RunRequest:
 
 
 def schedules(settings: AutomationSettings) -> list[dg.ScheduleDefinition]:
-    """The schedules that the settings ask for, all running from the start."""
+    """The schedules of the settings, all running from the start."""
     running = dg.DefaultScheduleStatus.RUNNING
     found: list[dg.ScheduleDefinition] = []
     if settings.nightly_release:
@@ -95,7 +95,7 @@ def schedules(settings: AutomationSettings) -> list[dg.ScheduleDefinition]:
             cron_schedule=settings.nightly_release,
             execution_timezone=ZONE,
             default_status=running,
-            description="Goes through the whole corpus; makes a release where anything changed, else it takes seconds.",
+            description="Checks the whole corpus; makes a release if anything changed, otherwise takes seconds.",
         )
         def nightly_release(
             context: dg.ScheduleEvaluationContext, corpus: dg.ResourceParam[CorpusResource]
@@ -111,7 +111,7 @@ def schedules(settings: AutomationSettings) -> list[dg.ScheduleDefinition]:
                 cron_schedule=settings.weekly_check,
                 execution_timezone=ZONE,
                 default_status=running,
-                description="Verifies the last release by itself, with every image.",
+                description="Verifies the last release with every image, without the lake.",
             )
         )
     if settings.monthly_tidy:
@@ -122,14 +122,14 @@ def schedules(settings: AutomationSettings) -> list[dg.ScheduleDefinition]:
                 cron_schedule=settings.monthly_tidy,
                 execution_timezone=ZONE,
                 default_status=running,
-                description="Removes outputs that nothing refers to, and runs of long ago.",
+                description="Removes unreferenced outputs and old runs.",
             )
         )
     return found
 
 
 def nightly(instance: dg.DagsterInstance, corpus: CorpusResource) -> dg.RunRequest | dg.SkipReason:
-    """Ask for a corpus run, whether anything changed or not; say why none can be."""
+    """Request a corpus run, whether anything changed or not, or report why there can be none."""
     home = corpus.lake()
     if instance.get_runs_count(dg.RunsFilter(job_name=CORPUS_JOB, statuses=GOING)):
         return dg.SkipReason("a release is being made")
@@ -141,6 +141,6 @@ def nightly(instance: dg.DagsterInstance, corpus: CorpusResource) -> dg.RunReque
         pin = pin_now(home, settings)
     except (BioscanError, OSError) as error:
         return dg.SkipReason(sentence(error))
-    why = "; ".join(found.reasons) or "nightly look, nothing has changed"
+    why = "; ".join(found.reasons) or "nightly run, nothing has changed"
     tags = {PIN_TAG: pin.digest, WHY_TAG: why[:200], SETTINGS_TAG: settings.digest()[:16]}
     return dg.RunRequest(tags=tags)

@@ -1,7 +1,7 @@
 """Earlier runs of the same work, as Dagster's database knows them.
 
 Belongs here: reading them. Does not belong here: what follows from them (`bioscan_etl.automation`). If the database is
-lost, a run is asked for once more, and finds what is made already.
+lost, a run is requested once more, and finds the existing outputs.
 """
 
 import dagster as dg

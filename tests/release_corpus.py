@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import polars as pl
 
-from bioscan_etl import schema
-from bioscan_etl.barcodes.sequences import identity
-from bioscan_etl.release.image_parts import build_parts
+from bioscan_etl import schema, vocabulary
+from bioscan_etl.barcodes.identity import barcode_identity
+from bioscan_etl.release.build import build_parts
 from bioscan_etl.release.parts import Logs
 from bioscan_etl.release.ship.version import publish
 from bioscan_etl.release.staging import Staging
@@ -84,8 +84,8 @@ class Corpus:
 
     def memory(self) -> dict[str, Path]:
         """What `stable` leaves: every specimen, and one that an earlier release had."""
-        rows = self.curated.select("processid", "genus", "species", "dna_bin", identity(pl.col("dna_barcode")))
-        rows = rows.rename({"barcode": "dna_barcode"}).join(self.partitions, on="processid")
+        rows = self.curated.select("processid", "genus", "species", "dna_bin", barcode_identity(pl.col("dna_barcode")))
+        rows = rows.join(self.partitions, on="processid")
         gone = {"processid": "GONE-23", "split": "pretrain", "dna_barcode": "ACGT"}
         memory = pl.concat([rows, pl.DataFrame([gone])], how="diagonal").sort("processid")
         found = {}
@@ -161,7 +161,7 @@ def corpus(folder: Path, **values: list) -> Corpus:
                     "coord-lat": 43.5 + len(rows) / 8,
                     "coord-lon": -80.25,
                     "phylum": "Arthropoda",
-                    **dict(zip(schema.RANKS[1:], (*lineage, species), strict=True)),
+                    **dict(zip(vocabulary.RANKS[1:], (*lineage, species), strict=True)),
                     "taxon": species or lineage[1] or "Insecta",
                     "image_batch": "one" if len(rows) % 3 else "two",
                     "image_file": f"{processid}.jpg",

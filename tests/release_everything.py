@@ -6,9 +6,10 @@ from pathlib import Path
 
 from release_corpus import GROWN, Corpus, corpus
 
+from bioscan_etl.release.forms.registry import forms
 from bioscan_etl.settings import ReleaseSettings, Settings
 
-FORMS = ("jsonld", "data_images", "partitioned", "splits", "bbox", "croissant", "datapackage", "barcodebert", "clibd")
+FORMS = tuple(form.name for form in forms().values() if not form.packages)
 EVERYTHING = ReleaseSettings(
     forms=FORMS,
     packed_packages=("cropped_256",),

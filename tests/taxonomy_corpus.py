@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from bioscan_etl import schema
-from bioscan_etl.schema import RANKS
+from bioscan_etl.vocabulary import RANKS
 
 MIDGE = ("Arthropoda", "Insecta", "Diptera", "Chironomidae", "Chironominae", "Chironomus", "Chironomus plumosus")
 

@@ -81,7 +81,7 @@ def test_passing_causes_are_tried_again_after_twice_the_wait(lake, failed, wait)
 def test_a_killed_run_leaves_no_note_and_is_tried_again(lake):
     land(lake, "b1")
     past = {"b1": Attempts(failed=1, total=1, last_end=0.0)}
-    assert "ended from outside" in plan_ingest(survey(lake), past, SETTINGS, 1.0).waiting["b1"]
+    assert "stopped externally" in plan_ingest(survey(lake), past, SETTINGS, 1.0).waiting["b1"]
     assert plan_ingest(survey(lake), past, SETTINGS, 60.0).requests
 
 
@@ -106,8 +106,8 @@ def release(lake, *, plan=None, past=None, now=1e10, settings=SETTINGS):
 def test_a_release_waits_until_the_wave_has_settled(lake):
     ingest(lake, land(lake, "b1"))
     quiet = automation.last_change(lake)
-    assert "batches came in lately" in release(lake, now=quiet + 299)
-    assert release(lake, now=quiet + 301).why == "no release is made yet"
+    assert "new batches arrived recently" in release(lake, now=quiet + 299)
+    assert release(lake, now=quiet + 301).why == "there is no release yet"
 
 
 def test_a_release_waits_for_batches_that_are_being_ingested_but_for_no_broken_one(lake):

@@ -3,10 +3,11 @@
 import numpy as np
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioscan_etl import schema
+from bioscan_etl import vocabulary
 from bioscan_etl.barcodes.check import check_barcodes
 from bioscan_etl.barcodes.neighbours import MISPLACED, misplaced
 from bioscan_etl.barcodes.rules import RULES
@@ -43,7 +44,7 @@ def test_a_sound_corpus_has_no_misplaced_barcode():
     assert found.is_empty()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.integers(0, 35), st.integers(0, 5), st.randoms(use_true_random=False))
 def test_a_planted_one_is_found_whatever_the_order_of_the_rows(row, seed, random):
     sound = corpus(seed)
@@ -83,11 +84,11 @@ def test_the_settings_decide():
     most = relabelled(planted, 1, other_than(sound["order"][0]))
     assert misplaced(most, SETTINGS)["barcode"].to_list() == [sound["barcode"][2]]
     for length in (16, 17, 32):
-        assert misplaced(planted, SETTINGS.model_copy(update={"neighbour_word": length}))["agreeing"].to_list() == [2]
+        assert misplaced(planted, SETTINGS.model_copy(update={"neighbour_kmer": length}))["agreeing"].to_list() == [2]
 
 
 @given(st.lists(st.tuples(st.one_of(st.none(), st.text("ACGTN", max_size=40)), st.sampled_from([None, "a", "b"]))))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_short_missing_and_odd_barcodes_are_passed_over(rows):
     frame = pl.DataFrame(rows, schema={"barcode": pl.String, "order": pl.String}, orient="row")
     assert misplaced(frame, SETTINGS).is_empty()
@@ -104,7 +105,7 @@ def test_real_hits_are_all_but_identical_to_another_order_and_without_bin(shared
         frame = frame.filter(pl.col("marker_code") == "COI-5P").rename({"nucraw": "nuc"}, strict=False)
         if "nuc_basecount" not in frame.columns:
             frame = frame.with_columns(nuc_basecount=pl.lit(None, pl.String))
-        text = pl.col("processid", "nuc", "nuc_basecount", "bin_uri", *schema.RANKS).replace("None", None)
+        text = pl.col("processid", "nuc", "nuc_basecount", "bin_uri", *vocabulary.RANKS).replace("None", None)
         records = frame.select(pl.lit("sample").alias("batch"), text).lazy()
         checked = check_barcodes(records, SETTINGS)
         frames.append(checked.join(normalise_names(records), on="processid"))

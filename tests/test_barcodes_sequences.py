@@ -36,7 +36,6 @@ def test_the_reverse_complement_of_every_letter():
 def test_runs_and_counts(sequence):
     assert value(sequences.longest_unambiguous_run(pl.lit(sequence))) == max(map(len, sequence.split("N")))
     assert value(sequences.unambiguous_bases(pl.lit(sequence))) == len(sequence) - sequence.count("N")
-    assert value(sequences.stripped_of_n(pl.lit(sequence))) == (sequence.strip("N") or None)
 
 
 @given(st.lists(st.one_of(st.none(), st.text("ACGTN", min_size=1, max_size=30)), max_size=6))
@@ -72,10 +71,6 @@ def test_repeats_over_many_blocks_stay_with_their_barcode(monkeypatch):
 def test_letters_as_delivered(nuc, aligned, invalid):
     assert value(sequences.without_end_gaps(pl.lit(nuc))) == aligned
     assert value(sequences.has_invalid_letters(pl.lit(nuc))) is invalid
-
-
-def test_codes_become_n_and_nothing_else():
-    assert value(sequences.codes_as_n(pl.lit("ACGTNRYKM"))) == "ACGTNNNNN"
 
 
 @given(st.text("ACGTNRac-7 ", max_size=30))

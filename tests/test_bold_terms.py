@@ -2,6 +2,7 @@
 
 import pytest
 from bold_server import VOCABULARY, serving
+from examples import examples
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -83,7 +84,7 @@ def test_an_answer_of_another_form_is_no_translation(bold, client, fault):
 
 
 @given(st.text(max_size=60))
-@hypothesis_settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=examples(80), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_is_translated_or_refused(client, query):
     try:
         terms = resolve(client, query)

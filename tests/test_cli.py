@@ -1,5 +1,6 @@
 """The command line from end to end: a release from a demo corpus and from real records, and what bad input does."""
 
+import datetime as dt
 import gzip
 import hashlib
 import json
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from lake_corpus import land as land_small
 
-from bioscan_etl import landing
+from bioscan_etl import __version__, landing
 from bioscan_etl.cli import main
-from bioscan_etl.cli.arguments import parser
+from bioscan_etl.cli.app import app
 from bioscan_etl.cli.terminal import Terminal, plain, safe
 from bioscan_etl.lake import Lake
 from bioscan_etl.lake.current import get
@@ -299,7 +301,7 @@ def test_help_documents_every_command():
         *("check", "diff", "publish", "split", "detect", "compare", "fetch"),
     ):
         assert name in text
-        assert "--help" in command(name, "--help", check=0).stdout
+        assert f"Usage: bioscan-etl {name} " in command(name, "--help", check=0).stdout
 
 
 @pytest.mark.slow
@@ -405,18 +407,49 @@ def test_an_error_is_one_json_document_where_that_is_asked_for(tmp_path, capsys,
     assert told.err == ""
 
 
-def test_words_that_are_no_command_are_a_json_document_too(capsys):
-    for words in (["run"], ["run", "--output", "x", "--nonsense"], ["check"], ["ui", "x", "--port", "70000"]):
-        for asked in ([], ["--json"]):
-            with pytest.raises(SystemExit) as caught:
-                main([*words, *asked])
-            assert caught.value.code == 2
-            said = capsys.readouterr()
-            assert said.err.startswith("usage: bioscan-etl ")
-            assert "error: " in said.err
-            assert bool(asked) == bool(said.out)
-            if asked:
-                assert json.loads(said.out)["error"] in said.err
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run"], "--output is missing; see bioscan-etl run --help"),
+        (["run", "--output"], "--output needs a value; see bioscan-etl run --help"),
+        (["run", "--output", "x", "--records"], "--records needs a value; see bioscan-etl run --help"),
+        (["run", "--output", "x", "--setings", "y"], "Unknown option: --setings. Did you mean --settings? See "),
+        (["run", "--outptu", "x"], "Did you mean --output instead of --outptu? See bioscan-etl run --help"),
+        (["run", "--output", "x", "-q", "-v"], "--quiet and --verbose exclude each other"),
+        (["check"], "RELEASE is missing; see bioscan-etl check --help"),
+        (["detect", "a", "b", "--output", "x"], "unexpected argument b; see bioscan-etl detect --help"),
+        (["ui", "x", "--port", "70000"], 'Invalid value "70000" for --port. Must be <= 65535'),
+        (["demo", "--output", "x", "--specimens", "none"], 'Invalid value for --specimens: unable to convert "none"'),
+        (["land", "a", "--output", "x", "--snapshot-date", "June"], "Invalid value for --snapshot-date"),
+        (["split", "a", "--output", "x", "--protocol", "stabel"], 'Did you mean "stable"? See bioscan-etl split'),
+        (["stauts"], 'Unknown command "stauts". Did you mean "status"? See bioscan-etl --help'),
+        (["fetch", "recods"], 'Unknown command "recods". Did you mean "records"? See bioscan-etl fetch --help'),
+    ],
+)
+def test_words_that_are_no_command_are_one_line_and_name_what_was_meant(capsys, arguments, says):
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("bioscan-etl: ")
+    assert len(said.err.splitlines()) == 1
+    assert says in said.err
+    # `ui` has no --json, which is then one more thing that is wrong with it.
+    assert main([*arguments, "--json"]) == 2
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert arguments[0] == "ui" or json.loads(told.out)["error"] in said.err
+
+
+def test_no_command_is_answered_with_the_list(capsys):
+    assert main([]) == 2
+    assert "Usage: bioscan-etl COMMAND" in capsys.readouterr().out
+    assert main(["--help"]) == 0
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.endswith(f"\nbioscan-etl {__version__}\n")
+
+
+def parsed(*words):
+    return app.parse_args(words, print_error=False, exit_on_error=False)[1].arguments
 
 
 def test_every_command_takes_the_options_of_all():
@@ -436,10 +469,49 @@ def test_every_command_takes_the_options_of_all():
         ["fetch", "records", "q", "--output", "x"],
         ["fetch", "images", "q", "--output", "x"],
     ):
-        parsed = parser().parse_args([*words, "--json", "-q"])
-        assert (parsed.json, parsed.quiet, parsed.verbose) == (True, True, False)
-        assert parser().parse_args([*words, "--verbose"]).verbose
-    assert parser().parse_args(["ui", "x", "-v"]).verbose
+        answer = parsed(*words, "--json", "-q")["answer"]
+        assert (answer.json, answer.quiet, answer.verbose) == (True, True, False)
+        assert parsed(*words, "--verbose")["answer"].verbose
+    assert parsed("ui", "x", "-v")["answer"].verbose
+
+
+def test_an_option_takes_several_values_and_may_be_repeated():
+    found = parsed(
+        *["run", "--records", "a", "b", "--images", "c", "--records", "d", "--output", "x", "--images", "e", "f"]
+    )
+    assert (found["records"], found["images"]) == (("a", "b", "d"), ("c", "e", "f"))
+    assert parsed("ui", "x", "--allow-host", "a", "--allow-host", "b")["allow_host"] == ("a", "b")
+    found = parsed("land", "a", "b", "--batch=name", "--output=x", "--snapshot-date", "2026-01-31")
+    assert (found["sources"], found["name"], found["snapshot_date"]) == (("a", "b"), "name", dt.date(2026, 1, 31))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_installed_for_the_shell(tmp_path, monkeypatch, capsys, shell):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("ZSH_CUSTOM", "ZDOTDIR", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["--install-completion", "--shell", shell, "--json"]) == 0
+    path = Path(json.loads(capsys.readouterr().out)["completion"])
+    assert path.is_relative_to(tmp_path)
+    text = path.read_text()
+    for word in ("withdraw", "image-manifest", "bioscan-5m"):
+        assert word in text
+
+
+def test_bash_completes_commands_and_options(tmp_path):
+    (tmp_path / "complete.sh").write_text(app.generate_completion(shell="bash"))
+    for words, wanted in (
+        (["bioscan-etl", "wi"], {"withdraw"}),
+        (["bioscan-etl", "run", "--image"], {"--images", "--image-manifest"}),
+        (["bioscan-etl", "split", "t", "--protocol", ""], {"bioscan-5m", "stable"}),
+    ):
+        script = (
+            f"source {tmp_path}/complete.sh; COMP_WORDS=({' '.join(repr(word) for word in words)}); "
+            f"COMP_CWORD={len(words) - 1}; $(complete -p bioscan-etl | sed 's/.*-F \\([^ ]*\\).*/\\1/'); "
+            'printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+        assert set(done.stdout.split()) == wanted, done.stderr
 
 
 def test_what_is_said_does_nothing_to_a_terminal(capsys):
@@ -483,16 +555,31 @@ def test_progress_is_lines_with_an_estimate_where_there_is_no_terminal(capsys, m
     assert capsys.readouterr().err == ""
 
 
-def test_the_command_line_starts_fast():
-    """Heavy libraries are imported by the commands that need them."""
-    code = """
+@pytest.mark.parametrize(
+    ("module", "words", "extra"),
+    [
+        ("cv2", ["detect", "{tmp}", "--output", "{tmp}/x.csv"], "images"),
+        ("dagster", ["run", "--output", "{tmp}"], "pipeline"),
+    ],
+)
+def test_what_is_not_installed_is_named_with_its_extra(tmp_path, module, words, extra):
+    land_small(Lake(tmp_path), "b1")
+    given = [word.format(tmp=tmp_path) for word in words]
+    code = f"import sys; sys.modules[{module!r}] = None; from bioscan_etl.cli import main; sys.exit(main({given!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert f"pip install 'bioscan-etl[{extra}]'" in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["run", "--help"], ["split", "--help"], ["runn"], ["ui", "--help"]])
+def test_the_command_line_starts_fast(words):
+    """Heavy libraries are imported by the commands that need them, when they run."""
+    code = f"""
 import sys
 from bioscan_etl.cli import main
-try:
-    main(["run", "--help"])
-except SystemExit:
-    pass
-assert not {"polars", "dagster", "rich", "numpy", "pydantic", "boto3"} & set(sys.modules), sorted(sys.modules)
+main({words})
+heavy = {{"polars", "dagster", "numpy", "pydantic", "boto3", "pyarrow", "cv2", "duckdb", "markdown_it"}}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -115,7 +115,7 @@ def test_a_release_says_that_it_holds_the_delivery_before(corpus, tmp_path, caps
     landing.register(Lake(corpus), "survey-2024", [str(nested(tmp_path / "nested.parquet"))])
     lines = said(capsys, "run", "--output", corpus, code=1)
     assert lines[0].endswith("(nothing changed: no new release)")
-    holds = f"  survey-2024: this release holds the delivery before ({before.delivery[:12]}): raw_records: "
+    holds = f"  survey-2024: this release contains the previous delivery ({before.delivery[:12]}): raw_records: "
     assert any(line.startswith(holds) for line in lines)
     assert find_record(Lake(corpus), "survey-2024") == before
 
@@ -133,7 +133,7 @@ def test_a_damaged_marker_is_listed_and_hides_nothing(corpus, capsys, damage):
     assert [(one["kind"], one["name"]) for one in facts["failed"]] == [("batch", "survey-2024")]
     assert ("is empty" if damage == "empty" else "is a folder") in facts["failed"][0]["why"]
     assert facts["release"]["made"] is False
-    assert "holds the delivery before" in facts["release"]["notes"]["survey-2024"]
+    assert "contains the previous delivery" in facts["release"]["notes"]["survey-2024"]
     listed = {one["batch"]: one["status"] for one in told(capsys, "status", "--output", corpus)["batches"]}
     assert listed == {"autumn-2025": "current", "malaise-2023": "current", "survey-2024": "damaged"}
 
@@ -223,7 +223,7 @@ def test_a_withdrawn_batch_is_out_of_the_next_release_and_comes_back(corpus, cap
     assert without < before
     facts = told(capsys, "withdraw", "survey-2024", "--undo", "--output", corpus)
     assert (facts["batch"], facts["withdrawn"]) == ("survey-2024", False)
-    assert facts["corpus"]["reasons"] == ["batch survey-2024 came in"]
+    assert facts["corpus"]["reasons"] == ["batch survey-2024 was added"]
     assert told(capsys, "run", "--output", corpus)["ingested"] == []
     assert held() == before
 
@@ -380,5 +380,5 @@ def test_withdraw_stands_where_the_rest_of_the_corpus_cannot_be_told(tmp_path, c
     assert "there is no batch 'b2'" in capsys.readouterr().err
     assert main(["withdraw", "b1", "--undo", "--output", str(tmp_path)]) == 0
     assert "b1 is in the corpus again" in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        main(["withdraw", "b1", "--output", str(tmp_path)])
+    assert main(["withdraw", "b1", "--output", str(tmp_path)]) == 2
+    assert main(["withdraw", "b1", "--reason", "x", "--undo", "--output", str(tmp_path)]) == 2

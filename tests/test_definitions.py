@@ -1,6 +1,9 @@
 """The graph: what is in it, that no asset hides in a pickle, and that its checks can go red."""
 
+import asyncio
+import gc
 import json
+import warnings
 from pathlib import Path
 
 import dagster as dg
@@ -166,6 +169,22 @@ def test_a_batch_runs_alone_and_again_without_work(lake, instance, tmp_path):
     before = tree(lake.home)
     ingest(lake, "b1", instance)
     assert tree(lake.home) == before
+
+
+@pytest.mark.slow
+def test_a_run_in_a_notebook_warns_of_nothing(lake, instance, tmp_path):
+    """Jupyter's cells run within an event loop, which Dagster does not expect."""
+    land(lake, tmp_path, "b", [record("A-1", BARCODES[1])])
+
+    async def cell():
+        ingest(lake, "b", instance)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        asyncio.run(cell())
+        gc.collect()
+    assert [str(one.message) for one in caught if one.category is RuntimeWarning] == []
+    assert find_record(lake, "b")
 
 
 @pytest.mark.slow

@@ -82,11 +82,17 @@ def test_the_ui_itself_local_tools_and_links_are_let_in(request_):
         (scope(**JSON, origin="http://localhost:8888"), "localhost:8888"),
         (scope(**JSON, origin="http://localhost"), "localhost"),
         (scope(**JSON, origin="file://"), "a page that is not the UI"),
-        (scope(**JSON, sec_fetch_site="cross-site"), "another site's page"),
-        (scope(**JSON, sec_fetch_site="same-site"), "another site's page"),
-        (scope(sec_fetch_site="cross-site", sec_fetch_mode="no-cors", sec_fetch_dest="image"), "another site's page"),
-        (scope(sec_fetch_site="cross-site", sec_fetch_mode="navigate", sec_fetch_dest="iframe"), "another site's page"),
-        (scope(path="/graphql", sec_fetch_site="cross-site", sec_fetch_mode="navigate"), "another site's page"),
+        (scope(**JSON, sec_fetch_site="cross-site"), "a page of another site"),
+        (scope(**JSON, sec_fetch_site="same-site"), "a page of another site"),
+        (
+            scope(sec_fetch_site="cross-site", sec_fetch_mode="no-cors", sec_fetch_dest="image"),
+            "a page of another site",
+        ),
+        (
+            scope(sec_fetch_site="cross-site", sec_fetch_mode="navigate", sec_fetch_dest="iframe"),
+            "a page of another site",
+        ),
+        (scope(path="/graphql", sec_fetch_site="cross-site", sec_fetch_mode="navigate"), "a page of another site"),
         (scope(path="/graphql", query="query=mutation{a}"), "by POST"),
         (scope(path="/graphql/", query="%71uery=mutation{a}"), "by POST"),
         (scope(path="/graphql", query="query=mutation{a}", accept="text/html"), "by POST"),
@@ -306,10 +312,12 @@ def run_of(instance, process, status=dg.DagsterRunStatus.STARTED):
 
 @pytest.fixture
 def sleeper():
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    code = "import time; print('up', flush=True); time.sleep(600)"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()  # an interrupt before Python is up would be lost
     yield process
     process.kill()
-    process.wait()
+    process.communicate()
 
 
 def test_a_run_is_left_alone_while_its_process_lives_and_failed_at_the_second_look_after(instance, sleeper):
@@ -334,7 +342,6 @@ def test_a_process_that_only_has_the_same_number_is_not_the_run(instance, sleepe
 
 def test_a_run_that_is_canceled_without_its_code_server_is_interrupted_then_canceled(instance, sleeper):
     run = run_of(instance, sleeper, dg.DagsterRunStatus.CANCELING)
-    time.sleep(1)  # the interrupt before Python is up would be lost
     assert mark_lost_runs(instance) == set()
     assert sleeper.wait(20) != 0
     assert mark_lost_runs(instance, {run}) == set()

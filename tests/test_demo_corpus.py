@@ -18,7 +18,7 @@ from bioscan_etl.demo.geography import SITES, points_around
 from bioscan_etl.demo.kinds import KINDS, Report
 from bioscan_etl.demo.layouts import LAYOUT_2023, LAYOUT_2024, LAYOUT_2025
 from bioscan_etl.errors import SourceError
-from bioscan_etl.schema import RANKS
+from bioscan_etl.vocabulary import RANKS
 
 _REAL = {
     "BOLD_Public.18-Dec-2023.head.tsv": LAYOUT_2023,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bioscan_etl.demo.images import Studio, as_jpeg, as_png, as_turned_jpeg, nearly_same
 from bioscan_etl.demo.insects import KINDS, draw_insect
-from bioscan_etl.images.detect import Detection
+from bioscan_etl.images.detection import Detection
 from bioscan_etl.images.segmentation import SegmentationDetector
 from bioscan_etl.settings import ImageSettings
 

@@ -13,7 +13,8 @@ from bioscan_etl.demo.taxonomy import (
     cluster_members,
     genus_name,
 )
-from bioscan_etl.schema import BIN_PATTERN, RANKS
+from bioscan_etl.schema import BIN_PATTERN
+from bioscan_etl.vocabulary import RANKS
 
 
 @pytest.mark.parametrize("specimens", [1, 2, 7, 40, 60, 299, BASE_SPECIMENS, 301, 1000, 20_000])

@@ -6,14 +6,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from detector_corpus import DETECTOR
 from hypothesis import given
 from hypothesis import strategies as st
 
-import dataset  # isort: skip - from detector/, which detector_corpus puts on the path
-
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.coco import Outlined, image_name, outline, write_coco
+from bioscan_etl.training import dataset
 
 SIZE = (400, 300)
 
@@ -94,7 +92,6 @@ def test_the_training_reads_what_is_written(tmp_path: Path) -> None:
     assert {entry["id"] for entry in coco["images"]} >= {entry["image_id"] for entry in coco["annotations"]}
     write_coco(tmp_path / "again.json", images[::-1])
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "coco.json").read_bytes()
-    assert DETECTOR.is_dir()
 
 
 def test_pycocotools_reads_it_too(tmp_path: Path) -> None:

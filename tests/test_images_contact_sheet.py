@@ -29,7 +29,8 @@ def test_sheet_shows_boxes_and_failures(tmp_path: Path) -> None:
         contact_sheet(boxes, [str(source)], tmp_path / name, ImageSettings())
         pages.append((tmp_path / name).read_bytes())
     assert pages[0] == pages[1]
-    page = np.asarray(Image.open(tmp_path / "one.jpg")).astype(int)
+    with Image.open(tmp_path / "one.jpg") as image:
+        page = np.asarray(image).astype(int)
     assert page.shape == (3 * (32 + 276), 6 * 320, 3)
     green = (page[..., 1] - page[..., 0] > 60) & (page[..., 1] - page[..., 2] > 40)
     tile = green[32 : 32 + 240, :320]  # the first image's box
@@ -38,4 +39,5 @@ def test_sheet_shows_boxes_and_failures(tmp_path: Path) -> None:
     assert red[2 * 308 + 32 :].sum() > 50  # the caption of the text file
     empty = boxes.head(0)
     contact_sheet(empty, [str(source)], tmp_path / "empty.jpg", ImageSettings())
-    assert Image.open(tmp_path / "empty.jpg").size == (1920, 96)
+    with Image.open(tmp_path / "empty.jpg") as image:
+        assert image.size == (1920, 96)

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -46,7 +47,7 @@ def images_and_boxes(draw: st.DrawFn):
     return image, box
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(images_and_boxes())
 def test_crop_is_the_reference(case) -> None:
     image, box = case

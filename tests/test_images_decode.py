@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -133,7 +134,7 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     assert decode(saved(picture(), "JPEG"), 64 * 48).shape == (48, 64, 3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.data())
 def test_damaged_bytes_give_pixels_or_a_reason(data: st.DataObject) -> None:
     whole = bytearray(saved(picture(), data.draw(st.sampled_from(["JPEG", "PNG", "TIFF"]))))

@@ -8,7 +8,7 @@ import pytest
 from images_drawn import insect, iou, well
 
 from bioscan_etl.errors import SettingsError
-from bioscan_etl.images.detect import Thresholds, detector_fingerprint, load_detector, status_of
+from bioscan_etl.images.detect import detector_fingerprint, load_detector
 from bioscan_etl.settings import ImageSettings
 
 BASELINE = ImageSettings(detector="segmentation")
@@ -46,30 +46,6 @@ def test_segmentation_counts_two_insects() -> None:
     insect(image, (650, 480), 150)
     detection = load_detector(BASELINE).detect(image)
     assert (detection.status, detection.specimens) == ("multiple", 2)
-
-
-def test_statuses_follow_the_thresholds() -> None:
-    thresholds = Thresholds(empty=0.2, sure=0.6)
-    assert [status_of(value, 1, thresholds) for value in (0.1, 0.2, 0.59, 0.6)] == [
-        "empty",
-        "low_confidence",
-        "low_confidence",
-        "detected",
-    ]
-    assert status_of(0.9, 2, thresholds) == "multiple"
-    assert status_of(0.3, 2, thresholds) == "low_confidence"
-    # Where a detector tells how likely there is a specimen at all, that decides what is empty.
-    assert status_of(0.1, 1, thresholds, present=0.9) == "low_confidence"
-    assert status_of(0.9, 1, thresholds, present=0.1) == "empty"
-
-
-def test_settings_overrule_the_thresholds_of_a_detector() -> None:
-    own = Thresholds(empty=0.2, sure=0.6)
-    assert own.under(ImageSettings()) == own
-    assert own.under(ImageSettings(empty_confidence=0.1)) == Thresholds(0.1, 0.6)
-    assert own.under(ImageSettings(empty_confidence=0, min_confidence=1)) == Thresholds(0, 1)
-    with pytest.raises(ValueError, match="empty_confidence"):
-        ImageSettings(empty_confidence="own")
 
 
 def constant_model(path: Path, rows: np.ndarray, side: int = 64) -> ImageSettings:

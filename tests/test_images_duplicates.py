@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +31,7 @@ def test_exact_and_near_duplicates_are_told_apart() -> None:
     assert duplicate_flags(frame.head(0), SETTINGS).schema == {"processid": pl.String, "flags": pl.List(pl.String)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.data(), st.integers(0, 16))
 def test_near_duplicates_are_those_of_all_pairs(data: st.DataObject, bits: int) -> None:
     seeds = data.draw(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=4))

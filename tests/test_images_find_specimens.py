@@ -11,7 +11,7 @@ from images_drawn import insect, well
 from PIL import Image
 
 from bioscan_etl.errors import SettingsError, SourceError
-from bioscan_etl.images.find_specimens import COLUMNS, find_specimens, mask_name
+from bioscan_etl.images.find_specimens import COLUMNS, find_specimen, find_specimens, mask_name
 from bioscan_etl.images.index import index_images
 from bioscan_etl.images.stage import process_images
 from bioscan_etl.settings import ImageSettings
@@ -133,3 +133,13 @@ def test_the_command_tells_what_it_found(tmp_path, capsys):
     assert pl.read_csv(output)["status"].to_list() == ["unreadable"]
     assert main([*call, "--output", str(tmp_path / "boxes.xlsx")]) == 2
     assert main(["detect", str(tmp_path / "none"), "--output", str(output)]) == 2
+
+
+def test_one_image_has_the_row_that_it_has_in_a_folder(images: Path, tmp_path: Path) -> None:
+    find_specimens(str(images), tmp_path / "boxes.parquet", SETTINGS)
+    for row in pl.read_parquet(tmp_path / "boxes.parquet").iter_rows(named=True):
+        found = find_specimen(images / row["image_file"], SETTINGS)
+        assert tuple(found.columns) == COLUMNS
+        assert found.row(0, named=True) == row | {"processid": None, "image_file": Path(row["image_file"]).name}
+    with pytest.raises(SourceError, match="cannot be read"):
+        find_specimen(tmp_path / "none.jpg", SETTINGS)

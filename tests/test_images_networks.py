@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from images_drawn import insect, well
 
-from bioscan_etl.images.detect import SHIPPED
+from bioscan_etl.images.detection import SHIPPED
 from bioscan_etl.images.networks import (
     _FLOOR,
     _MOST,
@@ -64,20 +64,18 @@ def test_boxes_that_stay_are_the_surest_and_overlap_little(rows: np.ndarray) -> 
     assert np.allclose(found.boxes, corners[kept[:_MOST]], atol=1e-3)
 
 
-@pytest.mark.skipif(not find_spec("ultralytics"), reason="not installed: pip install 'bioscan-etl[train]'")
+@pytest.mark.train
+@pytest.mark.skipif(not find_spec("ultralytics"), reason="needs .venv-clients: its package is not installed")
 def test_a_pt_gives_the_boxes_of_its_export(tmp_path: Path) -> None:
     """To the half pixel that docs/explanation/detector.md states; on CUDA, where there is a device."""
     import torch
-    from detector_corpus import DETECTOR
     from ultralytics import YOLO
 
-    assert DETECTOR.is_dir()
-    import export
-    import exported
+    from bioscan_etl.training import export, exported, train
 
     weights = tmp_path / "coarse" / "weights" / "last.pt"
     weights.parent.mkdir(parents=True)
-    network = YOLO(str(DETECTOR / "coarse.yaml"), task="detect")
+    network = YOLO(str(train.MODEL), task="detect")
     height, width = export.COARSE_SIZE
     exported.take_over(network.model, SHIPPED / "coarse.onnx", torch.zeros(1, 3, height, width))
     network.ckpt = {"train_args": {"imgsz": width}}  # as the trainer writes it

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -224,7 +225,7 @@ def test_a_proposed_sheet_is_read_and_nothing_is_decided(tmp_path: Path) -> None
 numbers = st.one_of(st.integers(-2000, 2000), st.floats(-2000, 2000).map(lambda value: round(value, 2)))
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(box=st.tuples(numbers, numbers, numbers, numbers))
 def test_a_box_is_taken_exactly_where_it_lies_in_its_image(tmp_path: Path, box: tuple) -> None:
     path = written(tmp_path, f"A-1,,,box,{','.join(f'{value:.2f}' for value in box)},{WHO}")
@@ -245,7 +246,7 @@ cells = st.one_of(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(st.lists(cells, min_size=8, max_size=11), max_size=4),
     order=st.permutations(HEADER.strip().split(",")),

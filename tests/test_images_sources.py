@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan_etl import storage
 from bioscan_etl.errors import SourceError
 from bioscan_etl.images.sources import DamagedFile, open_source, open_sources, printable, unsafe_reason
+from bioscan_etl.io.s3 import client
 
 
 @pytest.mark.parametrize(
@@ -165,12 +165,12 @@ def s3(tmp_path_factory: pytest.TempPathFactory):
                     time.sleep(0.1)
             else:
                 pytest.fail(log.read_text())
-            storage.s3_client.cache_clear()
-            yield storage.s3_client()
+            client.cache_clear()
+            yield client()
         finally:
             server.terminate()
             server.wait()
-            storage.s3_client.cache_clear()
+            client.cache_clear()
             patch.undo()
 
 

@@ -14,7 +14,8 @@ from images_drawn import iou
 from bioscan_etl.demo.images import Studio
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.decode import decode
-from bioscan_etl.images.detect import SHIPPED, load_detector
+from bioscan_etl.images.detect import load_detector
+from bioscan_etl.images.detection import SHIPPED
 from bioscan_etl.images.trained import FEATURES, Calibration, Refined, TrainedDetector, _lit, overlap, whole_mask
 from bioscan_etl.images.window import Window
 from bioscan_etl.settings import ImageSettings
@@ -122,7 +123,7 @@ def test_a_folder_that_lacks_something_is_a_one_line_error(tmp_path: Path, file,
 def test_the_first_network_is_no_second_one(tmp_path: Path) -> None:
     shutil.copytree(SHIPPED, tmp_path / "own")
     shutil.copy(SHIPPED / "coarse.onnx", tmp_path / "own" / "refiner.onnx")
-    with pytest.raises(SettingsError, match="no second network"):
+    with pytest.raises(SettingsError, match="no refiner"):
         load_detector(ImageSettings(detector=str(tmp_path / "own")))
 
 
@@ -201,7 +202,7 @@ def test_calibration_is_read_or_refused() -> None:
     for regression in (found.confidence, found.presence):
         assert set(regression.weights) == set(FEATURES)
         assert regression.weights["coarse"] > 0
-    with pytest.raises(SettingsError, match=r"detector/calibrate\.py"):
+    with pytest.raises(SettingsError, match=r"bioscan_etl\.training\.calibrate"):
         Calibration.parse("[]", "x")
 
 

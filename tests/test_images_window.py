@@ -1,4 +1,4 @@
-"""The windows that the second network sees."""
+"""The windows that the refiner sees."""
 
 import numpy as np
 import pytest

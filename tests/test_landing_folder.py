@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -197,7 +198,7 @@ def test_the_reason_why_a_file_is_no_records_file_is_said(tmp_path):
         ("b.tsv", "a\tb\n1\t2\n", "unknown layout"),
         ("b.tsv", "\t".join(HEADER) + "\n", "no rows"),
         ("b.parquet", b"PAR1 cut", "damaged"),
-        ("b.zip", zipped(A_1__jpg=b"jpeg" * 100)[:-40], "no whole zip"),
+        ("b.zip", zipped(A_1__jpg=b"jpeg" * 100)[:-40], "not a complete zip"),
         ("b.tar.gz", tarred("A-1.jpg", "jpeg"), "without a .tsv"),
     ],
 )
@@ -246,7 +247,7 @@ def test_a_single_file_of_another_kind_is_said(tmp_path):
     assert "images as a folder or a zip" in recognise(str(tmp_path / "A_1.jpg")).lacks[0]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(100))
 @given(
     st.sampled_from(
         ["a.tsv", "a.csv", "a.json", "a.txt", "a.zip", "a.tar.gz", "a.gz", "a.parquet", "image_manifest.csv"]

@@ -5,6 +5,7 @@ import os
 import shutil
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_landing_folder import MANIFEST, TABLE, fill
@@ -104,7 +105,7 @@ def test_the_state_is_written_only_when_it_changes(lake, clock, monkeypatch):
     assert len(written) == 2
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(30))
 @given(
     st.binary(max_size=80)
     | st.sampled_from([b'{"version": 1}', b'{"version": 1, "folders": {"b1": {}}}', b"[" * 99999])
@@ -308,7 +309,7 @@ def test_an_inbox_that_cannot_be_one_is_said_and_hides_nothing(lake, clock, tmp_
     clock.watched = str(tmp_path / "absent")
     found = clock.sweep()
     assert found.landed == ["b1"]
-    assert "is no folder" in found.refused[clock.watched]
+    assert "is not a folder" in found.refused[clock.watched]
     for place in (tmp_path, lake.root, lake.landing / "b1", lake.root / "lake"):
         place.mkdir(exist_ok=True)
         clock.watched = str(place)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from test_landing_folder import MANIFEST, TABLE, fill, zipped
 
-from bioscan_etl import landing, storage
+from bioscan_etl import landing
 from bioscan_etl.errors import SourceError, UnavailableError
+from bioscan_etl.io.read import list_files
 from bioscan_etl.lake import Lake, digest
 from bioscan_etl.landing import folder as folder_module
 
@@ -99,7 +100,7 @@ def test_changed_images_are_noticed_before_the_ingest(lake, delivery):
 
 def test_images_of_a_marker_of_version_1_are_held_against_its_listing(lake, delivery):
     images = delivery / "images"
-    listing = digest([[f.name, f.size, Path(f.location).stat().st_mtime_ns] for f in storage.list_files(str(images))])
+    listing = digest([[f.name, f.size, Path(f.location).stat().st_mtime_ns] for f in list_files(str(images))])
     entry = landing.ImagesEntry(location=str(images), files=1, listing=listing)
     batch = landing.Batch(name="b1", images=(entry,), folder=lake.landing / "b1")
     assert not landing.images_changed(batch, entry)
@@ -193,7 +194,7 @@ def test_what_is_lacking_is_said_in_one_line(lake, delivery, tmp_path):
             landing.land(lake, sources, "b1")
         assert len(str(caught.value).splitlines()) == 1
     (delivery / "b.tsv").write_bytes(b"")
-    with pytest.raises(SourceError, match="take it away"):
+    with pytest.raises(SourceError, match="correct or remove"):
         landing.land(lake, [str(delivery)])
     assert landing.landed(lake) == []
 
@@ -209,7 +210,7 @@ def test_a_folder_that_changes_while_it_is_hashed_is_not_landed(lake, delivery):
 
 def test_a_file_that_may_not_be_read_is_said_before_the_hashing(lake, delivery, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("A_1.jpg"))
-    with pytest.raises(SourceError, match=r"A_1\.jpg may not be read"):
+    with pytest.raises(SourceError, match=r"A_1\.jpg cannot be read"):
         landing.land(lake, [str(delivery)])
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -133,16 +134,16 @@ def test_what_was_seen_and_where_it_came_from_is_not_in_the_fingerprint(lake):
     [
         ("", "empty"),
         (" \n", "empty"),
-        ("{", "no JSON"),
+        ("{", "not JSON"),
         (b"\xff\xfe{}", "not UTF-8"),
-        ("[]", "no JSON object"),
-        ("null", "no JSON object"),
-        ("[" * 200_000, "nested too deeply|no JSON"),
-        ('{"name": ' + '{"a":' * 150_000, "nested too deeply|no JSON"),
-        ("1" * 10_000, "no JSON"),
+        ("[]", "not a JSON object"),
+        ("null", "not a JSON object"),
+        ("[" * 200_000, "nested too deeply|not JSON"),
+        ('{"name": ' + '{"a":' * 150_000, "nested too deeply|not JSON"),
+        ("1" * 10_000, "not JSON"),
         (json.dumps(sound(version=3)), "of version 3"),
-        (json.dumps(sound(version="2")), "version is no number"),
-        (json.dumps(sound(version=True)), "version is no number"),
+        (json.dumps(sound(version="2")), "version is not a number"),
+        (json.dumps(sound(version=True)), "version is not a number"),
         (json.dumps(sound(colour="blue")), "colour: unknown field"),
         (json.dumps(sound(**{"two\nlines": 1})), "unknown field"),
         (json.dumps(sound(folder="/etc")), "folder: unknown field"),
@@ -182,8 +183,8 @@ def test_an_absent_marker_and_things_in_its_place_are_said(lake, monkeypatch):
     assert landing.landed(lake) == ["a name", "b1", "b2", "b3"]
     for name, why in {
         "b1": "is a folder",
-        "b2": "link to nothing",
-        "b3": "is no file",
+        "b2": "broken link",
+        "b3": "is not a file",
         "b4": "Not a directory",
     }.items():
         with pytest.raises(SourceError, match=why):
@@ -226,7 +227,7 @@ def said_of(lake) -> int:
     return 0
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(200))
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_a_marker_or_one_line(lake, data):
     put(lake, data)
@@ -240,7 +241,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(200))
 @given(st.dictionaries(st.sampled_from([*landing.Batch.model_fields, "x"]), _JSON, max_size=4))
 def test_arbitrary_values_are_a_marker_or_one_line(lake, fields):
     put(lake, json.dumps(sound() | fields))

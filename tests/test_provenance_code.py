@@ -194,10 +194,8 @@ UNDECIDED = {
     ("raw_records", "numpy"): "moves bytes and line numbers",
     ("checked_barcodes", "numpy"): "counts words: integers, and one division",
     # Of modules that they import for one function.
-    **{(stage, "h5py"): "release.image_parts writes the HDF5 files too"
-       for stage in ("metadata_jsonld", "barcodebert_tables", "image_tables", "image_archives")},
-    **{(stage, "numpy"): "release.image_parts writes the HDF5 files too"
-       for stage in ("metadata_jsonld", "barcodebert_tables", "image_tables", "image_archives")},
+    ("release_manifest", "h5py"): "release.forms, whose entries say what the card and the descriptors say of them",
+    ("release_manifest", "numpy"): "the same",
     ("curated_expectations", "numpy"): "of barcodes.sequences it takes an expression",
     ("quality_report", "numpy"): "statistics.figures, of which it takes the titles",
     ("quality_report", "matplotlib"): "the same",
@@ -239,7 +237,7 @@ READ_BY = {
     "bioscan_etl.geography.countries": ("country_names.csv", "country_spellings.csv", "not_countries.csv"),
     "bioscan_etl.geography.borders": ("borders.parquet", "equivalences.csv"),
     "bioscan_etl.images.segmentation": ("segmentation.json",),
-    "bioscan_etl.images.detect": ("coarse.onnx", "refiner.onnx", "calibration.json"),
+    "bioscan_etl.images.detection": ("coarse.onnx", "refiner.onnx", "calibration.json"),
     "bioscan_etl.quality.report": ("report.html.jinja",),
     "bioscan_etl.release.readme": ("card.md.j2",),
 }

@@ -20,14 +20,25 @@ def test_ids_are_unique_and_can_name_a_check(table):
 def test_every_promise_of_the_schema_is_expected(table):
     rules = expectation_rules(table)
     by_kind = {
-        "ExpectColumnValuesToNotBeNull": {c.name for c in table.columns if not c.nullable},
-        "ExpectColumnValuesToBeInSet": {c.name for c in table.columns if c.allowed},
-        "ExpectColumnValuesToMatchRe2": {c.name for c in table.columns if c.pattern},
-        "ExpectColumnValuesToBeBetween": {c.name for c in table.columns if (c.minimum, c.maximum) != (None, None)},
+        "_MISSING": {c.name for c in table.columns if not c.nullable},
+        "_OUTSIDE_VOCABULARY": {c.name for c in table.columns if c.allowed},
+        "_OUTSIDE_PATTERN": {c.name for c in table.columns if c.pattern},
+        "_OUT_OF_RANGE": {c.name for c in table.columns if (c.minimum, c.maximum) != (None, None)},
+        "_NOT_UNIQUE": {table.key[0]} if table.key else set(),
     }
-    for kind, columns in by_kind.items():
-        assert {rule.columns[0] for rule in rules if rule.expectation == kind} == columns
-    assert rules[0].arguments == {"column_list": table.names()}
+    for ending, columns in by_kind.items():
+        assert {rule.columns[0] for rule in rules if rule.id.endswith(ending)} == columns
+    assert [rule.id for rule in rules if rule.condition is None] == ["COLUMNS_IN_ORDER"]
+
+
+@pytest.mark.parametrize("table", schema.TABLES, ids=lambda table: table.name)
+def test_a_rule_asks_for_and_shows_its_own_columns(table):
+    for rule in expectation_rules(table):
+        assert set(rule.value.meta.root_names()) <= set(rule.columns) <= set(table.names())
+        if rule.condition is not None:
+            code = re.sub(r"'[^']*'|\{batch\}", "", rule.condition)
+            asked = {name for name in table.names() if re.search(rf"(?<![\w-]){name}(?![\w-])", code)}
+            assert asked <= set(rule.columns)
 
 
 def test_a_value_of_a_column_that_may_be_missing_warns_and_of_one_that_may_not_blocks():

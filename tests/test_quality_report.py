@@ -8,8 +8,8 @@ import pytest
 
 from bioscan_etl import schema
 from bioscan_etl.quality.ledger import Ledger
-from bioscan_etl.quality.report import write_report
-from bioscan_etl.quality.validate import ExpectationResult
+from bioscan_etl.quality.report import Report, write_report
+from bioscan_etl.quality.results import ExpectationResult
 from bioscan_etl.rules import registry
 from bioscan_etl.settings import Settings
 from bioscan_etl.taxonomy.overrides import LEFT_OUT
@@ -42,7 +42,7 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def arguments(tmp_path, **changed):
+def report_of(tmp_path, **changed):
     figure = tmp_path / "site_map.svg"
     figure.write_text(PIXEL)
     sheet = tmp_path / "batch one.jpg"
@@ -59,7 +59,7 @@ def arguments(tmp_path, **changed):
         "SPLIT_OUTSIDE_VOCABULARY", EVIL, "split", "blocking", False, 9, 2, 22.2, (f"A1: {EVIL}", "B2: x")
     )
     held = ExpectationResult("PROCESSID_MISSING", "`processid` is missing.", "processid", "blocking", True, 9, 0, 0.0)
-    return {
+    told = {
         "version": f"2026.1 {EVIL}",
         "ledger": Ledger(3520, {"field_count": 3}, {"superseded": 41}, {"NO_IMAGE": 2}, 3474),
         "rule_counts": pl.DataFrame({"rule": ["BARCODE_SHORT", EVIL, "BARCODE_LONG"], "hits": [1234, 1, 0]}),
@@ -75,13 +75,14 @@ def arguments(tmp_path, **changed):
         "figures": [figure],
         "contact_sheets": [sheet],
         "flagged": pl.DataFrame({"processid": ["Z", "Y"], "flags": [["BARCODE_SHORT"], []]}),
-    } | changed
+    }
+    return Report(**told | changed)
 
 
 @pytest.fixture
 def page(tmp_path):
     folder = tmp_path / "report"
-    path = write_report(folder, **arguments(tmp_path))
+    path = write_report(folder, report_of(tmp_path))
     assert path == folder / "index.html"
     return path.read_text(encoding="utf-8")
 
@@ -126,7 +127,7 @@ def test_it_tells_targets_leakage_and_moves(tmp_path):
     )
     path = write_report(
         tmp_path / "report",
-        **arguments(
+        report_of(
             tmp_path,
             split_classes=pl.DataFrame({"kind": ["seen"], "records": ["8-19"], "split": ["test"], "samples": [805]}),
             leakage={
@@ -139,7 +140,7 @@ def test_it_tells_targets_leakage_and_moves(tmp_path):
     page = path.read_text(encoding="utf-8")
     parsed = Page(page)
     text = " ".join("".join(parsed.texts).split())
-    for words in ("Barcodes within two edits", "4,321", "Images that all but match", "54,321", "8-19", "805"):
+    for words in ("Barcodes within two edits", "4,321", "Images that are near duplicates", "54,321", "8-19", "805"):
         assert words in text
     assert "pretrain train MOVED_SPECIES_NAMED 3" in " ".join(" ".join(parsed.texts).split())
     assert pl.read_csv(tmp_path / "report/moves.csv")["processid"].to_list() == ["P0", "P1", "P2"]
@@ -172,14 +173,14 @@ def test_the_settings_of_the_run_are_shown(tmp_path):
     chosen = Settings.model_validate(
         {"barcodes": {"min_length": 321}, "gates": {"image_statuses": ["detected", "empty"]}}
     )
-    path = write_report(tmp_path / "report", **arguments(tmp_path, settings=chosen))
+    path = write_report(tmp_path / "report", report_of(tmp_path, settings=chosen))
     text = " ".join("".join(Page(path.read_text()).texts).split())
     assert "min_length is 321" in text
     assert 'image_statuses is ["detected", "empty"]' in text
 
 
 def test_the_same_data_give_the_same_bytes(tmp_path):
-    first, second = (write_report(tmp_path / name, **arguments(tmp_path)) for name in ("one", "two"))
+    first, second = (write_report(tmp_path / name, report_of(tmp_path)) for name in ("one", "two"))
     assert first.read_bytes() == second.read_bytes()
 
 
@@ -187,40 +188,42 @@ def test_an_empty_release_has_a_report(tmp_path):
     nothing = pl.DataFrame(schema={"rule": pl.String, "field": pl.String, "hits": pl.Int64, "changes": pl.Int64})
     path = write_report(
         tmp_path / "report",
-        version="0",
-        ledger=Ledger(0, {}, {}, {}, 0),
-        rule_counts=nothing.select("rule", "hits"),
-        expectation_results=[],
-        change_counts=nothing.select("rule", "field", "changes"),
-        split_report=pl.DataFrame(),
-        quarantine=schema.QUARANTINE.empty(),
-        statistics={},
-        figures=[],
-        contact_sheets=[],
+        Report(
+            version="0",
+            ledger=Ledger(0, {}, {}, {}, 0),
+            rule_counts=nothing.select("rule", "hits"),
+            expectation_results=[],
+            change_counts=nothing.select("rule", "field", "changes"),
+            split_report=pl.DataFrame(),
+            quarantine=schema.QUARANTINE.empty(),
+            statistics={},
+            figures=[],
+            contact_sheets=[],
+        ),
     )
     text = "".join(Page(path.read_text()).texts)
-    assert "No rule hit any specimen." in text
+    assert "No rule applied to any specimen." in text
     assert "No value was changed." in text
     assert "No expectations were run." in text
 
 
 def test_a_ledger_that_does_not_add_up_is_reported(tmp_path):
     ledger = Ledger(9, {"field_count": 1}, {}, {"NO_IMAGE": 2}, 5)
-    text = texts(write_report(tmp_path / "report", **arguments(tmp_path, ledger=ledger)))
-    assert "The ledger does not add up." in text
+    text = texts(write_report(tmp_path / "report", report_of(tmp_path, ledger=ledger)))
+    assert "The ledger does not balance." in text
     assert f"The lines do not add up to the rows read: {ledger.finding().detail}." in text
     assert "1 + 0 + 2 + 5 = 8" in text
-    sound = texts(write_report(tmp_path / "sound", **arguments(tmp_path)))
+    sound = texts(write_report(tmp_path / "sound", report_of(tmp_path)))
     assert "add up." not in sound
 
 
 def test_gates_say_how_many_stand_before_and_after(tmp_path):
-    write_report(tmp_path / "report", **arguments(tmp_path))
+    write_report(tmp_path / "report", report_of(tmp_path))
     text = (tmp_path / "report" / "index.html").read_text()
     numbers = re.findall(
         r"<code>([A-Z_]+)</code></th>(?:<td class=\"n\">([0-9,]+)</td>){1}<td class=\"n\">([0-9,]+)</td>", text
     )
-    held = arguments(tmp_path)["ledger"]
+    held = report_of(tmp_path).ledger
     before = held.specimens + sum(held.quarantined.values())
     assert numbers[0] == ("NO_IMAGE", f"{before:,}", f"{before - held.by_first_gate().get('NO_IMAGE', 0):,}")
     assert numbers[4][2] == f"{held.specimens:,}", "what passes the last gate is released"
@@ -244,7 +247,7 @@ def test_conflicts_and_typos_stand_in_the_page_and_in_lists(tmp_path):
     typos = pl.DataFrame(
         {"rank": ["species"], "from": ["Aus bsu"], "to": ["Aus bus"], "fixed": [True], "evidence": ["x"]}
     )
-    write_report(tmp_path / "report", **arguments(tmp_path), taxonomy=taxonomy, conflicts=conflicts, typos=typos)
+    write_report(tmp_path / "report", report_of(tmp_path, taxonomy=taxonomy, conflicts=conflicts, typos=typos))
     text = (tmp_path / "report" / "index.html").read_text()
     page = Page(text)
     assert EVIL not in text
@@ -264,7 +267,7 @@ def test_each_batch_is_named_with_its_delivery_and_its_note(tmp_path):
         ("plate-999", "", "", "landed, not ingested"),
     ]
     batches = pl.DataFrame(rows, schema=["batch", "delivery", "made", "note"], orient="row")
-    path = write_report(tmp_path / "report", **arguments(tmp_path), batches=batches)
+    path = write_report(tmp_path / "report", report_of(tmp_path, batches=batches))
     page, text = Page(path.read_text()), texts(path)
     assert f"plate-7 0a1b2c3d bioscan-etl 0.1.0, detector v2 {kept}" in text
     assert "plate-999 landed, not ingested" in text
@@ -281,9 +284,9 @@ def test_lines_left_out_are_shown_and_listed(tmp_path):
         schema=LEFT_OUT,
         orient="row",
     )
-    path = write_report(tmp_path / "report", **arguments(tmp_path), left_out=left_out)
+    path = write_report(tmp_path / "report", report_of(tmp_path, left_out=left_out))
     page, text = Page(path.read_text()), texts(path)
-    assert "152 lines of the curators' overrides are left out. See Overrides" in text
+    assert "152 lines of the curators' overrides were not applied. See Overrides" in text
     assert '1234 5 fields instead of 8 =1+1,,,"species' in text
     assert "52 more rows are not shown here." in text
     assert 201 * "x" not in text
@@ -293,14 +296,14 @@ def test_lines_left_out_are_shown_and_listed(tmp_path):
     listed = pl.read_csv(tmp_path / "report" / "overrides_left_out.csv")
     assert listed["line"].to_list() == sorted(left_out["line"])
     assert listed["text"][1] == "'=1+1,,,\"species"
-    one = texts(write_report(tmp_path / "one", **arguments(tmp_path), left_out=left_out.head(1)))
-    assert "1 line of the curators' overrides is left out." in one
+    one = texts(write_report(tmp_path / "one", report_of(tmp_path, left_out=left_out.head(1))))
+    assert "1 line of the curators' overrides was not applied." in one
 
 
 def test_without_batches_or_lines_left_out_there_are_no_such_sections(tmp_path):
     empty = pl.DataFrame(schema=dict.fromkeys(["batch", "delivery", "made", "note"], pl.String))
-    plain = write_report(tmp_path / "plain", **arguments(tmp_path))
-    nothing = write_report(tmp_path / "empty", **arguments(tmp_path), batches=empty, left_out=LEFT_OUT.to_frame())
+    plain = write_report(tmp_path / "plain", report_of(tmp_path))
+    nothing = write_report(tmp_path / "empty", report_of(tmp_path, batches=empty, left_out=LEFT_OUT.to_frame()))
     assert nothing.read_bytes() == plain.read_bytes()
     assert not {"batches", "overrides"} & {attributes.get("id") for _, attributes in Page(plain.read_text()).tags}
     assert not (tmp_path / "empty" / "overrides_left_out.csv").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bioscan_etl.cli import main
-from bioscan_etl.cli.arguments import parser
+from bioscan_etl.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -41,12 +41,14 @@ def test_links_lead_somewhere(page):
 def test_every_command_line_that_is_named_parses(page):
     for command in commands(page.read_text()):
         if "bioscan-etl " in command:
-            parser().parse_args(shlex.split(command.split("bioscan-etl ", 1)[1]))
+            words = shlex.split(command.split("bioscan-etl ", 1)[1])
+            app.parse_args(words, print_error=False, exit_on_error=False)
 
 
 def test_the_layout_of_the_release_is_told_as_it_is():
     tree = README.split("```")[1]
-    from bioscan_etl.release.parts import LOGS, csv_name
+    from bioscan_etl.release.core import LOGS
+    from bioscan_etl.release.layout import csv_name
     from bioscan_etl.settings import ReleaseSettings
 
     for name in (*LOGS, csv_name(ReleaseSettings()), "md5sums.txt", "manifest.json", "report/index.html"):
@@ -89,12 +91,12 @@ def test_the_snippets_of_the_docs_run(tmp_path, monkeypatch):
 def test_the_overrides_of_the_docs_are_read(tmp_path):
     import polars as pl
 
-    from bioscan_etl import schema
+    from bioscan_etl import vocabulary
     from bioscan_etl.taxonomy.overrides import read_overrides
 
     text = re.search(r"```\n(processid,rank.*?)```", (ROOT / "docs" / "guide" / "curation.md").read_text(), re.S)[1]
     (tmp_path / "overrides.csv").write_text(text)
-    columns = [*schema.RANKS, *(f"{rank}_verbatim" for rank in schema.RANKS)]
+    columns = [*vocabulary.RANKS, *(f"{rank}_verbatim" for rank in vocabulary.RANKS)]
     known = pl.DataFrame({"processid": ["AAASF001-17"], **{name: ["Aus"] for name in columns}})
     overrides = read_overrides(tmp_path / "overrides.csv", known)
     assert (overrides.lines.height, overrides.left_out.height) == (2, 0)

@@ -57,7 +57,7 @@ def test_the_order_of_preference(better, worse):
     for given_rows in ((better, worse), (worse, better)):
         ordered = prefer(rows(*given_rows), before=("batch",), after=("line",))
         assert ordered.row(0)[:7] == better
-        assert ordered["stands"].to_list() == [True, False]
+        assert ordered["selected"].to_list() == [True, False]
 
 
 some_rows = st.lists(
@@ -79,4 +79,4 @@ def test_one_row_stands_per_process_id_whatever_the_order(given_rows, random):
     ordered = prefer(rows(*numbered), before=("batch",), after=("line",))
     shuffled = random.sample(numbered, len(numbered))
     assert ordered.equals(prefer(rows(*shuffled), before=("batch",), after=("line",)))
-    assert ordered.filter("stands")["processid"].to_list() == sorted({row[0] for row in given_rows})
+    assert ordered.filter("selected")["processid"].to_list() == sorted({row[0] for row in given_rows})

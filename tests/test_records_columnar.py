@@ -10,8 +10,8 @@ from bioscan_etl.records.extract import extract
 from bioscan_etl.records.inspect import inspect
 from bioscan_etl.records.read import read
 from bioscan_etl.records.sources import Entry, RecordsFile
-from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import RecordSettings
+from bioscan_etl.vocabulary import RANKS
 
 SETTINGS = RecordSettings()
 

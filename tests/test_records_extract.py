@@ -9,6 +9,7 @@ from datetime import date
 
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -258,7 +259,7 @@ fields = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.lists(fields, max_size=6), min_size=1, max_size=4), st.binary(max_size=30), st.randoms())
 def test_any_rows_in_any_order_balance_and_give_the_same_bytes(tmp_path_factory, tables, noise, random):
     folder = tmp_path_factory.mktemp("any")

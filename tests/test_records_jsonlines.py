@@ -3,6 +3,7 @@ import json
 
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -181,7 +182,7 @@ objects = st.dictionaries(st.sampled_from(["processid", "nuc", "notes", "x", "",
 noise = st.one_of(st.binary(max_size=20), st.sampled_from([b"{", b"}", b"{}", b'{"processid":"A-1"}', b"\r"]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(st.one_of(objects.map(str.encode), noise), max_size=15), st.integers(1, 300))
 def test_random_lines_never_raise_and_never_lose_a_row(parts, size):
     data = text(record()) + b"\n" + b"\n".join(parts)

@@ -2,7 +2,8 @@ import pytest
 
 from bioscan_etl.errors import SourceError
 from bioscan_etl.records.layouts import ALIASES, GENERATIONS, REQUIRED, extend, recognise
-from bioscan_etl.schema import BCDM, RANKS, RECORDS
+from bioscan_etl.schema import BCDM, RECORDS
+from bioscan_etl.vocabulary import RANKS
 
 _V2023 = """
 processid sampleid specimenid museumid fieldid inst bin_uri identification funding_src kingdom

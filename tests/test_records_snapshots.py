@@ -46,12 +46,12 @@ def test_broken_descriptors_have_no_date(text):
 def test_descriptor_beside_the_file(tmp_path):
     text = json.dumps({"name": "bold_public.01-jan-2024", "resources": [{"path": "x.1.tsv"}]})
     (tmp_path / "x.1.datapackage.json").write_text(text)
-    assert snapshots.beside(str(tmp_path / "x.1.head.tsv")) == text
-    assert snapshots.beside(str(tmp_path / "x.1.tsv.gz")) == text
-    assert snapshots.beside(str(tmp_path / "x.2.tsv")) is None
+    assert snapshots.find_descriptor(str(tmp_path / "x.1.head.tsv")) == text
+    assert snapshots.find_descriptor(str(tmp_path / "x.1.tsv.gz")) == text
+    assert snapshots.find_descriptor(str(tmp_path / "x.2.tsv")) is None
     (tmp_path / "datapackage.json").write_text(text.replace("x.1.tsv", "other.tsv"))
-    assert snapshots.beside(str(tmp_path / "other.tsv")) is not None
-    assert snapshots.beside(str(tmp_path / "x.2.tsv")) is None
+    assert snapshots.find_descriptor(str(tmp_path / "other.tsv")) is not None
+    assert snapshots.find_descriptor(str(tmp_path / "x.2.tsv")) is None
 
 
 def test_newest_date_inside():
@@ -68,6 +68,6 @@ def test_newest_date_inside():
 
 
 def test_real_descriptor(shared_data):
-    text = snapshots.beside(str(shared_data / "bold" / "BOLD_Public.18-Dec-2023.head.tsv"))
+    text = snapshots.find_descriptor(str(shared_data / "bold" / "BOLD_Public.18-Dec-2023.head.tsv"))
     assert text is not None
     assert snapshots.from_descriptor(text) == date(2023, 12, 18)

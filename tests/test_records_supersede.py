@@ -1,6 +1,7 @@
 from datetime import date
 
 import polars as pl
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,7 +86,7 @@ rows_of_batches = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(rows_of_batches, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter_and_no_row_is_lost(rows, random):
     kept, aside = latest(records(*rows))

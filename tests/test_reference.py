@@ -27,6 +27,17 @@ def test_no_page_is_left_of_a_rule_that_is_gone():
     }
 
 
+def test_the_page_of_the_command_line_lists_every_command_and_its_options():
+    page = PAGES["reference/command-line.md"]
+    for title in ("run", "land", "status", "why", "withdraw", "ui", "demo", "check", "diff", "publish", "split"):
+        assert f"\n## bioscan-etl {title}\n" in page
+    for title in ("records", "images"):
+        assert f"\n### bioscan-etl fetch {title}\n" in page
+    for option in ("--records FILE", "--snapshot-date YYYY-MM-DD", "--name, --batch NAME", "--quiet, -q"):
+        assert f"`{option}`" in page
+    assert page.count("Exit codes: ") == 1
+
+
 def test_the_readme_holds_the_columns():
     assert reference.readme_columns() in (DOCS.parent / "README.md").read_text()
 
@@ -107,9 +118,3 @@ def test_every_page_that_code_names_exists():
         for name in re.findall(r"\bdocs/[a-z/-]+\.md", path.read_text()):
             if path.name not in {"test_provenance_closure.py", "test_reference.py"}:  # the first has a made-up one
                 assert (DOCS.parent / name).exists(), f"{path.name} names {name}"
-
-
-def test_a_command_is_listed_with_its_arguments():
-    page = reference.commands_page()
-    assert "## bioscan-etl fetch records" in page
-    assert "| `--records FILE` |" in page

@@ -21,13 +21,15 @@ import pytest
 from PIL import Image
 from release_corpus import GROWN, corpus, picture
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release import manifest
 from bioscan_etl.release.check import Fault, check, faults
 from bioscan_etl.release.check import images as check_images
+from bioscan_etl.release.forms import partitioned, splits
 from bioscan_etl.release.forms.hdf5 import write_hdf5
-from bioscan_etl.release.images import image_path
-from bioscan_etl.release.tables import hive_name, write_parquet
+from bioscan_etl.release.forms.partitioned import hive_name
+from bioscan_etl.release.layout import image_path
+from bioscan_etl.release.tables import write_parquet
 from bioscan_etl.settings import ReleaseSettings, Settings
 
 CSV = "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv"
@@ -127,7 +129,7 @@ def every_form(change):
 
         rows = pl.concat(
             pl.read_parquet(path, hive_partitioning=False)
-            for split in schema.SPLITS
+            for split in vocabulary.SPLITS
             for path in sorted((root / "data").glob(f"{split}-*"))
         )
         rows = change(rows)
@@ -136,8 +138,8 @@ def every_form(change):
             shutil.rmtree(root / folder)
         tables.write_csv(rows.select(schema.METADATA.names()), root / CSV)
         tables.write_shards(rows, root / "data", settings)
-        tables.write_partitioned([rows], root / "partitioned", settings)
-        tables.write_splits(rows, root / "splits")
+        partitioned.write_partitioned([rows], root / "partitioned", settings)
+        splits.write_splits(rows, root / "splits")
 
     return mutate
 

@@ -14,7 +14,7 @@ from taxonomy_corpus import specimens
 
 from bioscan_etl import schema
 from bioscan_etl.barcodes.check import check_barcodes
-from bioscan_etl.barcodes.sequences import identity
+from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.changes import RULESET, number_changes
 from bioscan_etl.demo.corpus import DemoBatch, write_demo
 from bioscan_etl.geography.check import check_geography
@@ -24,13 +24,13 @@ from bioscan_etl.images.stage import process_images
 from bioscan_etl.records.extract import extract
 from bioscan_etl.records.sources import RecordsFile
 from bioscan_etl.release import manifest
+from bioscan_etl.release.build import build_parts
 from bioscan_etl.release.check import check
 from bioscan_etl.release.check import settings_images as check_settings_images
 from bioscan_etl.release.check import settings_logs as check_settings_logs
 from bioscan_etl.release.check import settings_rows as check_settings_rows
 from bioscan_etl.release.check.agreement import held
 from bioscan_etl.release.check.settings import VERIFIED, read_stated
-from bioscan_etl.release.image_parts import build_parts
 from bioscan_etl.release.parts import Logs
 from bioscan_etl.release.ship.version import publish
 from bioscan_etl.release.staging import Staging
@@ -87,9 +87,7 @@ def released(ingested: Ingested, folder: Path, settings: Settings, edit=lambda f
     curated = curate(accepted(specimens), settings.taxonomy)
     values = tables.changes.join(curated.labels, on="processid", how="semi")
     frame = curated.frame
-    rows = frame.select(
-        "processid", "genus", "species", identity(pl.col("dna_barcode")).alias("dna_barcode"), "dna_bin"
-    )
+    rows = frame.select("processid", "genus", "species", barcode_identity(pl.col("dna_barcode")), "dna_bin")
     assigned = partition_onward(rows, settings.splits, None)
     logs = Logs(
         quarantine(specimens), tables.set_aside, tables.rejects, number_changes([values, curated.changes]), RULESET

@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 from release_everything import everything
 
-from bioscan_etl.schema import METADATA, METADATA_EXTENDED, SPLITS
+from bioscan_etl.schema import METADATA, METADATA_EXTENDED
+from bioscan_etl.vocabulary import SPLITS
 
+pytestmark = pytest.mark.clients
 CSV = "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv"
-INSTALL = "is not installed: install the group clients"
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def copy(release, tmp_path):
 
 @pytest.fixture(scope="module")
 def croissant(release):
-    mlc = pytest.importorskip("mlcroissant", reason=f"mlcroissant {INSTALL}")
+    mlc = pytest.importorskip("mlcroissant", reason="needs .venv-clients: mlcroissant is not installed")
     return mlc.Dataset(str(release / "croissant.json"))
 
 
@@ -73,7 +74,7 @@ def test_mlcroissant_loads_the_csv_and_both_parquet_forms(croissant, release):
      ("data_images/test-00000-of-00001.parquet", "data_images/test")],
 )  # fmt: skip
 def test_mlcroissant_catches_another_sum(copy, file, record_set):
-    mlc = pytest.importorskip("mlcroissant", reason=f"mlcroissant {INSTALL}")
+    mlc = pytest.importorskip("mlcroissant", reason="needs .venv-clients: mlcroissant is not installed")
     descriptor = copy / "croissant.json"
     document = json.loads(descriptor.read_text())
     entry = next(one for one in document["distribution"] if one.get("contentUrl") == file)
@@ -86,7 +87,7 @@ def test_mlcroissant_catches_another_sum(copy, file, record_set):
 
 @pytest.mark.slow
 def test_frictionless_validates_every_resource(release):
-    frictionless = pytest.importorskip("frictionless", reason=f"frictionless {INSTALL}")
+    frictionless = pytest.importorskip("frictionless", reason="needs .venv-clients: frictionless is not installed")
     report = frictionless.validate(str(release / "datapackage.json"))
     assert report.flatten(["type", "message"]) == []
     assert report.valid
@@ -136,7 +137,7 @@ def _set(name, value):
     ids=["enum", "pattern", "bound", "number", "required", "key pattern", "integer", "chunk", "unique", "extra cell"],
 )
 def test_frictionless_catches_values_that_are_not_so(copy, change, kind):
-    frictionless = pytest.importorskip("frictionless", reason=f"frictionless {INSTALL}")
+    frictionless = pytest.importorskip("frictionless", reason="needs .venv-clients: frictionless is not installed")
     _changed(copy, change)
     report = frictionless.validate(str(copy / "datapackage.json"))
     assert kind in {error[0] for error in report.flatten(["type"])}
@@ -145,7 +146,7 @@ def test_frictionless_catches_values_that_are_not_so(copy, change, kind):
 @pytest.mark.slow
 @pytest.mark.parametrize("file", [CSV, "data/train-00000-of-00002.parquet", "hdf5/clibd.hdf5", "splits/val.csv"])
 def test_frictionless_catches_other_bytes(copy, file):
-    frictionless = pytest.importorskip("frictionless", reason=f"frictionless {INSTALL}")
+    frictionless = pytest.importorskip("frictionless", reason="needs .venv-clients: frictionless is not installed")
     with (copy / file).open("ab") as stream:
         stream.write(b"\n")
     report = frictionless.validate(str(copy / "datapackage.json"))

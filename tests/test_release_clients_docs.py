@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from release_everything import EVERYTHING, everything
 
+pytestmark = pytest.mark.clients
 PAGE = (Path(__file__).parents[1] / "docs" / "guide" / "use-the-release.md").read_text()
 SECTIONS = re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```\n\n```text\n(.*?)^```", PAGE, re.S | re.M)
 NEEDS = {
@@ -50,7 +51,7 @@ def test_the_snippet_prints_what_the_page_says(release, title, code, output, tmp
     """Each in a process of its own, as a user would."""
     module = NEEDS.get(title)
     if module and importlib.util.find_spec(module) is None:
-        pytest.skip(f"{module} is not installed: install the group clients")
+        pytest.skip(f"needs .venv-clients: {module} is not installed")
     if title == "PySpark" and shutil.which("java") is None:
         pytest.skip("Java is not installed: apt-get install default-jre-headless")
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(tmp_path), "TQDM_DISABLE": "1"}

@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 from release_everything import everything
 
-from bioscan_etl import schema
-from bioscan_etl.release.forms.hdf5_clibd import COLUMNS, GROUPS
+from bioscan_etl import schema, vocabulary
+from bioscan_etl.release.forms.clibd import COLUMNS, GROUPS
 
+pytestmark = pytest.mark.clients
 CSV = "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv"
-INSTALL = "is not installed: install the group clients"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def jpeg_of(release, row, package="cropped_256"):
 @pytest.fixture(scope="module")
 def loader(release):
     """The subclass that the release's README shows."""
-    pytest.importorskip("bioscan_dataset", reason=f"bioscan-dataset {INSTALL}")
+    pytest.importorskip("bioscan_dataset", reason="needs .venv-clients: bioscan-dataset is not installed")
     text = (release / "README.md").read_text()
     code = next(block for block in re.findall(r"```python\n(.*?)```", text, re.S) if "BIOSCAN5M" in block)
     scope = {}
@@ -50,7 +50,7 @@ def loader(release):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("split", [*schema.SPLITS, "all", "seen", "unseen", "pretrain+train"])
+@pytest.mark.parametrize("split", [*vocabulary.SPLITS, "all", "seen", "unseen", "pretrain+train"])
 def test_the_published_loader_reads_every_split(loader, release, rows, split):
     dataset = loader(str(release), split=split, modality=("image", "dna"), target_type="species", target_format="text")
     assert len(dataset) == {"all": 32, "seen": 13, "unseen": 7, "pretrain+train": 16}.get(
@@ -82,7 +82,7 @@ def test_the_published_loader_reads_every_package_and_target_through_its_readmes
         ]
     )
     letters = "ACGT"
-    targets = [*schema.RANKS, "dna_bin"]
+    targets = [*vocabulary.RANKS, "dna_bin"]
     dataset = loader(
         str(release),
         split="train",
@@ -133,7 +133,7 @@ print(json.dumps(found))
 def test_hugging_face_reads_both_forms_offline_with_eight_splits_and_decoded_images(release, rows, tmp_path):
     import json
 
-    pytest.importorskip("datasets", reason=f"datasets {INSTALL}")
+    pytest.importorskip("datasets", reason="needs .venv-clients: datasets is not installed")
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(tmp_path), "TQDM_DISABLE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", _HUGGING_FACE],
@@ -147,7 +147,7 @@ def test_hugging_face_reads_both_forms_offline_with_eight_splits_and_decoded_ima
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["kind"] == "Image"
     for name in ("default", "images"):
-        assert list(found[name]) == list(schema.SPLITS)
+        assert list(found[name]) == list(vocabulary.SPLITS)
         listed = {row[0]: (split, row[1]) for split, part in found[name].items() for row in part}
         assert listed == {
             p: (split, species) for p, split, species in rows["processid", "split", "species"].iter_rows()
@@ -159,9 +159,9 @@ def test_hugging_face_reads_both_forms_offline_with_eight_splits_and_decoded_ima
 
 
 def test_web_dataset_reads_the_shards(release, rows):
-    wds = pytest.importorskip("webdataset", reason=f"webdataset {INSTALL}")
+    wds = pytest.importorskip("webdataset", reason="needs .venv-clients: webdataset is not installed")
     by_processid = {row["processid"]: row for row in rows.iter_rows(named=True)}
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         shards = sorted(str(path) for path in (release / "packages").glob(f"*_cropped_256_{split}-[0-9]*.tar"))
         samples = list(wds.WebDataset(shards, shardshuffle=False).decode("pil").to_tuple("__key__", "jpg", "json"))
         assert {sample[0] for sample in samples} == set(rows.filter(pl.col("split") == split)["processid"])

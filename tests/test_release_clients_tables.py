@@ -13,6 +13,7 @@ from release_everything import everything
 from bioscan_etl import schema
 from bioscan_etl.release.forms.data_images import images_schema
 
+pytestmark = pytest.mark.clients
 CSV = "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv"
 ENGINES = {
     "pandas": lambda place, hive: pl.from_pandas(pd.read_parquet(place)),
@@ -88,7 +89,7 @@ def test_the_images_form_has_one_schema_and_says_that_it_holds_images(release):
 
 @pytest.fixture(scope="module")
 def spark():
-    pytest.importorskip("pyspark", reason="pyspark is not installed: install the group clients")
+    pytest.importorskip("pyspark", reason="needs .venv-clients: pyspark is not installed")
     if subprocess.run(["which", "java"], capture_output=True, check=False).returncode:
         pytest.skip("Java is not installed: apt-get install default-jre-headless")
     from pyspark.sql import SparkSession

@@ -17,10 +17,10 @@ def test_loose_images_and_the_report_are_not_described_one_by_one():
 
 
 def test_the_box_file_is_comma_separated_whatever_its_name():
-    assert media_type("BIOSCAN_5M_Insect_bbox.tsv", SETTINGS) == "text/csv"
-    assert media_type("BIOSCAN_5M_Insect_bbox.tab.tsv", SETTINGS) == "text/tab-separated-values"
-    assert media_type("data/x.parquet", SETTINGS) == "application/x-parquet"
-    assert media_type("data/x.unknown", SETTINGS) == "application/octet-stream"
+    assert media_type("BIOSCAN_5M_Insect_bbox.tsv") == "text/csv"
+    assert media_type("BIOSCAN_5M_Insect_bbox.tab.tsv") == "text/tab-separated-values"
+    assert media_type("data/x.parquet") == "application/x-parquet"
+    assert media_type("data/x.unknown") == "application/octet-stream"
 
 
 def test_words_and_addresses():

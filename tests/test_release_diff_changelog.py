@@ -11,7 +11,7 @@ from bioscan_etl.cli import main
 from bioscan_etl.release.check import check
 from bioscan_etl.release.diff.changelog import CHANGELOG, WORDS, changelog, lines
 from bioscan_etl.release.diff.compare import compare
-from bioscan_etl.release.diff.snapshot import open_release
+from bioscan_etl.release.scan import scan_release
 from bioscan_etl.rules import registry
 from bioscan_etl.settings import ReleaseSettings, Settings
 
@@ -96,13 +96,13 @@ def test_an_old_version_that_was_thrown_away_keeps_no_new_one_from_being_made(ma
     for name in ("data", "bioscan5m"):
         shutil.rmtree(first / name)
     second = changed(made).build(tmp_path, PLAIN, digest="2" * 64)
-    assert "v1, is no longer there to compare with" in (second / CHANGELOG).read_text()
+    assert "v1, no longer exists, so it cannot be compared" in (second / CHANGELOG).read_text()
 
 
 def test_no_difference_is_told(releases):
-    one = open_release(releases / "v1")
+    one = scan_release(releases / "v1")
     found = compare(one, one)
-    assert "Both hold the same specimens" in changelog("v2", found)
+    assert "Both have the same specimens" in changelog("v2", found)
     assert lines(found)[-1] == "no difference"
 
 
@@ -132,4 +132,4 @@ def test_the_command_tells_the_counts_and_writes_the_table(releases, tmp_path, c
     assert main(["diff", "v1", "v9", "--in", str(releases)]) == 2
     assert "has no release v9; it has v1, v2" in capsys.readouterr().err
     assert main(["diff", str(releases / "v1"), str(releases), "--output", str(table)]) == 2
-    assert "is no release" in capsys.readouterr().err
+    assert "is not a release" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import shutil
 
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from release_corpus import Corpus, corpus, filled
@@ -11,8 +12,8 @@ from release_corpus import Corpus, corpus, filled
 from bioscan_etl import schema
 from bioscan_etl.errors import SourceError
 from bioscan_etl.release.diff import compare as diff
-from bioscan_etl.release.diff.snapshot import Head, find_release, open_release, snapshot
 from bioscan_etl.release.parts import Logs
+from bioscan_etl.release.scan import Head, release_tables, scan_release
 from bioscan_etl.settings import ReleaseSettings, Settings, SplitSettings
 
 STABLE = Settings(splits=SplitSettings(protocol="stable"))
@@ -138,7 +139,7 @@ def rows(frame):
 
 
 def test_planted_differences_come_back_with_their_reasons(releases, tmp_path):
-    before, after = open_release(releases / "v1"), open_release(releases / "v2")
+    before, after = scan_release(releases / "v1"), scan_release(releases / "v2")
     found = diff.write_diff(before, after, tmp_path / "diff.parquet")
     table = pl.read_parquet(tmp_path / "diff.parquet")
     schema.RELEASE_DIFF.check(table)
@@ -167,7 +168,7 @@ def test_planted_differences_come_back_with_their_reasons(releases, tmp_path):
 
 
 def test_ranges_of_process_ids_change_nothing(releases, tmp_path):
-    before, after = open_release(releases / "v1"), open_release(releases / "v2")
+    before, after = scan_release(releases / "v1"), scan_release(releases / "v2")
     for name, records in (("one", 1000), ("three", 3), ("each", 1), ("again", 1000)):
         counts = diff.write_diff(before, after, tmp_path / f"{name}.csv", records_per_range=records)
         assert counts.reasons.equals(diff.compare(before, after).reasons)
@@ -179,7 +180,7 @@ def test_ranges_of_process_ids_change_nothing(releases, tmp_path):
 
 
 def test_the_way_back_is_the_mirror_image(releases):
-    before, after = open_release(releases / "v1"), open_release(releases / "v2")
+    before, after = scan_release(releases / "v1"), scan_release(releases / "v2")
     parts = []
     diff.compare(after, before, parts.append)
     back = rows(pl.concat(parts).filter(~pl.col("kind").str.starts_with("image")))
@@ -192,7 +193,7 @@ def test_the_way_back_is_the_mirror_image(releases):
 
 
 def test_a_release_does_not_differ_from_itself(releases):
-    one = open_release(releases / "v1")
+    one = scan_release(releases / "v1")
     found = diff.compare(one, one, lambda part: pytest.fail(f"{part}"))
     assert found.is_empty
     assert found.reasons.is_empty()
@@ -216,7 +217,7 @@ def test_moves_are_followed_over_the_releases_between(made, tmp_path):
             tmp_path / "r", plain, digest=str(number) * 64, extra={"partition_moves.parquet": path}
         )
     found = []
-    first, last = (open_release(tmp_path / "r" / version) for version in ("v1", "v4"))
+    first, last = (scan_release(tmp_path / "r" / version) for version in ("v1", "v4"))
     diff.compare(first, last, found.append, between=diff.moves_between(first, last))
     assert rows(pl.concat(found)) == {
         ("DEMO000-24", "moved", "split"): ("pretrain", "train", "MOVED_SPECIES_NAMED+MOVED_SPECIES_DESCRIBED")
@@ -231,7 +232,7 @@ def test_the_published_protocol_recomputes(made, tmp_path):
     for number, assigned in enumerate((made.partitions, partitions)):
         Corpus(made.curated, assigned, made.logs, made.crops, made.rows_read).build(tmp_path, digest=str(number) * 64)
     found = []
-    diff.compare(open_release(tmp_path / "v1"), open_release(tmp_path / "v2"), found.append)
+    diff.compare(scan_release(tmp_path / "v1"), scan_release(tmp_path / "v2"), found.append)
     assert rows(pl.concat(found)) == {("DEMO000-24", "moved", "split"): ("pretrain", "train", "RECOMPUTED")}
 
 
@@ -241,7 +242,7 @@ def test_images_by_their_sums(made, tmp_path):
     made.build(tmp_path / "a", small)
     both = Settings(release=ReleaseSettings(image_packages=("cropped_256", "cropped"), hdf5_packages=()))
     made.build(tmp_path / "b", both)
-    before, after = open_release(tmp_path / "a/v1"), open_release(tmp_path / "b/v1")
+    before, after = scan_release(tmp_path / "a/v1"), scan_release(tmp_path / "b/v1")
     found = diff.compare(before, after)
     assert found.reasons.rows() == [("image_added", "cropped", "package", 32)]
     # Manifests stand for the bytes.
@@ -252,7 +253,7 @@ def test_images_by_their_sums(made, tmp_path):
     gone = next(n for n, line in enumerate(lines) if "cropped_256" in line and "DEMO004-24.jpg" in line)
     manifest.write_text("".join(line for n, line in enumerate(lines) if n != gone))
     parts = []
-    diff.compare(before, open_release(tmp_path / "b/v1"), parts.append)
+    diff.compare(before, scan_release(tmp_path / "b/v1"), parts.append)
     table = pl.concat(parts).filter(pl.col("field") == "cropped_256")
     assert table.select("processid", "kind", "reason").rows() == [
         ("DEMO002-24", "image_changed", "bytes"),
@@ -265,7 +266,7 @@ def test_a_release_without_parquet_is_compared_by_its_csv(releases, tmp_path):
     shutil.copytree(releases / "v2", tmp_path / "v2")
     shutil.rmtree(tmp_path / "v2/data")
     parts = []
-    before, after = open_release(releases / "v1"), open_release(tmp_path / "v2")
+    before, after = scan_release(releases / "v1"), scan_release(tmp_path / "v2")
     found = diff.compare(before, after, parts.append)
     assert "dna_barcode_verbatim" in found.uncompared
     assert "flags" in found.uncompared
@@ -274,37 +275,24 @@ def test_a_release_without_parquet_is_compared_by_its_csv(releases, tmp_path):
 
 
 def test_what_is_no_release_is_one_line(releases, tmp_path):
-    with pytest.raises(SourceError, match="is no release"):
-        open_release(tmp_path)
+    with pytest.raises(SourceError, match="is not a release"):
+        scan_release(tmp_path)
     (tmp_path / "manifest.json").write_text("{")
     with pytest.raises(SourceError, match="cannot be read"):
-        open_release(tmp_path)
+        scan_release(tmp_path)
     shutil.copytree(releases / "v2", tmp_path / "v2")
     next((tmp_path / "v2/data").glob("train-*")).write_bytes(b"PAR1 nothing")
-    with pytest.raises(SourceError, match=r"cannot be compared.*check finds the damaged file") as caught:
-        diff.compare(open_release(releases / "v1"), open_release(tmp_path / "v2"))
+    with pytest.raises(SourceError, match=r"cannot be compared.*check finds the damage") as caught:
+        diff.compare(scan_release(releases / "v1"), scan_release(tmp_path / "v2"))
     assert "\n" not in str(caught.value)
     with pytest.raises(SourceError, match=r"neither \.csv nor \.parquet"):
-        diff.write_diff(open_release(releases / "v1"), open_release(releases / "v2"), tmp_path / "x.txt")
-
-
-def test_versions_are_found_where_the_user_says(releases, tmp_path):
-    assert find_release(str(releases / "latest")) == releases / "v2"
-    assert find_release("v1", releases) == releases / "v1"
-    (tmp_path / "releases").symlink_to(releases)
-    assert find_release("latest", tmp_path) == releases / "v2"
-    with pytest.raises(SourceError, match="has no release v7; it has v1, v2"):
-        find_release("v7", releases)
-    with pytest.raises(SourceError, match="there is no folder v1"):
-        find_release("v1")
-    with pytest.raises(SourceError, match="there is no release"):
-        find_release(str(tmp_path / "none"))
+        diff.write_diff(scan_release(releases / "v1"), scan_release(releases / "v2"), tmp_path / "x.txt")
 
 
 TEXTS = st.one_of(st.none(), st.sampled_from(["", "a", "b", "a+b", "None"]))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.dictionaries(st.integers(0, 7), st.tuples(TEXTS, TEXTS)),
     st.dictionaries(st.integers(0, 7), st.tuples(TEXTS, TEXTS)),
@@ -325,7 +313,7 @@ def test_any_two_tables_differ_by_what_is_reported(tmp_path_factory, old, new, r
         frame.write_parquet(root / "data/train-00000-of-00001.parquet")
         head = Head(version=name, dataset="x", title="X", image_packages=(), settings={})
         files = pl.LazyFrame(schema={"path": pl.String, "sha256": pl.String})
-        sides.append(snapshot(root, head, files))
+        sides.append(release_tables(root, head, files))
     parts = [schema.RELEASE_DIFF.empty()]
     diff.compare(*sides, parts.append, records_per_range=records)
     applied = {f"P{n}": dict(zip(("species", "site"), values, strict=True)) for n, values in old.items()}

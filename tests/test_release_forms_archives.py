@@ -10,11 +10,12 @@ from release_corpus import DIGEST
 from release_everything import EVERYTHING, made
 
 from bioscan_etl.errors import InvariantError
-from bioscan_etl.release import image_parts
 from bioscan_etl.release.forms import archives
+from bioscan_etl.release.forms.registry import build_form
 from bioscan_etl.release.parts import build_images, build_metadata
 from bioscan_etl.release.staging import Staging
-from bioscan_etl.schema import METADATA, SPLITS
+from bioscan_etl.schema import METADATA
+from bioscan_etl.vocabulary import SPLITS
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def staged(tmp_path_factory):
     staging = Staging(folder / "releases", DIGEST)
     build_metadata(staging, corpus.curated, corpus.partitions, corpus.logs, EVERYTHING)
     build_images(staging, corpus.curated, corpus.crops, EVERYTHING)
-    image_parts.build_archives(staging, EVERYTHING)
+    build_form(archives.FORM, staging, EVERYTHING)
     return staging
 
 
@@ -113,10 +114,10 @@ def test_a_killed_run_goes_on_at_the_archive_it_was_at(staged, tmp_path, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(archives, dies_at, dies)
         with pytest.raises(KeyboardInterrupt):
-            image_parts.build_archives(staging, EVERYTHING)
+            build_form(archives.FORM, staging, EVERYTHING)
     before = {path: path.stat().st_mtime_ns for path in (staging.tree / "packages").glob("[!.]*")}
     assert before
-    image_parts.build_archives(staging, EVERYTHING)
+    build_form(archives.FORM, staging, EVERYTHING)
     after = {path.name: path.read_bytes() for path in (staging.tree / "packages").iterdir()}
     assert after == {path.name: path.read_bytes() for path in (staged.tree / "packages").iterdir()}
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -124,7 +125,7 @@ def test_a_killed_run_goes_on_at_the_archive_it_was_at(staged, tmp_path, monkeyp
 
 def test_archives_need_the_images(tmp_path):
     with pytest.raises(InvariantError, match="materialise image_packages"):
-        image_parts.build_archives(Staging(tmp_path, DIGEST), EVERYTHING)
+        build_form(archives.FORM, Staging(tmp_path, DIGEST), EVERYTHING)
     plain = EVERYTHING.model_copy(update={"zip_packages": (), "webdataset_packages": ()})
-    image_parts.build_archives(Staging(tmp_path, DIGEST), plain)
+    build_form(archives.FORM, Staging(tmp_path, DIGEST), plain)
     assert not (tmp_path / "packages").exists()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from release_everything import everything
 
-from bioscan_etl import schema
+from bioscan_etl import vocabulary
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.release.forms import barcodebert
 
@@ -34,7 +34,7 @@ def test_the_files_hold_their_partitions(files, release):
         assert both.height == expected.height == listed.height
         for column in ("nucleotides", "bin_uri"):
             assert both[column].equals(both[{"nucleotides": "dna_barcode", "bin_uri": "dna_bin"}[column]])
-        for rank in schema.RANKS:
+        for rank in vocabulary.RANKS:
             assert both[rank].eq_missing(both[f"{rank}_name"]).all()
             assert both[f"{rank}_index"].eq(-1).equals(both[rank].is_null())
 
@@ -49,7 +49,7 @@ def test_species_are_numbered_from_zero_and_minus_one_is_of_pre_training_only(fi
 
 
 def test_a_label_has_one_number_in_all_files(files):
-    for rank in schema.RANKS:
+    for rank in vocabulary.RANKS:
         pairs = (
             pl.concat(frame.select(f"{rank}_name", f"{rank}_index") for frame in files.values()).unique().drop_nulls()
         )
@@ -68,7 +68,7 @@ def test_val_test_and_unseen_are_what_the_recipes_rely_on(files):
 def labels(**rows):
     """Distinct labels: split to (genus, species)."""
     names = [{"split": split, "genus": genus, "species": species} for split, (genus, species) in rows.items()]
-    return pl.DataFrame(names, schema={"split": pl.String, **dict.fromkeys(schema.RANKS, pl.String)})
+    return pl.DataFrame(names, schema={"split": pl.String, **dict.fromkeys(vocabulary.RANKS, pl.String)})
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def labels(**rows):
 )
 def test_partitions_that_would_break_a_recipe_are_refused(rows, message):
     with pytest.raises(InvariantError, match=message):
-        barcodebert.check_labels(labels(**rows))
-    barcodebert.check_labels(
+        barcodebert.require_labels(labels(**rows))
+    barcodebert.require_labels(
         labels(train=("A", "A a"), val=("A", "A a"), pretrain=("C", None), key_unseen=("D", "D d"))
     )
 
@@ -92,11 +92,11 @@ def test_partitions_that_would_break_a_recipe_are_refused(rows, message):
 NAMES = st.none() | st.sampled_from(["A", "B", "C", "D", "É"])
 
 
-@given(st.lists(st.tuples(st.sampled_from(schema.SPLITS), NAMES), max_size=30))
+@given(st.lists(st.tuples(st.sampled_from(vocabulary.SPLITS), NAMES), max_size=30))
 def test_numbers_are_dense_and_trains_come_first(rows):
     frame = pl.DataFrame(
         [{"split": split, "species": name} for split, name in rows],
-        schema={"split": pl.String, **dict.fromkeys(schema.RANKS, pl.String)},
+        schema={"split": pl.String, **dict.fromkeys(vocabulary.RANKS, pl.String)},
     )
     numbers = barcodebert.label_numbers(frame)["species"]
     used = [split for splits in barcodebert.FILES.values() for split in splits]

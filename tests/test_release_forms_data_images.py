@@ -7,11 +7,13 @@ from release_corpus import DIGEST, corpus
 from release_everything import EVERYTHING, made
 
 from bioscan_etl.errors import InvariantError
-from bioscan_etl.release import image_parts
 from bioscan_etl.release.forms import data_images
+from bioscan_etl.release.forms.registry import build_form
 from bioscan_etl.release.parts import build_images, build_metadata
+from bioscan_etl.release.rows import Pieces
 from bioscan_etl.release.staging import Staging
-from bioscan_etl.schema import METADATA_EXTENDED, SPLITS
+from bioscan_etl.schema import METADATA_EXTENDED
+from bioscan_etl.vocabulary import SPLITS
 
 
 def stage(folder, settings=EVERYTHING, without=()):
@@ -27,7 +29,7 @@ def stage(folder, settings=EVERYTHING, without=()):
 
 def test_shards_and_row_groups_hold_the_rows_of_data_in_order(tmp_path):
     staging = stage(tmp_path, without=("DEMO003-24",))
-    image_parts.build_data_images(staging, EVERYTHING)
+    build_form(data_images.FORM, staging, EVERYTHING)
     names = METADATA_EXTENDED.names()
     for split in SPLITS:
         files = sorted((staging.tree / "data_images").glob(f"{split}-*.parquet"))
@@ -61,7 +63,7 @@ def test_a_split_without_specimens_has_a_file(tmp_path):
     staging = Staging(tmp_path / "r", DIGEST)
     build_metadata(staging, curated, kept, corpus_of.logs, EVERYTHING)
     build_images(staging, curated, corpus_of.crops, EVERYTHING)
-    image_parts.build_data_images(staging, EVERYTHING)
+    build_form(data_images.FORM, staging, EVERYTHING)
     empty = pq.read_table(staging.tree / "data_images/val-00000-of-00001.parquet")
     assert (empty.num_rows, empty.schema.equals(data_images.images_schema())) == (0, True)
 
@@ -69,7 +71,7 @@ def test_a_split_without_specimens_has_a_file(tmp_path):
 @pytest.mark.parametrize("dies_at", [1, 2, 5])
 def test_a_killed_run_goes_on_at_the_shard_it_was_at(tmp_path, monkeypatch, dies_at):
     whole = stage(tmp_path / "whole")
-    image_parts.build_data_images(whole, EVERYTHING)
+    build_form(data_images.FORM, whole, EVERYTHING)
     staging = stage(tmp_path / "killed")
     real, calls = data_images._with_images, []
 
@@ -82,10 +84,10 @@ def test_a_killed_run_goes_on_at_the_shard_it_was_at(tmp_path, monkeypatch, dies
     with monkeypatch.context() as patch:
         patch.setattr(data_images, "_with_images", dies)
         with pytest.raises(KeyboardInterrupt):
-            image_parts.build_data_images(staging, EVERYTHING)
+            build_form(data_images.FORM, staging, EVERYTHING)
     kept = {path: path.stat().st_mtime_ns for path in (staging.tree / "data_images").glob("[!.]*")}
     assert len(kept) == dies_at // 3  # shards of three row groups
-    image_parts.build_data_images(staging, EVERYTHING)
+    build_form(data_images.FORM, staging, EVERYTHING)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     left, right = (
         {path.name: path.read_bytes() for path in (one.tree / "data_images").iterdir()} for one in (staging, whole)
@@ -95,10 +97,10 @@ def test_a_killed_run_goes_on_at_the_shard_it_was_at(tmp_path, monkeypatch, dies
 
 def test_it_needs_the_images_and_the_package(tmp_path):
     with pytest.raises(InvariantError, match="materialise image_packages"):
-        image_parts.build_data_images(Staging(tmp_path, DIGEST), EVERYTHING)
+        build_form(data_images.FORM, Staging(tmp_path, DIGEST), EVERYTHING)
     other = type(EVERYTHING)(image_packages=("cropped",), hdf5_packages=())
     assert not other.wants("data_images")
-    image_parts.build_data_images(Staging(tmp_path, DIGEST), other)
+    build_form(data_images.FORM, Staging(tmp_path, DIGEST), other)
     assert not (tmp_path / "data_images").exists()
 
 
@@ -106,6 +108,6 @@ def test_it_needs_the_images_and_the_package(tmp_path):
 def test_rows_are_handed_out_in_other_pieces(pieces):
     frame = pl.DataFrame({"n": range(7)})
     starts = [sum(pieces[:n]) for n in range(len(pieces))]
-    rows = data_images.Rows(frame.slice(start, size) for start, size in zip(starts, pieces, strict=True))
+    rows = Pieces(frame.slice(start, size) for start, size in zip(starts, pieces, strict=True))
     taken = [[part["n"].to_list() for part in rows.take(size, 2)] for size in (3, 4)]
     assert taken == [[[0, 1], [2]], [[3, 4], [5, 6]]]

@@ -5,9 +5,9 @@ import json
 import pytest
 from release_everything import everything
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.forms.datapackage import table_schema
-from bioscan_etl.release.parts import csv_name
+from bioscan_etl.release.layout import csv_name
 from bioscan_etl.settings import ReleaseSettings
 
 
@@ -25,7 +25,7 @@ def test_each_resource_has_a_name_of_its_own_its_bytes_and_its_sum(release):
         assert (one["bytes"], one["hash"]) == (files[one["path"]]["size"], f"sha256:{files[one['path']]['sha256']}")
     tables = {one["path"]: one["schema"] for one in resources if "schema" in one}
     assert tables[csv_name(ReleaseSettings())] == table_schema(schema.METADATA)
-    assert {f"splits/{split}.csv" for split in schema.SPLITS} < set(tables)
+    assert {f"splits/{split}.csv" for split in vocabulary.SPLITS} < set(tables)
 
 
 def test_a_table_s_types_and_constraints():
@@ -39,7 +39,7 @@ def test_a_table_s_types_and_constraints():
         "unique": True,
         "pattern": schema.PROCESSID_PATTERN,
     }
-    assert fields["split"]["constraints"]["enum"] == list(schema.SPLITS)
+    assert fields["split"]["constraints"]["enum"] == list(vocabulary.SPLITS)
     assert fields["coord-lat"]["type"] == "number"
     assert (fields["inferred_ranks"]["type"], fields["inferred_ranks"]["constraints"]["maximum"]) == ("integer", 6)
     # An empty chunk is read as missing.

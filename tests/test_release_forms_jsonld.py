@@ -11,13 +11,12 @@ from release_corpus import corpus, filled
 from bioscan_etl import schema
 from bioscan_etl.release.forms.jsonld import context, write_jsonld
 from bioscan_etl.release.metadata import metadata
-from bioscan_etl.settings import ReleaseSettings
 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
     made = corpus(tmp_path_factory.mktemp("jsonld"))
-    return metadata(made.curated, made.partitions, ReleaseSettings())[0].select(schema.METADATA.names())
+    return metadata(made.curated, made.partitions)[0].select(schema.METADATA.names())
 
 
 @pytest.mark.parametrize("piece", [1, 5, 100])
@@ -53,8 +52,9 @@ def test_the_context_gives_every_column_a_meaning():
     assert terms["processid"] == "@id"
 
 
+@pytest.mark.clients
 def test_a_linked_data_reader_finds_the_terms(rows, tmp_path):
-    rdflib = pytest.importorskip("rdflib", reason="rdflib is not installed: install the group clients")
+    rdflib = pytest.importorskip("rdflib", reason="needs .venv-clients: rdflib is not installed")
     write_jsonld([rows], tmp_path / "x.jsonld")
     graph = rdflib.Graph().parse(tmp_path / "x.jsonld", format="json-ld")
     genus = rdflib.URIRef("http://rs.tdwg.org/dwc/terms/genus")

@@ -10,7 +10,6 @@ from bioscan_etl.release import images
 from bioscan_etl.release.images import write_images
 from bioscan_etl.release.manifest import walk
 from bioscan_etl.release.metadata import metadata
-from bioscan_etl.settings import ReleaseSettings
 
 PACKAGES = ("original_256", "cropped", "cropped_256")
 
@@ -22,7 +21,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rows(made):
-    rows, _ = metadata(made.curated, made.partitions, ReleaseSettings())
+    rows, _ = metadata(made.curated, made.partitions)
     return rows.select("processid", "split", "chunk").join(
         made.curated.select("processid", "image_batch"), on="processid"
     )

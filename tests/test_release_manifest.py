@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,7 +53,7 @@ def test_manifests_name_every_file_once(root):
     assert (root / "md5sums.txt").read_text().splitlines()[1] == "d41d8cd98f00b204e9800998ecf8427e  b"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(
     st.dictionaries(st.text(max_size=5), st.one_of(st.text(max_size=9), st.integers(), st.lists(st.text())), max_size=4)
 )

@@ -4,11 +4,12 @@ import hashlib
 
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from release_corpus import corpus
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.release.metadata import (
     FORMULA_START,
@@ -21,23 +22,20 @@ from bioscan_etl.release.metadata import (
     metadata,
 )
 from bioscan_etl.release.rules import RULES
-from bioscan_etl.settings import ReleaseSettings
-
-SETTINGS = ReleaseSettings()
 
 
 def released(made):
-    return metadata(made.curated, made.partitions, SETTINGS)
+    return metadata(made.curated, made.partitions)
 
 
 def test_rows_are_sorted_by_split_order_family_and_processid(tmp_path):
     made = corpus(tmp_path)
     shuffled = made.curated.sample(fraction=1, shuffle=True, seed=3)
-    rows, log = metadata(shuffled, made.partitions.reverse(), SETTINGS)
+    rows, log = metadata(shuffled, made.partitions.reverse())
     assert rows.equals(released(made)[0])
     assert log.height == 0
     keys = [
-        (schema.SPLITS.index(r["split"]), r["order"] is None, r["order"] or "", r["family"] or "", r["processid"])
+        (vocabulary.SPLITS.index(r["split"]), r["order"] is None, r["order"] or "", r["family"] or "", r["processid"])
         for r in rows.iter_rows(named=True)
     ]
     assert keys == sorted(keys)
@@ -54,10 +52,10 @@ def test_the_23_columns_are_those_of_the_specification():
     assert schema.METADATA.names() == text.split(", ")
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(
     st.lists(
-        st.tuples(st.from_regex(r"[A-Za-z0-9-]{1,20}", fullmatch=True), st.sampled_from(schema.SPLITS)),
+        st.tuples(st.from_regex(r"[A-Za-z0-9-]{1,20}", fullmatch=True), st.sampled_from(vocabulary.SPLITS)),
         max_size=30,
     )
 )
@@ -116,7 +114,7 @@ def test_a_label_and_the_taxon_that_repeats_it_stay_the_same_text(tmp_path):
 _NASTY = st.text(alphabet=st.sampled_from(list("aN=+-@,\"'\n\r\t \u00a0\u2028\x00nulNA/é;")), max_size=8)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(st.lists(st.one_of(st.none(), _NASTY, st.sampled_from(READ_AS_MISSING)), min_size=1, max_size=6))
 def test_no_value_is_left_that_a_reader_would_misread(tmp_path_factory, values):
     made = _made(tmp_path_factory)
@@ -126,7 +124,6 @@ def test_no_value_is_left_that_a_reader_would_misread(tmp_path_factory, values):
             pl.Series("province_state", (values * 32)[:32], dtype=pl.String),
         ),
         made.partitions,
-        SETTINGS,
     )
     for name in ("sampleid", "province_state"):
         value = pl.col(name)
@@ -181,19 +178,17 @@ def test_an_unsafe_processid_is_refused(tmp_path, processid):
     made = corpus(tmp_path)
     renamed = pl.when(pl.col("processid") == "DEMO003-24").then(pl.lit(processid)).otherwise("processid")
     with pytest.raises(InvariantError, match="process ID"):
-        metadata(
-            made.curated.with_columns(processid=renamed), made.partitions.with_columns(processid=renamed), SETTINGS
-        )
+        metadata(made.curated.with_columns(processid=renamed), made.partitions.with_columns(processid=renamed))
 
 
 def test_tables_of_other_specimens_and_missing_barcodes_are_refused(tmp_path):
     made = corpus(tmp_path)
     with pytest.raises(InvariantError, match=r"1 specimens \(DEMO031-24\) are curated but have no partition"):
-        metadata(made.curated, made.partitions.head(31), SETTINGS)
+        metadata(made.curated, made.partitions.head(31))
     with pytest.raises(InvariantError, match="have a partition but are not curated"):
-        metadata(made.curated.head(31), made.partitions, SETTINGS)
+        metadata(made.curated.head(31), made.partitions)
     with pytest.raises(InvariantError, match="no dna_barcode"):
-        metadata(made.curated.with_columns(dna_barcode=pl.lit(None, pl.String)), made.partitions, SETTINGS)
+        metadata(made.curated.with_columns(dna_barcode=pl.lit(None, pl.String)), made.partitions)
 
 
 def test_every_rule_that_rewrites_is_declared(tmp_path):

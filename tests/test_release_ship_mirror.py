@@ -9,9 +9,9 @@ from botocore.config import Config
 from fault_proxy import FaultProxy
 from release_corpus import GROWN, corpus
 
-from bioscan_etl import storage
 from bioscan_etl.cli import main
 from bioscan_etl.errors import LakeError, SourceError
+from bioscan_etl.io import s3 as s3_module
 from bioscan_etl.release.check import check
 from bioscan_etl.release.manifest import MANIFEST, walk
 from bioscan_etl.release.ship.mirror import download, publish_to_s3
@@ -42,7 +42,7 @@ def releases(tmp_path_factory):
 @pytest.fixture
 def proxy(s3, monkeypatch):
     """The S3 server behind a proxy that logs and breaks requests."""
-    running, cached = FaultProxy(int(s3.meta.endpoint_url.rsplit(":", 1)[1])), storage.s3_client
+    running, cached = FaultProxy(int(s3.meta.endpoint_url.rsplit(":", 1)[1])), s3_module.client
     monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
     cached.cache_clear()
     yield running
@@ -54,7 +54,7 @@ def proxy(s3, monkeypatch):
 def impatient(proxy, monkeypatch):
     """Two attempts instead of ten: what cannot be done is given up soon."""
     client = boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 2}))
-    monkeypatch.setattr(storage, "s3_client", lambda: client)
+    monkeypatch.setattr(s3_module, "client", lambda: client)
     return proxy
 
 
@@ -330,7 +330,7 @@ def test_a_run_mirrors_its_release(s3, prefix, tmp_path, capsys):
     assert objects(s3, f"{prefix}/setting") == files(release)
     assert text(s3, f"{prefix}/setting", "latest") == "v1\n"
     page = (release / "report" / "index.html").read_text()
-    for words in ("by partition and records of a species", "within two edits", "all but match", "Moves since"):
+    for words in ("by partition and records of a species", "within two edits", "near duplicates of", "Moves since"):
         assert words in page
     assert (release / "changelog.md").read_text() == "# Changes of v1\n\nThe first release.\n"
     assert "publish_to" not in (release / "manifest.json").read_text()

@@ -6,8 +6,6 @@ import polars as pl
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from release_corpus import corpus
 
@@ -20,7 +18,7 @@ from bioscan_etl.settings import ReleaseSettings
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
     made = corpus(tmp_path_factory.mktemp("corpus"), order=["Dip/tera 100%", None])
-    return metadata(made.curated, made.partitions, ReleaseSettings())[0]
+    return metadata(made.curated, made.partitions)[0]
 
 
 def test_csv_is_plain_text_that_reads_back(rows, tmp_path):
@@ -89,78 +87,6 @@ def test_every_engine_reads_the_shards(rows, tmp_path):
     assert frame["split"].value_counts().to_dict() == dict(rows.group_by("split").len().iter_rows())
 
 
-def test_every_engine_reads_the_hive_form_with_missing_and_odd_orders(rows, tmp_path):
-    """As each is used by default: nothing tells them that an order may be missing."""
-    tables.write_partitioned([rows], tmp_path / "partitioned", ReleaseSettings())
-    root = tmp_path / "partitioned"
-    assert (root / "split=pretrain/order=not_classified/part-00000.parquet").is_file()
-    assert (root / "split=pretrain/order=Dip%2Ftera 100%25/part-00000.parquet").is_file()
-    stored = pq.read_schema(root / "split=train/order=Diptera/part-00000.parquet").names
-    assert stored == [name for name in schema.METADATA_EXTENDED.names() if name not in {"split", "order"}]
-    expected = rows.select("processid", "split", pl.col("order").fill_null("not_classified"), "chunk", "flags")
-    expected = expected.sort("processid")
-    for frame in (
-        pl.scan_parquet(root, hive_partitioning=True).collect(),
-        duckdb.sql(f"SELECT * FROM read_parquet('{root}/**/*.parquet', hive_partitioning=true)").pl(),
-        pl.from_arrow(ds.dataset(root, partitioning="hive").to_table()),
-        pl.from_pandas(pd.read_parquet(root)),
-    ):
-        text = frame.select(expected.columns).with_columns(pl.col("split", "order").cast(pl.String))
-        assert_frame_equal(text.sort("processid"), expected, check_dtypes=False)
-
-
-@pytest.mark.parametrize("piece", [1, 3, 1000])
-def test_the_hive_form_is_the_same_whatever_pieces_the_rows_come_in(rows, tmp_path, piece):
-    small = ReleaseSettings(rows_per_group=2, rows_per_shard=3)
-    tables.write_partitioned([rows], tmp_path / "whole", small)
-    tables.write_partitioned(rows.iter_slices(piece), tmp_path / "pieces", small)
-    whole, pieces = (
-        {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()}
-        for name in ("whole", "pieces")
-    )
-    assert whole == pieces
-    assert any(path.name == "part-00001.parquet" for path in whole)
-    sizes = [pq.read_metadata(tmp_path / "whole" / path).num_rows for path in whole]
-    assert max(sizes) == 3
-    assert sum(sizes) == rows.height
-
-
-def test_a_partition_that_breaks_off_leaves_no_file(rows, tmp_path):
-    def pieces():
-        yield rows.head(1)  # written, but its partition may go on
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        tables.write_partitioned(pieces(), tmp_path, ReleaseSettings(rows_per_group=1))
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
-@settings(deadline=None)
-@given(st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), min_size=1, max_size=20))
-def test_hive_names_are_one_folder_and_can_be_undone(value):
-    from urllib.parse import unquote
-
-    name = tables.hive_name(value)
-    assert "/" not in name
-    assert unquote(name) == value
-
-
-def test_splits_list_every_specimen_once(rows, tmp_path):
-    tables.write_splits(rows, tmp_path)
-    listed = {split: pl.read_csv(tmp_path / f"{split}.csv") for split in (*schema.SPLITS, "all")}
-    assert listed["all"].rows() == rows.select("processid", "split").rows()
-    assert pl.concat(listed[split] for split in schema.SPLITS).rows() == listed["all"].rows()
-
-
-def test_bbox_has_commas_under_its_name_and_tabs_beside(tmp_path):
-    boxes = corpus(tmp_path).curated.select(schema.BBOX.names())
-    tables.write_bbox(boxes, tmp_path, "T")
-    assert_frame_equal(pl.read_csv(tmp_path / "T_bbox.tsv", schema=schema.BBOX.schema()), boxes)
-    assert_frame_equal(pl.read_csv(tmp_path / "T_bbox.tab.tsv", separator="\t", schema=schema.BBOX.schema()), boxes)
-    first = (tmp_path / "T_bbox.tsv").read_text().splitlines()[0]
-    assert first == "processid,width_original,height_original,x0,y0,x1,y1,scale_factor,area_fraction"
-
-
 @pytest.mark.parametrize("table", [schema.REJECTS, schema.CHANGES, schema.SET_ASIDE, schema.QUARANTINE])
 def test_logs_are_written_in_an_order_of_their_rows_only(tmp_path, table):
     from release_corpus import filled
@@ -173,3 +99,27 @@ def test_logs_are_written_in_an_order_of_their_rows_only(tmp_path, table):
     tables.write_table(frame.sample(fraction=1, shuffle=True, seed=1), table, tmp_path / "b.parquet", 4)
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
     assert pl.read_parquet(tmp_path / "a.parquet").height == 9
+
+
+def test_pages_by_content_hold_the_same_rows(tmp_path):
+    numbers = [f"{number * 7919 % 1_000_003:07d}" * 20 for number in range(20_000)]
+    frame = pl.DataFrame({"text": numbers})
+    arrow = frame.to_arrow().schema
+    tables.write_parquet(frame, tmp_path / "size.parquet", arrow, 20_000)
+    tables.write_parquet(frame, tmp_path / "content.parquet", arrow, 20_000, by_content=True)
+    assert (tmp_path / "size.parquet").read_bytes() != (tmp_path / "content.parquet").read_bytes()
+    for name in ("size", "content"):
+        assert_frame_equal(pl.read_parquet(tmp_path / f"{name}.parquet"), frame)
+        assert pq.read_metadata(tmp_path / f"{name}.parquet").num_row_groups == 1
+
+
+def test_pages_are_cut_by_content_if_the_settings_say_so(rows, tmp_path, monkeypatch):
+    asked = []
+    real = tables.parquet_writer
+    monkeypatch.setattr(tables, "parquet_writer", lambda *given, **named: asked.append(named) or real(*given, **named))
+    tables.write_shards(rows, tmp_path / "off", ReleaseSettings())
+    assert {call["by_content"] for call in asked} == {False}
+    asked.clear()
+    tables.write_shards(rows, tmp_path / "on", ReleaseSettings(content_defined_chunking=True))
+    assert {call["by_content"] for call in asked} == {True}
+    assert pl.read_parquet(tmp_path / "on").equals(pl.read_parquet(tmp_path / "off"))

@@ -132,4 +132,4 @@ def test_a_killed_run_is_asked_for_again_after_a_while(lake, instance):
     (request,) = tick(lake, instance).run_requests
     assert request.run_key.endswith(":1")
     (lake.root / "settings.toml").write_text("[automation]\nretry_minutes = 60\n")
-    assert "its run was ended from outside; attempt 2 in" in tick(lake, instance).skip_message
+    assert "its run was stopped externally; attempt 2 in" in tick(lake, instance).skip_message

@@ -71,7 +71,7 @@ def test_it_pins_what_is_current_and_asks_once(lake, instance):
     ingest(lake, land(lake, "plate-1"))
     request = tick(lake, instance)
     assert list(pins.load_pin(lake, request.tags[PIN_TAG]).records) == ["plate-1"]
-    assert request.tags["bioscan/why"] == "no release is made yet"
+    assert request.tags["bioscan/why"] == "there is no release yet"
     key = state.corpus(lake, Settings()).key
     assert request.tags[WORK_TAG] == key[:32]
     add_run(instance, CORPUS_JOB, dg.DagsterRunStatus.STARTED, **request.tags)
@@ -82,7 +82,7 @@ def test_a_release_run_that_was_killed_is_asked_for_again(lake, instance):
     ingest(lake, land(lake, "plate-1"))
     first = tick(lake, instance)
     add_run(instance, CORPUS_JOB, dg.DagsterRunStatus.FAILURE, **first.tags)
-    assert "ended from outside" in tick(lake, instance).skip_message
+    assert "stopped externally" in tick(lake, instance).skip_message
     (lake.root / "settings.toml").write_text("[automation]\nsettle_minutes = 0\nretry_minutes = 0\n")
     assert tick(lake, instance).run_key == first.run_key.removesuffix("0") + "1"
 
@@ -91,7 +91,7 @@ def test_stale_batches_are_never_released(lake, instance):
     ingest(lake, land(lake, "plate-1"))
     (lake.root / "settings.toml").write_text("[automation]\nsettle_minutes = 0\n[images]\ncrop_margin = 1.0\n")
     assert "being ingested" in tick(lake, instance).skip_message
-    assert "not of the settings and code of now" in night(lake, instance).skip_message
+    assert "batches are not current" in night(lake, instance).skip_message
 
 
 def test_the_night_goes_through_the_corpus_whether_anything_changed_or_not(lake, instance):

@@ -22,7 +22,10 @@ def test_a_file_overrides_some(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[gates]\nrequire_imag = false", r"setting gates\.require_imag"),
+        ("[gates]\nrequire_imag = false", r"setting gates\.require_imag in .*did you mean gates\.require_image\?"),
+        ("[gate]\nrequire_image = false", r"setting gate in .*unknown setting, did you mean gates\?"),
+        ("[barcodes]\nneighbour_word = 24", r"barcodes\.neighbour_word in .* is now called barcodes\.neighbour_kmer"),
+        ("barcodes = 1", r"setting barcodes in "),
         ("[taxonomy]\nmajority_share = 0.2", r"setting taxonomy\.majority_share"),
         ("[release]\nimage_packages = ['cropped']\nhdf5_packages = ['cropped_256']", "hdf5_packages"),
         ("not toml", "is not TOML"),

@@ -48,9 +48,9 @@ def test_a_slice_that_is_not_the_table_is_refused(rows):
 def test_columns_are_put_beside_by_process_id(rows):
     boxes = pl.DataFrame({"processid": ["P01", "P03"], "x0": [1, 3]})
     left = rows.filter(pl.col("processid") < "P04")
-    assert slices.beside(left, boxes)["x0"].to_list() == [None, 1, None, 3]
+    assert slices.join_by_processid(left, boxes)["x0"].to_list() == [None, 1, None, 3]
     same = left.select("processid", n=pl.int_range(4))
-    assert slices.beside(left, same).equals(left.with_columns(n=pl.int_range(4)))
+    assert slices.join_by_processid(left, same).equals(left.with_columns(n=pl.int_range(4)))
 
 
 def test_the_chunks_of_a_slice_leave_no_trace_in_the_file(rows, tmp_path):

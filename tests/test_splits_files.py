@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 from splits_growth import RELEASES, growing_corpus, release
 
+from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.cli import main
 from bioscan_etl.errors import SettingsError, SourceError
 from bioscan_etl.schema import PARTITION_MEMORY, PARTITION_MOVES
@@ -14,8 +15,8 @@ from bioscan_etl.splits.partition import partition_onward
 
 PUBLISHED, STABLE = SplitSettings(), SplitSettings(protocol="stable")
 ROWS = [
-    *[("Atta", "Atta cephalotes", barcode) for barcode in "ABBBCCCC"],
-    *[("Atta", "Atta sp. 1", barcode) for barcode in "DEEEFFFF"],
+    *[("Atta", "Atta cephalotes", barcode) for barcode in ("AA", *["AC"] * 3, *["C"] * 4)],
+    *[("Atta", "Atta sp. 1", barcode) for barcode in ("GA", *["GC"] * 3, *["GG"] * 4)],
     (None, None, "NCN"),
     ("1e5", "true", "0012"),
     ("Atta", None, None),
@@ -25,6 +26,8 @@ TABLE = pl.DataFrame(
     schema=["processid", "genus", "species", "dna_barcode"],
     orient="row",
 )
+AS_BASES = {letter: f"{'ACGT'[n // 4]}{'ACGT'[n % 4]}" for n, letter in enumerate("0123456789VU")}
+IDENTITIES = TABLE.with_columns(dna_barcode=barcode_identity(pl.col("dna_barcode")))
 
 
 @pytest.mark.parametrize("source", ["table.csv", "table.parquet", "table.csv.gz", "table"])
@@ -41,7 +44,7 @@ def test_files_keep_the_order_of_rows(tmp_path, source, output):
         TABLE.with_columns(extra=pl.lit(1)).write_csv(path)
     returned = split_table(path, tmp_path / output, PUBLISHED).partitions
     written = (pl.read_parquet if output.endswith("parquet") else pl.read_csv)(tmp_path / output)
-    assert written.equals(assign(TABLE))
+    assert written.equals(assign(IDENTITIES))
     assert returned.equals(written)
 
 
@@ -124,13 +127,33 @@ def test_outputs_are_checked_first(tmp_path):
         with_protocol(SplitSettings(protocol="stable", keep_bins_together=True), "bioscan-5m")
 
 
+@pytest.mark.parametrize("protocol", ["bioscan-5m", "stable"])
+def test_barcodes_are_the_same_that_are_so_in_the_pipeline(tmp_path, protocol):
+    """Case, gaps, ambiguity codes and N at the ends tell no two barcodes apart, and no letters are no barcode."""
+    spellings = ("ACGNACGT", "ACGRACGT", "acgyacgt", "NNACG-ACGTN", "--ACGKACGT")
+    rows = [("Atta", "Atta cephalotes", f"{'ACGT'[number % 4]}{'ACGT'[number // 4]}") for number in range(12)]
+    rows += [("Atta", "Atta cephalotes", spelling) for spelling in spellings]
+    rows += [(None, None, text) for text in ("N", "nn", "--", "RY")]
+    table = pl.DataFrame(
+        [(f"P{number:02}", *row) for number, row in enumerate(rows)], schema=TABLE.columns, orient="row"
+    )
+    table.write_csv(tmp_path / "t.csv")
+    done = split_table(tmp_path / "t.csv", tmp_path / "out.csv", SplitSettings(protocol=protocol))
+    assert set(done.table["dna_barcode"][12:17]) == {"ACGNACGT"}
+    assert done.partitions["split"][12:17].n_unique() == 1
+    assert done.table["dna_barcode"][17:].null_count() == 4
+    table.with_columns(dna_barcode=barcode_identity(pl.col("dna_barcode"))).write_csv(tmp_path / "i.csv")
+    again = split_table(tmp_path / "i.csv", tmp_path / "out.csv", SplitSettings(protocol=protocol))
+    assert again.partitions.equals(done.partitions)
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_files_lead_onward_as_the_lake_does(tmp_path, ending):
     """Three releases of a growing corpus by files, in arrival order, against the function that the lake calls."""
     corpus, memory = growing_corpus(5, 150), None
     before = None
     for number in (0, 4, RELEASES - 1):
-        table = release(corpus, number, relabel=True)
+        table = release(corpus, number, relabel=True).with_columns(pl.col("dna_barcode").str.replace_many(AS_BASES))
         files = {name: tmp_path / f"{name}-{number}.{ending}" for name in ("table", "out", "moves", "memory")}
         (table.write_csv if ending == "csv" else table.write_parquet)(files["table"])
         done = split_table(
@@ -223,3 +246,19 @@ def test_the_command_tells_what_is_not_sound(tmp_path, capsys):
     frame.write_csv(tmp_path / "t.csv")
     assert main(["split", str(tmp_path / "t.csv"), "--output", str(tmp_path / "out.csv")]) == 0
     assert "BARCODE_IN_TWO_PARTITIONS: " in capsys.readouterr().out
+
+
+def test_a_frame_is_split_as_its_file_is(tmp_path):
+    TABLE.write_csv(tmp_path / "t.csv")
+    of_file = split_table(tmp_path / "t.csv", tmp_path / "out.csv", STABLE, memory=tmp_path / "m.parquet")
+    of_frame = split_table(TABLE, None, STABLE)
+    assert of_frame.partitions.equals(of_file.partitions)
+    assert of_frame.memory.equals(pl.read_parquet(tmp_path / "m.parquet"))
+    onward = split_table(TABLE, None, STABLE, earlier=of_frame.memory)
+    assert onward.partitions.equals(of_frame.partitions)
+    assert onward.moves.is_empty()
+    assert split_table(TABLE, None, PUBLISHED).memory is None
+    with pytest.raises(SourceError, match="the table has more than one row of P"):
+        split_table(pl.concat([TABLE, TABLE]), None, STABLE)
+    with pytest.raises(SourceError, match="the table has no column split"):
+        split_table(TABLE, None, STABLE, earlier=TABLE)

@@ -1,4 +1,5 @@
 import numpy as np
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,7 +61,7 @@ SIZES = st.lists(st.integers(1, 30), max_size=25)
 QUOTA = st.sampled_from([TEST, VAL, VAL_UNSEEN])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(SIZES, QUOTA, st.randoms(use_true_random=False))
 def test_the_order_of_barcodes_changes_nothing(sizes, quota, random):
     keys = random.sample(range(10_000), len(sizes))
@@ -69,7 +70,7 @@ def test_the_order_of_barcodes_changes_nothing(sizes, quota, random):
     assert [order[i] for i in shuffled] == fill(sizes, quota, keys=keys)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(SIZES, QUOTA)
 def test_a_first_release_takes_as_many_records_as_the_published_protocol_may(sizes, quota):
     """Where a generator has no choice, both take the same sizes; else both keep target and bounds."""
@@ -83,7 +84,7 @@ def test_a_first_release_takes_as_many_records_as_the_published_protocol_may(siz
         assert sorted(ours) == published[0]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(SIZES, QUOTA, st.integers(0, 20), st.integers(0, 60))
 def test_bounds_hold_where_there_is_something_already(sizes, quota, got, trained):
     taken = min(got, 3)

@@ -1,5 +1,6 @@
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
@@ -24,7 +25,7 @@ def brute_force(known, evaluated):
 SHORT = st.lists(st.text("AC", max_size=9), max_size=12, unique=True)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(SHORT, SHORT)
 def test_short_barcodes_are_compared_as_by_brute_force(known, evaluated):
     assert found(known, evaluated) == brute_force(known, evaluated)
@@ -33,7 +34,7 @@ def test_short_barcodes_are_compared_as_by_brute_force(known, evaluated):
 EDIT = st.tuples(st.sampled_from("ids"), st.integers(0, 60), st.sampled_from("ACGT"))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.text("ACGT", min_size=20, max_size=60), st.lists(st.lists(EDIT, max_size=4), min_size=1, max_size=6))
 def test_edited_barcodes_are_found_wherever_the_edits_lie(origin, edits):
     copies = []
@@ -66,11 +67,11 @@ def test_many_batches_keep_their_positions():
 def test_counts_per_pair_of_partitions():
     base = "ACGTACGTTGCATGCAACCGGTTA"
     rows = [
-        ("train", f"NN{base}"),
+        ("train", base),
         ("train", base),
         ("train", f"T{base[1:]}"),
         ("test", f"{base[:-1]}C"),
-        ("test", f"{base[:-1]}CN"),
+        ("test", f"{base[:-1]}C"),
         ("test", base[::-1]),
         ("key_unseen", base[::-1]),
         ("test_unseen", f"{base[::-1]}GG"),

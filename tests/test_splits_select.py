@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import splits_oracle
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -115,7 +116,7 @@ QUOTAS = {
 
 
 @pytest.mark.parametrize("name", QUOTAS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 6), max_size=40)
     | st.lists(st.sampled_from([1, 1, 1, 2, 3, 5, 8, 20, 50, 200]), max_size=60),
@@ -134,7 +135,7 @@ def test_agrees_with_the_spec_by_the_book(name, sizes, nameless, seed):
     assert ours.integers(1 << 40) == generator.integers(1 << 40)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=2, max_size=30))
 def test_no_quota_takes_a_whole_species(sizes):
     for quota, _ in QUOTAS.values():

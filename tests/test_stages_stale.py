@@ -201,7 +201,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/forms/archives.py": OF_PARTS,
     "release/forms/data_images.py": OF_PARTS,
     "release/forms/hdf5.py": OF_PARTS,
-    "release/forms/hdf5_clibd.py": OF_PARTS,
+    "release.forms.clibd.py": OF_PARTS,
     "release/forms/hdf5_packed.py": OF_PARTS,
     "release/forms/jsonld.py": OF_PARTS,
     "release/forms/barcodebert.py": (*OF_PARTS, "release_manifest"),  # the descriptors list its files
@@ -387,7 +387,7 @@ def test_assets_and_sensors_are_no_code_of_a_stage():
         ("specimens/assemble.py", "import polars as pl\n", "import polars as pl  # expressions over columns\n\n\n"),
         ("images/stage.py", '"""', '"""Read once. '),
         ("records/extract.py", '"""', '"""Read once. '),
-        ("settings.py", "bp; a shorter barcode is flagged", "base pairs; a shorter barcode is flagged"),
+        ("settings.py", "bp; flag shorter barcodes", "in base pairs; flag shorter barcodes"),
         ("settings.py", "JPEG quality of written images", "quality of the JPEGs"),
         ("stages/registry.py", "One row per specimen of the batch", "One row for each specimen of the batch"),
     ],

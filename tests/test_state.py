@@ -62,7 +62,7 @@ def test_another_code_makes_a_batch_stale(lake):
     record["stages"]["specimen_boxes"]["code"]["version"] = "0"
     path.write_text(json.dumps(record))
     assert "code of specimen_boxes: 0 -> " in of(lake, "b1").reasons[0]
-    with pytest.raises(LakeError, match="not of the settings and code of now: b1"):
+    with pytest.raises(LakeError, match="batches are not current: b1"):
         state.pin_now(lake, Settings())
 
 
@@ -92,7 +92,7 @@ def test_a_damaged_marker_is_named_and_hides_nothing(lake, damage):
     # What was ingested before stays in the release, and a line says so.
     pin = state.pin_now(lake, Settings())
     assert set(pin.records) == {"b1", "b2"}
-    assert "this release holds the delivery before" in pin.notes["b1"]
+    assert "this release contains the previous delivery" in pin.notes["b1"]
     assert pin.notes["b3"] == "not in this release: landed, not ingested yet"
 
 
@@ -143,7 +143,7 @@ def test_no_release_is_made_of_batches_of_other_settings(lake):
     ingest(lake, land(lake, "b1"))
     ingest(lake, land(lake, "b2"))
     wider = changed(images={"crop_margin": 1.0})
-    with pytest.raises(LakeError, match=r"2 batches are not of the settings .*images.crop_margin: 0.4 -> 1.0"):
+    with pytest.raises(LakeError, match=r"2 batches are not current: .*images.crop_margin: 0.4 -> 1.0"):
         state.pin_now(lake, wider)
     ingest(lake, of(lake, "b1").delivery, wider)
     # A broken delivery cannot be made with the new settings: what is there may not be released as if it were.
@@ -167,7 +167,9 @@ def published(lake, *batches):
 def test_a_batch_of_the_last_release_is_not_lost_in_silence(lake):
     ingest(lake, land(lake, "b1"))
     published(lake, "b1", "b2")
-    with pytest.raises(LakeError, match=r"release v1 holds batches that the next one would lose: b2 \(it is gone\)"):
+    with pytest.raises(
+        LakeError, match=r"release v1 contains batches that the next one would lose: b2 \(it is missing\)"
+    ):
         state.pin_now(lake, Settings())
     land(lake, "b2", "broken")
     fail(lake, "b2")
@@ -215,13 +217,13 @@ def test_a_pin_holds_on_to_what_it_names(lake):
 def test_a_pin_that_is_unknown_or_damaged_is_refused(lake):
     ingest(lake, land(lake, "b1"))
     pin = state.pin_now(lake, Settings())
-    with pytest.raises(LakeError, match="no digest"):
+    with pytest.raises(LakeError, match="is not a digest"):
         pins.load_pin(lake, "../../etc/passwd")
-    with pytest.raises(LakeError, match="there is no pin"):
+    with pytest.raises(LakeError, match="does not exist; start the run without one"):
         pins.load_pin(lake, "0" * 64)
     path = lake.home / "pins" / f"{pin.digest}.json"
     path.write_text(path.read_text().replace(pin.records["b1"].delivery, "0" * 64))
-    with pytest.raises(LakeError, match="does not hold what its name says"):
+    with pytest.raises(LakeError, match="does not match its digest"):
         pins.load_pin(lake, pin.digest)
 
 
@@ -258,7 +260,7 @@ def test_a_damaged_withdrawal_stops_releases_and_no_ingestion(lake, damage):
     (lake.root / "withdrawn").mkdir()
     (lake.root / "withdrawn" / "b1.json").write_text(damage)
     assert of(lake, "b2").wants_work
-    with pytest.raises(LakeError, match=r"whether a batch is withdrawn cannot be read: .*b1.json.* damaged"):
+    with pytest.raises(LakeError, match=r"the withdrawals cannot be read: .*b1.json.* damaged"):
         state.pin_now(lake, Settings())
 
 

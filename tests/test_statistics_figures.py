@@ -5,8 +5,9 @@ import xml.etree.ElementTree as ET
 import polars as pl
 import pytest
 
-from bioscan_etl import schema
-from bioscan_etl.statistics.figures import BASE_COLOURS, FIGURES, draw_barcode_strip, draw_figures
+from bioscan_etl import schema, vocabulary
+from bioscan_etl.statistics.figures import BASE_COLOURS, draw_figures
+from bioscan_etl.statistics.titles import FIGURES
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -22,7 +23,7 @@ FULL = metadata(
     {
         "processid": f"P{n:02}", "class": "Insecta", "order": ["Diptera", "$x^2$ <script>", "Ωmega"][n % 3],
         "taxon": "a & b", "species": f"s {n // 4}", "dna_barcode": "ACGTN" * 20,
-        "split": schema.SPLITS[n % 8], "coord-lat": n / 2,
+        "split": vocabulary.SPLITS[n % 8], "coord-lat": n / 2,
         "coord-lon": -n * 1.0, "image_measurement_value": 100 * n, "area_fraction": n / 100, "scale_factor": n / 10,
     }
     for n in range(40)
@@ -62,8 +63,8 @@ def test_nothing_to_draw(frame, tmp_path):
 
 
 def test_a_strip_has_one_block_per_base_in_its_colour(tmp_path):
-    draw_barcode_strip("AATCGNR", tmp_path / "strip.svg")
-    text = (tmp_path / "strip.svg").read_text()
+    draw_figures(metadata([{"processid": "A", "dna_barcode": "AATCGNR"}]), tmp_path)
+    text = (tmp_path / "barcode_strip.svg").read_text()
     mesh = text[text.index('id="QuadMesh_1"') :]
     mesh = mesh[: mesh.index("</g>")]
     assert mesh.count("<path") == 7

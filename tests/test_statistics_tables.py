@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.statistics.tables import (
     ATTRIBUTES,
     SIZES,
@@ -78,7 +78,7 @@ def test_partitions_count_samples_barcodes_and_species():
         dna_barcode=["ACG", "NACG", "TTT", "TTTN"],
     )
     table = partitions(frame)
-    assert table["split"].to_list() == list(schema.SPLITS)
+    assert table["split"].to_list() == list(vocabulary.SPLITS)
     rows = table.rows_by_key("split", unique=True, named=True)
     assert rows["train"] == {
         "samples": 2, "samples_share": 0.5, "barcodes": 1, "barcodes_share": 0.5, "species": 1, "species_share": 0.5
@@ -126,8 +126,8 @@ def test_nothing_to_count(frame):
     assert tables["attributes"]["labelled"].sum() == 0
     assert tables["attributes"]["unlabelled_share"].to_list() == [1.0 if frame.height else 0.0] * len(ATTRIBUTES)
     assert tables["attributes"]["imbalance_ratio"].null_count() == len(ATTRIBUTES)
-    assert tables["partitions"].height == len(schema.SPLITS)
-    assert tables["barcodes"]["mean_sdi"].null_count() == len(schema.RANKS)
+    assert tables["partitions"].height == len(vocabulary.SPLITS)
+    assert tables["barcodes"]["mean_sdi"].null_count() == len(vocabulary.RANKS)
 
 
 def test_same_numbers_and_bytes_whatever_the_order_and_chunks(tmp_path):

@@ -4,8 +4,8 @@ from polars.testing import assert_frame_equal
 
 from bioscan_etl.changes import number_changes
 from bioscan_etl.errors import InvariantError
-from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.changes import change_log, name_changes, undo
+from bioscan_etl.vocabulary import RANKS
 
 
 def changes(*rows):

@@ -1,9 +1,9 @@
 import polars as pl
 from taxonomy_corpus import MIDGE, labels
 
-from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.conflicts import BIN, resolve_conflicts
+from bioscan_etl.vocabulary import RANKS
 
 WASP = ("Arthropoda", "Insecta", "Hymenoptera", "Braconidae", "Cheloninae", "Chelonus", "Chelonus bus")
 OTHER = (*MIDGE[:6], "Chironomus tentans")

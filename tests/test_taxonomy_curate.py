@@ -1,18 +1,19 @@
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from taxonomy_corpus import MIDGE, corpora, labels, specimens
 
 from bioscan_etl import schema
-from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.changes import undo
 from bioscan_etl.taxonomy.curate import curate
 from bioscan_etl.taxonomy.invariants import check
 from bioscan_etl.taxonomy.names import normalise_names
 from bioscan_etl.taxonomy.rules import RULES
+from bioscan_etl.vocabulary import RANKS
 
 CHOICES = st.builds(
     TaxonomySettings,
@@ -25,14 +26,14 @@ CHOICES = st.builds(
 
 
 @given(corpora(), CHOICES)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_the_invariants_hold_on_any_corpus(corpus, choice):
     _hold(corpus, choice)
 
 
 @pytest.mark.slow
 @given(corpora(), CHOICES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_the_invariants_hold_on_many_corpora(corpus, choice):
     _hold(corpus, choice)
 
@@ -49,7 +50,7 @@ def _hold(corpus, choice):
 
 
 @given(corpora(), st.randoms(use_true_random=False))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 def test_the_order_of_the_rows_does_not_matter(corpus, random):
     order = list(range(corpus.height))
     random.shuffle(order)
@@ -60,7 +61,7 @@ def test_the_order_of_the_rows_does_not_matter(corpus, random):
 
 
 @given(corpora())
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 def test_only_missing_labels_count_as_inferred(corpus):
     frame = curate(corpus, TaxonomySettings()).frame
     before = corpus.sort("processid")

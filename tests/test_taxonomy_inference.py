@@ -1,9 +1,9 @@
 import polars as pl
 from taxonomy_corpus import MIDGE, labels
 
-from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.conflicts import CONFLICTS
 from bioscan_etl.taxonomy.inference import bin_conflicts, infer_from_barcode, infer_from_bin
+from bioscan_etl.vocabulary import RANKS
 
 NONE = pl.DataFrame(schema=CONFLICTS)
 BARE = (*MIDGE[:3], *[None] * 4)

@@ -1,9 +1,9 @@
 import polars as pl
 from taxonomy_corpus import MIDGE
 
-from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.lineage import combinations_of, fill_gaps, genus_from_species, one_lineage
+from bioscan_etl.vocabulary import RANKS
 
 TOP = ("Arthropoda", "Insecta")
 

@@ -1,11 +1,12 @@
 import polars as pl
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from bioscan_etl import schema
-from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.names import name_table, normalise_names
+from bioscan_etl.vocabulary import RANKS
 
 NAMES = st.one_of(st.none(), st.text(max_size=12), st.sampled_from(["Aus bus L.", "AUS", "sp.", "Wood421", "n/a"]))
 
@@ -56,7 +57,7 @@ def test_the_table_of_a_rank_lists_each_name_once_with_its_steps():
 
 
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(RANKS, NAMES)), max_size=4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_normalised_labels_stay_when_normalised_again(rows):
     once = normalise_names(records(rows).lazy())
     twice = normalise_names(once.select("batch", "processid", *RANKS).lazy())

@@ -2,9 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan_etl.schema import NAME_TYPES, RANKS
+from bioscan_etl.schema import NAME_TYPES
 from bioscan_etl.taxonomy.nametext import name_type, normalise_name
 from bioscan_etl.taxonomy.rules import RULES
+from bioscan_etl.vocabulary import RANKS
 
 WORDS = st.sampled_from(
     [

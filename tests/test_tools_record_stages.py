@@ -4,7 +4,7 @@ import pytest
 
 from bioscan_etl.provenance import code as code_module
 from bioscan_etl.provenance.code import code_of, recorded, recorded_machine
-from bioscan_etl.release.parts import owned
+from bioscan_etl.release.forms.registry import owned
 from bioscan_etl.settings import NO_EFFECT, Settings, expand
 from bioscan_etl.stages.registry import PARTS, STAGES, Scope
 from tools import record_stages

@@ -95,6 +95,29 @@ def test_the_wheel_loads_without_the_checkout(installed, hostile):
     assert not [version for version in found["versions"] if "+" in version]
 
 
+TRAIN = """
+import sys
+from pathlib import Path
+from bioscan_etl.training.outputs import scripts_digest
+from bioscan_etl.training.processes import run_script
+print(scripts_digest())
+for script in ("dataset", "calibrate"):
+    run_script(sys.argv[1], "bioscan_etl.training." + script, ["--help"], Path("work").resolve(), print)
+print(Path("work/.python/bioscan_etl").resolve())
+"""
+
+
+@pytest.mark.slow
+def test_the_wheel_has_the_scripts_of_the_training_and_another_python_runs_them(installed, hostile):
+    from bioscan_etl.training.outputs import scripts_digest
+
+    digest, *lines, package = done([installed / "python", "-c", TRAIN, sys.executable], hostile).splitlines()
+    assert digest == scripts_digest()
+    assert "usage: dataset.py" in " ".join(lines)
+    assert "usage: calibrate.py" in " ".join(lines)
+    assert package.startswith(str(installed.parent))
+
+
 @pytest.mark.slow
 def test_the_wheel_runs_beside_packages_of_our_names(installed, hostile):
     command = installed / "bioscan-etl"

@@ -41,16 +41,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bioscan_etl import landing, storage
+from bioscan_etl import landing
 from bioscan_etl.demo.corpus import write_demo
+from bioscan_etl.io.read import file_sha256
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake import pins
 from bioscan_etl.lake.pins import Pin
 from bioscan_etl.lake.record import committed, find_record
 from bioscan_etl.lake.store import Lake, Output, digest
 from bioscan_etl.provenance.closure import closure
 from bioscan_etl.provenance.code import RECORDED, code_of, recorded, recorded_machine
+from bioscan_etl.release.forms.registry import forms, owned
 from bioscan_etl.release.manifest import read_head, walk
-from bioscan_etl.release.parts import owned
 from bioscan_etl.settings import Settings
 from bioscan_etl.stages.registry import BATCH_STAGES, CORPUS_STAGES, STAGES, Scope, Stage
 from bioscan_etl.stages.run import run_stage
@@ -62,17 +64,10 @@ ADVICE = "run python tools/record_stages.py and commit bioscan_etl/provenance/re
 
 PARTS_OF: Mapping[str, str] = {
     "release_metadata": "metadata",
-    "metadata_jsonld": "jsonld",
-    "partitioned_metadata": "partitioned",
-    "split_manifests": "splits",
-    "barcodebert_tables": "barcodebert",
     "image_packages": "images",
-    "image_tables": "data_images",
-    "image_hdf5": "hdf5",
-    "clibd_hdf5": "clibd",
-    "image_archives": "archives",
+    **{form.stage: form.name for form in forms().values() if form.build is not None},
 }
-"""Part of the release (`bioscan_etl.release.parts.owned`) by the stage that writes it."""
+"""Part of the release (`bioscan_etl.release.forms.registry.owned`) by the stage that writes it."""
 
 NO_GOLDEN = frozenset({"release_mirror"})
 """Stages that make nothing of a golden corpus: the mirror only sends, and there is no S3."""
@@ -150,10 +145,7 @@ def _land_real(lake: Lake) -> list[str]:
 
 _BATCHES = ("autumn-2025", "malaise-2023", "survey-2024")
 _EVERY_FORM = {
-    "forms": (
-        *("jsonld", "data_images", "partitioned", "splits", "bbox", "croissant", "datapackage"),
-        *("barcodebert", "clibd"),
-    ),
+    "forms": tuple(form.name for form in forms().values() if not form.packages),
     "image_packages": ("original_full", "original_256", "cropped", "cropped_256"),
     "packed_packages": ("cropped_256",),
     "zip_packages": ("cropped_256",),
@@ -302,9 +294,9 @@ def _of_part(stage: str, release: Path, settings: Settings) -> Any:
     if stage == "release_manifest":
         others = [path for paths in parts.values() for path in paths] + ["report"]
         kept = [name for name in names if not _below(name, others)]
-        return [read_head(release), {name: storage.sha256(str(release / name)) for name in kept}]
+        return [read_head(release), {name: file_sha256(str(release / name)) for name in kept}]
     mine = parts.get(PARTS_OF[stage], ())
-    return {name: storage.sha256(str(release / name)) for name in names if _below(name, mine)}
+    return {name: file_sha256(str(release / name)) for name in names if _below(name, mine)}
 
 
 def _below(name: str, places: Collection[str]) -> bool:
@@ -459,7 +451,7 @@ def write(entries: Mapping[str, Entry | None], path: Path = RECORDED) -> None:
             lines[name] = known[name] | ({"golden": {}, "inputs": {}} if moved else {})
     stages = ",\n".join(f"{json.dumps(name)}: {json.dumps(lines[name], sort_keys=True)}" for name in sorted(lines))
     text = f'{{"machine": {json.dumps(machine(), sort_keys=True)},\n"stages": {{\n{stages}\n}}}}\n'
-    storage.write_text(path, text)
+    write_text(path, text)
 
 
 def differences(made: Mapping[str, Mapping[str, Golden]] | None) -> tuple[list[str], list[str]]:
@@ -499,7 +491,13 @@ def _code_files() -> str:
     places = [ROOT.joinpath(*name.split(".")) for name in sorted(names)]
     paths = [path for place in places for path in (place.with_name(f"{place.name}.py"), place / "__init__.py")]
     paths += [path for stage in STAGES.values() for pattern in stage.data for path in sorted(package.glob(pattern))]
-    for path in [*paths, package / "schema.py", package / "settings.py", package / "stages" / "registry.py"]:
+    for path in [
+        *paths,
+        package / "schema.py",
+        package / "vocabulary.py",
+        package / "settings.py",
+        package / "stages" / "registry.py",
+    ]:
         found.update(path.read_bytes() if path.is_file() else b"")
     return found.hexdigest()
 

@@ -1,7 +1,7 @@
 """From a record's nucleotides to its checked barcode.
 
-Belongs here: the flags that one record's own fields decide. Does not belong here: what other records say
-(`corpus`).
+Belongs here: flags that depend only on the record's own fields. Does not belong here: flags that depend on other
+records (`corpus`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import polars as pl
 
 from bioscan_etl import schema
 from bioscan_etl.barcodes import sequences
+from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.barcodes.reading_frame import COI_MOTIF, genetic_code, open_frame
-from bioscan_etl.flags import holding
+from bioscan_etl.flags import flags_from
 from bioscan_etl.settings import BarcodeSettings
 from bioscan_etl.threads import cores, ordered_map
 
-_BLOCK = 100_000  # distinct sequences that are worked on at a time
+_BLOCK = 100_000  # distinct sequences per block
 _SEQUENCE = ["nuc", "genetic_code"]
 _INPUT = ("batch", "processid", "nuc", "nuc_basecount", "bin_uri", "phylum", "class")
 
@@ -23,13 +24,13 @@ _INPUT = ("batch", "processid", "nuc", "nuc_basecount", "bin_uri", "phylum", "cl
 def check_barcodes(records: pl.LazyFrame, settings: BarcodeSettings) -> pl.DataFrame:
     """Clean and check the barcode of each record.
 
-    `dna_barcode` is upper case, without gaps at its ends; internal gaps and characters that are no IUPAC code
-    become N, and nothing is spliced out. It is turned round where only its reverse complement has an open
-    reading frame and COI's motif WTxYPP does not show that it lies the right way. Lengths, shares, frame and
-    complexity are worked out once per distinct sequence.
+    `dna_barcode` is upper case, without gaps at its ends; internal gaps and characters that are not IUPAC codes
+    become N, and nothing is removed. It is replaced by its reverse complement if only that has an open reading
+    frame and COI's motif WTxYPP does not show that its direction is correct. Lengths, shares, frame and
+    complexity are computed once per distinct sequence.
 
     Args:
-        records: rows of `schema.RECORDS`; read are batch, processid, nuc, nuc_basecount, bin_uri, phylum, class.
+        records: rows of `schema.RECORDS`; uses batch, processid, nuc, nuc_basecount, bin_uri, phylum, class.
         settings: thresholds.
 
     Returns:
@@ -60,23 +61,23 @@ def check_barcodes(records: pl.LazyFrame, settings: BarcodeSettings) -> pl.DataF
         "BIN_INVALID": ~valid_bin,
         "BIN_WITHOUT_BARCODE": pl.col("dna_bin").is_not_null() & pl.col("barcode").is_null(),
     }
-    checked = checked.with_columns(flags=holding(dict(sorted(conditions.items()))))
+    checked = checked.with_columns(flags=flags_from(dict(sorted(conditions.items()))))
     return schema.CHECKED_BARCODES.conform(checked).sort("processid")
 
 
 def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFrame:
-    """What the checks changed beyond upper case and gaps, for the change log.
+    """Changes by the checks, apart from upper case and gaps, for the change log.
 
-    Three rules change values: REVERSE_COMPLEMENT and INVALID_LETTERS the field dna_barcode, in the order of
-    the rows here, letters first, and BIN_INVALID the field dna_bin.
+    Three rules change values: INVALID_LETTERS and then REVERSE_COMPLEMENT change dna_barcode, BIN_INVALID changes
+    dna_bin.
 
     Args:
-        records: the rows of `schema.RECORDS` that `checked` was made from; read are processid and bin_uri.
+        records: the rows of `schema.RECORDS` that `checked` was made from; uses processid and bin_uri.
         checked: `schema.CHECKED_BARCODES`.
 
     Returns:
         processid, field, before, after, rule, evidence (all text): the columns of `schema.CHANGES` without
-        step and ruleset, sorted by processid and field; several changes of one field stand in their order.
+        step and ruleset, sorted by processid and field; several changes of one field are in order.
     """
     turned = pl.col("flags").list.contains("REVERSE_COMPLEMENT")
     forward = pl.when(turned).then(sequences.reverse_complement(pl.col("dna_barcode"))).otherwise("dna_barcode")
@@ -115,9 +116,9 @@ def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFram
 
 
 def _joined(rows: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
-    """Add all that follows from `nuc` and `genetic_code`, worked out once per distinct pair.
+    """Add all columns derived from `nuc` and `genetic_code`, computed once per distinct pair.
 
-    Rows are gathered by number from frames of one chunk: polars then shares the texts instead of copying them.
+    Rows are gathered by index from single-chunk frames: polars then shares the texts instead of copying them.
     """
     rows = rows.rechunk()
     first = rows.with_row_index("row").select(pl.col("row").min().over(_SEQUENCE)).to_series()
@@ -132,10 +133,10 @@ def _joined(rows: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
 
 
 def _checked(distinct: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
-    """What follows from distinct sequences and their genetic codes, in the order given.
+    """Columns derived from distinct sequences and their genetic codes, in the given order.
 
-    Most sequences are delivered in their final letters: their barcodes are stretches of `nuc`, and a slice of
-    a text shares its memory in polars. Only the others are written anew.
+    Most sequences are delivered in their final form: their barcodes are slices of `nuc`, which share its memory in
+    polars. Only the others are rewritten.
     """
     nuc, code = pl.col("nuc"), pl.col("genetic_code")
     final = sequences.is_final(nuc)
@@ -158,7 +159,7 @@ def _checked(distinct: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
     turned = _turned(framed)
     unturned = framed.join(turned, on=_SEQUENCE, how="anti", nulls_equal=True).with_columns(turned=pl.lit(False))
     checked = pl.concat([unturned, turned], rechunk=True)
-    # Most sequences have A, C, G and T only: they are their own identity, and need no counting.
+    # Most sequences have only A, C, G and T: they are identical to their identity and need no counting.
     sequence, barcode, length = pl.col("dna_barcode"), pl.col("barcode"), pl.col("barcode_length")
     ambiguous = sequence.str.contains("[^ACGT]").fill_null(True)
     bases = checked.filter(~ambiguous).with_columns(
@@ -169,7 +170,7 @@ def _checked(distinct: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
     )
     codes = (
         checked.filter(ambiguous)
-        .with_columns(barcode=sequences.stripped_of_n(sequences.codes_as_n(sequence)))
+        .with_columns(barcode=barcode_identity(sequence))
         .with_columns(
             barcode_length=barcode.str.len_bytes().cast(pl.Int32),
             bases=sequences.unambiguous_bases(barcode),
@@ -198,10 +199,10 @@ def _checked(distinct: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
 
 
 def _turned(framed: pl.DataFrame) -> pl.DataFrame:
-    """The sequences that only the other strand makes sense of, turned round.
+    """Reverse-complement the sequences that have an open reading frame only on the other strand.
 
-    The other strand is worth writing down only for the few sequences without an open frame, and is no
-    candidate where COI is readable on this one: then the frame is closed by a pseudogene or an indel.
+    The reverse complement is computed only for the few sequences without an open frame. It is not considered if the
+    delivered strand contains the COI motif: then a pseudogene or an indel closes the frame.
     """
     sequence = pl.col("dna_barcode")
     closed = sequence.is_not_null() & pl.col("frame").is_null() & ~sequence.str.contains(COI_MOTIF)
@@ -214,6 +215,6 @@ def _turned(framed: pl.DataFrame) -> pl.DataFrame:
 
 
 def _basecount_differs() -> pl.Expr:
-    """Whether BOLD's count is a number and another one than that of the bases; 658.0 is a number too."""
+    """Whether BOLD's count is a number that differs from the number of bases; 658.0 is also a number."""
     counted = pl.col("nuc_basecount").str.strip_chars().cast(pl.Float64, strict=False)
     return counted != pl.col("bases").fill_null(0)

@@ -1,28 +1,27 @@
-"""What the whole corpus says of a barcode: labels and BINs that contradict each other."""
+"""Flags that depend on the whole corpus: barcodes with contradictory labels, BINs or neighbours."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from bioscan_etl.barcodes.identity import same_barcode
 from bioscan_etl.barcodes.neighbours import misplaced
-from bioscan_etl.flags import holding
+from bioscan_etl.barcodes.numbering import same_barcode
+from bioscan_etl.flags import flags_from
 from bioscan_etl.settings import BarcodeSettings
 
 
 def corpus_flags(specimens: pl.DataFrame, settings: BarcodeSettings | None = None) -> pl.DataFrame:
     """Flag barcodes that contradict others of the corpus.
 
-    Three rules: the barcode occurs under several species, in several BINs, or its nearest neighbours are of
-    another order. Barcodes are the same where their letters are, stripped of N at both ends. A missing species,
-    BIN or order contradicts nothing.
+    Three rules: the barcode occurs under several species, in several BINs, or its nearest neighbours belong to
+    another order. Barcodes are compared without N at both ends. A missing species, BIN or order contradicts nothing.
 
     Args:
         specimens: a row per specimen with processid, barcode, species, dna_bin and, with settings, order (all text).
-        settings: numbers of the search for neighbours; without them BARCODE_MISPLACED is not looked for.
+        settings: settings of the neighbour search; if None, BARCODE_MISPLACED is not checked.
 
     Returns:
-        processid and flags (list of text, sorted; empty where nothing contradicts), a row per specimen,
+        processid and flags (list of text, sorted; empty if nothing contradicts), a row per specimen,
         sorted by processid.
     """
     specimens = specimens.rechunk()
@@ -41,14 +40,14 @@ def corpus_flags(specimens: pl.DataFrame, settings: BarcodeSettings | None = Non
         .filter(pl.col("BARCODE_SEVERAL_SPECIES") | pl.col("BARCODE_SEVERAL_BINS"))
     )
     rules = ("BARCODE_MISPLACED", "BARCODE_SEVERAL_BINS", "BARCODE_SEVERAL_SPECIES")
-    flags = holding({rule: pl.col(rule) for rule in rules})
+    flags = flags_from({rule: pl.col(rule) for rule in rules})
     return (
         hits.lazy().join(several, on="barcode", how="left").select("processid", flags=flags).sort("processid").collect()
     )
 
 
 def _is_misplaced(specimens: pl.DataFrame, numbers: pl.Series, settings: BarcodeSettings) -> pl.Series:
-    # Worked out once per barcode and order, and spread by the barcode's number: letters are neither joined nor copied.
+    # Computed once per barcode and order, then joined by the barcode's number: texts are neither joined nor copied.
     nodes = specimens.select("order", number=numbers).drop_nulls().unique().sort("number", "order")
     nodes = nodes.with_columns(barcode=specimens["barcode"].gather(nodes["number"]))
     found = nodes.join(misplaced(nodes, settings), on=["barcode", "order"], how="semi")

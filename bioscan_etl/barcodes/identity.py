@@ -1,34 +1,43 @@
-"""Which barcodes are the same.
+"""Which letters make two barcodes the same: the one definition, as polars expression and as DuckDB SQL.
 
-Belongs here: numbering barcodes so that large tables are grouped by numbers. Does not belong here: which letters
-make the identity of a barcode (`sequences.stripped_of_n`).
+Belongs here: the identity of a barcode. Does not belong here: numbering barcodes that are the same (`numbering`), and
+cleaning a sequence as delivered (`sequences`, `check`).
+
+Two records have the same barcode if their sequences, as a release writes them, differ in N at the ends at most (spec:
+DNA barcodes; the release, rule 3). A release knows A, C, G, T and N; every other letter, and a gap, is N.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import polars as pl
 
+_NO_BASE = "[^ACGTNacgtn]"
 
-def same_barcode(barcodes: pl.Series) -> pl.Series:
-    """Number barcodes, so that equal ones have equal numbers: what is grouped by numbers copies no letters.
+
+def as_released(sequence: pl.Expr) -> pl.Expr:
+    """A sequence as a release writes it: upper case, everything but A, C, G, T as N; null for null.
+
+    Only letters of ASCII are left when cases are changed, so that no other alphabet's upper case counts.
+    """
+    return sequence.str.replace_all(_NO_BASE, "N").str.to_uppercase()
+
+
+def barcode_identity(sequence: pl.Expr) -> pl.Expr:
+    """What tells a barcode from others: the sequence `as_released`, without N at both ends; null if nothing is left.
+
+    The identity of an identity is itself.
+
+    >>> pl.select(barcode_identity(pl.lit("NNacRT-GN"))).item()
+    'ACNTNG'
+    """
+    stripped = as_released(sequence).str.strip_chars("N")
+    return pl.when(stripped != "").then(stripped)
+
+
+def barcode_identity_sql(sequence: str) -> str:
+    """`barcode_identity` for DuckDB.
 
     Args:
-        barcodes: text, nulls allowed; any texts will do.
-
-    Returns:
-        `barcode`, UInt32: the position of the first row with the same barcode; null for null.
+        sequence: SQL of a text, such as the name of a column.
     """
-    barcodes = barcodes.rechunk()  # texts are gathered without a copy from one chunk only
-    hashes = barcodes.hash().to_numpy()
-    order = np.argsort(hashes, kind="stable")
-    starts = np.diff(hashes[order], prepend=~hashes[order[:1]]) != 0
-    first = order[starts][np.cumsum(starts) - 1]
-    numbers = np.empty(len(order), np.uint32)
-    numbers[order] = first
-    if not (barcodes.ne_missing(barcodes.gather(pl.Series(numbers)))).any():
-        return pl.select(pl.when(barcodes.is_not_null()).then(pl.Series(numbers)).alias("barcode")).to_series()
-    # Two barcodes have one hash: one corpus in millions.
-    frame = barcodes.to_frame("barcode").with_row_index("row")
-    same = pl.when(pl.col("barcode").is_not_null()).then(pl.col("row").min().over("barcode"))
-    return frame.select(same.cast(pl.UInt32).alias("barcode")).to_series()
+    return f"nullif(trim(upper(regexp_replace({sequence}, '{_NO_BASE}', 'N', 'g')), 'N'), '')"

@@ -1,10 +1,10 @@
-"""Reading frames: which genetic code a lineage has, and where a sequence has no stop codon.
+"""Reading frames: the genetic code of a lineage, and the frame of a sequence without stop codons.
 
 Belongs here: the codes' stop codons, the lineages' codes, the search for an open frame. Does not belong
 here: what a closed frame means for a record (`check`).
 
 Source: NCBI, "The Genetic Codes" (translation tables 1, 2, 5, 9 and 13) and the codes that the NCBI taxonomy
-gives to lineages.
+assigns to lineages.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ STOP_CODONS: dict[int, tuple[str, ...]] = {
     13: ("TAA", "TAG"),  # ascidian mitochondrial
 }
 
-# A class goes before its phylum; None stands for every class. The lancelets are chordates without the
-# vertebrates' code, and all tunicates share the ascidians'.
+# A class takes precedence over its phylum; None means every class. Lancelets are chordates, but do not have the
+# vertebrate code; all tunicates have the ascidian code.
 LINEAGE_CODES: tuple[tuple[str, str | None, int], ...] = (
     ("chordata", None, 2),
     ("chordata", "ascidiacea", 13),
@@ -37,8 +37,8 @@ LINEAGE_CODES: tuple[tuple[str, str | None, int], ...] = (
     ("platyhelminthes", None, 9),
 )
 
-# Tryptophan, threonine, any, tyrosine, proline, proline: 98 % of the sample's barcodes have it forwards and
-# none as reverse complement, so it tells the strand where a frame is closed for another reason.
+# Tryptophan, threonine, any, tyrosine, proline, proline: 98 % of the sample's barcodes have it and no reverse
+# complement has it, so it identifies the strand even if the frame is closed.
 COI_MOTIF = "TG[AG]AC[A-Z]{4}TA[CT]CC[A-Z]CC"
 
 _AMBIGUITY = {
@@ -62,9 +62,9 @@ _AMBIGUITY = {
 
 @cache
 def certain_stops(code: int) -> tuple[str, ...]:
-    """All IUPAC codons of a genetic code that stop whatever their ambiguous letters stand for.
+    """All IUPAC codons of a genetic code that are stop codons for every resolution of their ambiguous letters.
 
-    TAR is a stop of code 5, being TAA or TAG; a codon with N never is one.
+    TAR is a stop codon of code 5 because it is TAA or TAG; a codon with N never is.
     """
     stops = set(STOP_CODONS[code])
     return tuple(
@@ -75,7 +75,7 @@ def certain_stops(code: int) -> tuple[str, ...]:
 
 
 def genetic_code(phylum: pl.Expr, class_: pl.Expr, default: int) -> pl.Expr:
-    """NCBI code of a record's lineage (Int32): by class, else by phylum, else the default."""
+    """NCBI code of a record's lineage (Int32): by class, otherwise by phylum, otherwise the default."""
     phylum, class_ = (rank.str.strip_chars().str.to_lowercase() for rank in (phylum, class_))
     by_phylum = {name: code for name, group, code in LINEAGE_CODES if group is None}
     by_class = {f"{name}\t{group}": code for name, group, code in LINEAGE_CODES if group is not None}
@@ -90,15 +90,15 @@ def genetic_code(phylum: pl.Expr, class_: pl.Expr, default: int) -> pl.Expr:
 def open_frame(sequence: pl.Expr, code: pl.Expr) -> pl.Expr:
     """First offset (0, 1 or 2) at which a sequence has no stop codon.
 
-    Whole codons only are read: one or two letters left over at the end are no codon. A stop as the last
-    codon counts too, because COI-5P ends long before the gene does.
+    Only complete codons are read; one or two letters at the end are ignored. A stop codon at the end also
+    counts, because COI-5P ends long before the gene does.
 
     Args:
         sequence: upper case letters without gaps.
         code: NCBI code, one of `STOP_CODONS`.
 
     Returns:
-        Int32; null where all three frames are closed, the sequence is missing, or the code unknown.
+        Int32; null if all three frames are closed, the sequence is missing, or the code is unknown.
     """
     by_stops: dict[tuple[str, ...], list[int]] = {}
     for number in STOP_CODONS:

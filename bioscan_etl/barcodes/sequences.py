@@ -1,6 +1,6 @@
-"""Letters of a sequence: what is kept, what becomes N, and the other strand.
+"""Expressions on sequences: cleaning, reverse complement, and measures of their bases.
 
-Belongs here: expressions on one sequence that know no settings. Does not belong here: thresholds and flags
+Belongs here: expressions on one sequence that need no settings. Does not belong here: thresholds and flags
 (`check`) and reading frames (`reading_frame`).
 """
 
@@ -13,60 +13,44 @@ import polars as pl
 _COMPLEMENT = dict(zip("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN", strict=True))
 IUPAC = "".join(_COMPLEMENT)
 _NO_IUPAC = f"[^{IUPAC}{IUPAC.lower()}-]"
-_BLOCK = 2_000  # sequences; some 1.3 MB of letters, whose counts stay near the processor
+_BLOCK = 2_000  # sequences per block: about 1.3 MB, so that the counts fit into the processor's cache
 
 
 def has_invalid_letters(nuc: pl.Expr) -> pl.Expr:
-    """Whether a sequence as delivered holds a character that is neither an IUPAC code nor a gap."""
+    """Whether a delivered sequence contains a character that is neither an IUPAC code nor a gap."""
     return nuc.str.strip_chars().str.contains(_NO_IUPAC)
 
 
 def without_end_gaps(nuc: pl.Expr) -> pl.Expr:
-    """Outer blanks and gaps removed; invalid characters as N, upper case, internal gaps still there."""
+    """Remove outer blanks and gaps, replace invalid characters by N, convert to upper case; keep internal gaps."""
     return nuc.str.strip_chars().str.strip_chars("-").str.replace_all(_NO_IUPAC, "N").str.to_uppercase()
 
 
 def is_final(nuc: pl.Expr) -> pl.Expr:
-    """Whether a sequence as delivered is upper case IUPAC codes with gaps at its ends at most; null for null."""
+    """Whether a delivered sequence is upper case IUPAC codes with gaps only at its ends; null for null."""
     inner = nuc.str.strip_chars("-")
     return (inner != "") & ~inner.str.contains(f"[^{IUPAC}]")
 
 
 def within_end_gaps(nuc: pl.Expr) -> pl.Expr:
-    """The stretch between the gaps at both ends of a final sequence; shares the memory of `nuc`."""
+    """A final sequence without the gaps at both ends; shares the memory of `nuc`."""
     start = nuc.str.len_bytes() - nuc.str.strip_chars_start("-").str.len_bytes()
     return nuc.str.slice(start, nuc.str.strip_chars("-").str.len_bytes())
 
 
 def gaps_as_n(sequence: pl.Expr) -> pl.Expr:
-    """Each gap as N, so that no base moves out of its codon; an empty sequence is missing."""
+    """Replace gaps by N, so that the reading frame is kept; an empty sequence becomes missing."""
     letters = sequence.str.replace_all("-", "N", literal=True)
     return pl.when(letters != "").then(letters)
 
 
-def codes_as_n(sequence: pl.Expr) -> pl.Expr:
-    """Each IUPAC code other than A, C, G, T as N, as the release writes a barcode (spec: the release, rule 3)."""
-    return sequence.str.replace_all("[^ACGTN]", "N")
-
-
-def stripped_of_n(sequence: pl.Expr) -> pl.Expr:
-    """The identity of a barcode: without N at both ends; null if nothing is left."""
-    stripped = sequence.str.strip_chars("N")
-    return pl.when(stripped != "").then(stripped)
-
-
-def identity(dna_barcode: pl.Expr) -> pl.Expr:
-    """The identity of a barcode, `barcode` of `schema.CHECKED_BARCODES`, from its `dna_barcode`."""
-    return stripped_of_n(codes_as_n(dna_barcode)).alias("barcode")
-
-
 def reverse_complement(sequence: pl.Expr) -> pl.Expr:
-    """The other strand of an upper case IUPAC sequence, read in its own direction."""
+    """The reverse complement of an upper case IUPAC sequence."""
     return sequence.str.reverse().str.replace_many(list(_COMPLEMENT), list(_COMPLEMENT.values()))
 
 
 def longest_unambiguous_run(sequence: pl.Expr) -> pl.Expr:
-    """Length in bp of the longest run of A, C, G, T (Int32); 0 where there is none, null for null."""
+    """Length in bp of the longest run of A, C, G, T (Int32); 0 if there is none, null for null."""
     runs = sequence.str.extract_all("[ACGT]+").list.eval(pl.element().str.len_bytes()).list.max()
     return pl.when(sequence.is_not_null()).then(runs.fill_null(0)).cast(pl.Int32)
 
@@ -78,15 +62,15 @@ def unambiguous_bases(sequence: pl.Expr) -> pl.Expr:
 
 
 def repeat_share(barcodes: pl.Series, worth_knowing: float) -> pl.Series:
-    """Share of each barcode that the repeats of its commonest trinucleotide take.
+    """Share of each barcode that its most frequent trinucleotide makes up.
 
-    The share is three times the number of occurrences that do not overlap, over the length. Counting 64
-    trinucleotides is slow, so it is done exactly only where a bound, the overlapping occurrences, reaches
-    `worth_knowing`; elsewhere the bound is returned, which is smaller than that.
+    The share is three times the number of non-overlapping occurrences, divided by the length. Counting 64
+    trinucleotides is slow, so the exact share is computed only if an upper bound (the overlapping occurrences)
+    reaches `worth_knowing`; otherwise the bound is returned, which is smaller than that.
 
     Args:
         barcodes: upper case sequences; nulls stay null.
-        worth_knowing: share from which on the exact value is needed.
+        worth_knowing: smallest share for which the exact value is needed.
 
     Returns:
         Float64, 0 to 1, exact wherever it is at least `worth_knowing`.
@@ -104,18 +88,18 @@ def repeat_share(barcodes: pl.Series, worth_knowing: float) -> pl.Series:
 
 
 def _overlapping_share(barcodes: pl.Series) -> pl.Series:
-    """Three times the overlapping occurrences of the commonest trinucleotide over the length, by arithmetic."""
+    """Three times the overlapping occurrences of the most frequent trinucleotide, divided by the length."""
     lengths = barcodes.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
-    # Two letters that are no base part the barcodes, so that no trinucleotide spans two of them.
+    # Two N separate the barcodes, so that no trinucleotide spans two of them.
     text = barcodes.fill_null("").str.join("NN").item() + "NN"
     other = 64
     code = np.full(256, other, np.uint8)
     code[np.frombuffer(b"ACGT", np.uint8)] = np.arange(4, dtype=np.uint8)
     bases = code[np.frombuffer(text.encode(), np.uint8)]
-    words = bases[:-2] * 16 + bases[1:-1] * 4 + bases[2:]
-    is_word = (bases[:-2] | bases[1:-1] | bases[2:]) < other
+    kmers = bases[:-2] * 16 + bases[1:-1] * 4 + bases[2:]
+    is_kmer = (bases[:-2] | bases[1:-1] | bases[2:]) < other
     owners = np.repeat(np.arange(len(lengths), dtype=np.int64) * 64, lengths + 2)[:-2]
-    counts = np.bincount(owners[is_word] + words[is_word], minlength=64 * len(lengths))
+    counts = np.bincount(owners[is_kmer] + kmers[is_kmer], minlength=64 * len(lengths))
     share: npt.NDArray[np.float64] = np.zeros(len(lengths))
     np.divide(3 * counts.reshape(-1, 64).max(axis=1), lengths, out=share, where=lengths > 0)
     return pl.select(pl.when(barcodes.is_not_null()).then(pl.Series(share))).to_series()

@@ -21,11 +21,11 @@ from typing import Any
 from urllib.parse import quote
 
 import polars as pl
-import requests
 
-from bioscan_etl import storage
-from bioscan_etl.bold.client import PIECE, BoldError, Client, TemporaryError, limited, refuse_page
+from bioscan_etl.bold.client import BoldError, Client, TemporaryError, limited, refuse_page
 from bioscan_etl.images.sources import MAX_FILE_BYTES
+from bioscan_etl.io import web
+from bioscan_etl.io.write import atomic_file, write_text
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import PROCESSID_PATTERN
 from bioscan_etl.settings import BoldSettings
@@ -188,8 +188,8 @@ class _Run:
             list(files.items()), orient="row", schema={"processid": pl.String, "image_file": pl.String}
         ).sort("processid")
         failures = pl.DataFrame(self._failed, orient="row", schema=_FAILURE).sort("processid")
-        storage.write_text(self._folder / INDEX, index.write_csv())
-        storage.write_text(self._folder / FAILURES, failures.write_csv())
+        write_text(self._folder / INDEX, index.write_csv())
+        write_text(self._folder / FAILURES, failures.write_csv())
         return files, failures
 
     def _jobs(self, client: Client, processids: Iterator[str]) -> Iterator[_Job]:
@@ -272,7 +272,7 @@ def _unsafe(processid: str) -> str:
 def _fetch_one(client: Client, job: _Job, folder: Path) -> BoldError | None:
     """Fetch an image; returns what was in the way."""
 
-    def read(response: requests.Response) -> None:
+    def read(response: web.Response) -> None:
         refuse_page(response)
         pieces = limited(response, MAX_FILE_BYTES)
         head = b""
@@ -283,12 +283,12 @@ def _fetch_one(client: Client, job: _Job, folder: Path) -> BoldError | None:
         suffix, ending = next(((s, end) for magic, s, end in _FORMATS if head.startswith(magic)), ("", b""))
         if not suffix:
             raise BoldError(f"it begins with {head[:_HEAD]!r}: no JPEG, PNG or TIFF", "not_an_image")
-        with storage.atomic_file(folder / f"{job.processid}{suffix}") as stream:
+        with atomic_file(folder / f"{job.processid}{suffix}") as stream:
             tail = head
             stream.write(head)
             for piece in pieces:
                 stream.write(piece)
-                tail = (tail + piece)[-2 * PIECE :]
+                tail = (tail + piece)[-2 * web.PIECE :]
             # Where the server says no length, only the image itself can tell that it is whole.
             if not _framed(response) and ending not in tail:
                 raise TemporaryError("the image ends too early", "truncated")
@@ -300,6 +300,6 @@ def _fetch_one(client: Client, job: _Job, folder: Path) -> BoldError | None:
     return None
 
 
-def _framed(response: requests.Response) -> bool:
+def _framed(response: web.Response) -> bool:
     """Whether the protocol itself notices a body that breaks off."""
     return "Content-Length" in response.headers or response.headers.get("Transfer-Encoding", "") == "chunked"

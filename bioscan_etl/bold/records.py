@@ -1,7 +1,8 @@
 """Records from BOLD's portal: a query's answer, downloaded into one file.
 
 Belongs here: the steps query, count and download, and the proof that the file is whole. Does not belong here:
-terms of a query (`terms`), ranges (`partial`), and what a record means (`bioscan_etl.records`).
+terms of a query (`terms`), how a download goes on (`bioscan_etl.io.download`), and what a record means
+(`bioscan_etl.records`).
 
 The steps and answers are those of the portal's API (portal.boldsystems.org/api/docs) and of its published
 source (boldsystems-central/barcode-data-portal): `/api/query` gives a token for 24 hours;
@@ -19,11 +20,11 @@ from typing import Literal
 from urllib.parse import quote, urlencode
 
 import numpy as np
-import requests
 
 from bioscan_etl.bold.client import BoldError, Client, TemporaryError, refuse_page
-from bioscan_etl.bold.partial import Partial
 from bioscan_etl.bold.terms import resolve
+from bioscan_etl.io import web
+from bioscan_etl.io.download import Partial
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.settings import BoldSettings
 
@@ -32,6 +33,7 @@ RecordsFormat = Literal["tsv", "json"]
 # What a portal answers that no longer knows a token.
 _EXPIRED = {400, 404, 410, 422}
 _TOKENS = 3
+_PARTIAL, _NOTHING_LEFT = 206, 416
 _HEADER_LIMIT = 1 << 20
 _LINE_END, _QUOTE = 10, 34
 
@@ -165,9 +167,9 @@ def _download(
 ) -> int:
     """Download what is missing and return the number of records of the whole."""
 
-    def read(response: requests.Response) -> int:
+    def read(response: web.Response) -> int:
         refuse_page(response)
-        continued = response.status_code == requests.codes.partial_content
+        continued = response.status == _PARTIAL
         seen = sum(piece.count(b"\n") for piece in part.pieces()) if continued else 0
 
         def took(piece: bytes) -> None:
@@ -185,7 +187,7 @@ def _download(
             raise
 
     address = f"{_documents(client, token)}/download?format={form}"
-    return client.request(address, read, part.headers, also=(206, 416))
+    return client.request(address, read, part.headers, also=(_PARTIAL, _NOTHING_LEFT))
 
 
 def _verified(part: Partial, form: RecordsFormat, expected: int | None, settings: BoldSettings) -> int:

@@ -1,73 +1,62 @@
 """The command line: what `bioscan-etl COMMAND` does, and its exit codes.
 
 Belongs here: the way from words to a command, and from an error to a sentence and an exit code. Does not belong here:
-the words (`arguments`), what a command does (a module for each group of commands), how it says it (`terminal`), and
-anything a notebook would want too: that is in the library.
+the list of commands (`app`), their options and words (a module for each group of commands), how they say it
+(`terminal`), and the work: that is in `bioscan_etl.api`, for notebooks too.
 
-Exit codes: 0 done; 1 `check` found faults, images could not be fetched, or a batch or the release failed; 2 the
-command, a setting or an input cannot be used; 130 interrupted.
+Exit codes: 0 done; 1 `check` found faults, images could not be fetched, `why` found nothing, or a batch or the release
+failed; 2 the command, a setting or an input cannot be used; 130 interrupted.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from bioscan_etl.cli import bold, explain, operate, release, run, tables
-from bioscan_etl.cli.arguments import parser
-from bioscan_etl.cli.parsing import UsageError
+from cyclopts import CycloptsError
+from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
+
+from bioscan_etl.cli.app import app
+from bioscan_etl.cli.options import Loudness
 from bioscan_etl.cli.terminal import Terminal
 from bioscan_etl.errors import BioscanError, sentence
+from bioscan_etl.extras import extras_named
 
 UNUSABLE, INTERRUPTED, UNREAD = 2, 130, 141  # 141 is what a shell calls a broken pipe
-
-_ACTS: Mapping[str, Callable[[argparse.Namespace, Terminal], int]] = {
-    "check": release.check,
-    "compare": tables.compare,
-    "demo": operate.demo,
-    "detect": tables.detect,
-    "diff": release.diff,
-    "fetch_images": bold.fetch_images,
-    "fetch_records": bold.fetch_records,
-    "land": operate.land,
-    "publish": release.publish,
-    "run": run.run,
-    "split": tables.split,
-    "status": operate.status,
-    "ui": operate.ui,
-    "why": explain.why,
-    "withdraw": operate.withdraw,
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
-    Raises:
-        SystemExit: the words are no command (2), or asked for help (0).
+    Args:
+        arguments: the words after `bioscan-etl`; None for those of the process.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
+    terminal = Terminal(as_json="--json" in words)
     try:
-        parsed = parser().parse_args(words)
-    except UsageError as error:
-        if "--json" in words:
-            terminal = Terminal(as_json=True)
-            terminal.error(str(error))
-            terminal.finish()
-        print(f"{error.usage}{error.program}: error: {error}", file=sys.stderr)
-        raise SystemExit(UNUSABLE) from None
-    terminal = Terminal(as_json=getattr(parsed, "json", False), quiet=parsed.quiet, verbose=parsed.verbose)
+        command, bound, injected = app.parse_args(words, print_error=False, exit_on_error=False)
+    except CycloptsError as error:
+        terminal.error(_wording(error))
+        terminal.finish()
+        return UNUSABLE
+    answer = bound.arguments.get("answer", Loudness())
+    terminal = Terminal(as_json=getattr(answer, "json", False), quiet=answer.quiet, verbose=answer.verbose)
     with terminal.logging():
-        code = _outcome(parsed, terminal)
+        code = _outcome(lambda: command(*bound.args, **bound.kwargs, **dict.fromkeys(injected, terminal)), terminal)
     terminal.finish()
-    return code
+    asked = {*app.help_flags, *app.version_flags} & set(words)
+    return UNUSABLE if command == app.help_print and not asked else code
 
 
-def _outcome(parsed: argparse.Namespace, terminal: Terminal) -> int:
+def _outcome(act: Callable[[], Any], terminal: Terminal) -> int:
+    """Run a command; returns its exit code, which is 0 of one that returns nothing."""
     try:
-        return _ACTS[parsed.act](parsed, terminal)
+        if terminal.quiet and terminal.verbose:
+            raise BioscanError("--quiet and --verbose exclude each other; give one of them")
+        with extras_named():
+            return act() or 0
     except BrokenPipeError:
         # Whoever reads the answer has had enough, as `| head` has; Python would complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -78,3 +67,17 @@ def _outcome(parsed: argparse.Namespace, terminal: Terminal) -> int:
     except KeyboardInterrupt:
         terminal.error("interrupted; run the same command again to go on")
         return INTERRUPTED
+
+
+def _wording(error: CycloptsError) -> str:
+    """What is wrong with the words, in one line."""
+    command = " ".join(("bioscan-etl", *(error.command_chain or ())))
+    said = " ".join(str(error).split()).partition(" Available commands:")[0].rstrip(".")
+    if isinstance(error, UnusedCliTokensError):
+        said = f"unexpected argument {' '.join(error.unused_tokens or ())}"
+    elif isinstance(error, MissingArgumentError) and error.argument is not None:
+        _, meant, suggestion = said.partition(" Did you mean ")
+        given = error.keyword is not None or bool(error.argument.tokens)
+        said = f"{error.argument.name} needs a value" if given else f"{error.argument.name} is missing"
+        said += f".{meant}{suggestion}" if meant else ""
+    return f"{said}; see {command} --help" if not said.endswith("?") else f"{said} See {command} --help"

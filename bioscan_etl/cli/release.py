@@ -1,64 +1,84 @@
 """The commands about finished releases: `check`, `diff`, `publish`.
 
-Belongs here: what is said of a release. Does not belong here: making one (`run`), checking, comparing and sending it
+Belongs here: their options, and what is said of a release. Does not belong here: checking, comparing and sending it
 (`bioscan_etl.release`).
 """
 
 from __future__ import annotations
 
-import argparse
-import tempfile
-from collections import Counter
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
+
+from bioscan_etl import api
+from bioscan_etl.cli.options import LINES, Answer, File, Folder, Positive, Said, reflowed
 from bioscan_etl.cli.terminal import Terminal
 
+if TYPE_CHECKING:
+    from bioscan_etl.release.ship.mirror import Published
 
-def check(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Verify a release by itself; exit code 1 and a list where it has faults."""
-    from bioscan_etl import storage
-    from bioscan_etl.release.check import check
-    from bioscan_etl.release.ship.mirror import download
 
-    images: Literal["all", "sample"] = "all" if arguments.all_images else "sample"
-    with terminal.progress() as progress, tempfile.TemporaryDirectory(prefix="bioscan-check-") as scratch:
-        here = Path(arguments.release)
-        if storage.is_s3(arguments.release):
-            here = download(arguments.release, Path(scratch), progress)
-        faults = check(here, images=images, progress=progress)
-    files = len(Counter(fault.file for fault in faults))
-    terminal.fact(release=arguments.release, faults=faults[: arguments.most], count=len(faults), files=files)
+@reflowed
+def check(
+    release: str, /, *, all_images: bool = False, most: Positive = 50, answer: Answer = LINES, terminal: Said
+) -> int:
+    """Verify a release by itself.
+
+    Verify checksums, schema, invariants and counts of a release. Exit code 1 and a list of faults.
+
+    Args:
+        release: folder of the release, or s3://bucket/prefix/v3, which is fetched first
+        all_images: decode every image, not a sample
+        most: faults to print
+    """
+    with terminal.progress() as progress:
+        faults = api.check(release, images="all" if all_images else "sample", progress=progress)
+    files = len({fault.file for fault in faults})
+    terminal.fact(release=release, faults=faults[:most], count=len(faults), files=files)
     if not faults:
-        terminal.say(f"{arguments.release}: no fault found")
+        terminal.say(f"{release}: no fault found")
         return 0
-    for fault in faults[: arguments.most]:
+    for fault in faults[:most]:
         where = f"{fault.file} {fault.processid}" if fault.processid else fault.file
         terminal.say(f"{where}: {fault.fault}")
-    if len(faults) > arguments.most:
-        terminal.say(f"… and {len(faults) - arguments.most:,} more; --most shows them")
-    terminal.say(f"{arguments.release}: {len(faults):,} faults in {files:,} files")
+    if len(faults) > most:
+        terminal.say(f"… and {len(faults) - most:,} more; --most shows them")
+    terminal.say(f"{release}: {len(faults):,} faults in {files:,} files")
     return 1
 
 
-def diff(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Tell what differs between two releases."""
+@reflowed
+def diff(
+    before: Annotated[str, Parameter(name="A")],
+    after: Annotated[str, Parameter(name="B")],
+    /,
+    *,
+    releases: Annotated[Folder | None, Parameter(name="--in", metavar="DIR")] = None,
+    output: File | None = None,
+    most: Positive = 5,
+    answer: Answer = LINES,
+    terminal: Said,
+) -> int:
+    """Tell what differs between two releases.
+
+    Tell two releases apart: records added, removed, moved between partitions and relabelled, other fields and images,
+    each with its reason. See docs/guide/releases.md.
+
+    Args:
+        before: folder of a release, or a version such as v1 or latest
+        after: the same of the other release
+        releases: where versions are looked up: the --output of run, or its folder releases
+        output: write every difference: .parquet or .csv
+        most: pairs of values per field
+    """
+    with terminal.progress() as progress:
+        found = api.diff(before, after, releases=releases, output=output, progress=progress)
+
     import polars as pl
 
     from bioscan_etl.release.diff import changelog
-    from bioscan_etl.release.diff import compare as diff
-    from bioscan_etl.release.diff.snapshot import find_release, open_release
 
-    where = [arguments.releases] if arguments.releases else []
-    # A version's name alone is looked up beside the other release, too.
-    where += [Path(name).expanduser().absolute().parent for name in (arguments.before, arguments.after) if "/" in name]
-    place = next(iter(where), None)
-    before, after = (open_release(find_release(name, place)) for name in (arguments.before, arguments.after))
-    with terminal.progress() as progress:
-        if arguments.output:
-            found = diff.write_diff(before, after, arguments.output, progress)
-        else:
-            found = diff.compare(before, after, progress=progress, between=diff.moves_between(before, after))
     # As in the text, the commonest pairs of values of each field.
     rank = pl.int_range(pl.len()).over("kind", "field")
     terminal.fact(
@@ -68,29 +88,43 @@ def diff(arguments: argparse.Namespace, terminal: Terminal) -> int:
         records_after=found.records_after,
         records=found.records,
         reasons=found.reasons,
-        values=found.values.filter(rank < arguments.most),
+        values=found.values.filter(rank < most),
         uncompared=found.uncompared,
-        output=arguments.output,
+        output=output,
     )
-    for line in changelog.lines(found, arguments.most):
+    for line in changelog.lines(found, most):
         terminal.say(line)
-    if arguments.output:
-        terminal.say(f"every difference: {arguments.output}")
+    if output:
+        terminal.say(f"every difference: {output}")
     return 0
 
 
-def publish(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Mirror a release to S3."""
-    publish_release(arguments.release, arguments.location, terminal)
-    return 0
+@reflowed
+def publish(
+    release: Path,
+    location: Annotated[str, Parameter(name="S3")],
+    /,
+    *,
+    answer: Answer = LINES,
+    terminal: Said,
+) -> int:
+    """Mirror a release to S3.
 
+    Mirror a release to s3://bucket/prefix/VERSION, whole or not at all, and let s3://bucket/prefix/latest name it. The
+    same command again goes on after a break. See docs/guide/releases.md.
 
-def publish_release(release: Path, location: str, terminal: Terminal) -> None:
-    """Mirror a release to S3, and say what was sent."""
-    from bioscan_etl.release.ship.mirror import publish_to_s3
-
+    Args:
+        release: folder of the release
+        location: s3://bucket/prefix
+    """
     with terminal.progress() as progress:
-        done = publish_to_s3(release, location, progress)
+        done = api.publish(release, location, progress=progress)
+    say_published(done, terminal)
+    return 0
+
+
+def say_published(done: Published, terminal: Terminal) -> None:
+    """Say what was sent."""
     terminal.fact(published=done)
     terminal.say(f"published {done.version}: {done.location}")
     terminal.say(f"  {done.files:,} files, of which {done.sent:,} were sent now ({done.sent_bytes:,} bytes)")

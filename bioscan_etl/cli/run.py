@@ -1,279 +1,182 @@
-"""The command `run`: land, ingest what is not current, make the next release, and list what failed.
+"""The command `run`: its options, and what is said of a run and of a plan (`--dry-run`).
 
-Belongs here: the order of these steps, and what is said of them. Does not belong here: which batches are stale
-(`bioscan_etl.state`), running the graph (`bioscan_etl.definitions.running`), and `--dry-run` (`dry_run`).
+Belongs here: the words. Does not belong here: running (`bioscan_etl.runs`) and planning (`bioscan_etl.plans`).
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
-from bioscan_etl.cli.bold import fetch_images_of_batch
-from bioscan_etl.cli.dry_run import dry_run
-from bioscan_etl.cli.release import publish_release
+from cyclopts import Parameter
+
+from bioscan_etl import api
+from bioscan_etl.cli.bold import say_fetched
+from bioscan_etl.cli.options import LINES, Answer, File, Folder, Said, reflowed
+from bioscan_etl.cli.release import say_published
 from bioscan_etl.cli.terminal import Terminal
-from bioscan_etl.errors import BioscanError, SourceError, sentence
 
 if TYPE_CHECKING:
-    from bioscan_etl.lake import Lake
-    from bioscan_etl.progress import Progress
-    from bioscan_etl.settings import Settings
-    from bioscan_etl.state import BatchState
-
-_FROM_BOLD = "bold"
-"""What `--images` is given to have them fetched; a folder of this name is `./bold`."""
+    from bioscan_etl.plans import Plan
+    from bioscan_etl.runs import Event, Landings, LatestRelease
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Something that failed: a `batch`, a `folder` of the inbox, the `release` or its `publication`."""
+@reflowed
+def run(
+    *,
+    records: Annotated[tuple[str, ...], Parameter(metavar="FILE", consume_multiple=1)] = (),
+    images: Annotated[tuple[str, ...], Parameter(metavar="DIR|ZIP|S3|bold", consume_multiple=1)] = (),
+    image_manifest: Annotated[str | None, Parameter(metavar="CSV")] = None,
+    output: Folder,
+    batch: Annotated[str | None, Parameter(metavar="NAME")] = None,
+    snapshot_date: Annotated[dt.date | None, Parameter(metavar="YYYY-MM-DD")] = None,
+    settings: File | None = None,
+    publish: Annotated[str | None, Parameter(metavar="S3")] = None,
+    dry_run: bool = False,
+    answer: Answer = LINES,
+    terminal: Said,
+) -> int:
+    """Ingest batches and make the next release.
 
-    kind: str
-    name: str
-    why: str
+    Land the records and images as specimen batches, ingest every batch that is new or out of date, curate the whole
+    corpus and make its next release. Without --records: the batches that landed in OUTPUT, and the folders there that
+    are complete. A batch that fails does not stop the others; it is listed at the end.
 
-    def __str__(self) -> str:
-        return f"{self.name or self.kind}: {self.why}"
-
-
-@dataclass(slots=True)
-class _Run:
-    """What the steps of a run share."""
-
-    lake: Lake
-    settings: Settings
-    terminal: Terminal
-    failed: list[Failed] = field(default_factory=list)
-
-
-def run(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Land, ingest and release; exit code 1 where something failed."""
-    from bioscan_etl.lake import Lake
-    from bioscan_etl.lake.corpus import install_settings, located, read_settings
-    from bioscan_etl.settings import load_settings
-
-    lake = Lake(arguments.output.expanduser().resolve())
-    given: Path | None = arguments.settings
-    settings = read_settings(lake) if given is None else located(load_settings(given), lake.root)
-    if arguments.publish and not arguments.publish.startswith("s3://"):
-        raise SourceError(f"--publish {arguments.publish} is no place on S3; give s3://bucket/prefix")
-    deliveries = _deliveries(arguments)
-    lake.require_format()
-    if arguments.dry_run:
-        return dry_run(lake, settings, given, deliveries, arguments.images or [], terminal)
-    if given is not None:
-        say_settings(install_settings(lake, given), terminal)
-        settings = read_settings(lake)
-    this = _Run(lake, settings, terminal)
-    with terminal.progress() as progress:
-        _land(this, arguments, deliveries, progress)
-        made, release = _ingest_and_release(this, progress)
-    _summarise(this, release, made=made)
-    if arguments.publish and release is not None:
-        try:
-            publish_release(release, arguments.publish, terminal)
-        except (BioscanError, OSError) as error:
-            this.failed.append(Failed("publication", arguments.publish, sentence(error)))
-    terminal.fact(failed=[asdict(one) for one in this.failed])
-    if this.failed:
-        terminal.say(f"failed: {len(this.failed)}")
-    for one in this.failed:
-        terminal.say(f"  {one}")
-    return 1 if this.failed else 0
-
-
-def say_settings(changed: Sequence[str], terminal: Terminal) -> None:
-    """Say what became other settings of the corpus, one line each."""
-    terminal.fact(settings_changed=list(changed))
-    for line in changed:
-        terminal.say(f"setting {line}")
-    if not changed:
-        terminal.hint("settings: nothing changed")
-
-
-def _deliveries(arguments: argparse.Namespace) -> dict[str, list[str]]:
-    """Records files by batch, each one looked into; one batch of the given name, or one per file."""
-    from bioscan_etl import landing
-    from bioscan_etl.records.inspect import inspect
-    from bioscan_etl.records.sources import RecordsFile, expand
-
-    files = [file for location in arguments.records or () for file in expand(location)]
-    if not files and (arguments.images or arguments.image_manifest or arguments.batch):
-        raise SourceError("--images, --image-manifest and --batch describe a new batch: give its --records too")
-    found: dict[str, list[str]] = {}
-    if arguments.batch:
-        found = {landing.check_name(arguments.batch): files}
-    else:
-        for location in files:
-            found.setdefault(landing.name_from_file(location), []).append(location)
-        for name, group in found.items():
-            if len(group) > 1:
-                raise SourceError(
-                    f"{', '.join(group)} would all be batch {name}; give one --batch, or rename the files"
-                )
-    for location in files:
-        inspect(RecordsFile(location))
-    return found
-
-
-def _land(this: _Run, arguments: argparse.Namespace, deliveries: Mapping[str, list[str]], progress: Progress) -> None:
-    """Land what the command names, then the folders of the inbox that are complete."""
-    from bioscan_etl import landing
-
-    for name, files in deliveries.items():
-        images = list(arguments.images or [])
-        if _FROM_BOLD in images:
-            folder = this.lake.landing / name / "images"
-            fetch_images_of_batch(files, folder, this.settings, progress, this.terminal)
-            images = [*(location for location in images if location != _FROM_BOLD), str(folder)]
-        landing.register(
-            this.lake,
-            name,
-            files,
-            images,
-            arguments.image_manifest,
-            snapshot_date=arguments.snapshot_date,
-            progress=progress,
-        )
-    found = landing.sweep(this.lake, this.settings.automation.inbox, now=time.time())
-    this.terminal.fact(
-        landed=[*deliveries, *found.landed], waiting=found.waiting, left_out=found.left_out, inbox_busy=found.busy
-    )
-    for name in found.landed:
-        this.terminal.say(f"landed {name}")
-    for name, unknown in found.left_out.items():
-        this.terminal.say(f"  {name}: left out, of no known kind: {', '.join(unknown)}")
-    for name, why in found.waiting.items():
-        this.terminal.say(f"waiting {name}: {why}")
-    if found.busy:
-        this.terminal.say(f"{this.lake.landing} is being looked at by another process; its folders wait")
-    this.failed += [Failed("folder", name, why) for name, why in found.refused.items()]
-
-
-def _ingest_and_release(this: _Run, progress: Progress) -> tuple[bool, Path | None]:
-    """Ingest every batch that is not current, then make the release of those that can be pinned.
-
-    Returns:
-        Whether a release was made now, and the folder of the latest one.
+    Args:
+        records: BOLD records, one or several: TSV, JSON lines, Parquet, .gz, .zip, .tar.gz; a folder of these; s3://
+            and https:// too
+        images: folder, .zip or s3:// prefix, one or several; the word bold: fetch them from BOLD first, by the
+            records' process IDs
+        image_manifest: processid,image_file: which image is whose
+        output: lake and releases go here
+        batch: one batch of this name; without it, one per records file
+        snapshot_date: date of the BOLD snapshot, where neither file name nor descriptor says it
+        settings: TOML that becomes the settings of the corpus (DIR/settings.toml); without it, those it has count;
+            docs/reference/settings.md lists them
+        publish: mirror the release to s3://bucket/prefix after it is made
+        dry_run: say what would be done and why; change nothing
     """
-    from bioscan_etl import state
-    from bioscan_etl.release import staging
-
-    states = state.survey(this.lake, this.settings)
-    if not states and not this.failed:
-        raise SourceError(f"nothing to run: no --records, and no batch has landed in {this.lake.landing}")
-    this.failed += [Failed("batch", one.name, one.problem) for one in states if one.status == "damaged"]
-    before = staging.latest(this.lake.releases)
-    if states:
-        from bioscan_etl.definitions import running
-
-        with running.open_instance(this.lake) as instance:
-            this.terminal.fact(ingested=_ingest(this, states, instance, progress))
-            ready = state.corpus(this.lake, this.settings)
-            try:
-                if ready.blocked:
-                    this.failed.append(Failed("release", "", ready.blocked))
-                else:
-                    running.run_release(this.lake, instance=instance, progress=progress)
-            except (BioscanError, OSError) as error:
-                this.failed.append(Failed("release", "", sentence(error)))
-    # Also after a failure: what comes after the release, such as its mirror, may be what failed.
-    latest = staging.latest(this.lake.releases)
-    return latest != before, latest
-
-
-def _ingest(this: _Run, states: Sequence[BatchState], instance: Any, progress: Progress) -> list[str]:
-    """Ingest each batch that wants it; a failed one does not stop the others. Returns the names of those done."""
-    from bioscan_etl.definitions import running
-
-    wanted = [one for one in states if one.wants_work]
-    made = []
-    for number, one in enumerate(wanted):
-        progress("batches", number, len(wanted))
-        try:
-            running.run_batch(this.lake, one, instance=instance, progress=progress)
-        except (BioscanError, OSError) as error:
-            this.failed.append(Failed("batch", one.name, sentence(error)))
-        else:
-            made.append(one.name)
-    if wanted:
-        progress("batches", len(wanted), len(wanted))
-    return made
-
-
-def _newer_report(lake: Lake, report: Path) -> Path | None:
-    """The report in the lake, where it is another than the release's: a new template or note makes no new release."""
-    from bioscan_etl.lake.current import current
-
-    output = current(lake, "quality_report")
-    page = None if output is None else output.folder / "report" / "index.html"
-    if page is None or not page.is_file() or (report.is_file() and page.read_bytes() == report.read_bytes()):
-        return None
-    return page
-
-
-def _summarise(this: _Run, release: Path | None, *, made: bool) -> None:
-    """Say what the latest release holds, and what it does not hold of the batches."""
-    from bioscan_etl.release.manifest import read_head
-
-    say, terminal = this.terminal.say, this.terminal
-    if release is None:
+    asked = {
+        "records": records,
+        "images": images,
+        "image_manifest": image_manifest,
+        "batch": batch,
+        "snapshot_date": snapshot_date,
+        "settings": settings,
+        "publish": publish,
+    }
+    if dry_run:
+        terminal.fact(dry_run=True)
+        return _say_plan(api.plan(output, **asked), terminal)  # type: ignore[arg-type]
+    with terminal.progress() as progress:
+        done = api.run(output, **asked, progress=progress, listen=_teller(terminal))  # type: ignore[arg-type]
+    if done.release is None:
         terminal.fact(release=None)
-        say("no release was made")
+        terminal.say("no release was made")
+    terminal.fact(ingested=done.ingested, failed=[asdict(one) for one in done.failed])
+    if done.failed:
+        terminal.say(f"failed: {len(done.failed)}")
+    for one in done.failed:
+        terminal.say(f"  {one}")
+    return 1 if done.failed else 0
+
+
+def _teller(terminal: Terminal) -> Callable[[Event], None]:
+    """Say each event of a run as soon as it is so."""
+    from bioscan_etl.runs import ImagesFetched, Landings, LatestRelease, SettingsInstalled
+
+    def tell(event: Event) -> None:
+        match event:
+            case SettingsInstalled(changed):
+                terminal.fact(settings_changed=changed)
+                for line in changed:
+                    terminal.say(f"setting {line}")
+                if not changed:
+                    terminal.hint("settings: nothing changed")
+            case ImagesFetched(folder, images):
+                terminal.facts.setdefault("fetched", []).append(say_fetched(folder, images, terminal))
+            case Landings():
+                _say_landings(event, terminal)
+            case LatestRelease():
+                _say_release(event, terminal)
+            case _:
+                say_published(event, terminal)
+
+    return tell
+
+
+def _say_landings(event: Landings, terminal: Terminal) -> None:
+    terminal.fact(landed=event.landed, waiting=event.waiting, left_out=event.left_out, inbox_busy=event.busy)
+    for name in event.found:
+        terminal.say(f"landed {name}")
+    for name, unknown in event.left_out.items():
+        terminal.say(f"  {name}: left out, of no known kind: {', '.join(unknown)}")
+    for name, why in event.waiting.items():
+        terminal.say(f"waiting {name}: {why}")
+    if event.busy:
+        terminal.say("the inbox is being looked at by another process; its folders wait")
+
+
+def _say_release(release: LatestRelease, terminal: Terminal) -> None:
+    """Say what the latest release holds, and what it does not hold of the batches."""
+    say = terminal.say
+    terminal.fact(release=asdict(release))
+    if release.problem and not release.made:
+        say(f"no release was made; the last one stays {release.version}: {release.folder}")
         return
-    failed = any(one.kind == "release" for one in this.failed)
-    head = read_head(release)
-    ledger, counts = head["ledger"], head["counts"]
-    report = release / "report" / "index.html"
-    newer = _newer_report(this.lake, report)
-    notes, withdrawn = _notes(this.lake) if made or not failed else ({}, {})
-    terminal.fact(
-        release={
-            "version": release.name,
-            "folder": release,
-            "made": made,
-            "ledger": ledger,
-            "counts": counts,
-            "report": report,
-            "newer_report": newer,
-            "notes": notes,
-            "withdrawn": withdrawn,
-        }
+    say(
+        f"release {release.version}: {release.folder}" + ("" if release.made else "  (nothing changed: no new release)")
     )
-    if failed and not made:
-        say(f"no release was made; the last one stays {release.name}: {release}")
-        return
-    say(f"release {release.name}: {release}" + ("" if made else "  (nothing changed: no new release)"))
-    say(f"  rows read      {ledger['rows_read']:>9,}")
-    say(f"  = specimens    {ledger['specimens']:>9,}")
+    say(f"  rows read      {release.ledger['rows_read']:>9,}")
+    say(f"  = specimens    {release.ledger['specimens']:>9,}")
     for part in ("quarantined", "set_aside", "rejected"):
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in counts[part].items() if count)
-        say(f"  + {part:<12} {ledger[part]:>9,}" + (f"   {reasons}" if reasons else ""))
-    if not ledger["specimens"]:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in release.counts[part].items() if count)
+        say(f"  + {part:<12} {release.ledger[part]:>9,}" + (f"   {reasons}" if reasons else ""))
+    if not release.ledger["specimens"]:
         say("  No specimen passed the gates. Each waits in quarantine.parquet with its reasons; the report says how")
         say("  to act on each (for records without images: gates.require_image = false in the settings).")
-    for name, note in notes.items():
+    for name, note in release.notes.items():
         say(f"  {name}: {note}")
-    for name, reason in withdrawn.items():
+    for name, reason in release.withdrawn.items():
         say(f"  {name}: withdrawn: {reason}")
-    say(f"report: {report}")
-    if newer is not None:
-        say(f"newer report of the same data: {newer}")
-    terminal.hint(f"UI: bioscan-etl ui {this.lake.root}")
+    say(f"report: {release.report}")
+    if release.newer_report is not None:
+        say(f"newer report of the same data: {release.newer_report}")
+    terminal.hint(f"UI: bioscan-etl ui {release.folder.parent.parent}")
 
 
-def _notes(lake: Lake) -> tuple[dict[str, str], dict[str, str]]:
-    """What the last corpus run had to say of batches, and which were withdrawn.
-
-    They are the run's, not the manifest's: where nothing changed, that was written before a delivery failed.
-    """
-    from bioscan_etl import state
-    from bioscan_etl.lake import pins
-
-    pin = pins.load_pin(lake, state.pin_of_last_run(lake))
-    return dict(pin.notes), dict(pin.withdrawn)
+def _say_plan(plan: Plan, terminal: Terminal) -> int:
+    """Say what a run would do; returns exit code 1 where it would meet something damaged."""
+    say = terminal.say
+    if plan.settings_changed is not None:
+        terminal.fact(settings_changed=plan.settings_changed)
+        for line in plan.settings_changed:
+            say(f"would change setting {line}")
+    for name, one in plan.land.items():
+        sources = f", images of {', '.join(one.images)}" if one.images else ""
+        say(f"would land {name}: {', '.join(one.records)}{sources}")
+    for name, known in plan.folders.items():
+        say(f"would look at the folder {name}: {known}")
+    for name, reasons in plan.ingest.items():
+        say(f"would ingest {name}: {'; '.join(reasons)}")
+    for name, problem in plan.damaged.items():
+        say(f"cannot ingest {name}: {problem}")
+    release = plan.release
+    if release.made is None:
+        say(f"would make a release, if that changes anything: {'; '.join(release.reasons)}")
+    elif release.blocked:
+        say(f"would make no release: {release.blocked}")
+    elif release.made:
+        say(f"would make a release: {'; '.join(release.reasons)}")
+    else:
+        say(f"would make no release: {plan.last_release} is of what is there")
+    terminal.fact(
+        land={name: asdict(one) for name, one in plan.land.items()},
+        folders=plan.folders,
+        ingest=plan.ingest,
+        damaged=plan.damaged,
+        release=asdict(release),
+    )
+    return 1 if plan.damaged else 0

@@ -1,85 +1,105 @@
 """The commands that work on tables and images without a corpus: `split`, `compare`, `detect`.
 
-Belongs here: what is read, written and said. Does not belong here: partitions, comparison and detection themselves
+Belongs here: their options, and what is said. Does not belong here: partitions, comparison and detection themselves
 (`bioscan_etl.splits`, `bioscan_etl.records`, `bioscan_etl.images`).
 """
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated, Literal
 
-from bioscan_etl.cli.terminal import Terminal
-from bioscan_etl.errors import SourceError
+from cyclopts import Parameter
+
+from bioscan_etl import api
+from bioscan_etl.cli.options import LINES, Answer, File, Folder, Said, reflowed
 
 
-def split(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Assign partitions to a table."""
-    from bioscan_etl.settings import load_settings, with_protocol
-    from bioscan_etl.splits.files import split_table
-    from bioscan_etl.splits.targets import review
+@reflowed
+def split(
+    table: Path,
+    /,
+    *,
+    protocol: Annotated[Literal["bioscan-5m", "stable"] | None, Parameter(metavar="PROTOCOL")] = None,
+    output: File,
+    earlier: File | None = None,
+    moves: File | None = None,
+    memory: File | None = None,
+    settings: File | None = None,
+    answer: Answer = LINES,
+    terminal: Said,
+) -> int:
+    """Assign partitions to a table.
 
-    settings = load_settings(arguments.settings).splits
-    if arguments.protocol:
-        settings = with_protocol(settings, arguments.protocol)
-    done = split_table(
-        arguments.table,
-        arguments.output,
-        settings,
-        earlier=arguments.earlier,
-        moves=arguments.moves,
-        memory=arguments.memory,
+    Assign partitions to a curated table of processid, genus, species, dna_barcode, in its row order.
+
+    Args:
+        table: CSV or Parquet
+        protocol: bioscan-5m or stable; without it, that of the settings, bioscan-5m without any; see
+            docs/guide/partitions.md
+        output: CSV or Parquet: processid, split
+        earlier: stable: what was assigned before, as --memory wrote it (or a release's partition_memory.parquet):
+            processid, split, genus, species, dna_barcode
+        moves: stable: write each specimen that changed partition: from, to, reason
+        memory: stable: write what the next --earlier needs
+        settings: TOML with settings; [splits] is read
+    """
+    done = api.split(
+        table, protocol=protocol, earlier=earlier, settings=settings, output=output, moves=moves, memory=memory
     )
-    reviewed = review(done.table, done.partitions)
-    terminal.say(f"partitions of {arguments.table} (protocol {settings.protocol}): {arguments.output}")
-    for what, path in (("memory for the next --earlier", arguments.memory), ("moves", arguments.moves)):
+    terminal.say(f"partitions of {table} (protocol {done.protocol}): {output}")
+    for what, path in (("memory for the next --earlier", memory), ("moves", moves)):
         if path:
             terminal.say(f"{what}: {path}")
-    terminal.frame("targets and what was reached, by partition", reviewed.partitions)
-    terminal.frame("targets and what was reached, by records of a species", reviewed.classes)
+    terminal.frame("targets and what was reached, by partition", done.targets)
+    terminal.frame("targets and what was reached, by records of a species", done.classes)
     counts = done.moves.group_by("before", "after", "reason").len("specimens")
     counts = counts.sort("specimens", "before", "after", "reason", descending=[True] + 3 * [False])
-    if arguments.earlier:
+    if earlier:
         terminal.frame("moved", counts)
-    findings = [*reviewed.findings, reviewed.held_out]
-    for finding in findings:
+    for finding in done.findings:
         if not finding.passed:
             terminal.say(f"{finding.check}: {finding.count:,}, such as {', '.join(finding.samples)}")
     terminal.fact(
-        table=arguments.table,
-        protocol=settings.protocol,
-        output=arguments.output,
-        memory=arguments.memory,
-        moves=arguments.moves,
-        partitions=reviewed.partitions,
-        classes=reviewed.classes,
+        table=table,
+        protocol=done.protocol,
+        output=output,
+        memory=memory,
+        moves=moves,
+        partitions=done.targets,
+        classes=done.classes,
         moved=counts,
-        findings=[finding.as_dict() for finding in findings],
+        findings=[finding.as_dict() for finding in done.findings],
     )
     return 0
 
 
-def compare(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Tell what changed between two snapshots of BOLD records."""
-    from bioscan_etl.quality.spreadsheet import write_spreadsheet
-    from bioscan_etl.records.compare import compare_files
-    from bioscan_etl.records.sources import expand
-    from bioscan_etl.settings import load_settings
-    from bioscan_etl.storage import atomic_file
+@reflowed
+def compare(
+    earlier: str,
+    later: str,
+    /,
+    *,
+    output: File,
+    settings: File | None = None,
+    answer: Answer = LINES,
+    terminal: Said,
+) -> int:
+    """Tell what changed between two snapshots of BOLD records.
 
-    output: Path = arguments.output
-    if output.suffix not in {".csv", ".parquet"}:
-        raise SourceError(f"--output {output} must end in .csv or .parquet")
-    settings = load_settings(arguments.settings).records
+    Compare the records that two snapshots share, field by field, whatever their layouts; values are compared in one
+    spelling and shown as delivered. FILE gets a row per change, FILE's name with -records the process IDs that one
+    snapshot alone holds.
+
+    Args:
+        earlier: a records file or a folder of them, as for run --records
+        later: the same of the later snapshot
+        output: .csv or .parquet
+        settings: TOML with settings
+    """
     with terminal.progress() as progress:
-        found = compare_files(expand(arguments.earlier), expand(arguments.later), settings, progress)
-    membership = output.with_name(f"{output.stem}-records{output.suffix}")
-    for path, table in ((output, found.changes), (membership, found.membership)):
-        if output.suffix == ".csv":
-            write_spreadsheet(path, table)
-        else:
-            with atomic_file(path) as stream:
-                table.write_parquet(stream)
+        found = api.compare(earlier, later, settings=settings, output=output, progress=progress)
+    membership = api.records_beside(output)
     added, removed = (int(found.membership["status"].eq(status).sum()) for status in ("added", "removed"))
     fields = found.fields.filter(found.fields["changed"] > 0)
     terminal.fact(
@@ -103,26 +123,36 @@ def compare(arguments: argparse.Namespace, terminal: Terminal) -> int:
     return 0
 
 
-def detect(arguments: argparse.Namespace, terminal: Terminal) -> int:
-    """Find the specimens of images."""
-    from bioscan_etl.images.find_specimens import find_specimens
-    from bioscan_etl.settings import load_settings
+@reflowed
+def detect(
+    images: str,
+    /,
+    *,
+    output: File,
+    model: Annotated[str | None, Parameter(metavar="MODEL")] = None,
+    masks: Folder | None = None,
+    settings: File | None = None,
+    answer: Answer = LINES,
+    terminal: Said,
+) -> int:
+    """Find the specimens of images, without records.
 
-    settings = load_settings(arguments.settings).images
-    if arguments.model:
-        settings = settings.model_copy(update={"detector": arguments.model})
+    Find the specimen of each image as the pipeline does: box, confidence, status and sizes. One row per image, also
+    where it is empty or cannot be read. See docs/explanation/detector.md.
+
+    Args:
+        images: folder, zip or s3://bucket/prefix
+        output: .parquet or .csv
+        model: trained (the default), segmentation, or the path of an .onnx or .pt model
+        masks: write the organism of each image as PNG
+        settings: TOML with settings; [images] is read
+    """
     with terminal.progress() as progress:
-        counts = find_specimens(arguments.images, arguments.output, settings, arguments.masks, progress)
+        counts = api.detect_to_file(images, output, model=model, masks=masks, settings=settings, progress=progress)
     statuses = {name: count for name, count in counts.items() if name not in {"images", "masks"}}
-    terminal.fact(
-        images=counts["images"],
-        statuses=statuses,
-        output=arguments.output,
-        masks=arguments.masks,
-        masks_written=counts["masks"],
-    )
+    terminal.fact(images=counts["images"], statuses=statuses, output=output, masks=masks, masks_written=counts["masks"])
     shown = ", ".join(f"{count:,} {name}" for name, count in statuses.items() if count)
-    terminal.say(f"{counts['images']:,} images ({shown or 'none'}): {arguments.output}")
-    if arguments.masks:
-        terminal.say(f"{counts['masks']:,} masks: {arguments.masks}")
+    terminal.say(f"{counts['images']:,} images ({shown or 'none'}): {output}")
+    if masks:
+        terminal.say(f"{counts['masks']:,} masks: {masks}")
     return 0

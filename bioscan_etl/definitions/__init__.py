@@ -1,4 +1,4 @@
-"""What Dagster loads, and what starts runs of it: the one place that puts the library and the orchestration together.
+"""The definitions that Dagster loads: the only place that combines the library and the orchestration.
 
 `build_defs` takes the corpus, so that tests and the command line run the same graph over their own. `running` runs it
 in this process, `server` serves the UI, `training` is the code location of the detector's training.
@@ -69,7 +69,7 @@ def build_defs(corpus: CorpusResource, progress: Progress) -> dg.Definitions:
 
     Args:
         corpus: lake and settings; the pace of sensors and schedules is read from its settings now.
-        progress: told how far stages are.
+        progress: receives the progress of stages.
     """
     automation = _automation(corpus)
     return dg.Definitions(

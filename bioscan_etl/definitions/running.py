@@ -1,6 +1,6 @@
-"""Runs of the graph in this process: what the command line does.
+"""Runs of the graph in this process, for the command line.
 
-Belongs here: the instance, one batch, one release, and the words for what failed. Does not belong here: which batches
+Belongs here: the instance, one batch, one release, and messages about failures. Does not belong here: which batches
 need a run (`bioscan_etl.state`).
 """
 
@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +18,12 @@ from typing import Any
 
 import dagster as dg
 
-from bioscan_etl import state, storage
+from bioscan_etl import state
 from bioscan_etl.assets.batches import specimen_batches
 from bioscan_etl.assets.factory import PIN_TAG, SETTINGS_TAG
 from bioscan_etl.definitions import build_defs
 from bioscan_etl.errors import BioscanError
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake.corpus import read_settings
 from bioscan_etl.lake.store import Lake
 from bioscan_etl.progress import Progress
@@ -32,7 +34,7 @@ _log = logging.getLogger("bioscan_etl")
 _ATTEMPTS = 3
 _INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
-# The instance of runs that the command line starts where no DAGSTER_HOME is set: beside the lake, telemetry off.
+# The instance for runs of the command line if DAGSTER_HOME is not set: in the output folder, without telemetry.
 _INSTANCE = """\
 storage:
   sqlite:
@@ -51,12 +53,12 @@ telemetry:
 
 
 def open_instance(lake: Lake) -> dg.DagsterInstance:
-    """Dagster's instance: the one that DAGSTER_HOME names, else one below the output folder, as the UI has."""
+    """Dagster's instance: that of DAGSTER_HOME, otherwise one below the output folder, like the UI's."""
     if os.environ.get("DAGSTER_HOME"):
         return dg.DagsterInstance.get()
     folder = lake.root / ".dagster"
-    # A file of its own: the UI's, in the same folder, says more.
-    storage.write_text(folder / "run.yaml", _INSTANCE.format(folder=folder))
+    # A file of its own: the UI's file in the same folder has more settings.
+    write_text(folder / "run.yaml", _INSTANCE.format(folder=folder))
     return dg.DagsterInstance.from_config(str(folder), "run.yaml")
 
 
@@ -71,13 +73,13 @@ def _run(
 ) -> None:
     definitions = build_defs(CorpusResource(str(lake.root)), progress)
     for attempt in range(1, _ATTEMPTS + 1):
-        with _noticing_signals() as interrupted:
+        with _noticing_signals() as interrupted, _quiet_in_notebooks():
             result = definitions.resolve_job_def(job).execute_in_process(
                 instance=instance,
                 partition_key=partition,
                 tags=dict(tags),
                 raise_on_error=False,
-                # The terminal is for progress and one-line errors; the UI keeps Dagster's own log of the run.
+                # The terminal shows progress and one-line errors; the UI stores Dagster's own log of the run.
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             )
             stopped = interrupted()
@@ -87,8 +89,8 @@ def _run(
         failed = [check for check in result.get_asset_check_evaluations() if not check.passed and check.blocking]
         if result.success or failed or any(event.is_step_failure for event in result.all_events):
             break
-        # No step failed, Dagster itself did, as when its database is changed by the UI's processes at the same moment.
-        # What the run has made is found by the next one.
+        # Not a step failed but Dagster itself, for example because the UI's processes changed its database at the same
+        # moment. The next run finds the outputs of this one.
         _log.warning("attempt %s: %s", attempt, _first_failure(result))
     if failed:
         raise BioscanError("; ".join(_failed_check(check) for check in failed))
@@ -98,10 +100,10 @@ def _run(
 
 @contextmanager
 def _noticing_signals() -> Iterator[Callable[[], bool]]:
-    """Tell whether Ctrl-C or SIGTERM came meanwhile.
+    """Record whether Ctrl-C or SIGTERM arrives.
 
-    Dagster handles both within a run, and what a handler raises is lost where it happens to run in a callback that
-    ignores exceptions; the number of the signal is written into this pipe in any case.
+    Dagster handles both within a run, and the exception of a handler is lost if it runs in a callback that
+    ignores exceptions. The number of the signal is always written into this pipe.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -123,6 +125,18 @@ def _noticing_signals() -> Iterator[Callable[[], bool]]:
         signal.set_wakeup_fd(before)
         os.close(writing)
         os.close(reading)
+
+
+@contextmanager
+def _quiet_in_notebooks() -> Iterator[None]:
+    """Hide a warning of Dagster's that a notebook shows at each run, and that means nothing.
+
+    Dagster ends an event loop of its own without having used it. Where a loop is running already, as in Jupyter, Python
+    refuses that; Dagster takes the refusal, but leaves the coroutine behind, of which Python then warns.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"coroutine '.*\.shutdown_asyncgens' was never awaited", RuntimeWarning)
+        yield
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
@@ -157,7 +171,7 @@ def _first_failure(result: dg.ExecuteInProcessResult) -> str:
 
 
 def run_batch(lake: Lake, batch: state.BatchState, *, instance: dg.DagsterInstance, progress: Progress) -> None:
-    """Ingest one landed batch in this process: the job that the sensor asks for.
+    """Ingest one landed batch in this process, with the job that the sensor requests.
 
     Raises:
         BioscanError: a stage or a blocking check failed; the message is its one line.
@@ -168,10 +182,10 @@ def run_batch(lake: Lake, batch: state.BatchState, *, instance: dg.DagsterInstan
 
 
 def run_release(lake: Lake, *, instance: dg.DagsterInstance, progress: Progress) -> Path:
-    """Curate the whole corpus and make its release in this process: the job that the sensors ask for.
+    """Curate the whole corpus and make its release in this process, with the job that the sensors request.
 
     Returns:
-        The folder of the release that now is the latest.
+        The folder of the release that is now the latest.
 
     Raises:
         BioscanError: a stage or a blocking check failed; nothing was released.

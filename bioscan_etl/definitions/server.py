@@ -1,15 +1,15 @@
 """The UI's web server: Dagster's, behind a guard that lets only its own pages and local tools in.
 
-Dagster's server has no log-in and answers whoever reaches it: any page open in a browser on this machine could
-launch runs through it. Belongs here: the guard (`Guard`), the headers against framing and calls home, read-only
-serving, and the watch over runs whose process is gone (`mark_lost_runs`), which needs Dagster's instance and a
-process that always lives while the UI does. Does not belong here: starting it again when it dies, and the other
+Dagster's server has no log-in and answers anyone who can reach it: any page open in a browser on this machine could
+launch runs through it. Belongs here: the guard (`Guard`), the headers against framing and external requests, read-only
+serving, and the detection of runs whose process has died (`mark_lost_runs`), which needs Dagster's instance and a
+process that lives as long as the UI. Does not belong here: restarting it when it dies, and the other
 processes of the UI (`bioscan_etl.ui`).
 
     python -m bioscan_etl.definitions.server --workspace FILE --host 127.0.0.1 --port 3000
 
-`bioscan_etl.ui` runs this file by its path instead: where the definitions do not import, the UI has to come up and
-show why. So this module imports nothing of `bioscan_etl.definitions`.
+`bioscan_etl.ui` runs this file by its path instead: if the definitions cannot be imported, the UI must still start and
+show why. So this module imports nothing from `bioscan_etl.definitions`.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _AUTHORITY = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?
 _ORIGIN = re.compile(r"(https?)://(.+)")
 _HEADERS = (
     (b"x-frame-options", b"DENY"),
-    # A second policy only narrows Dagster's own. No page may frame the UI, whose buttons start work; and its scripts
-    # reach nothing but this server, so they cannot ask the vendor's servers for news.
+    # A second policy only narrows Dagster's own. No page may frame the UI, whose buttons start work. Its scripts
+    # can reach only this server, so they cannot send requests to the vendor's servers.
     (b"content-security-policy", b"frame-ancestors 'none'; connect-src 'self' ws: wss:; frame-src 'self'"),
 )
 _LOST_RUNS_SECONDS = 10.0
@@ -55,9 +55,9 @@ class Guard:
     Args:
         host: the address that the server is bound to.
         port: the port that it serves.
-        allow_hosts: further names that the UI is reached by. A proxy or an SSH tunnel may stand in front of them, so
-            they count with any port; the local names count with the port served alone. For a tunnel from another
-            port of the user's machine, allow `localhost` by name.
+        allow_hosts: additional host names of the UI. They may belong to a proxy or an SSH tunnel, so
+            they are accepted with any port; local names are accepted only with the served port. For a tunnel from
+            another port of the user's machine, allow `localhost` by name.
     """
 
     def __init__(self, host: str, port: int, allow_hosts: Iterable[str] = ()) -> None:
@@ -74,7 +74,7 @@ class Guard:
         return name in self.anywhere or (name in self.own and port in (None, self.port))
 
     def _of_host(self, scope: _Scope) -> str | None:
-        # A page whose name was pointed at this machine (DNS rebinding) is its own origin; only its Host tells.
+        # A page whose name resolves to this machine (DNS rebinding) has its own origin; only its Host reveals it.
         hosts = _values(scope, b"host")
         match = _AUTHORITY.fullmatch(hosts[0]) if len(hosts) == 1 else None
         if match is None:
@@ -108,18 +108,18 @@ class Guard:
             and _values(scope, b"sec-fetch-dest") in ([], ["document"])
             and _path(scope) != "/graphql"
         )
-        return None if followed_link else "refused: another site's page asks for this; open the UI itself"
+        return None if followed_link else "refused: a page of another site requests this; open the UI itself"
 
 
 def _of_graphql(scope: _Scope) -> str | None:
     if scope["type"] != "http" or _path(scope) != "/graphql":
         return None
     if scope["method"] in ("GET", "HEAD"):
-        # An image's address can carry a GET; Dagster would carry out mutations in it.
+        # An image's address can send a GET; Dagster would execute mutations in it.
         if "query" in parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True):
             return "refused: send GraphQL by POST as application/json, not in the address"
         return None
-    # Forms and plain text can be posted from anywhere without asking first; JSON cannot. The UI sends nothing else.
+    # Forms and plain text can be posted from any page without a preflight request; JSON cannot. The UI sends only JSON.
     kinds = [value.split(";")[0].strip().lower() for value in _values(scope, b"content-type")]
     if scope["method"] == "POST" and kinds != ["application/json"]:
         return "refused: send GraphQL as application/json"
@@ -136,7 +136,7 @@ def _path(scope: _Scope) -> str:
 
 
 def guarded(app: _App, guard: Guard) -> _App:
-    """The ASGI app behind the guard: what is refused gets 403 and one line, and never reaches it."""
+    """The ASGI app behind the guard: refused requests get 403 and one line, and never reach the app."""
 
     async def serve(scope: _Scope, receive: _Receive, send: _Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -170,20 +170,20 @@ def guarded(app: _App, guard: Guard) -> _App:
 
 
 def mark_lost_runs(instance: Any, suspects: Iterable[str] = ()) -> set[str]:
-    """Mark runs as failed (or canceled) whose process is gone with nobody left to say so.
+    """Mark runs as failed (or canceled) if their process has died and nothing else reports it.
 
-    A code server reports the death of its own runs. Of a run whose code server was killed before it, of a run of the
-    command line that was killed, and of all runs after the machine went down, Dagster's database says `started` for
-    good, and they hold the queue's places. A run whose code server is gone, but which still works, is let finish; one
+    A code server reports the death of its own runs. But runs whose code server was killed first, killed runs of the
+    command line, and all runs after a crash of the machine stay `started` in Dagster's database forever, and occupy the
+    queue. A run that still works although its code server is gone may finish; one
     that is being canceled gets the interrupt that its code server would have sent.
 
     Args:
         instance: Dagster's instance.
-        suspects: run ids that the last call returned. A run is marked at the second finding, so that a code server
-            which sees the same death speaks first.
+        suspects: run ids that the last call returned. A run is marked when it is found twice, so that a code server
+            that sees the same death can report it first.
 
     Returns:
-        Run ids whose process is gone, not marked yet.
+        Run ids whose process has died, not marked yet.
     """
     from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 
@@ -197,8 +197,8 @@ def mark_lost_runs(instance: Any, suspects: Iterable[str] = ()) -> set[str]:
                 workers.append((int(str(pid.value)), record.timestamp))
         if not workers:
             continue
-        alive = [pid for pid, told in workers if _is_worker(pid, told)]
-        now = instance.get_run_by_id(run.run_id)  # a run's last word stands before its process ends
+        alive = [pid for pid, reported in workers if _is_worker(pid, reported)]
+        now = instance.get_run_by_id(run.run_id)  # a run stores its last status before its process ends
         if now is None or now.is_finished:
             continue
         if alive:
@@ -207,22 +207,22 @@ def mark_lost_runs(instance: Any, suspects: Iterable[str] = ()) -> set[str]:
         elif run.run_id not in before:
             found.add(run.run_id)
         elif now.status is DagsterRunStatus.CANCELING:
-            instance.report_run_canceled(now, "The run's process is gone.")
+            instance.report_run_canceled(now, "The run's process has died.")
         else:
-            instance.report_run_failed(now, "The run's process is gone: it was killed, or the machine went down.")
+            instance.report_run_failed(now, "The run's process has died: it was killed, or the machine crashed.")
     return found
 
 
-def _is_worker(pid: int, told: float) -> bool:
-    """Whether the process that said at `told` (epoch seconds) that it has this pid still lives, and not a later one."""
+def _is_worker(pid: int, reported: float) -> bool:
+    """Whether the process that reported this pid at `reported` (epoch seconds) is still alive, and not a later one."""
     process = look(pid)
     if process is None:
         return False
-    return started_at(process) <= told + _START_TOLERANCE_SECONDS or _has_code_server(pid)
+    return started_at(process) <= reported + _START_TOLERANCE_SECONDS or _has_code_server(pid)
 
 
 def _has_code_server(pid: int) -> bool:
-    """Whether a code server is the parent of a process: then it looks after it."""
+    """Whether a code server is the parent of a process and so monitors it."""
     process = look(pid)
     parent = look(process.parent) if process else None
     return parent is not None and "grpc" in parent.command
@@ -251,8 +251,8 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until ended by a signal; DAGSTER_HOME names the instance.
 
-    A code server that was killed and is back is loaded again within two seconds: Dagster asks every `grpc_server` of
-    the workspace for its id each second, and loads the location anew where it is another one
+    A restarted code server is loaded again within two seconds: Dagster queries the id of every `grpc_server` of
+    the workspace each second, and reloads the location if the id has changed
     (`dagster._grpc.server_watcher`).
     """
     options = _parsed(arguments)

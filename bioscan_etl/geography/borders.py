@@ -1,7 +1,7 @@
 """The country against the point: polygons, distances and the fixes they suggest.
 
-Belongs here: what the map says of a point that a record puts into a country. The map is `borders.parquet`
-(see `README.md`); `equivalences.csv` lists the areas that a country counts as its own beside its mainland.
+Belongs here: comparing a point with the map of its stated country. The map is `borders.parquet`
+(see `README.md`); `equivalences.csv` lists the areas that belong to a country in addition to its mainland.
 Does not belong here: the look-up of names (`countries`).
 """
 
@@ -25,7 +25,7 @@ _MIN_CENTROID_RATIO = 100  # a country's area over that of the circle around its
 _Numbers = npt.NDArray[np.float64]
 _Truths = npt.NDArray[np.bool_]
 
-# What may have happened to the point, in GBIF's order: the first that leads into the country is proposed.
+# Possible fixes in GBIF's order: the first one that moves the point into the country is proposed.
 FIXES: tuple[tuple[tuple[str, ...], int, int, bool], ...] = (
     (("PRESUMED_NEGATED_LATITUDE",), -1, 1, False),
     (("PRESUMED_NEGATED_LONGITUDE",), 1, -1, False),
@@ -49,7 +49,7 @@ def _own_areas(country_iso: str) -> tuple[str, ...]:
 
 @cache
 def _shape(country_iso: str) -> Any:
-    """The multipolygon of a country with its equivalent areas, prepared for many questions; None off the map."""
+    """The multipolygon of a country with its equivalent areas, prepared for queries; None if not on the map."""
     import shapely
 
     wanted = areas().filter(pl.col("area").is_in(_own_areas(country_iso)))
@@ -69,7 +69,7 @@ def _land() -> Any:
 
 
 def is_at_sea(lat: _Numbers, lon: _Numbers) -> _Truths:
-    """Whether points (degrees, on the globe) lie on no land of the map; lakes are land. bool, one per point."""
+    """Whether points (degrees) are at sea, not on land of the map; lakes count as land. bool, one per point."""
     import shapely
 
     at_sea = np.ones(len(lat), dtype=np.bool_)
@@ -88,13 +88,13 @@ def great_circle_km(lat: _Numbers, lon: _Numbers, other_lat: _Numbers, other_lon
 
 
 def lies_in(country_iso: str, lat: _Numbers, lon: _Numbers, tolerance_km: float) -> _Truths:
-    """Whether points lie in a country or at most so far outside it, on land or at sea.
+    """Whether points are in a country or at most `tolerance_km` outside it, on land or at sea.
 
     Args:
         country_iso: ISO 3166-1 alpha-2 code; a country that the map lacks contains every point.
         lat: degrees, within -90 to 90.
         lon: degrees, within -180 to 180.
-        tolerance_km: km a point may lie outside.
+        tolerance_km: largest distance outside, in km.
 
     Returns:
         bool, one per point.
@@ -112,15 +112,15 @@ def lies_in(country_iso: str, lat: _Numbers, lon: _Numbers, tolerance_km: float)
 
 
 def _near(shape: Any, lat: _Numbers, lon: _Numbers, tolerance_km: float) -> _Truths:
-    """Whether points outside a shape lie within so many km of it; across 180 degrees too."""
+    """Whether points outside a shape are within a distance in km of it, also across 180 degrees."""
     import shapely
 
     reach = tolerance_km / _KM_PER_DEGREE
     near = np.zeros(len(lat), dtype=np.bool_)
     bands = np.clip(np.floor(lat), -90, 89)
     for band in np.unique(bands):
-        # In a band of one degree a degree of longitude is nearly of one length, so plane distances are near
-        # enough to choose by; the choice is then measured on the sphere.
+        # Within a band of one degree of latitude, the length of a degree of longitude is almost constant. So plane
+        # distances are exact enough to select the nearest point; its distance is then measured on the sphere.
         squeeze = float(np.cos(np.radians(band + 0.5)))
         strip = shapely.clip_by_rect(shape, -180, band - 2 * reach - 0.1, 180, band + 1 + 2 * reach + 0.1)
         if strip.is_empty:
@@ -141,7 +141,7 @@ def _near(shape: Any, lat: _Numbers, lon: _Numbers, tolerance_km: float) -> _Tru
 
 
 def check_points(points: pl.DataFrame, settings: GeographySettings) -> pl.DataFrame:
-    """Hold points against the borders of their countries.
+    """Compare points with the borders of their countries.
 
     Args:
         points: distinct rows of country_iso (alpha-2), lat, lon (Float64, degrees, finite, of any size).
@@ -149,8 +149,8 @@ def check_points(points: pl.DataFrame, settings: GeographySettings) -> pl.DataFr
 
     Returns:
         country_iso, lat, lon with outside (bool: the point is on the globe but not in the country), fix (list
-        of rule ids of the fix that leads into the country, empty where none does), proposed-lat, proposed-lon
-        (degrees after that fix, else null), centroid (bool: the point is the country's centroid).
+        of rule ids of the fix that moves it into the country, empty if none does), proposed-lat, proposed-lon
+        (degrees after that fix, otherwise null), centroid (bool: the point is the country's centroid).
     """
     checked = [_check_country(part, settings) for part in points.sort("country_iso").partition_by("country_iso")]
     schema = points.schema | {
@@ -195,7 +195,7 @@ def _check_country(points: pl.DataFrame, settings: GeographySettings) -> pl.Data
 
 
 def _is_centroid(country_iso: str, lat: _Numbers, lon: _Numbers, tolerance_km: float) -> _Truths:
-    """Whether points are the centroid of a country so large that this is no coincidence."""
+    """Whether points are the centroid of a country that is so large that this is not a coincidence."""
     found = areas().filter(
         (pl.col("area") == country_iso) & (pl.col("area_km2") > _MIN_CENTROID_RATIO * np.pi * tolerance_km**2)
     )

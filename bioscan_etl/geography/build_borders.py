@@ -1,10 +1,10 @@
-"""Make `borders.parquet` from the npm package world-atlas; run by hand when the map changes.
+"""Make `borders.parquet` from the npm package world-atlas; run manually when the map changes.
 
     npm pack world-atlas@2.0.2 && tar xzf world-atlas-2.0.2.tgz
     python -m bioscan_etl.geography.build_borders package/countries-10m.json bioscan_etl/geography/borders.parquet
 
-Belongs here: decoding TopoJSON, and cutting the map into areas with a code each. Does not belong here: which
-country may call an area its own (`equivalences.csv`). Origin and licence: `README.md` beside this file.
+Belongs here: decoding TopoJSON, and dividing the map into areas with a code each. Does not belong here: which
+areas belong to a country (`equivalences.csv`). Origin and licence: `README.md` in this folder.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import polars as pl
 SIMPLIFY_DEGREES = 0.004  # about the map's own grid, which is 0.0036 by 0.0017 degrees
 EARTH_RADIUS_KM = 6371.0088
 
-# Natural Earth gives no ISO number to these, or one number to several areas. Codes that are no ISO code hold
-# a hyphen: places that more than one country counts as its own.
+# Natural Earth gives these areas no ISO number, or one number to several areas. Codes with a hyphen are not ISO codes:
+# they are for places that more than one country claims.
 CODE_BY_NAME = {
     "Kosovo": "XK",
     "Somaliland": "SO",
@@ -43,7 +43,7 @@ CODE_BY_NAME = {
 }
 
 # Territories with an ISO code of their own that the map draws as part of another country:
-# (part of, code, west, south, east, north), in degrees. A polygon that lies in the box is the territory's.
+# (part of, code, west, south, east, north), in degrees. Polygons inside the box belong to the territory.
 TERRITORIES = (
     ("FR", "GP", -62.0, 15.7, -60.9, 16.6),
     ("FR", "MQ", -61.4, 14.3, -60.7, 15.0),
@@ -153,9 +153,9 @@ def _split_at_antimeridian(shell: npt.NDArray[np.float64]) -> Any:
 
 
 def _equal_area(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Degrees to km in Lambert's cylindrical projection, where areas and centroids come out right anywhere.
+    """Convert degrees to km in Lambert's cylindrical equal-area projection, which keeps areas and centroids correct.
 
-    A country on both sides of 180 degrees is put together there, Antarctica is not.
+    Joins the parts of a country on both sides of 180 degrees, but not those of Antarctica.
     """
     lon, lat = points.T
     if lon.max() - lon.min() > 180 and lat.min() > -80:

@@ -1,4 +1,4 @@
-"""What the checks of places changed, as rows of the change log."""
+"""Changes of the place checks, as rows of the change log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEFT_OUT = ("COORDINATE_OUT_OF_RANGE", "ZERO_COORDINATE")
 def geography_changes(checked: pl.DataFrame) -> pl.DataFrame:
     """List the changes of country, province_state, coord-lat and coord-lon.
 
-    Coordinates that could not be read have no row, because no number was there; dates are read, not changed.
+    Unreadable coordinates have no row because they were never numbers; dates are parsed, not changed.
 
     Args:
         checked: `schema.CHECKED_GEOGRAPHY`, as `check_geography` returns it.

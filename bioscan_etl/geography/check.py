@@ -1,6 +1,6 @@
-"""From a record's place and dates to checked ones.
+"""Checks of a record's place and dates.
 
-Belongs here: how the parts (countries, coordinates, borders, provinces, dates) come together in one table.
+Belongs here: combining the parts (countries, coordinates, borders, provinces, dates) in one table.
 Does not belong here: the parts, and the rows of the change log (`changes`).
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.flags import holding
+from bioscan_etl.flags import flags_from
 from bioscan_etl.geography.borders import check_points
 from bioscan_etl.geography.coordinates import is_blank_pair, is_rounded, is_zero, out_of_range, parse_coordinates
 from bioscan_etl.geography.countries import STATUSES, normalise_countries
@@ -37,8 +37,8 @@ def check_geography(records: pl.LazyFrame, settings: GeographySettings) -> pl.Da
     """Normalise and check the country, province, coordinates and dates of each record.
 
     Names are looked up once per distinct name and code, points once per distinct country and coordinates.
-    Coordinates that are no place (unreadable, out of range, zero) are missing in the result; those outside
-    their country stay, unless a fix leads into it and `apply_coordinate_fixes` is set.
+    Invalid coordinates (unreadable, out of range, zero) are missing in the result. Coordinates outside
+    their country are kept, unless a fix moves them into it and `apply_coordinate_fixes` is set.
 
     Args:
         records: rows of `schema.RECORDS`, of which the place, the dates and the snapshot date are read.
@@ -95,7 +95,7 @@ def check_geography(records: pl.LazyFrame, settings: GeographySettings) -> pl.Da
             country_iso3="iso3",
             province_state=trimmed(pl.col("province_verbatim")),
             coord_verbatim="coord",
-            flags=holding(dict(sorted(conditions.items()))),
+            flags=flags_from(dict(sorted(conditions.items()))),
         )
     ).sort("processid")
 
@@ -139,7 +139,7 @@ def _check_coordinates(points: pl.DataFrame, settings: GeographySettings) -> pl.
 
 
 def _centroids_by_source() -> Mapping[str, pl.Expr]:
-    """Centroids by what coord_source says; a country's also by its distance to the map's."""
+    """Centroids according to coord_source; those of countries also by distance to the centroid of the map."""
     source = pl.col("coord_source").str.to_lowercase()
     by_source = source.str.contains(r"centroid|cent(?:re|er) of")
     of_province = by_source & source.str.contains(r"province|state\b|region|county|district")

@@ -1,6 +1,6 @@
-"""Coordinates: from BOLD's three notations to two numbers, and what is wrong with the numbers alone.
+"""Coordinates: parsing BOLD's three notations, and checks of the numbers alone.
 
-Belongs here: what a pair of numbers says without a map. Does not belong here: countries (`borders`).
+Belongs here: checks of a pair of numbers without a map. Does not belong here: countries (`borders`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ def parse_coordinates(text: pl.Expr) -> pl.Expr:
     """Read `(19.3786,-88.1892)` (2023), `[53.59, -106.278]` (2024 on) or `33.29,-117.44` (API).
 
     Returns:
-        A struct of lat and lon in this order (Float64, degrees, of any size); both null where the text is
-        none of the three. The order is always latitude, longitude.
+        A struct of lat and lon in this order (Float64, degrees, of any size); both null if the text has
+        none of these forms. The order is always latitude, longitude.
     """
     pair = text.str.strip_chars().str.replace_all("−", "-", literal=True)
     parts = pl.when(pair.str.contains(_NOTATIONS)).then(pair.str.strip_chars("()[]")).str.split_exact(",", 1)
@@ -30,7 +30,7 @@ def parse_coordinates(text: pl.Expr) -> pl.Expr:
 
 
 def is_blank_pair(text: pl.Expr) -> pl.Expr:
-    """Whether the text is a pair of two missing values, such as `[None, None]`: no coordinates, not bad ones."""
+    """Whether the text is a pair of two missing values, such as `[None, None]`: missing, not invalid coordinates."""
     return text.str.strip_chars().str.contains(_NO_PAIR)
 
 
@@ -40,10 +40,10 @@ def out_of_range(lat: pl.Expr, lon: pl.Expr) -> pl.Expr:
 
 
 def is_zero(lat: pl.Expr, lon: pl.Expr) -> pl.Expr:
-    """Whether both numbers are zero, which stands for missing far more often than for the Gulf of Guinea."""
+    """Whether both numbers are zero, which means missing far more often than a place in the Gulf of Guinea."""
     return (lat == 0) & (lon == 0)
 
 
 def is_rounded(lat: pl.Expr, lon: pl.Expr, decimals: int) -> pl.Expr:
-    """Whether neither number has more decimals than that."""
+    """Whether neither number has more than the given decimals."""
     return (lat.round(decimals) == lat) & (lon.round(decimals) == lon)

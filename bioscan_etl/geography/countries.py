@@ -1,9 +1,9 @@
 """Countries: from BOLD's spellings and codes to one canonical name and the ISO 3166-1 codes.
 
-Belongs here: the look-up of names and codes. Its data are three tables beside this file: `country_names.csv`
-(the canonical name per code), `country_spellings.csv` (what else BOLD and its users write) and
+Belongs here: the look-up of names and codes. Its data are three tables in this folder: `country_names.csv`
+(the canonical name per code), `country_spellings.csv` (other spellings of BOLD and its users) and
 `not_countries.csv` (seas and statuses in the country column). Official names and alpha-3 codes come from
-pycountry. Does not belong here: where a country lies (`borders`).
+pycountry. Does not belong here: the borders of a country (`borders`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import polars as pl
 from bioscan_etl.geography.spelling import loose
 
 STATUSES = ("COUNTRY_EXCEPTION", "COUNTRY_OCEAN", "COUNTRY_UNRECOVERABLE")
-"""Rule ids of what the country column may say instead of a country."""
+"""Rule ids of values that the country column may have instead of a country."""
 
 _FOLDER = Path(__file__).parent
 KOSOVO = ("XK", "XKX")  # user-assigned codes, in use at BOLD and Natural Earth, but not in ISO 3166
@@ -43,9 +43,9 @@ def countries() -> pl.DataFrame:
 
 @cache
 def spellings() -> pl.DataFrame:
-    """All spellings that are understood: spelling (loosely folded, unique) and country_iso, both text.
+    """All known spellings: spelling (loosely folded, unique) and country_iso, both text.
 
-    Canonical names go before our spellings, these before pycountry's, whose names change between versions.
+    Canonical names take precedence over our spellings, and these over pycountry's, which change between versions.
     """
     import pycountry
 
@@ -66,23 +66,23 @@ def spellings() -> pl.DataFrame:
 
 @cache
 def no_countries() -> pl.DataFrame:
-    """What stands in the country column without being one: spelling (loosely folded) and flag, both text."""
+    """Values of the country column that are not countries: spelling (loosely folded) and flag, both text."""
     return _read("not_countries.csv").select(loose(pl.col("name")).alias("spelling"), "flag")
 
 
 def normalise_countries(places: pl.DataFrame) -> pl.DataFrame:
     """Look up country names and codes.
 
-    The code wins over the name. A name or code that nothing is known of leaves the other one to decide.
-    Statuses and seas are told apart before any look-up, so that none is taken for a country.
+    The code takes precedence over the name. If one of them is unknown, the other one decides.
+    Statuses and seas are recognised before any look-up, so that none is mistaken for a country.
 
     Args:
         places: distinct pairs of country/ocean (name as delivered) and country_iso (alpha-2 or alpha-3), text.
 
     Returns:
-        The pairs with name_iso and code_iso (what each of the two says, alpha-2, or null), not_country (rule id
-        of a status or sea, or null), invalid (whether the name or the code says nothing), and the decision:
-        country, iso, iso3 (text, null where there is none).
+        The pairs with name_iso and code_iso (the country of each of the two, alpha-2, or null), not_country (rule id
+        of a status or sea, or null), invalid (whether the name or the code is unknown), and the decision:
+        country, iso, iso3 (text, null if there is none).
     """
     known, other = spellings(), no_countries()
     table = countries()

@@ -1,7 +1,7 @@
-"""Dates of collection: reading them, and what is wrong with them beside the record's other dates.
+"""Collection dates: parsing them, and comparing them with the record's other dates.
 
-No date is held against today: a run of tomorrow must say what the run of today says. The future begins after
-the record's snapshot.
+No date is compared with today, so that a run tomorrow gives the same result as a run today. "In the future" means
+after the record's snapshot.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import polars as pl
 
 _SERIAL = r"^([1-9][0-9]{4})(?:\.0+)?$"
 _ISO = r"^(\d{4}-\d{2}-\d{2})(?:[T ].*)?$"
-# Day 60 of a spreadsheet is the 29th of February 1900, which never was; counting from here is right after it.
+# Day 60 of a spreadsheet is 29 February 1900, which did not exist; counting from here is correct for later days.
 _SPREADSHEET_EPOCH = pl.date(1899, 12, 30)
 
 
@@ -25,7 +25,7 @@ def parse_date(text: pl.Expr) -> pl.Expr:
     """Read `2020-02-28` (also with a time after it), `28-Feb-2020` or a spreadsheet's day number.
 
     Returns:
-        Date; null where the text is no complete date of the calendar.
+        Date; null if the text is not a complete calendar date.
     """
     text = text.str.strip_chars()
     serial = _SPREADSHEET_EPOCH + pl.duration(days=text.str.extract(_SERIAL).cast(pl.Int64))
@@ -40,7 +40,7 @@ def date_conditions(earliest_year: int) -> Mapping[str, pl.Expr]:
     """The rules of dates as conditions by rule id.
 
     They read start_text, end_text (as delivered), collection_date_start, collection_date_end, upload_date and
-    snapshot_date (Date). A record with one of the two dates is judged by that one.
+    snapshot_date (Date). If a record has only one of the two dates, that one is checked.
     """
     start, end = pl.col("collection_date_start"), pl.col("collection_date_end")
     texts = (pl.col("start_text"), pl.col("end_text"))

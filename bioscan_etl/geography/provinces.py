@@ -1,4 +1,4 @@
-"""Provinces: one spelling for one province of a country, chosen over the whole corpus."""
+"""Provinces: one spelling per province of a country, chosen from the whole corpus."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _CHANGES = ("processid", "field", "before", "after", "rule", "evidence")
 
 
 def unify_provinces(specimens: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Give all spellings of a province, equal but for case and accents, the commonest one.
+    """Replace spellings of a province that differ only in case and accents by the most frequent one.
 
-    Provinces are compared within their country only, and not at all where the country is missing. Among
-    equally common spellings the first in code point order wins. Old and new units stay apart.
+    Provinces are compared only within their country, and not at all if the country is missing. Among
+    equally frequent spellings, the first in code point order wins. Old and new administrative units are kept separate.
 
     Args:
         specimens: a row per specimen with at least processid, country and province_state (text).

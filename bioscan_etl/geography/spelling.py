@@ -1,26 +1,26 @@
-"""Two spellings of one name: what is left when case, accents and blanks are folded away."""
+"""Comparing spellings of a name without case, accents and blanks."""
 
 from __future__ import annotations
 
 import polars as pl
 
-# Letters that Unicode does not take apart into a base letter and an accent.
+# Letters that Unicode does not decompose into a base letter and an accent.
 _LETTERS = {"ø": "o", "æ": "ae", "œ": "oe", "ß": "ss", "đ": "d", "ð": "d", "ł": "l", "ħ": "h", "ı": "i", "þ": "th"}
 
 
 def trimmed(name: pl.Expr) -> pl.Expr:
-    """Without outer blanks, inner ones single; null if nothing is left."""
+    """Remove outer blanks and repeated inner blanks; null if nothing is left."""
     text = name.str.replace_all(r"\s+", " ").str.strip_chars(" ")
     return pl.when(text != "").then(text)
 
 
 def folded(name: pl.Expr) -> pl.Expr:
-    """Lower case ASCII as far as letters have one, single blanks: equal for accented and plain spellings."""
+    """Convert to lower case ASCII where possible, with single blanks: equal for accented and plain spellings."""
     plain = name.str.to_lowercase().str.normalize("NFKD").str.replace_all(r"\p{M}", "")
     return trimmed(plain.str.replace_many(list(_LETTERS), list(_LETTERS.values())))
 
 
 def loose(name: pl.Expr) -> pl.Expr:
-    """`folded`, and besides without punctuation, "&" as "and", and without a leading "the"."""
-    words = folded(name).str.replace_all("&", " and ", literal=True).str.replace_all(r"[^\p{L}\p{N}]+", " ")
-    return trimmed(words.str.strip_chars(" ").str.replace("^the ", ""))
+    """`folded`, also without punctuation, with "&" as "and", and without a leading "the"."""
+    plain = folded(name).str.replace_all("&", " and ", literal=True).str.replace_all(r"[^\p{L}\p{N}]+", " ")
+    return trimmed(plain.str.strip_chars(" ").str.replace("^the ", ""))

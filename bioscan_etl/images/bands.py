@@ -1,4 +1,4 @@
-"""Bits of perceptual hashes in bands, by which near hashes are found without comparing all pairs.
+"""Bands of bits of perceptual hashes: similar hashes are found without a comparison of all pairs.
 
 Two hashes that differ in at most `bits` bits differ in at most as many bands; cut into `bits + agreeing` bands they
 agree in at least `agreeing` of them, and so have the same key for one choice of bands.

@@ -1,6 +1,6 @@
 """COCO files of specimen images: outlines out of a detector's masks, and the writing.
 
-Belongs here: the form that `detector/dataset.py` reads. Does not belong here: what curators say (`images.reviews`).
+Belongs here: the format that `training.dataset` reads. Does not belong here: what curators say (`images.reviews`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.measure import FloatBox
-from bioscan_etl.storage import write_text
+from bioscan_etl.io.write import write_text
 
 _OUTLINED = 0.8  # IoU of an outline's own box and the reviewed one, from which the outline is that of the specimen
 _SPECK = 0.01  # share of the outlined pixels below which a part of an outline is left out
@@ -37,7 +37,7 @@ class Outlined:
         file_name: in the folder of images.
         size: width and height in pixels.
         box: (x0, y0, x1, y1) of the specimen in pixels, x1 and y1 exclusive; None in an empty dish.
-        outlines: polygons of the specimen; without any, the box stands for it.
+        outlines: polygons of the specimen; if there are none, the box is the outline.
     """
 
     file_name: str
@@ -47,9 +47,9 @@ class Outlined:
 
 
 def image_name(processid: str, image_file: str) -> str:
-    """The name of a reviewed image among the others, which lie in one folder.
+    """The file name of a reviewed image in the folder of all images.
 
-    It is the same for ever, so that the part of the image (`detector/dataset.py`) is.
+    The name must never change: it decides the image's part, such as the validation part (`training.dataset.part_of`).
 
     Example:
         >>> image_name("AAASF005-17", "plate 1/A01.JPG")
@@ -62,8 +62,8 @@ def image_name(processid: str, image_file: str) -> str:
 def outline(mask: npt.NDArray[Any] | None, box: FloatBox, size: tuple[int, int]) -> list[Polygon]:
     """The specimen's outline within a reviewed box, from a detector's mask.
 
-    Networks take the box to learn from the outline (`detector/compose.py`), so it is stretched to the reviewed
-    one. A mask that fills too little of the box, as one of another object does, is not used.
+    The networks learn the box of the outline (`training.compose`), so the outline is stretched to the reviewed box. A
+    mask that fills too little of the box is not used: it may be the mask of another object.
 
     Args:
         mask: (h, w), nonzero on the organism, over the whole image at any scale; or None.
@@ -71,7 +71,7 @@ def outline(mask: npt.NDArray[Any] | None, box: FloatBox, size: tuple[int, int])
         size: width and height of the image in pixels.
 
     Returns:
-        Polygons in pixels of the image; none where the box says more than the mask.
+        Polygons in pixels of the image; none if the mask cannot be used.
     """
     if mask is None:
         return []
@@ -79,7 +79,7 @@ def outline(mask: npt.NDArray[Any] | None, box: FloatBox, size: tuple[int, int])
     x0, y0, x1, y1 = math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3])
     part = np.ascontiguousarray(shown[y0:y1, x0:x1])
     found, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
-    # A mask is drawn smaller than the image: its steps are no outline.
+    # The mask is smaller than the image; its pixel steps must not become corners.
     exact = [cv2.approxPolyDP(one, 0.75 * max(1.0, max(size) / max(mask.shape)), closed=True) for one in found]
     areas = [float(cv2.contourArea(one)) for one in exact]
     kept = [one for one, area in zip(exact, areas, strict=True) if len(one) >= 3 and area >= _SPECK * sum(areas)]
@@ -96,7 +96,7 @@ def outline(mask: npt.NDArray[Any] | None, box: FloatBox, size: tuple[int, int])
 
 
 def write_coco(path: Path, images: Iterable[Outlined]) -> dict[str, int]:
-    """Write a COCO file as `detector/dataset.py` reads it: one category, `specimen`; an empty dish has no entry.
+    """Write a COCO file as `training.dataset` reads it: one category, `specimen`; an empty dish has no annotation.
 
     Returns:
         Number of images that are `occupied`, `empty`, and `outlined` by more than a box.

@@ -12,8 +12,8 @@ import polars as pl
 from bioscan_etl.images.crop import encode_jpeg
 from bioscan_etl.images.decode import RGB, UnreadableImage, decode
 from bioscan_etl.images.sources import DamagedFile, Sources, open_sources
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.settings import ImageSettings
-from bioscan_etl.storage import atomic_file
 
 _TILE = (320, 240)
 _CAPTION = 36

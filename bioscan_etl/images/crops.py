@@ -11,9 +11,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan_etl.errors import LakeError
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.schema import CROPS
-from bioscan_etl.storage import atomic_file
 
 FOLDER = "crops"
 FINGERPRINT = b"fingerprint"
@@ -63,7 +62,7 @@ class CropWriter:
 
 
 class ShardWriter:
-    """The crops of one shard, one file per package; all appear together at the end, or none."""
+    """The crops of one shard, one file per package; at the end all files appear together, or none does."""
 
     def __init__(self, folder: Path, packages: tuple[str, ...], number: int, fingerprint: str) -> None:
         self._paths = {package: shard_path(folder, package, number) for package in packages}
@@ -95,27 +94,3 @@ def _crop_writer(path: Path, fingerprint: str) -> Iterator[CropWriter]:
         crops = CropWriter(writer, schema)
         yield crops
         crops.flush()
-
-
-def read_crops(folder: Path, package: str) -> Iterator[tuple[str, bytes]]:
-    """The images of a package as `(process ID, bytes)`, in the order of process IDs, streaming.
-
-    Args:
-        folder: where `images.stage.process_images` wrote.
-        package: for example "cropped_256".
-
-    Raises:
-        LakeError: the folder does not hold the package, or a shard of it is damaged.
-    """
-    paths = sorted((folder / FOLDER).glob(f"{package}-[0-9][0-9][0-9][0-9][0-9].parquet"))
-    if not paths:
-        raise LakeError(f"{folder} holds no image package {package}; run the image stage for it")
-    for path in paths:
-        try:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=_GROUP):
-                    yield from zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise LakeError(
-                f"crops {path} are damaged: {str(error).splitlines()[0]}; delete it and run again"
-            ) from None

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from bioscan_etl.flags import holding
+from bioscan_etl.flags import flags_from
 from bioscan_etl.images.bands import band_masks
 from bioscan_etl.settings import ImageSettings
 
@@ -42,7 +42,7 @@ def duplicate_flags(boxes: pl.DataFrame, settings: ImageSettings) -> pl.DataFram
     return (
         rows.select(
             "processid",
-            flags=holding({"EXACT_DUPLICATE_IMAGE": exact, "NEAR_DUPLICATE_IMAGE": near}),
+            flags=flags_from({"EXACT_DUPLICATE_IMAGE": exact, "NEAR_DUPLICATE_IMAGE": near}),
         )
         .filter(pl.col("flags").list.len() > 0)
         .sort("processid")

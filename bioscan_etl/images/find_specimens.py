@@ -18,15 +18,16 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from bioscan_etl.errors import SettingsError
+from bioscan_etl.errors import SettingsError, SourceError
+from bioscan_etl.images.decode import RGB
 from bioscan_etl.images.detect import load_detector
 from bioscan_etl.images.index import list_images
 from bioscan_etl.images.one_image import ImageWork, Outcome, Row
 from bioscan_etl.images.sources import DamagedFile, Sources, open_sources
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import BOX_STATUSES, BOXES
 from bioscan_etl.settings import ImageSettings
-from bioscan_etl.storage import atomic_file
 from bioscan_etl.threads import ordered_map, workers
 
 COLUMNS = (
@@ -59,7 +60,7 @@ def find_specimens(
         settings: detector, thresholds, limits and number of threads.
         masks: folder for the organism's masks, 8-bit PNG, 255 on the organism, over the whole image (reduced to
             1024 px where that is larger), named by `mask_name`; none where the detector gives none.
-        progress: told of the stage "detect".
+        progress: is called with the step "detect" and the number of images done.
 
     Returns:
         Number of images (`images`), by status, and of masks written (`masks`).
@@ -99,6 +100,39 @@ def find_specimens(
     finally:
         cv2.setNumThreads(threads)
     return counts
+
+
+def find_specimen(image: Path | RGB, settings: ImageSettings) -> pl.DataFrame:
+    """Find the specimen of one image, as the image stage does.
+
+    Args:
+        image: a file, or pixels (height, width, 3), RGB, uint8.
+        settings: detector, thresholds and limits.
+
+    Returns:
+        One row of `COLUMNS`, also where the image is empty or unreadable. `processid` is null; so is `image_file`
+        where pixels were given.
+
+    Raises:
+        SettingsError: the detector is unknown.
+        SourceError: the file cannot be read, or the array holds no RGB pixels.
+    """
+    work = ImageWork(settings, load_detector(settings), ())
+    name: str | None = None
+    if isinstance(image, Path):
+        try:
+            data = image.read_bytes()
+        except OSError as error:
+            raise SourceError(f"{image} cannot be read: {error.strerror or error}; check the path") from None
+        name = image.name
+    else:
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+            raise SourceError(
+                f"an array of shape {image.shape} and type {image.dtype} is no image; give (height, width, 3), uint8"
+            )
+        # Without loss, so that the pixels take the same way as a file's.
+        data = cv2.imencode(".png", image[:, :, ::-1])[1].tobytes()
+    return _frame([{"processid": None, "image_file": name} | work.process(lambda: data).row])
 
 
 def _outcomes(work: ImageWork, images: pl.DataFrame, sources: Sources) -> Iterator[tuple[Row, Outcome]]:

@@ -14,10 +14,10 @@ import polars as pl
 
 from bioscan_etl.errors import SourceError
 from bioscan_etl.images.sources import DamagedFile, Sources, open_sources, printable, unsafe_reason
+from bioscan_etl.io.read import open_binary
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import IMAGE_INDEX, PROCESSID_PATTERN
 from bioscan_etl.settings import ImageSettings
-from bioscan_etl.storage import open_binary
 from bioscan_etl.threads import ordered_map, workers
 
 _IMAGE_SUFFIX = r"(?i)\.(?:jpg|jpeg|png|tif|tiff)$"
@@ -48,7 +48,7 @@ def index_images(
         processids: process IDs of the batch's records; None takes every file that names one.
         batch: name of the batch.
         settings: number of threads.
-        progress: told of the stage "image_index" as files are hashed.
+        progress: is called with the step "image_index" and the number of files hashed.
 
     Returns:
         Table `image_index`, sorted by `image_file`, `status`, `processid`. Only files of status `found` have

@@ -1,7 +1,7 @@
-"""Neural networks that are run for a detector: models in ONNX on the CPU, Ultralytics' own on a GPU or CPU.
+"""Neural networks of a detector: ONNX models on the CPU, Ultralytics models on a GPU or CPU.
 
-Belongs here: loading, the checks that a model can serve, and pixels to boxes. Does not belong here: what is
-made of the boxes (`images.one_stage`, `images.trained`).
+Belongs here: loading, the check that a model can be used, and the way from pixels to boxes. Does not belong here: what
+is made of the boxes (`images.one_stage`, `images.trained`).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Boxes = npt.NDArray[np.float64]
 
 _PAD = 114  # grey that Ultralytics letterboxes with in training
 _DYNAMIC_SIDE = 640  # side of the input where an export left it open
-_OVERLAP = 0.5  # IoU above which two boxes are one specimen
-_FLOOR = 0.01  # confidence below which candidates are not even compared
+_OVERLAP = 0.5  # IoU above which non-maximum suppression takes two boxes for one specimen
+_FLOOR = 0.01  # candidates of lower confidence are dropped before non-maximum suppression
 _CANDIDATES = 300
-_MOST = 8  # different objects that anyone asks for
+_MOST = 8  # boxes kept after non-maximum suppression
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Candidates:
     Attributes:
         boxes: (n, 4) x0, y0, x1, y1 in pixels of the image, within it.
         confidences: (n,) 0 to 1.
-        best: confidence of the most confident box, also where none was worth keeping.
+        best: confidence of the most confident box, even if no box was kept.
     """
 
     boxes: Boxes
@@ -70,7 +70,7 @@ def read_model(path: Path) -> bytes:
 def open_session(data: bytes, path: Path) -> Any:
     """A session of ONNX Runtime on one thread of the CPU.
 
-    Images are spread over threads already; one thread per image also fixes the order of sums.
+    Other threads work on other images already. One thread per image also keeps the order of sums the same.
 
     Raises:
         SettingsError: the bytes are no model that can be run.
@@ -126,8 +126,8 @@ class OnnxBoxes:
 class UltralyticsBoxes:
     """A detection model `.pt` of Ultralytics, on CUDA where there is a device, else on the CPU.
 
-    It sees the picture that Ultralytics itself would hand to it: the longer side at the training size, the
-    other one filled up to a multiple of the network's largest stride. A `.pt` holds code: open only your own.
+    Its input is the one that Ultralytics itself would make: the longer side at the training size, the other side padded
+    to a multiple of the network's largest stride. A `.pt` file can run code: open only your own.
     """
 
     def __init__(self, path: Path) -> None:
@@ -138,7 +138,7 @@ class UltralyticsBoxes:
         except ImportError:
             raise SettingsError(
                 f"images.detector: {path} needs Ultralytics: pip install 'bioscan-etl[train]', "
-                "or export the model to ONNX with detector/export.py"
+                "or export the model to ONNX with python -m bioscan_etl.training.export"
             ) from None
         try:
             model = YOLO(str(path), task="detect").model
@@ -179,7 +179,7 @@ def letterbox(image: RGB, width: int, height: int, half: RGB | None = None) -> t
 
 
 def _chosen(answer: Floats, scale: float, corner: tuple[int, int], shape: tuple[int, ...]) -> Candidates:
-    """What a network answers, (4 + classes, n), as boxes in the image after non-maximum suppression."""
+    """A network's output, (4 + classes, n), as boxes in the image after non-maximum suppression."""
     classes = answer[4:]
     confidences = np.clip(classes[0] if len(classes) == 1 else classes.max(axis=0), 0, 1).astype(np.float64)
     best = float(confidences.max()) if confidences.size else 0.0

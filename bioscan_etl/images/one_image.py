@@ -1,6 +1,6 @@
-"""What is done with one image: decode once, detect, measure, judge, cut and encode.
+"""All steps of one image: decode once, detect, measure, judge, cut and encode.
 
-Belongs here: the way of an image through the steps; `images.stage` and `images.find_specimens` both take it.
+Belongs here: the order of the steps; `images.stage` and `images.find_specimens` both use it.
 Does not belong here: the steps themselves, and what becomes of many images.
 """
 
@@ -10,19 +10,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bioscan_etl import vocabulary
 from bioscan_etl.errors import BioscanError
 from bioscan_etl.freed_memory import keep_freed_memory
 from bioscan_etl.images import quality
 from bioscan_etl.images.crop import crop, encode_jpeg, inside, resize_short, surroundings
 from bioscan_etl.images.decode import RGB, UnreadableImage, decode
-from bioscan_etl.images.detect import Detection, Detector
+from bioscan_etl.images.detection import Detection, Detector
 from bioscan_etl.images.measure import Box, area_fraction, measurement_at_1024, scale_factor, whole_pixels
 from bioscan_etl.images.resize import halved
 from bioscan_etl.images.sources import DamagedFile
 from bioscan_etl.schema import BOXES
 from bioscan_etl.settings import ImageSettings
-
-PACKAGES = ("original_full", "original_256", "cropped", "cropped_256")
 
 Row = dict[str, Any]
 
@@ -33,7 +32,7 @@ _COLUMNS = tuple(name for name in BOXES.names() if name not in _OF_THE_FILE)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What comes of one image.
+    """The result of one image.
 
     Attributes:
         row: of the table `boxes`, without what its file says (batch, process ID, file, sha256) and flags.
@@ -52,7 +51,7 @@ class ImageWork:
     Args:
         settings: of the image stage.
         detector: that finds the specimen.
-        packages: images to make, of `PACKAGES`; none where only the row is wanted.
+        packages: images to make, of `vocabulary.IMAGE_PACKAGES`; none where only the row is wanted.
     """
 
     def __init__(self, settings: ImageSettings, detector: Detector, packages: Sequence[str]) -> None:
@@ -62,7 +61,7 @@ class ImageWork:
         keep_freed_memory()
 
     def process(self, read: Callable[[], bytes]) -> Outcome:
-        """Take an image through all steps.
+        """Run all steps on one image.
 
         Args:
             read: gives the file's bytes.
@@ -120,7 +119,7 @@ class ImageWork:
 
     def _file(self, package: str, pixels: RGB, half: RGB | None, cut: RGB, data: bytes) -> bytes:
         match package:
-            case "original_full":
+            case vocabulary.ORIGINALS:
                 return data
             case "original_256":
                 image = resize_short(pixels, self.settings.short_side, half)

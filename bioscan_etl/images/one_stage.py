@@ -1,4 +1,4 @@
-"""A detector that takes a detection model of Ultralytics as it is, `.onnx` or `.pt`."""
+"""A detector that is a detection model of Ultralytics, `.onnx` or `.pt`, without a refiner."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bioscan_etl.images.decode import RGB
-from bioscan_etl.images.detect import Detection, Thresholds, status_of
+from bioscan_etl.images.detection import Detection, Thresholds, status_of
 from bioscan_etl.images.networks import BoxNetwork, OnnxBoxes, UltralyticsBoxes
 from bioscan_etl.settings import ImageSettings
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import polars as pl
 
-from bioscan_etl.flags import holding
+from bioscan_etl.flags import flags_from
 from bioscan_etl.images.decode import RGB
 from bioscan_etl.settings import ImageSettings
 
@@ -67,4 +67,4 @@ def image_flags(settings: ImageSettings) -> pl.Expr:
         "BLURRED": pl.col("blur") < settings.min_blur,
         "BADLY_EXPOSED": (pl.col("exposure") < low) | (pl.col("exposure") > high),
     }
-    return holding(rules)
+    return flags_from(rules)

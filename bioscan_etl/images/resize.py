@@ -1,4 +1,4 @@
-"""Images made smaller or larger: the one way the image stage does it.
+"""Resizing of images, in the one way that the image stage uses.
 
 To shrink, an image is halved by the area filter as long as it stays at least as large as the target, and goes the
 rest of the way by the bicubic filter, which is then a factor below two. That averages over all pixels as the area

@@ -1,7 +1,7 @@
 """Boxes that curators look at: which images are worth it, the sheet they fill in, and its validation.
 
 Belongs here: what a curator says of an image. Does not belong here: the outlines made of it (`images.coco`), what
-a detector learns from them (`detector/`) and whether it became better (`assets.detector`).
+a detector learns from them (`bioscan_etl.training`) and whether it became better (`training.verdict`).
 """
 
 from __future__ import annotations
@@ -65,9 +65,10 @@ _CANDIDATE = ("batch", "processid", "image_file", "width_original", "height_orig
 def propose_reviews(boxes: pl.DataFrame | pl.LazyFrame, most: int = 200) -> pl.DataFrame:
     """The sheet of images that are worth a curator's look.
 
-    Images of the statuses low_confidence, multiple and empty, each alike as long as there are any, the ones
-    nearest to another status first; then the detected ones of least confidence. Each picture comes once. All
-    have the verdict `skip` and the detector's box: what nobody looks at teaches nothing.
+    Images of the statuses low_confidence, multiple and empty come first, in equal numbers as long as there are any;
+    within a status, the images closest to another status come first. Then come the detected images of the lowest
+    confidence. Each picture appears once. Every line has the verdict `skip` and the detector's box, so a line that
+    nobody edits teaches nothing.
 
     Args:
         boxes: table `boxes` of one or more batches.
@@ -102,10 +103,11 @@ def propose_reviews(boxes: pl.DataFrame | pl.LazyFrame, most: int = 200) -> pl.D
 def read_reviews(path: Path, boxes: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
     """Read and validate the curators' CSV.
 
-    A line names an image by `processid`, `image_file` or both (and `batch`, where several hold it). Its verdict
-    is `box` (the specimen lies in x0, y0, x1, y1: pixels of the original after EXIF orientation, x1 and y1
-    exclusive), `empty` (no specimen; the edges are blank, or the detector's, untouched) or `skip` (not looked at,
-    or not to be decided; the rest of the line is not read). `curator` and `date` (YYYY-MM-DD) say who decided.
+    A line names an image by `processid`, `image_file` or both, and by `batch` if several batches hold it. The verdict
+    is one of three. `box`: the specimen lies in x0, y0, x1, y1, in pixels of the original after EXIF orientation, x1
+    and y1 exclusive. `empty`: there is no specimen, and the edges are blank or still those of the detector. `skip`:
+    nobody looked or nobody can decide, and the rest of the line is not read. `curator` and `date` (YYYY-MM-DD) record
+    who decided.
 
     Args:
         path: the file, UTF-8; columns in any order, those of `SHEET`.

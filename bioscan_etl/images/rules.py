@@ -9,8 +9,8 @@ _SPEC = "spec: specimen images, image quality"
 RULES: tuple[Rule, ...] = (
     Rule(
         id="UNREADABLE_IMAGE",
-        statement="The image file is empty, truncated, damaged, too large, or no JPEG, PNG or TIFF.",
-        reason="There is no picture of the specimen; the file has to be delivered again.",
+        statement="The image file is empty, truncated, damaged, too large, or not a JPEG, PNG or TIFF.",
+        reason="The specimen has no usable image; deliver the file again.",
         source=_SPEC,
         setting="images.max_pixels",
         example="a text file named AAASF005-17.jpg",
@@ -18,7 +18,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="EMPTY_IMAGE",
         statement="The detector found no specimen in the image.",
-        reason="The well was empty or the specimen lay outside the field of view; a crop would show dirt.",
+        reason="The well was empty or the specimen was outside the field of view; a crop would show only dirt.",
         source=_SPEC,
         setting="images.empty_confidence",
         example="a clean well with a hair in it",
@@ -26,7 +26,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="SEVERAL_SPECIMENS",
         statement="The detector found more than one plausible specimen in the image.",
-        reason="The barcode belongs to one of them and the crop may show the other.",
+        reason="The barcode belongs to one of them, but the crop may show another.",
         source=_SPEC,
         setting="images.min_confidence",
         example="two midges in one well",
@@ -41,7 +41,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="FRAGMENT",
         statement="The box covers a smaller share of the image than images.fragment_fraction.",
-        reason="A leg, a wing or a speck of dirt may have been taken for the specimen.",
+        reason="The box may show a leg, a wing or dirt instead of the specimen.",
         source=_SPEC,
         setting="images.fragment_fraction",
         example="a box of 30 x 40 px in 1024 x 768 px",
@@ -49,7 +49,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="BLURRED",
         statement="The variance of the Laplacian on the crop is below images.min_blur.",
-        reason="The specimen is out of focus and shows no characters to identify it by.",
+        reason="The specimen is out of focus, so its identifying characters are not visible.",
         source=_SPEC,
         setting="images.min_blur",
         example="a specimen on the wall of the well, above the focal plane",
@@ -57,22 +57,23 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="BADLY_EXPOSED",
         statement="The mean grey of the crop is outside images.exposure_range.",
-        reason="The specimen drowns in shadow or glare.",
+        reason="Shadow or glare hides the specimen.",
         source=_SPEC,
         setting="images.exposure_range",
         example="a mean grey of 30 of 255",
     ),
     Rule(
         id="EXACT_DUPLICATE_IMAGE",
-        statement="The image file is byte for byte that of another specimen.",
-        reason="One of the two specimens has the wrong picture.",
+        statement="The image file is byte-identical to that of another specimen.",
+        reason="One of the two specimens has the wrong image.",
         source=_SPEC,
-        example="two process IDs whose files have one sha256",
+        example="two process IDs whose files have the same sha256",
     ),
     Rule(
         id="NEAR_DUPLICATE_IMAGE",
-        statement="The crop's difference hash is within images.near_duplicate_bits bits of another specimen's.",
-        reason="The same picture may have been saved twice under two process IDs.",
+        statement="The difference hash of the specimen with its surroundings differs by at most "
+        "images.near_duplicate_bits bits from that of another specimen.",
+        reason="The same photograph may have been saved under two process IDs.",
         source=_SPEC,
         setting="images.near_duplicate_bits",
         example="the same photograph at two JPEG qualities",

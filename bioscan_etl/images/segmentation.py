@@ -1,13 +1,12 @@
 """The classical baseline: find the specimen by its contrast to the well, without a neural network.
 
 Belongs here: the detector named `segmentation`. Its weights (`segmentation.json`) are those of a logistic
-regression, fitted by `detector/fit_baseline.py`; `detector/evaluate.py` measures the result.
+regression, fitted by `training.fit_baseline`; `training.evaluate` measures the result.
 
-How it works, on an image reduced to 512 px: the well's own colour is estimated by a wide median; what is
-darker or browner than it stands out. Cut at several heights, with and without bridging of gaps, this gives
-candidates: the specimen, but also legs, hairs, dirt and arcs of the well's rings. The regression weighs size,
-thickness, contrast, colour, position and shape of each, alone and in pairs, and says how likely it is the
-specimen.
+The image is reduced to 512 px. A wide median estimates the colour of the well, and the contrast is how much darker or
+browner a pixel is. Thresholds at several heights, with and without closing of gaps, give candidates: the specimen,
+but also legs, hairs, dirt and arcs of the well's rings. The regression takes size, thickness, contrast, colour,
+position and shape of each candidate, alone and in pairs, and gives the probability that it is the specimen.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioscan_etl.images.decode import RGB
-from bioscan_etl.images.detect import Detection, Thresholds, status_of
+from bioscan_etl.images.detection import Detection, Thresholds, status_of
 from bioscan_etl.images.measure import FloatBox
 from bioscan_etl.settings import ImageSettings
 
@@ -70,7 +69,7 @@ FEATURES = (
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A connected region that stands out.
+    """A connected region of high contrast.
 
     Attributes:
         box: (x0, y0, x1, y1) in pixels of the image.
@@ -89,14 +88,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class _Contrast:
-    """How much each pixel of the reduced image stands out, and how much of it is colour; both uint8."""
+    """Contrast of each pixel of the reduced image to the well, and the part of it that is colour; both uint8."""
 
     total: Mask
     chroma: Mask
     scale: tuple[float, float]  # image px per reduced px, in x and y
 
 
-_THRESHOLDS = Thresholds(empty=0.2, sure=0.5)  # chosen with the fit, detector/fit_baseline.py
+_THRESHOLDS = Thresholds(empty=0.2, sure=0.5)  # chosen with the fit (training.fit_baseline)
 
 
 class SegmentationDetector:
@@ -133,7 +132,7 @@ class SegmentationDetector:
         return confidences
 
     def _others(self, found: list[Candidate], features: Values, best: Candidate) -> int:
-        """Number of plausible specimens beside the best one, judged as if that were not in the image."""
+        """Number of plausible specimens apart from the best one, as if the best one were not in the image."""
         same = np.array([_same_object(one.box, best.box) for one in found])
         share, cut, bridge = (features[:, FEATURES.index(name)] for name in ("core_of_cut", "cut", "bridge"))
         taken = np.array([share[same & (cut == c) & (bridge == b)].sum() for c, b in zip(cut, bridge, strict=True)])
@@ -151,7 +150,7 @@ class SegmentationDetector:
 
 
 def candidates(image: RGB) -> list[Candidate]:
-    """Regions of an image that stand out from the well, cut by cut."""
+    """Regions of an image above the contrast thresholds, threshold by threshold."""
     if min(image.shape[:2]) < _SMALLEST:
         return []
     contrast = _contrast(image)
@@ -304,7 +303,7 @@ def weighed(features: Values, mean: Values, deviation: Values) -> Values:
 
 @cache
 def _model() -> tuple[Values, Values, Values, float]:
-    """Mean and deviation of each feature, the weights of what `weighed` returns, and the offset, as fitted."""
+    """Mean and deviation of each feature, the weights of the values of `weighed`, and the offset, as fitted."""
     text = resources.files("bioscan_etl.images").joinpath("segmentation.json").read_text(encoding="utf-8")
     model = json.loads(text)
     parts = [np.array(model[name], np.float64) for name in ("mean", "deviation", "weights")]

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Protocol
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.images.s3_ranges import open_seekable
-from bioscan_etl.storage import is_s3, list_files, open_binary
+from bioscan_etl.io.locations import is_s3
+from bioscan_etl.io.read import list_files, open_binary, open_seekable
 
 # A declared size beyond it is a zip bomb or no specimen image: 200 Mpx of 16-bit RGB is 1.2 GB uncompressed,
 # and the largest released originals are below 100 MB.
@@ -116,7 +116,7 @@ class FolderSource:
         return sorted(SourceFile(file.name, file.size, unsafe_reason(file.name)) for file in list_files(self.location))
 
     def holds(self, name: str) -> bool:
-        """Whether the folder has this file, inside of it."""
+        """Whether the folder has this file within itself."""
         path = self._root / name
         return not unsafe_reason(name) and path.is_file() and path.resolve().is_relative_to(self._resolved)
 
@@ -151,7 +151,7 @@ class ZipSource:
         self.location = location
         self._own = threading.local()
         self._opened: list[zipfile.ZipFile] = []
-        # A repeated name is read where it stands first, as it is listed.
+        # Of a repeated name the first entry is read, as in the listing.
         self._members: dict[str, zipfile.ZipInfo] = {}
         for member in self._zip.infolist():
             self._members.setdefault(member.filename, member)
@@ -215,7 +215,7 @@ class ZipSource:
 
 
 class S3Source:
-    """Objects below an S3 prefix; retries and checksums are those of `bioscan_etl.storage`."""
+    """Objects below an S3 prefix; retries and checksums are those of `bioscan_etl.io`."""
 
     def __init__(self, location: str) -> None:
         self.location = location.rstrip("/")

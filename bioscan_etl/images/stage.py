@@ -26,15 +26,16 @@ from bioscan_etl.errors import SettingsError, SourceError
 from bioscan_etl.images import crops, quality
 from bioscan_etl.images.decode import UnreadableImage
 from bioscan_etl.images.detect import load_detector
-from bioscan_etl.images.one_image import PACKAGES, ImageWork, Outcome, Row
+from bioscan_etl.images.one_image import ImageWork, Outcome, Row
 from bioscan_etl.images.sources import Sources, open_sources
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import BOX_STATUSES, BOXES
 from bioscan_etl.settings import ImageSettings
-from bioscan_etl.storage import atomic_file
 from bioscan_etl.threads import ordered_map, workers
+from bioscan_etl.vocabulary import IMAGE_PACKAGES
 
-__all__ = ["PACKAGES", "process_images"]
+__all__ = ["process_images"]
 
 _PARTS = "parts"
 _ROW_GROUP = 100_000
@@ -70,10 +71,10 @@ def process_images(
         index: table `image_index` of the batch.
         sources: locations that the index was made from, in any order.
         settings: detector, crop, JPEG quality, thresholds, threads, images per shard.
-        packages: of original_full, original_256, cropped, cropped_256.
+        packages: of `vocabulary.IMAGE_PACKAGES`.
         folder: where the output goes.
         batch: name of the batch.
-        progress: told of the stage "images".
+        progress: is called with the step "images" and the number of images done.
 
     Returns:
         Number of images (`images`), by status, and `crops` (per package).
@@ -82,9 +83,9 @@ def process_images(
         SettingsError: an unknown package or detector.
         SourceError: a source is out of reach, or an image has changed since it was indexed. A new run resumes.
     """
-    unknown = sorted(set(packages) - set(PACKAGES))
+    unknown = sorted(set(packages) - set(IMAGE_PACKAGES))
     if unknown:
-        raise SettingsError(f"image packages {unknown} are unknown; there are {', '.join(PACKAGES)}")
+        raise SettingsError(f"image packages {unknown} are unknown; there are {', '.join(IMAGE_PACKAGES)}")
     detector = load_detector(settings)
     images = index.filter(pl.col("status") == "found").select("processid", "image_file", "sha256", "detail")
     images = images.sort("processid", "image_file")

@@ -1,12 +1,12 @@
-"""The detector `trained`: one network points at the specimen, a second one draws its box and mask.
+"""The detector `trained`: a region proposal network finds candidates, a refiner draws the box and the mask.
 
 Belongs here: how the two networks' answers become a detection. Does not belong here: their training and how the
-numbers of `calibration.json` were found (`detector/`; the model card is docs/explanation/detector.md).
+numbers of `calibration.json` were found (`bioscan_etl.training`; the model card is docs/explanation/detector.md).
 
-The first network sees the whole picture small. The second one sees a window around each object that the first
-one thinks plausible, and says whether it is a specimen. Two logistic regressions over what both say of an object
-give the confidence, how likely its box is a good one, and the presence, how likely there is a specimen at all: a
-specimen whose box is doubtful is no empty dish.
+The region proposal network sees the whole image, reduced. The refiner sees a window around each plausible proposal and
+predicts whether it is a specimen. Two logistic regressions over the scores of both networks give the confidence (the
+probability that the box is good) and the presence (the probability that there is a specimen at all). They are two
+values because a specimen whose box is doubtful is no empty dish.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.decode import RGB
-from bioscan_etl.images.detect import SHIPPED, Detection, Thresholds, status_of
+from bioscan_etl.images.detection import SHIPPED, Detection, Thresholds, status_of
 from bioscan_etl.images.measure import FloatBox
 from bioscan_etl.images.networks import (
     BoxNetwork,
@@ -47,8 +47,8 @@ FEATURES = ("coarse", "present", "iou", "agreement", "spread", "doubt", "solid",
 
 _MASK_SIDE = 1024  # px; longer side of the mask at most
 _SHOWN = 0.5  # chance from which a pixel counts as organism
-_DARK, _USUAL = 110, 190  # median brightness below which an image is lit up, and what it is lit up to
-_SAMPLED = 32  # every so many rows and columns tell the brightness
+_DARK, _USUAL = 110, 190  # median brightness below which an image is brightened, and the median that it gets
+_SAMPLED = 32  # brightness is measured on every so many rows and columns
 _SAME = 0.4  # share of the smaller box from which two refined boxes are one object
 
 
@@ -72,16 +72,16 @@ class Regression:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was found on the calibration part.
+    """What was fitted on the calibration part.
 
     Attributes:
-        confidence: how likely an object's box is a good one.
-        presence: how likely there is a specimen, of the most confident object.
-        thresholds: that part the statuses.
-        worth_a_look: confidence of the first network from which an object is looked at closely.
-        against_best: the same, as a share of the most confident object's.
-        most: objects that are looked at closely, at most.
-        again: IoU of rough and drawn box below which the second network looks once more, around the drawn box.
+        confidence: regression for the probability that a candidate's box is good.
+        presence: regression for the probability that there is a specimen, over the most confident candidate.
+        thresholds: between the statuses.
+        worth_a_look: lowest confidence of the region proposal network at which a proposal is refined.
+        against_best: lowest confidence at which a proposal is refined, as a share of the best proposal's.
+        most: number of proposals that are refined at most.
+        again: the refiner runs a second time, around its own box, if that box and the proposal have a lower IoU.
     """
 
     confidence: Regression
@@ -113,26 +113,27 @@ class Calibration:
         except (ValueError, KeyError, TypeError) as error:
             raise SettingsError(
                 f"images.detector: {path} is no calibration ({type(error).__name__}: {error}); "
-                "make it with detector/calibrate.py"
+                "make it with python -m bioscan_etl.training.calibrate"
             ) from None
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class Refined:
-    """An object after the second network's look, or its second one.
+    """A candidate as the refiner describes it, after one or two runs.
 
     Attributes:
         box: (x0, y0, x1, y1) in pixels of the image, within it.
-        rough: the first network's box.
-        window: that the second network saw.
+        rough: the region proposal network's box.
+        window: that the refiner saw.
         mask: (48, 48), chance that a cell of the window shows the organism.
-        coarse: the first network's confidence.
-        present: the second network's chance that there is a specimen.
-        iou: its guess of the box's IoU with the specimen.
-        spread: deviation of the edges' positions, mean, as a share of the box's mean side.
-        doubt: the same of opposite edges as a share of their distance, summed over both: a narrow box is soon wrong.
-        share: of the image that the box takes.
+        coarse: the region proposal network's confidence.
+        present: the refiner's chance that there is a specimen.
+        iou: the refiner's estimate of the box's IoU with the specimen.
+        spread: standard deviation of the edge positions, averaged over the edges, as a share of the box's mean side.
+        doubt: standard deviation of two opposite edges as a share of their distance, summed over both pairs. The same
+            deviation makes a narrow box worse than a wide one.
+        share: of the image's area that the box takes.
     """
 
     box: FloatBox
@@ -147,7 +148,7 @@ class Refined:
     share: float
 
     def features(self) -> dict[str, float]:
-        """What the regressions are made of: logits of both networks' scores, and how sure and full the outline is."""
+        """The features of the regressions: logits of both networks' scores, and how certain and full the outline is."""
         shown = self.mask >= _SHOWN
         cells = max(_area(self.window.from_image(self.box)) * self.mask.size, 1.0)
         return {
@@ -164,7 +165,7 @@ class Refined:
 
 
 class RefinerNetwork:
-    """The second network: a window in, a mask, a box and two scores out."""
+    """The refiner: a window in, a mask, a box and two scores out."""
 
     def __init__(self, path: Path) -> None:
         data = read_model(path)
@@ -172,11 +173,13 @@ class RefinerNetwork:
         self.digest = hashlib.sha256(data).hexdigest()
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or list(inputs[0].shape) != [1, 3, INPUT_SIDE, INPUT_SIDE] or len(outputs) != 4:
-            raise SettingsError(f"images.detector: {path} is no second network; make it with detector/export.py")
+            raise SettingsError(
+                f"images.detector: {path} is no refiner; make it with python -m bioscan_etl.training.export"
+            )
         self._input = inputs[0].name
 
     def refine(self, image: RGB, rough: FloatBox, coarse: float, half: RGB | None = None) -> Refined:
-        """Look closely at a rough box of an image (height, width, 3), RGB, uint8; `half` as in `Detector`."""
+        """Refine a proposed box of an image (height, width, 3), RGB, uint8; `half` as in `Detector`."""
         height, width = image.shape[:2]
         window = window_around(rough, width, height)
         mask, box, spread, scores = self._session.run(None, {self._input: planes(window.pixels(image, half))})
@@ -211,7 +214,7 @@ class TrainedDetector:
         else:
             self._coarse = OnnxBoxes(home / "coarse.onnx")
         self._refiner = RefinerNetwork(home / "refiner.onnx")
-        if (home / "arbiter.onnx").exists():  # its calibration speaks of a network that is no longer asked
+        if (home / "arbiter.onnx").exists():  # its calibration was fitted with a network that no longer exists
             raise SettingsError(
                 f"images.detector: {home} is a detector of three networks, which is no longer run; "
                 "train it again (docs/how-to/fine-tune.md)"
@@ -243,7 +246,7 @@ class TrainedDetector:
         return Detection(best.box, confidence, len(others), status, whole_mask(best, image.shape[1], image.shape[0]))
 
     def look(self, image: RGB, half: RGB | None = None) -> list[Refined]:
-        """The objects that are worth a closer look, looked at; the first network's favourite first."""
+        """The plausible proposals, refined; the region proposal network's most confident one first."""
         if min(image.shape[:2]) < 2:
             return []
         lit = _lit(image)
@@ -263,7 +266,7 @@ class TrainedDetector:
 
 
 def _lit(image: RGB) -> RGB:
-    """The image as bright as wells usually are, where it is much darker; the networks have hardly seen dark ones."""
+    """A much too dark image, brightened to the usual level; the networks have hardly seen dark images."""
     sample = image[::_SAMPLED, ::_SAMPLED].ravel()
     below = np.bincount(sample, minlength=256).cumsum()  # of bytes: a hundredth of the time of np.median
     brightness = float(below.searchsorted([(sample.size - 1) // 2, sample.size // 2], side="right").mean())
@@ -278,7 +281,7 @@ def whole_mask(look: Refined, width: int, height: int) -> Mask:
     mask = np.zeros((max(1, round(height * scale)), max(1, round(width * scale))), np.uint8)
     side = look.window.side * scale
     left, top = look.window.left * scale, look.window.top * scale
-    # The organism lies within its box, which is drawn more exactly than the mask.
+    # The organism lies within its box, and the box is more exact than the mask.
     x0, y0 = max(math.floor(look.box[0] * scale), 0), max(math.floor(look.box[1] * scale), 0)
     x1 = min(math.ceil(look.box[2] * scale), mask.shape[1])
     y1 = min(math.ceil(look.box[3] * scale), mask.shape[0])

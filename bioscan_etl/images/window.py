@@ -1,7 +1,7 @@
-"""The square window around a box that the second network looks at, and the way back from it.
+"""The square window around a box that is the refiner's input, and the way back to the image.
 
-Belongs here: geometry shared by the trained detector and its training (`detector/refine.py`), which must see
-the same pixels. Does not belong here: the networks.
+Belongs here: geometry shared by the trained detector and its training (`training.refine`): both must see the same
+pixels. Does not belong here: the networks.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from bioscan_etl.images.measure import FloatBox
 from bioscan_etl.images.resize import resized
 
 INPUT_SIDE = 96
-"""Side of the second network's picture, in px."""
+"""Side of the refiner's input, in px."""
 
 ROOM = 1.8
-"""Side of the window over the box's longer side."""
+"""Side of the window, as a multiple of the box's longer side."""
 
-_SMALLEST = 24.0  # px of the image; a speck is not magnified beyond what its pixels show
+_SMALLEST = 24.0  # px of the image; a smaller window would only magnify single pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Window:
     side: int
 
     def pixels(self, image: RGB, half: RGB | None = None) -> RGB:
-        """The window as (96, 96, 3); black beyond the edge, so that the edge is seen.
+        """The window as (96, 96, 3); black beyond the image's edge, so that the network sees the edge.
 
         Args:
             image: (height, width, 3), RGB, uint8.
-            half: the image halved, where the caller has it; the result is the same.
+            half: the image at half its size, if the caller has it; the result is the same.
         """
         height, width = image.shape[:2]
         if half is not None and self.side >= 2 * INPUT_SIDE and height % 2 == width % 2 == 0:

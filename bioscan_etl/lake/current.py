@@ -1,7 +1,7 @@
-"""Which output of a stage is current: of a batch by its record, of the corpus by a pointer.
+"""The current output of a stage: of a batch by its record, of the corpus by a pointer.
 
-Belongs here: finding it, for whoever looks at the lake from outside, and the pointer of the corpus' stages. Does not
-belong here: what a run reads; that follows from its pin alone (`bioscan_etl.stages.situation`).
+Belongs here: finding it for readers outside a run, and the pointers of the corpus stages. Does not belong here: what a
+run reads; its pin alone decides that (`bioscan_etl.stages.situation`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bioscan_etl.lake.store import CORPUS, Lake, Output
 
 
 def current(lake: Lake, stage: str, batch: str = CORPUS) -> Output | None:
-    """The current output of a stage, or None where there is none."""
+    """The current output of a stage, or None."""
     if batch == CORPUS and (fingerprint := pointers(lake).get(stage)):
         return lake.find(stage, fingerprint)
     record = find_record(lake, batch)
@@ -36,7 +36,7 @@ def get(lake: Lake, stage: str, batch: str = CORPUS) -> Output:
 
 
 def pointers(lake: Lake) -> dict[str, str]:
-    """Fingerprint of the current output of each corpus stage; a damaged file points to nothing."""
+    """Fingerprint of the current output of each corpus stage; none if the file is damaged."""
     try:
         value = small_files.read(lake.home / "current.json") or {}
     except LakeError:
@@ -45,12 +45,12 @@ def pointers(lake: Lake) -> dict[str, str]:
 
 
 def point(lake: Lake, stage: str, fingerprint: str) -> None:
-    """Make an output the current one of a corpus stage, in one step.
+    """Atomically make an output the current one of a corpus stage.
 
     Raises:
-        BusyError: another run does the same right now; without a lock, one of the two pointers would be lost.
+        BusyError: another run is doing the same; without a lock, one of the two pointers would be lost.
     """
-    with hold(lake.home / ".current.lock", f"another run points to outputs of {lake.home}; run again"):
+    with hold(lake.home / ".current.lock", f"another run is updating {lake.home}; run again"):
         found = pointers(lake)
         if found.get(stage) != fingerprint:
             small_files.write(lake.home / "current.json", found | {stage: fingerprint})

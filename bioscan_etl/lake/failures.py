@@ -1,6 +1,6 @@
-"""Why a batch, or the corpus, could not be made: kept beside the lake until it is made or something changes.
+"""Why a batch or the corpus failed: stored in the lake until it succeeds or its inputs change.
 
-Belongs here: the notes. Does not belong here: when work is tried again (`bioscan_etl.state`).
+Belongs here: the notes. Does not belong here: when work is retried (`bioscan_etl.state`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ class Failure:
     """A failed attempt.
 
     Attributes:
-        key: what was to be made: delivery, settings and code (`bioscan_etl.state`).
-        stage: that failed.
+        key: identifies what should have been made: delivery, settings and code (`bioscan_etl.state`).
+        stage: the stage that failed.
         sentence: why, in one line.
-        transient: whether the same may succeed later.
+        transient: whether a retry may succeed.
         delivery: fingerprint of the delivery; empty for the corpus.
     """
 
@@ -38,12 +38,12 @@ def _path(lake: Lake, batch: str, *, corpus: bool) -> Path:
 
 
 def note(lake: Lake, failure: Failure, batch: str = CORPUS, *, corpus: bool = False) -> None:
-    """Keep a failure in place of an earlier one."""
+    """Store a failure, replacing an earlier one."""
     small_files.write(_path(lake, batch, corpus=corpus), asdict(failure))
 
 
 def find(lake: Lake, batch: str = CORPUS, *, corpus: bool = False) -> Failure | None:
-    """The failure that is kept, or None; a damaged note counts as none."""
+    """The stored failure, or None; a damaged note counts as none."""
     try:
         value = small_files.read(_path(lake, batch, corpus=corpus))
         return None if value is None else Failure(**value)
@@ -52,5 +52,5 @@ def find(lake: Lake, batch: str = CORPUS, *, corpus: bool = False) -> Failure | 
 
 
 def forget(lake: Lake, batch: str = CORPUS, *, corpus: bool = False) -> None:
-    """Remove the note: the work is done."""
+    """Remove the note after the work succeeded."""
     _path(lake, batch, corpus=corpus).unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Locks between processes of one machine: the only place that takes any.
+"""Locks between processes of one machine; nothing else takes locks.
 
-Belongs here: holding a file that dies with its process. Does not belong here: what is protected by it.
+Belongs here: lock files that end with their process. Does not belong here: what they protect.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def hold(path: Path, busy: str) -> Iterator[IO[str]]:
     """Hold a lock file against other processes; the lock ends with the block or with the process.
 
     Args:
-        path: the lock file; its folder is made.
-        busy: the sentence for whoever finds it held.
+        path: the lock file; its folder is created.
+        busy: error message if another process holds it.
 
     Yields:
-        The open file; a child that inherits it holds the lock as well.
+        The open file; a child process that inherits it holds the lock as well.
 
     Raises:
         BusyError: another process holds it.

@@ -1,7 +1,7 @@
-"""Pins: exactly which batches, and what of them, a corpus run reads.
+"""Pins: exactly which outputs of which batches a corpus run reads.
 
-Belongs here: the pin as a small file, and which outputs pins hold on to. Does not belong here: which batches may be
-pinned (`bioscan_etl.state`).
+Belongs here: the pin as a small file, and which outputs pins protect from removal. Does not belong here: which batches
+may be pinned (`bioscan_etl.state`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Pin:
     Attributes:
         settings: digest of all settings that decide results.
         records: the committed record of each batch.
-        withdrawn: reason by batch that a curator has withdrawn.
-        notes: a line by batch of which something is to be said: a failed delivery, one that is not ingested yet.
+        withdrawn: reasons of withdrawn batches, by batch.
+        notes: notes by batch, for example about a delivery that failed or is not ingested yet.
     """
 
     settings: str
@@ -34,13 +34,13 @@ class Pin:
 
     @property
     def digest(self) -> str:
-        """Hex sha256 over everything that decides the release; notes do not."""
+        """Hex sha256 over everything that decides the release, so without the notes."""
         batches = {name: record.digest for name, record in self.records.items()}
         return digest([batches, self.settings, dict(self.withdrawn)])
 
 
 def save_pin(lake: Lake, pin: Pin) -> None:
-    """Keep a pin under its digest, with the latest notes."""
+    """Store a pin under its digest, with the latest notes."""
     value = {
         "format": FORMAT,
         "settings": pin.settings,
@@ -58,23 +58,23 @@ def load_pin(lake: Lake, pin_digest: str) -> Pin:
         LakeError: the pin is unknown or damaged.
     """
     if not re.fullmatch(r"[0-9a-f]{64}", pin_digest):
-        raise LakeError(f"pin {pin_digest!r} is no digest")
+        raise LakeError(f"pin {pin_digest!r} is not a digest")
     path = lake.home / "pins" / f"{pin_digest}.json"
     value = small_files.read(path)
     if value is None:
-        raise LakeError(f"there is no pin {path}; start the run without one")
+        raise LakeError(f"pin {path} does not exist; start the run without one")
     try:
         records = {str(name): from_dict(one) for name, one in value["records"].items()}
         pin = Pin(str(value["settings"]), records, dict(value["withdrawn"]), dict(value["notes"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LakeError(f"pin {path} is damaged ({error}); start the run without one") from None
     if pin.digest != pin_digest:
-        raise LakeError(f"pin {path} does not hold what its name says; start the run without one")
+        raise LakeError(f"pin {path} does not match its digest; start the run without one")
     return pin
 
 
 def held(lake: Lake) -> dict[tuple[str, str], set[str]]:
-    """Fingerprints that pins hold on to, by stage and batch; a damaged pin holds nothing."""
+    """Fingerprints that pins protect, by stage and batch; a damaged pin protects nothing."""
     found: dict[tuple[str, str], set[str]] = {}
     for name in small_files.names(lake.home / "pins"):
         try:
@@ -88,7 +88,7 @@ def held(lake: Lake) -> dict[tuple[str, str], set[str]]:
 
 
 def drop_older_pins(lake: Lake, pin: Pin) -> None:
-    """Remove the pins that are older than one of which a release was made."""
+    """Remove the pins that are older than a released one."""
     own = lake.home / "pins" / f"{pin.digest}.json"
     if not own.exists():
         return

@@ -1,6 +1,6 @@
-"""The committed record of a batch: all its current outputs, of one delivery, one settings and one code.
+"""The committed record of a batch: all its current outputs, made from one delivery with the same settings and code.
 
-Belongs here: what the record says, and replacing it in one step. Does not belong here: when a batch is whole
+Belongs here: the content of the record, and replacing it atomically. Does not belong here: when a batch is complete
 (`bioscan_etl.stages.commit`).
 """
 
@@ -20,11 +20,11 @@ class StageRecord:
     """A current output.
 
     Attributes:
-        fingerprint: of the output, which names its place.
+        fingerprint: fingerprint of the output, which decides its path.
         content: hex sha256 over names and bytes of its files.
-        code: what the stage's code was: `version`, `libraries`, `data`.
+        code: the stage's code: `version`, `libraries`, `data`.
         extra: inputs that are neither delivery nor other outputs, such as the detector.
-        failed_checks: names of its checks that failed; none of them blocks.
+        failed_checks: names of its failed checks, all of them non-blocking.
     """
 
     fingerprint: str
@@ -36,7 +36,7 @@ class StageRecord:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is current of a batch.
+    """The current outputs of a batch.
 
     Attributes:
         batch: its name.
@@ -52,19 +52,19 @@ class Record:
 
     @property
     def digest(self) -> str:
-        """Hex sha256 over everything it says."""
+        """Hex sha256 over all its values."""
         return digest(asdict(self))
 
     @property
     def content(self) -> str:
-        """Hex sha256 over what its outputs hold, whatever made them."""
+        """Hex sha256 over the content of its outputs, independent of what made them."""
         return digest({name: stage.content for name, stage in self.stages.items()})
 
     def output(self, lake: Lake, stage: str) -> Output:
         """One of its outputs.
 
         Raises:
-            LakeError: it is gone.
+            LakeError: it is missing.
         """
         found = lake.find(stage, self.stages[stage].fingerprint, self.batch)
         if found is None:
@@ -80,7 +80,7 @@ def from_dict(value: Mapping[str, Any]) -> Record:
     """The reverse of `Record.as_dict`.
 
     Raises:
-        ValueError: it is no record of this format.
+        ValueError: it is not a record of this format.
     """
     try:
         if value["format"] != FORMAT:
@@ -97,7 +97,7 @@ def from_dict(value: Mapping[str, Any]) -> Record:
         }
         return Record(str(value["batch"]), str(value["delivery"]), dict(value["settings"]), stages)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no record of a batch: {error}") from None
+        raise ValueError(f"not a record of a batch: {error}") from None
 
 
 def committed(lake: Lake) -> list[str]:
@@ -125,5 +125,5 @@ def find_record(lake: Lake, batch: str) -> Record | None:
 
 
 def commit(lake: Lake, record: Record) -> None:
-    """Make a record the current one of its batch, in one step."""
+    """Atomically make a record the current one of its batch."""
     small_files.write(lake.home / "batches" / f"{record.batch}.json", record.as_dict())

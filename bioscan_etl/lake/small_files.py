@@ -1,6 +1,6 @@
-"""Small JSON files of the lake: read without ever failing on one that is damaged, written whole.
+"""Small JSON files of the lake, written atomically.
 
-Belongs here: the reading and writing. Does not belong here: what the files say.
+Belongs here: reading and writing. Does not belong here: the content of the files.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bioscan_etl import storage
 from bioscan_etl.errors import LakeError
+from bioscan_etl.io.write import write_text
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """The object in a file, or None where there is no file.
+    """The JSON object in a file, or None if there is no file.
 
     Raises:
-        LakeError: there is something that is no JSON object.
+        LakeError: the file is not a JSON object.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -26,13 +26,13 @@ def read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError) as error:
         raise LakeError(f"{path} is damaged ({type(error).__name__}); delete it and run again") from None
     if not isinstance(found, dict):
-        raise LakeError(f"{path} is damaged (no object); delete it and run again")
+        raise LakeError(f"{path} is damaged (not a JSON object); delete it and run again")
     return found
 
 
 def write(path: Path, value: dict[str, Any]) -> None:
-    """Write an object, in one step."""
-    storage.write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    """Write an object atomically."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def names(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Outputs of stages: whole or absent, at a place that their fingerprint names.
+"""Outputs of stages: complete or absent, at a path derived from their fingerprint.
 
 Belongs here: finding, writing and removing outputs. Does not belong here: what a fingerprint covers
 (`bioscan_etl.stages.run`), and which outputs are current (`lake.record`).
@@ -17,9 +17,10 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl import storage
 from bioscan_etl.errors import LakeError
 from bioscan_etl.findings import Finding
+from bioscan_etl.io.read import file_sha256
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake.locks import hold
 from bioscan_etl.schema import Table
 
@@ -28,8 +29,8 @@ FORMAT = 2
 MANIFEST = "manifest.json"
 _SHORT = 16  # hex digits of a fingerprint in a folder's name
 
-# Level 1 takes a quarter less time than the default for an eighth more bytes. A fixed row group: the default may
-# follow the number of threads, and bytes must not.
+# Compression level 1 takes 25 % less time than the default for 12 % more bytes. The row group size is fixed: the
+# default may depend on the number of threads, but the bytes must not.
 _PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "row_group_size": 100_000}
 
 
@@ -40,16 +41,16 @@ def digest(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A whole output in the lake.
+    """A complete output in the lake.
 
     Attributes:
-        folder: where its files are.
-        stage: that made it.
-        batch: of it, or `CORPUS`.
-        fingerprint: of what it was made from.
+        folder: folder of its files.
+        stage: the stage that made it.
+        batch: its batch, or `CORPUS`.
+        fingerprint: identifies what it was made from.
         files: sha256 by file name, relative to `folder`.
-        counts: what the stage reported.
-        findings: outcomes of the stage's checks.
+        counts: counts that the stage reported.
+        findings: results of the stage's checks.
         made_from: what the fingerprint covers: `code`, `settings` and `inputs`.
     """
 
@@ -76,7 +77,7 @@ class Output:
         """Path of one of its files.
 
         Raises:
-            LakeError: the output has no such file, or it is gone.
+            LakeError: the output has no such file, or the file is missing.
         """
         path = self.folder / name
         if name not in self.files or not path.is_file():
@@ -86,23 +87,23 @@ class Output:
 
 @dataclass(slots=True)
 class Draft:
-    """An output being written: put files into `folder`, counts into `counts`, outcomes of checks into `findings`."""
+    """An output being written: put files into `folder`, counts into `counts`, results of checks into `findings`."""
 
     folder: Path
     counts: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def write(self, table: Table, frame: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
-        """Write a frame that `table` describes as `<table>.parquet`, and count its rows.
+        """Write a frame with the schema of `table` as `<table>.parquet`, and count its rows.
 
-        A lazy frame goes to the file as it is made, and is held against the table there: wide tables of millions
-        of rows do not fit into memory.
+        A lazy frame is streamed to the file and checked there: wide tables of millions of rows do not fit into
+        memory.
 
         Returns:
-            The written file, to be read from.
+            The written file as a lazy frame.
 
         Raises:
-            SchemaError: the frame is not what the table says.
+            SchemaError: the frame does not have the schema of the table.
         """
         path = self.folder / f"{table.name}.parquet"
         if isinstance(frame, pl.LazyFrame):
@@ -128,25 +129,25 @@ class Lake:
 
     @property
     def landing(self) -> Path:
-        """Where batches land."""
+        """Folder of landed batches."""
         return self.root / "landing"
 
     @property
     def releases(self) -> Path:
-        """Where releases are published."""
+        """Folder of the releases."""
         return self.root / "releases"
 
     def require_format(self) -> None:
-        """Refuse a lake of another layout.
+        """Raise if the lake has another layout.
 
         Raises:
-            LakeError: an earlier or a later bioscan-etl has written this lake; nothing in it is touched.
+            LakeError: an earlier or later bioscan-etl wrote this lake; nothing in it is changed.
         """
         path = self.home / "format.json"
         try:
             found = json.loads(path.read_text(encoding="utf-8"))["format"]
         except FileNotFoundError:
-            # The first layout had no such file, and a pointer beside the outputs of each asset and batch.
+            # The first layout had no such file, but a pointer with the outputs of each asset and batch.
             found = 1 if any(self.home.glob("*/*/current.json")) else FORMAT
         except (ValueError, TypeError, KeyError):
             raise LakeError(f'{path} is damaged; write {{"format": {FORMAT}}} into it if the lake is yours') from None
@@ -154,7 +155,7 @@ class Lake:
             age = "an earlier" if isinstance(found, int) and found < FORMAT else "a later"
             raise LakeError(
                 f"{self.home} was written by {age} bioscan-etl (layout {found}, this one reads {FORMAT}): move it "
-                f"away (mv {self.home} {self.home}.old) and run again; landed batches are ingested anew, releases stay"
+                f"away (mv {self.home} {self.home}.old) and run again; batches are ingested again, releases are kept"
             )
 
     def place(self, stage: str, batch: str) -> Path:
@@ -162,7 +163,7 @@ class Lake:
         return self.home / "outputs" / stage / batch
 
     def find(self, stage: str, fingerprint: str, batch: str = CORPUS) -> Output | None:
-        """The output of a fingerprint, or None where there is none; a damaged manifest counts as none."""
+        """The output with a fingerprint, or None; a damaged manifest counts as none."""
         folder = self.place(stage, batch) / fingerprint[:_SHORT]
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -183,7 +184,7 @@ class Lake:
 
     @contextmanager
     def lock(self, stage: str, batch: str = CORPUS) -> Iterator[None]:
-        """Hold the outputs of one stage and batch against other writers.
+        """Lock the outputs of one stage and batch against other writers.
 
         Raises:
             BusyError: another run writes them.
@@ -202,20 +203,20 @@ class Lake:
         made_from: Mapping[str, Any],
         resumable: bool = False,
     ) -> Iterator[Draft]:
-        """Write an output; it is there once its manifest is, which is written last.
+        """Write an output; it exists once its manifest is written, which is done last.
 
         Args:
             stage: name of the stage.
-            fingerprint: of what it is made from.
+            fingerprint: identifies what it is made from.
             batch: batch, or `CORPUS`.
-            made_from: what the fingerprint covers, kept in the manifest.
-            resumable: keep what an earlier, killed attempt of the same fingerprint has left in the folder.
+            made_from: what the fingerprint covers, stored in the manifest.
+            resumable: keep the files of an earlier, killed attempt with the same fingerprint.
         """
         self.require_format()
         if not (self.home / "format.json").exists():
-            storage.write_text(self.home / "format.json", json.dumps({"format": FORMAT}))
+            write_text(self.home / "format.json", json.dumps({"format": FORMAT}))
         folder = self.place(stage, batch) / fingerprint[:_SHORT]
-        # A damaged output, or another fingerprint of the same first digits, gives way.
+        # Replaces a damaged output, or one whose fingerprint has the same first digits.
         damaged = (folder / MANIFEST).exists()
         (folder / MANIFEST).unlink(missing_ok=True)
         if folder.exists() and (damaged or not resumable):
@@ -224,7 +225,7 @@ class Lake:
         draft = Draft(folder)
         yield draft
         files = {
-            path.relative_to(folder).as_posix(): storage.sha256(str(path))
+            path.relative_to(folder).as_posix(): file_sha256(str(path))
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
@@ -238,16 +239,16 @@ class Lake:
             "findings": [finding.as_dict() for finding in draft.findings],
             "files": files,
         }
-        storage.write_text(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
+        write_text(folder / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True))
 
     def sweep(self, stage: str, batch: str, keep: Collection[str]) -> None:
-        """Remove the outputs of a stage and batch but for some fingerprints."""
+        """Remove the outputs of a stage and batch except those with some fingerprints."""
         kept = {fingerprint[:_SHORT] for fingerprint in keep}
         place = self.place(stage, batch)
         if not place.is_dir():
             return
         for folder in place.iterdir():
             if folder.is_dir() and folder.name not in kept:
-                # The manifest first: half an output is none.
+                # Remove the manifest first, so that a partly removed output does not count.
                 (folder / MANIFEST).unlink(missing_ok=True)
                 shutil.rmtree(folder)

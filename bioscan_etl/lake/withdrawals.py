@@ -18,12 +18,12 @@ def _history(lake: Lake, batch: str) -> list[dict[str, str]]:
         return []
     events = value.get("events")
     if not isinstance(events, list) or not all(isinstance(one, dict) and "action" in one for one in events):
-        raise LakeError(f"{lake.root / 'withdrawn' / batch}.json is damaged; mend or delete it")
+        raise LakeError(f"{lake.root / 'withdrawn' / batch}.json is damaged; correct or delete it")
     return events
 
 
 def withdrawn(lake: Lake) -> dict[str, str]:
-    """Reason by withdrawn batch, sorted by name; batches of which it is not known are left out (see `damaged`)."""
+    """Reason by withdrawn batch, sorted by name, without batches whose file is damaged (see `damaged`)."""
     found = {}
     for batch in small_files.names(lake.root / "withdrawn"):
         try:
@@ -36,7 +36,7 @@ def withdrawn(lake: Lake) -> dict[str, str]:
 
 
 def damaged(lake: Lake) -> dict[str, str]:
-    """What is wrong by batch of which it cannot be read whether it is withdrawn: no release is made until it can."""
+    """Error by batch whose withdrawal cannot be read; no release is made until it can be read."""
     found = {}
     for batch in small_files.names(lake.root / "withdrawn"):
         try:
@@ -54,16 +54,16 @@ def _add(lake: Lake, batch: str, action: str, reason: str) -> None:
 
 
 def withdraw(lake: Lake, batch: str, reason: str, known: list[str]) -> None:
-    """Keep a batch out of the releases to come; its outputs stay.
+    """Exclude a batch from future releases; its outputs are kept.
 
     Args:
         lake: the lake.
         batch: its name.
-        reason: why; a release states it.
-        known: batches that there are.
+        reason: why; releases state it.
+        known: names of all batches.
 
     Raises:
-        SourceError: there is no such batch, no reason, or it is withdrawn already.
+        SourceError: the batch does not exist, the reason is empty, or the batch is withdrawn already.
     """
     if batch not in known:
         raise SourceError(f"there is no batch {batch!r}; bioscan-etl status lists them")

@@ -1,11 +1,11 @@
-"""Landing: how deliveries of specimens become batches, and what says that one has landed.
+"""Landing: how deliveries of specimens become batches.
 
 A batch is a delivery: records files, images in folders, zips or S3 prefixes, and an image manifest. It has landed when
-its marker `OUTPUT/landing/<batch>/batch.json` exists; the marker is written last and names every file with its sha256,
-so half a delivery is never read.
+its marker `OUTPUT/landing/<batch>/batch.json` exists. The marker is written last and lists every file with its sha256,
+so a partial delivery is never read.
 
-`marker` says what has landed, `folder` what a plain folder holds, `land` hashes a delivery and writes its marker,
-`inbox` lands the folders that somebody has put there once they are complete.
+`marker` defines the marker, `folder` finds the content of a plain folder, `land` hashes a delivery and writes its
+marker, `inbox` lands the folders of the inbox once they are complete.
 """
 
 from bioscan_etl.landing.folder import DONE, Delivery, recognise

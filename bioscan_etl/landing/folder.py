@@ -1,6 +1,6 @@
-"""What lies in a plain folder, or below an S3 prefix, that somebody delivers as a batch.
+"""The content of a plain folder or S3 prefix that is delivered as a batch.
 
-Belongs here: listing a delivery and telling its records, images and image manifest. Does not belong here: hashing
+Belongs here: listing a delivery and recognising its records, images and image manifest. Does not belong here: hashing
 and landing it (`landing.land`), and waiting until it is complete (`landing.inbox`).
 
 Records files are recognised by their content, images by their suffix, the image manifest by its header. Links that lead
@@ -16,25 +16,25 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bioscan_etl import storage
 from bioscan_etl.errors import SourceError, UnavailableError, is_transient
-from bioscan_etl.images.s3_ranges import open_seekable
 from bioscan_etl.images.sources import printable
+from bioscan_etl.io import s3
+from bioscan_etl.io.locations import StoredFile, base_name, is_remote, is_s3
+from bioscan_etl.io.read import list_files, open_binary, open_seekable
 from bioscan_etl.lake import digest
 from bioscan_etl.landing.marker import MARKER
 from bioscan_etl.records.inspect import inspect
 from bioscan_etl.records.sources import TABLES, RecordsFile
-from bioscan_etl.storage import StoredFile
 
 DONE = "DONE"
-"""Name of the file that says: this delivery is complete."""
+"""Name of the file that marks a delivery as complete."""
 
 IMAGES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 """How the names of images end (`images.index`)."""
 
 MANIFEST = "image_manifest.csv"
 _MANIFEST_COLUMNS = {"processid", "image_file"}
-# Nothing else can be meant by these; what is none of the kind is damaged, and must not be left out unsaid.
+# These suffixes are unambiguous: a file that does not match its suffix is damaged and must be reported.
 _RECORDS = (*TABLES, ".tar", ".tgz", *(f"{suffix}.gz" for suffix in (*TABLES, ".tar")))
 _MAYBE_RECORDS = (".txt", ".csv", ".json", ".gz")
 _KNOWN = (*_RECORDS, *_MAYBE_RECORDS, ".zip")
@@ -58,13 +58,13 @@ class Delivery:
         records: locations of records files, sorted.
         images: locations of folders, zips and S3 prefixes that hold images, sorted.
         image_manifest: location of the CSV that joins process IDs to image files, or None.
-        unknown: names of files that are none of these and will be left out, sorted.
-        lacks: what keeps it from being landed, a sentence each.
-        files: all files of the delivery, sorted by name; DONE, markers, hidden files and checksums are not among them.
-        done: when DONE was written, in nanoseconds since 1970; None where there is none.
-        arriving: names of files that a copy has not finished.
-        listing: hex sha256 over names and sizes of everything that lies there, hidden files included.
-        count: number of everything that lies there but DONE and the marker.
+        unknown: names of files of an unknown kind, which will be ignored, sorted.
+        lacks: why it cannot be landed, a sentence each.
+        files: all files of the delivery, sorted by name, without DONE, markers, hidden files and checksums.
+        done: when DONE was written, in nanoseconds since 1970; None if there is no DONE.
+        arriving: names of files that are still being copied.
+        listing: hex sha256 over names and sizes of all files in the folder, hidden files included.
+        count: number of all files in the folder except DONE and the marker.
     """
 
     location: str
@@ -81,7 +81,7 @@ class Delivery:
 
     @property
     def seen(self) -> str:
-        """Hex sha256 over names, sizes and times of the files, on S3 ETags: cheap, and changes when one is mended."""
+        """Hex sha256 over names, sizes and times (on S3: ETags) of the files; cheap, and changes with any file."""
         return seen(self.files)
 
 
@@ -91,19 +91,19 @@ def seen(files: Collection[StoredFile]) -> str:
 
 
 def is_folder(location: str) -> bool:
-    """Whether a location is a folder or an S3 prefix, and not a file: told on S3 by its suffix."""
-    if storage.is_s3(location):
+    """Whether a location is a folder or an S3 prefix, not a file; on S3, the suffix decides."""
+    if is_s3(location):
         return location.endswith("/") or not location.lower().endswith((*_KNOWN, *IMAGES))
-    return not storage.is_remote(location) and Path(location).is_dir()
+    return not is_remote(location) and Path(location).is_dir()
 
 
 def list_delivery(location: str) -> Delivery:
-    """List a folder or S3 prefix without opening a file; what its files are is left open.
+    """List a folder or S3 prefix without opening or classifying its files.
 
     Raises:
         SourceError: there is no such folder or bucket, or it may not be read.
     """
-    listed = storage.list_files(location) if storage.is_s3(location) else _walk(location)
+    listed = list_files(location) if is_s3(location) else _walk(location)
     everything = sorted((file for file in listed if file.name != MARKER), key=lambda file: file.name)
     return Delivery(
         location,
@@ -116,7 +116,7 @@ def list_delivery(location: str) -> Delivery:
 
 
 def _walk(location: str) -> Iterator[StoredFile]:
-    """Regular files below a folder; one call of the system per file, for deliveries have 100,000 of them."""
+    """Regular files below a folder; makes one system call per file, because deliveries have 100,000 files."""
     root = os.path.realpath(location)
     waiting = [("", location)]
     while waiting:
@@ -132,7 +132,7 @@ def _walk(location: str) -> Iterator[StoredFile]:
                         found = entry.stat()
                         yield StoredFile(f"{prefix}{entry.name}", entry.path, found.st_size, modified=found.st_mtime_ns)
         except FileNotFoundError:
-            # A file or folder that went away while it was looked at: the next look finds another listing.
+            # A file or folder that was removed during the listing: the next sweep gets another listing.
             if not prefix:
                 raise SourceError(f"{location} does not exist; check the path") from None
         except OSError as error:
@@ -143,26 +143,26 @@ def _walk(location: str) -> Iterator[StoredFile]:
 
 
 def is_noise(name: str) -> bool:
-    """Whether a file is no part of a delivery, whatever is in it."""
+    """Whether a file is never part of a delivery, whatever its content."""
     if any(part.startswith(".") or part == "__MACOSX" for part in name.split("/")):
         return True
     base = name.rsplit("/", 1)[-1].lower()
-    # A descriptor is not read as a table, but it dates the records beside it.
+    # A descriptor is not read as a table, but it gives the date of the records in its folder.
     if base.endswith((*IMAGES, _DESCRIPTOR)):
         return False
     return base in _NOISE or base.startswith(_NOISE_STARTS) or base.endswith(_NOISE_ENDS)
 
 
 def is_image_file(name: str) -> bool:
-    """Whether a file of an image folder is part of its content: no hidden file, and none that says it is a text."""
+    """Whether a file of an image folder is part of its content: not hidden, and not named as a text file."""
     return not is_noise(name) and not name.lower().endswith(_NO_PICTURES)
 
 
 def recognise(location: str) -> Delivery:
-    """Tell what a folder, an S3 prefix or a single file delivers.
+    """Recognise what a folder, an S3 prefix or a single file delivers.
 
-    Images in subfolders make an image source of each subfolder of the first level. Where images lie beside the
-    records, or the manifest names paths from the folder on (`plates/7/x.jpg`), the folder itself is the source.
+    If images are in subfolders, each first-level subfolder is an image source. If images are in the folder of the
+    records, or the manifest's paths are relative to that folder (`plates/7/x.jpg`), the folder itself is the source.
 
     Args:
         location: local folder or file, `s3://bucket/prefix`, or an S3 or web address of a file.
@@ -180,18 +180,20 @@ def recognise(location: str) -> Delivery:
 
 
 def one_file(location: str) -> StoredFile:
-    """A single file with its size and time or ETag; of a web address neither is asked for.
+    """A single file with its size and time or ETag; of a web address, neither is requested.
 
     Raises:
         SourceError: there is no such file.
     """
-    name = storage.base_name(location)
-    if storage.is_s3(location):
-        bucket, key = storage.split_s3(location)
-        with storage.s3_errors(location):
-            head = storage.s3_client().head_object(Bucket=bucket, Key=key)
-        return StoredFile(name, location, head["ContentLength"], head["ETag"].strip('"'))
-    if storage.is_remote(location):
+    name = base_name(location)
+    if is_s3(location):
+        head = s3.head(location)
+        if head is None:
+            raise SourceError(
+                f"{location} cannot be read: no such object; check the bucket, the key and the credentials"
+            )
+        return StoredFile(name, location, head["size"], head["etag"])
+    if is_remote(location):
         return StoredFile(name, location, -1)
     try:
         found = Path(location).stat()
@@ -202,7 +204,7 @@ def one_file(location: str) -> StoredFile:
 
 
 def recognise_listed(delivery: Delivery) -> Delivery:
-    """Tell what a listed folder delivers; see `recognise`."""
+    """Recognise what a listed folder delivers; see `recognise`."""
     found, reasons = _sorted_out(delivery)
     found = replace(found, images=_image_sources(found))
     lacking = lacks(found)
@@ -212,12 +214,12 @@ def recognise_listed(delivery: Delivery) -> Delivery:
 
 
 def lacks(delivery: Delivery) -> tuple[str, ...]:
-    """What a delivery as a whole lacks, a sentence each; images without records need a manifest that names them."""
+    """What a delivery as a whole lacks, a sentence each; images without records need a manifest."""
     return () if delivery.records or (delivery.images and delivery.image_manifest) else (NO_RECORDS,)
 
 
 def _sorted_out(delivery: Delivery) -> tuple[Delivery, dict[str, str]]:
-    """Records, zips of images and the manifest among the files; and why others, by name, are no records."""
+    """Records, zips of images and the manifest among the files; and by name why other files are not records."""
     records, zips, manifests, unknown, problems = [], [], [], [], []
     reasons = {}
     for file in delivery.files:
@@ -232,7 +234,7 @@ def _sorted_out(delivery: Delivery) -> tuple[Delivery, dict[str, str]]:
             unknown += [file.name] * (not kinds)
         elif name.endswith(".csv") and _is_manifest(file):
             manifests.append(file)
-        elif storage.base_name(name) == MANIFEST:
+        elif base_name(name) == MANIFEST:
             problems.append(f"{printable(file.name)} lacks the columns processid and image_file; write them")
         elif name.endswith((*_RECORDS, *_MAYBE_RECORDS)):
             reason = _no_records(file)
@@ -242,7 +244,7 @@ def _sorted_out(delivery: Delivery) -> tuple[Delivery, dict[str, str]]:
             unknown.append(file.name)
             reasons[file.name] = reason
             if name.endswith(_RECORDS):
-                problems.append(f"{reason} (mend {printable(file.name)}, or take it away)")
+                problems.append(f"{reason} (correct or remove {printable(file.name)})")
         else:
             unknown.append(file.name)
     if len(manifests) > 1:
@@ -259,12 +261,12 @@ def _sorted_out(delivery: Delivery) -> tuple[Delivery, dict[str, str]]:
 
 
 def two_manifests(first: str, second: str) -> str:
-    """The sentence for a delivery with more than one image manifest."""
+    """Error message for a delivery with more than one image manifest."""
     return f"{printable(first)} and {printable(second)} both have processid and image_file; keep one image manifest"
 
 
 def _no_records(file: StoredFile) -> str:
-    """Why a file is no records table; '' where it is one."""
+    """Why a file is not a records table; '' if it is one."""
     try:
         inspect(RecordsFile(file.location))
     except UnavailableError:
@@ -272,23 +274,23 @@ def _no_records(file: StoredFile) -> str:
     except SourceError as error:
         return " ".join(str(error).split())
     except (ValueError, RecursionError, OverflowError) as error:
-        # Parquet whose names of columns are damaged, for one: nothing in a file may end the look at the others.
+        # For example Parquet with damaged column names: no file may prevent the recognition of the others.
         return f"{printable(file.location)} is damaged ({type(error).__name__}); copy it again"
     return ""
 
 
 def _in_zip(file: StoredFile) -> tuple[frozenset[str], str]:
-    """What a zip holds (`records`, `images`), and what is wrong with it."""
+    """What a zip contains (`records`, `images`), and what is wrong with it."""
     try:
-        with zipfile.ZipFile(open_seekable(file.location) if storage.is_s3(file.location) else file.location) as opened:
+        with zipfile.ZipFile(open_seekable(file.location) if is_s3(file.location) else file.location) as opened:
             names = [name for name in opened.namelist() if not is_noise(name)]
     except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, OSError) as error:
         if isinstance(error, OSError) and is_transient(error):
             raise UnavailableError(f"{file.location} cannot be read now: {error}; try again later") from None
-        # Of a zip of records, what comes before the damage can be read; on the web there is no other way.
+        # The records before the damage can be read; files on the web can only be read from the start.
         if not _no_records(file):
             return frozenset({"records"}), ""
-        return frozenset(), f"{printable(file.name)} is no whole zip archive ({error}); copy it again"
+        return frozenset(), f"{printable(file.name)} is not a complete zip archive ({error}); copy it again"
     kinds = {"images": any(name.lower().endswith(IMAGES) for name in names)}
     tables = any(name.lower().endswith(TABLES) for name in names)
     problem = _no_records(file) if tables else ""
@@ -303,7 +305,7 @@ def _is_manifest(file: StoredFile) -> bool:
 
 
 def _first_lines(location: str, count: int) -> list[str]:
-    with storage.open_binary(location) as stream:
+    with open_binary(location) as stream:
         try:
             text = stream.read(_LOOK).decode("utf-8", "replace")
         except OSError as error:
@@ -323,10 +325,10 @@ def _cells(line: str) -> list[str]:
 
 
 def _image_sources(delivery: Delivery) -> tuple[str, ...]:
-    """Zips, and the subfolders that hold images, or the folder itself where that is what paths are relative to."""
+    """Zips, and the subfolders with images, or the folder itself if the manifest's paths are relative to it."""
     images = [file.name for file in delivery.files if file.name.lower().endswith(IMAGES)]
     tops = sorted({name.split("/", 1)[0] for name in images if "/" in name})
-    root = delivery.location.rstrip("/") if storage.is_s3(delivery.location) else delivery.location
+    root = delivery.location.rstrip("/") if is_s3(delivery.location) else delivery.location
     flat = any("/" not in name for name in images)
     if images and (flat or _from_the_folder(delivery, set(images))):
         return tuple(sorted((*delivery.images, root)))
@@ -335,7 +337,7 @@ def _image_sources(delivery: Delivery) -> tuple[str, ...]:
 
 
 def _from_the_folder(delivery: Delivery, images: set[str]) -> bool:
-    """Whether the manifest's paths begin at the folder, and not at one of its subfolders."""
+    """Whether the manifest's paths are relative to the folder, not to one of its subfolders."""
     if delivery.image_manifest is None:
         return False
     lines = _first_lines(delivery.image_manifest, _LINES)

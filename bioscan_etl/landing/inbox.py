@@ -1,10 +1,10 @@
-"""The inbox: plain folders that somebody has put there become batches once they are complete.
+"""The inbox: its plain folders become batches once they are complete.
 
-Belongs here: which folders there are, whether one is complete, and what is to be said of those that are not. Does
-not belong here: what a folder holds (`landing.folder`), how it is landed (`landing.land`).
+Belongs here: finding the folders, deciding whether one is complete, and reporting those that are not. Does
+not belong here: the content of a folder (`landing.folder`), how it is landed (`landing.land`).
 
-A folder is complete when it holds a file DONE, or when two looks in a row find the same names and sizes. What the
-last look found is kept in OUTPUT/landing/.inbox.json; that file can be lost without harm.
+A folder is complete when it contains a file DONE, or when two sweeps in a row find the same names and sizes. The
+listings of the last sweep are stored in OUTPUT/landing/.inbox.json; that file can be lost without harm.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioscan_etl import storage
 from bioscan_etl.errors import BioscanError, BusyError, SourceError, UnavailableError, is_transient, sentence
 from bioscan_etl.images.sources import printable
+from bioscan_etl.io import s3
+from bioscan_etl.io.locations import is_remote, is_s3, split_s3
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake.locks import hold
 from bioscan_etl.landing import marker
 from bioscan_etl.landing.folder import DONE, Delivery, is_noise, list_delivery, recognise_listed
-from bioscan_etl.landing.land import land_delivery, told
+from bioscan_etl.landing.land import describe_lack, land_delivery
 from bioscan_etl.landing.marker import MARKER, Batch
 
 if TYPE_CHECKING:
@@ -32,27 +34,27 @@ STATE = ".inbox.json"
 _LOCK = ".inbox.lock"
 _STATE_VERSION = 1
 _STATE_BYTES = 16 << 20
-_SHORT = 60  # letters of a name that is proposed
+_SHORT = 60  # longest proposed name, in characters
 
 APART_SECONDS = 5.0
-"""Two looks that are closer together than this, as after a press on a button, count as one."""
+"""Two sweeps closer together than this, such as after a click on a button, count as one."""
 
 MOST_FILES = 200_000
-"""Files of landed folders that one sweep lists: with more of them, sweeps take turns. A file takes 20 µs."""
+"""Most files of landed folders that one sweep lists; more are spread over several sweeps. A file takes 20 µs."""
 
-_S3_WEIGHT = 20  # a listing of S3 takes so much longer, file by file
+_S3_WEIGHT = 20  # how much longer S3 takes to list a file
 
 
 @dataclass(slots=True)
 class Inbox:
-    """What a sweep did and found; names are those of batches, of folders that are none yet, or of an inbox.
+    """The result of a sweep; keys are names of batches, of folders that are not batches yet, or of an inbox.
 
     Attributes:
         landed: batches that landed, or landed again with other content.
-        waiting: why a folder is left for a later sweep.
-        refused: what is wrong with a folder, in one sentence with the way out.
-        left_out: files that are no part of a batch that landed now, because they are of no known kind.
-        busy: another sweep of this lake is at work; nothing was looked at.
+        waiting: why a folder waits for a later sweep.
+        refused: what is wrong with a folder and how to fix it, in one sentence.
+        left_out: ignored files of the batches that landed now: their kind is unknown.
+        busy: another sweep of this lake is running; nothing was examined.
     """
 
     landed: list[str] = field(default_factory=list)
@@ -64,7 +66,7 @@ class Inbox:
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """A folder that may be a delivery: its name, where it lies, and the key of what is remembered of it."""
+    """A folder that may be a delivery: its name, its location, and the key of its stored listing."""
 
     name: str
     location: str
@@ -74,22 +76,22 @@ class _Folder:
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """What an earlier sweep found in a folder, and when it did so first (seconds since 1970)."""
+    """The listing of a folder in an earlier sweep, and when it was first found (seconds since 1970)."""
 
     listing: str
     since: float
 
 
 def sweep(lake: Lake, inbox: str = "", *, now: float) -> Inbox:
-    """Land the folders that are complete, below OUTPUT/landing and in the inbox; one bad folder never hides others.
+    """Land the complete folders below OUTPUT/landing and in the inbox; a bad folder does not affect others.
 
-    Folders are those without a marker, and those that were landed as a whole and have changed since. Folders that
-    `register` has landed, damaged markers and hidden folders are passed over.
+    Examines folders without a marker, and folders that were landed as a whole and have changed since. Skips folders
+    that `register` landed, damaged markers and hidden folders.
 
     Args:
         lake: the lake to land in.
-        inbox: a further local folder or `s3://bucket/prefix` whose folders are deliveries; '' for none.
-        now: seconds since 1970; sweeps that are less than `APART_SECONDS` apart count as one look.
+        inbox: another local folder or `s3://bucket/prefix` whose folders are deliveries; '' for none.
+        now: seconds since 1970; sweeps less than `APART_SECONDS` apart count as one.
 
     Returns:
         What landed, what waits, and what is refused.
@@ -98,7 +100,7 @@ def sweep(lake: Lake, inbox: str = "", *, now: float) -> Inbox:
     if not lake.landing.is_dir() and not inbox:
         return found
     try:
-        with hold(lake.landing / _LOCK, f"{lake.landing} is being looked at by another process; it goes on by itself"):
+        with hold(lake.landing / _LOCK, f"{lake.landing} is being swept by another process; it continues by itself"):
             _Sweep(lake, inbox, now, found).run()
     except BusyError:
         found.busy = True
@@ -108,11 +110,11 @@ def sweep(lake: Lake, inbox: str = "", *, now: float) -> Inbox:
 
 
 class _Sweep:
-    """One look at all folders."""
+    """One sweep over all folders."""
 
     def __init__(self, lake: Lake, inbox: str, now: float, found: Inbox) -> None:
         self._lake = lake
-        self._inbox = inbox if storage.is_s3(inbox) or not inbox else str(Path(inbox).expanduser())
+        self._inbox = inbox if is_s3(inbox) or not inbox else str(Path(inbox).expanduser())
         self._now = now
         self._found = found
         self._earlier = _read_state(lake.landing / STATE)
@@ -121,7 +123,7 @@ class _Sweep:
         self._by_origin: dict[str, Batch] = {}
 
     def run(self) -> None:
-        """Look at every folder, and keep what is to be remembered."""
+        """Examine every folder, and store the listings."""
         self._load_markers()
         folders = [*self._in_landing(), *self._in_inbox()]
         folders += self._elsewhere({_real(folder.location) for folder in folders})
@@ -145,7 +147,7 @@ class _Sweep:
             try:
                 batch = marker.load(self._lake, name)
             except BioscanError:
-                self._markers[name] = None  # whoever reads markers says what is wrong with this one
+                self._markers[name] = None  # readers of markers report what is wrong with this one
                 continue
             self._markers[name] = batch
             if batch.origin is not None:
@@ -159,19 +161,19 @@ class _Sweep:
         if not self._inbox:
             return []
         try:
-            if storage.is_s3(self._inbox):
+            if is_s3(self._inbox):
                 root = self._inbox.rstrip("/")
                 return [_Folder(name, f"{root}/{name}", f"{root}/{name}", inside=False) for name in self._prefixes()]
             path = Path(self._inbox)
             if not path.is_dir():
-                raise SourceError(f"inbox {self._inbox} is no folder; make it, or change the setting automation.inbox")
+                raise SourceError(f"inbox {self._inbox} is not a folder; create it, or change automation.inbox")
             real, output, landing = path.resolve(), self._lake.root.resolve(), self._lake.landing.resolve()
             if real == landing:
                 return []
             if output.is_relative_to(real) or real.is_relative_to(landing) or real.is_relative_to(output / "lake"):
                 raise SourceError(
-                    f"inbox {self._inbox} holds the output folder {self._lake.root}, or lies in its own folders; "
-                    "choose a folder of its own for the setting automation.inbox"
+                    f"inbox {self._inbox} contains the output folder {self._lake.root}, or is inside it; "
+                    "choose a separate folder for the setting automation.inbox"
                 )
             return [_Folder(name, str(path / name), str(path / name), inside=False) for name in self._folders_in(path)]
         except (BioscanError, OSError) as error:
@@ -182,15 +184,15 @@ class _Sweep:
             return []
 
     def _elsewhere(self, known: set[str]) -> list[_Folder]:
-        """Folders that `land` was given, which lie neither in OUTPUT/landing nor in the inbox; those gone are gone."""
+        """Folders that `land` landed and that are neither in OUTPUT/landing nor in the inbox; skips missing ones."""
         return [
             _Folder(batch.name, location, location, inside=False)
             for location, batch in sorted(self._by_origin.items())
-            if location not in known and (storage.is_remote(location) or Path(location).is_dir())
+            if location not in known and (is_remote(location) or Path(location).is_dir())
         ]
 
     def _tell(self, name: str, error: Exception) -> None:
-        """What a later sweep may find mended waits; all else is refused."""
+        """Report a temporary problem as waiting, any other as refused."""
         (self._found.waiting if is_transient(error) else self._found.refused)[name] = sentence(error)
 
     def _folders_in(self, path: Path) -> list[str]:
@@ -205,7 +207,7 @@ class _Sweep:
                 if entry.is_dir():
                     names.append(entry.name)
                 elif entry.is_symlink() and not entry.exists():
-                    raise SourceError(f"{printable(str(entry))} is a link to nothing; mend or delete it")
+                    raise SourceError(f"{printable(str(entry))} is a broken link; correct or delete it")
                 elif not is_noise(entry.name):
                     raise SourceError(_loose(str(entry)))
             except (BioscanError, OSError) as error:
@@ -213,12 +215,12 @@ class _Sweep:
         return names
 
     def _prefixes(self) -> list[str]:
-        """Names right below the S3 prefix; objects there are refused."""
-        bucket, prefix = storage.split_s3(self._inbox)
+        """Names directly below the S3 prefix; objects there are refused."""
+        bucket, prefix = split_s3(self._inbox)
         prefix = f"{prefix.rstrip('/')}/" if prefix else ""
         names = []
-        with storage.s3_errors(self._inbox):
-            pages = storage.s3_client().get_paginator("list_objects_v2")
+        with s3.errors(self._inbox):
+            pages = s3.client().get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=bucket, Prefix=prefix, Delimiter="/"):
                 names += [each["Prefix"].removeprefix(prefix).rstrip("/") for each in page.get("CommonPrefixes", [])]
                 for each in page.get("Contents", []):
@@ -228,7 +230,7 @@ class _Sweep:
         return sorted(name for name in names if name and not name.startswith("."))
 
     def _turn(self, folders: list[_Folder]) -> frozenset[str]:
-        """Keys of the landed folders that this sweep looks at: all, or as many as it can list in time."""
+        """Keys of the landed folders that this sweep examines: all, or as many as it can list in time."""
         groups: list[list[str]] = [[]]
         size = 0
         for folder in folders:
@@ -236,7 +238,7 @@ class _Sweep:
             if batch is None:
                 continue
             weight = sum(entry.files for entry in batch.images) + len(batch.records)
-            weight *= _S3_WEIGHT if storage.is_s3(folder.location) else 1
+            weight *= _S3_WEIGHT if is_s3(folder.location) else 1
             if groups[-1] and size + weight > MOST_FILES:
                 groups.append([])
                 size = 0
@@ -245,11 +247,11 @@ class _Sweep:
         return frozenset(groups[int(self._now // 60) % len(groups)])
 
     def _look(self, folder: _Folder, taken: dict[str, str], turn: frozenset[str]) -> None:
-        """Land one folder, or say why not."""
+        """Land one folder, or report why not."""
         batch = self._by_origin.get(_real(folder.location))
         if batch is None:
             if folder.inside and folder.name in self._markers:
-                return  # its files were named one by one, or the marker is damaged
+                return  # its files were listed individually, or the marker is damaged
             self._require_name(folder, taken)
             if not folder.inside and folder.name in self._markers:
                 batch = self._markers[folder.name]
@@ -263,7 +265,7 @@ class _Sweep:
         if batch is not None and self._is_here(batch, folder) and delivery.seen == batch.seen:
             return
         if not delivery.count:
-            kept = "its files are gone; what they held has landed" if batch is not None else "no file yet"
+            kept = "its files are gone; their content has landed" if batch is not None else "no file yet"
             self._found.waiting[name] = f"{kept}: {printable(folder.location)} is empty"
             return
         if why := self._incomplete(folder, delivery, batch):
@@ -272,10 +274,10 @@ class _Sweep:
         self._land(folder, name, recognise_listed(delivery), batch)
 
     def _land(self, folder: _Folder, name: str, delivery: Delivery, earlier: Batch | None) -> None:
-        # Whatever comes of it: the next sweep must find the folder complete still.
+        # Also after an error, the next sweep must still find the folder complete.
         self._keep(folder.key)
         if delivery.lacks:
-            raise SourceError(f"{printable(delivery.location)}: {told(delivery.lacks)}")
+            raise SourceError(f"{printable(delivery.location)}: {describe_lack(delivery.lacks)}")
         dates = {entry.snapshot_date for entry in earlier.records} if earlier is not None else set()
         batch = land_delivery(self._lake, delivery, name, snapshot_date=dates.pop() if len(dates) == 1 else None)
         self._memory.pop(folder.key, None)
@@ -296,7 +298,7 @@ class _Sweep:
             raise SourceError(f"{where} and {other} would both be batch {folder.name}; rename one of them")
 
     def _require_moved(self, folder: _Folder, batch: Batch) -> None:
-        """A batch of this name stands already: only a folder that was moved may take its place."""
+        """Raise if a batch of this name exists, unless its folder was moved here."""
         origin = batch.origin
         if origin is not None and not _exists(batch.locate(origin)):
             return
@@ -310,7 +312,7 @@ class _Sweep:
         return batch.origin is not None and _real(batch.locate(batch.origin)) == _real(folder.location)
 
     def _incomplete(self, folder: _Folder, delivery: Delivery, batch: Batch | None) -> str:
-        """Why a folder is not complete yet, '' where it is; remembers its listing."""
+        """Why a folder is not complete yet, '' if it is; stores its listing."""
         if delivery.done is not None and (batch is None or delivery.done > self._landed_at(batch)):
             return ""
         earlier = self._earlier.get(folder.key)
@@ -323,7 +325,7 @@ class _Sweep:
         if delivery.arriving:
             return (
                 f"{files}, {changed}{printable(delivery.arriving[0])} is not complete; finish or delete it, "
-                f"or put a file {DONE} beside it"
+                f"or put a file {DONE} into the folder"
             )
         if self._now - earlier.since < APART_SECONDS:
             return f"{files}, {changed}still arriving; a file {DONE} in the folder ends the wait"
@@ -334,7 +336,7 @@ class _Sweep:
         return (self._lake.landing / batch.name / MARKER).stat().st_mtime_ns
 
     def _keep(self, key: str) -> None:
-        """Remember what was remembered before."""
+        """Keep the stored listing."""
         if key not in self._memory and key in self._earlier:
             self._memory[key] = self._earlier[key]
 
@@ -344,21 +346,21 @@ def _loose(location: str) -> str:
 
 
 def _real(location: str) -> str:
-    return location.rstrip("/") if storage.is_remote(location) else os.path.realpath(location)
+    return location.rstrip("/") if is_remote(location) else os.path.realpath(location)
 
 
 def _exists(location: str) -> bool:
-    """Whether an origin still holds files; one that cannot be looked at does."""
+    """Whether an origin still contains files; True if it cannot be listed."""
     try:
         return bool(list_delivery(location).count)
     except UnavailableError:
         return True
     except SourceError:
-        return not storage.is_remote(location) and os.path.lexists(location)
+        return not is_remote(location) and os.path.lexists(location)
 
 
 def _read_state(path: Path) -> dict[str, _Memory]:
-    """What earlier sweeps remember; nothing, where the file is absent or damaged."""
+    """The stored listings of earlier sweeps; none if the file is missing or damaged."""
     try:
         if path.stat().st_size > _STATE_BYTES:
             return {}
@@ -373,4 +375,4 @@ def _read_state(path: Path) -> dict[str, _Memory]:
 def _write_state(path: Path, memory: Mapping[str, _Memory]) -> None:
     folders = {key: {"listing": each.listing, "since": each.since} for key, each in sorted(memory.items())}
     text = json.dumps({"version": _STATE_VERSION, "folders": folders}, indent=1)
-    storage.write_text(path, text + "\n")
+    write_text(path, text + "\n")

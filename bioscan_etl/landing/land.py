@@ -1,7 +1,7 @@
-"""Landing a delivery: its files are hashed where they lie, and its marker is written last.
+"""Landing a delivery: its files are hashed in place, and its marker is written last.
 
-Belongs here: hashing, and the marker of what a person names or a folder holds. Does not belong here: what a marker
-says (`landing.marker`), what a folder holds (`landing.folder`), which folders wait to be landed (`landing.inbox`).
+Belongs here: hashing, and making the marker of given files or of a folder. Does not belong here: the content of a
+marker (`landing.marker`), the content of a folder (`landing.folder`), which folders to land (`landing.inbox`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bioscan_etl import storage
 from bioscan_etl.errors import SourceError, UnavailableError, is_transient
 from bioscan_etl.images.sources import printable
+from bioscan_etl.io.locations import StoredFile, base_name, is_remote, is_s3
+from bioscan_etl.io.read import file_sha256, list_files
 from bioscan_etl.lake import digest
 from bioscan_etl.landing import marker
 from bioscan_etl.landing.folder import (
@@ -32,7 +33,6 @@ from bioscan_etl.landing.folder import (
 from bioscan_etl.landing.marker import Batch, ImagesEntry, ManifestEntry, RecordsEntry
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.records import snapshots
-from bioscan_etl.storage import StoredFile
 from bioscan_etl.threads import ordered_map, workers
 
 if TYPE_CHECKING:
@@ -42,30 +42,30 @@ _REPORT_EVERY = 500
 
 
 def images_entry(location: str, progress: Progress = silent) -> ImagesEntry:
-    """Describe an image source as it is now, content and all; of a local folder every file is read.
+    """Describe an image source with its present content; reads every file of a local folder.
 
     Args:
-        location: folder, .zip or s3:// prefix; the entry has it as it is given.
-        progress: told of the stage "hash images", in files.
+        location: folder, .zip or s3:// prefix; copied to the entry unchanged.
+        progress: receives the number of hashed files as stage "hash images".
 
     Raises:
-        SourceError: it is no folder, zip or S3 prefix, holds no image file, or a file cannot be read.
+        SourceError: it is not a folder, zip or S3 prefix, has no image file, or a file cannot be read.
     """
     files = _image_files(location)
-    # An ETag changes with the content, and is had without reading it.
-    content = _listing(files) if storage.is_s3(location) else _content(files, progress)
+    # An ETag changes with the content, and is available without reading it.
+    content = _listing(files) if is_s3(location) else _content(files, progress)
     return ImagesEntry(location=location, files=len(files), listing=_listing(files), content=content)
 
 
 def images_changed(batch: Batch, entry: ImagesEntry) -> bool:
-    """Whether an image source of a batch is another than the one that landed, as far as its listing tells.
+    """Whether an image source of a batch has changed since it landed, judged by its listing.
 
     Args:
         batch: the batch.
         entry: one of its `images`.
 
     Raises:
-        SourceError: the source is gone, or cannot be read.
+        SourceError: the source is missing, or cannot be read.
     """
     location = batch.locate(entry.location)
     if entry.content is None:
@@ -74,12 +74,12 @@ def images_changed(batch: Batch, entry: ImagesEntry) -> bool:
 
 
 def _is_zip(location: str) -> bool:
-    return location.lower().endswith(".zip") and not (not storage.is_s3(location) and Path(location).is_dir())
+    return location.lower().endswith(".zip") and not (not is_s3(location) and Path(location).is_dir())
 
 
 def _image_files(location: str) -> list[StoredFile]:
     if not _is_zip(location):
-        if not storage.is_s3(location) and not Path(location).is_dir():
+        if not is_s3(location) and not Path(location).is_dir():
             raise SourceError(f"images {location} are no folder, .zip or s3:// prefix; check --images")
         files = [file for file in list_delivery(location).files if is_image_file(file.name)]
         if not files:
@@ -119,9 +119,9 @@ def _unreadable(location: str, error: OSError) -> SourceError:
 def _listing_of_version_1(location: str) -> str:
     """The listing of markers that have no `content`: of folders names, sizes and times, of zips the sha256."""
     if _is_zip(location):
-        return digest([[storage.base_name(location), storage.sha256(location)]])
-    files = storage.list_files(location)
-    if storage.is_s3(location):
+        return digest([[base_name(location), file_sha256(location)]])
+    files = list_files(location)
+    if is_s3(location):
         return digest([[file.name, file.size] for file in files])
     return digest([[file.name, file.size, Path(file.location).stat().st_mtime_ns] for file in files])
 
@@ -145,7 +145,7 @@ def register(
         images: image folders, zips or S3 prefixes.
         image_manifest: CSV with processid and image_file.
         snapshot_date: date of the records' BOLD snapshot, where their names and descriptors do not say it.
-        progress: told of each hashed file.
+        progress: receives each hashed file.
 
     Raises:
         SourceError: a name or a file cannot be used.
@@ -177,7 +177,7 @@ def _hashed(
     entries = []
     for done, location in enumerate(records):
         progress(f"hash {name}", done, len(records))
-        descriptor = snapshots.beside(location)
+        descriptor = snapshots.find_descriptor(location)
         entries.append(
             RecordsEntry(
                 location=marker.relative(location, home),
@@ -189,7 +189,7 @@ def _hashed(
     progress(f"hash {name}", len(records), len(records))
     return Batch(
         name=name,
-        records=tuple(sorted(entries, key=lambda entry: (storage.base_name(entry.location), entry.sha256))),
+        records=tuple(sorted(entries, key=lambda entry: (base_name(entry.location), entry.sha256))),
         images=tuple(sources),
         image_manifest=manifest,
         folder=home,
@@ -198,7 +198,7 @@ def _hashed(
 
 def _hash(location: str) -> str:
     try:
-        return storage.sha256(location)
+        return file_sha256(location)
     except OSError as error:
         raise _unreadable(location, error) from None
 
@@ -211,20 +211,20 @@ def land(
     snapshot_date: dt.date | None = None,
     progress: Progress = silent,
 ) -> Batch:
-    """Land a batch of what lies at the sources: one folder, or any mixture of files and folders.
+    """Land a batch from its sources: one folder, or any mixture of files and folders.
 
-    Each source is recognised: records files, zips and folders of images, an image manifest, or folders with all of
-    these. A single folder is remembered as the batch's origin, so that `inbox.sweep` lands it again when it changes.
+    Recognises each source: records files, zips and folders of images, an image manifest, or folders with all of
+    these. A single folder is recorded as the batch's origin, so that `inbox.sweep` lands it again when it changes.
 
     Args:
         lake: the lake to land in.
         sources: local folders and files, S3 prefixes and files, web addresses of records files.
-        name: batch name; by default that of the only folder, else of the only records file.
-        snapshot_date: date of the records' BOLD snapshot, where their names and descriptors do not say it.
-        progress: told of each hashed file.
+        name: batch name; by default that of the only folder, otherwise of the only records file.
+        snapshot_date: date of the records' BOLD snapshot, if their names and descriptors do not state it.
+        progress: receives each hashed file.
 
     Raises:
-        SourceError: something is lacking, or cannot be used; in one line.
+        SourceError: something is missing or cannot be used.
         UnavailableError: the files changed while they were hashed.
     """
     if not sources:
@@ -248,7 +248,7 @@ def land_delivery(
     lacking = delivery.lacks or lacks(delivery)
     where = printable(delivery.location) or "the delivery"
     if lacking:
-        raise SourceError(f"{where} cannot be landed: {told(lacking)}")
+        raise SourceError(f"{where} cannot be landed: {describe_lack(lacking)}")
     _require_readable(delivery)
     batch = _hashed(lake, name, delivery.records, delivery.images, delivery.image_manifest, snapshot_date, progress)
     update: dict[str, str] = {"seen": delivery.seen}
@@ -261,28 +261,26 @@ def land_delivery(
     return batch
 
 
-def told(lacking: Sequence[str]) -> str:
-    """What a delivery lacks, and the way out, in one sentence."""
+def describe_lack(lacking: Sequence[str]) -> str:
+    """One sentence: what a delivery lacks, and how to fix it."""
     way = "; add one, or an image manifest if the images belong to records of other batches"
     return "; ".join(f"{each}{way}" if each.startswith(NO_RECORDS) else each for each in lacking)
 
 
 def _require_readable(delivery: Delivery) -> None:
-    """Say at once that a file may not be read, not after an hour of hashing."""
-    if storage.is_remote(delivery.location):
+    """Raise at once if a file is not readable, instead of after an hour of hashing."""
+    if is_remote(delivery.location):
         return
-    closed = [
-        file
-        for file in delivery.files
-        if not storage.is_remote(file.location) and not os.access(file.location, os.R_OK)
-    ]
+    closed = [file for file in delivery.files if not is_remote(file.location) and not os.access(file.location, os.R_OK)]
     if closed:
         more = f" and {len(closed) - 1:,} more files" if len(closed) > 1 else ""
-        raise SourceError(f"{printable(closed[0].location)}{more} may not be read: permission denied; allow it (chmod)")
+        raise SourceError(
+            f"{printable(closed[0].location)}{more} cannot be read: permission denied; change its permissions (chmod)"
+        )
 
 
 def _merged(deliveries: Sequence[Delivery]) -> Delivery:
-    """Several sources as one; what one lacks another may bring."""
+    """Combine several sources into one; they may complement each other."""
     manifests = [each.image_manifest for each in deliveries if each.image_manifest is not None]
     problems = [sentence for each in deliveries for sentence in each.lacks if not sentence.startswith(NO_RECORDS)]
     if len(manifests) > 1:
@@ -299,13 +297,13 @@ def _merged(deliveries: Sequence[Delivery]) -> Delivery:
 
 
 def _name_of(lake: Lake, folder: str | None, records: Sequence[str]) -> str:
-    """The name a batch gets where none is given."""
+    """The default name of a batch."""
     if folder is not None:
-        if storage.is_s3(folder):
+        if is_s3(folder):
             return marker.name_from_file(folder)
         path = Path(os.path.abspath(folder))  # noqa: PTH100 - a link's own name is the batch's
-        # Below OUTPUT/landing the folder's name is the batch's: the marker lies in it.
+        # Below OUTPUT/landing, the batch has the name of its folder, which contains the marker.
         return path.name if path.parent == Path(os.path.abspath(lake.landing)) else marker.name_from_file(str(path))  # noqa: PTH100
     if len(records) == 1:
         return marker.name_from_file(records[0])
-    raise SourceError(f"the batch needs a name, for it has {len(records)} records files; give one with --batch")
+    raise SourceError(f"the batch needs a name because it has {len(records)} records files; give one with --batch")

@@ -1,10 +1,10 @@
-"""The marker of a batch: what has landed, where it lies, and the fingerprint of its content.
+"""The marker of a batch: what has landed, where it is, and the fingerprint of its content.
 
-Belongs here: what a marker says, its reading and writing. Does not belong here: how a delivery is looked at and
+Belongs here: the content of a marker, reading and writing it. Does not belong here: how a delivery is recognised and
 hashed (`landing.land`), and which folders are deliveries (`landing.folder`, `landing.inbox`).
 
-A location of a marker is an S3 or web address, or a path relative to the marker's folder, so that OUTPUT can be
-copied or moved together with what it names. Markers of earlier versions hold absolute paths, which are read as such.
+A location in a marker is an S3 or web address, or a path relative to the marker's folder, so that OUTPUT can be
+copied or moved together with the files. Markers of earlier versions contain absolute paths, which are still read.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from bioscan_etl import storage
 from bioscan_etl.errors import SourceError, UnavailableError, is_transient
 from bioscan_etl.images.sources import printable
+from bioscan_etl.io.locations import base_name, is_remote
+from bioscan_etl.io.write import write_text
 from bioscan_etl.lake import digest
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 _SUFFIXES = re.compile(r"(\.(tsv|txt|csv|gz|tar|tgz|zip|jsonl|ndjson|json|parquet))+$", re.IGNORECASE)
 MARKER = "batch.json"
 VERSION = 2
-"""Of the marker's format; markers of version 1 name none."""
+"""Version of the marker's format; markers of version 1 do not state it."""
 
-_MOST_BYTES = 16 << 20  # a marker has some 200 bytes per file it names
+_MOST_BYTES = 16 << 20  # a marker has about 200 bytes per file
 _SHOWN = 80
 
 
@@ -56,10 +57,10 @@ class RecordsEntry(_Entry):
     """A records file of a batch.
 
     Attributes:
-        location: where it lies.
-        sha256: of its bytes.
-        snapshot_date: date of its BOLD snapshot, where that was given.
-        descriptor: sha256 of the `datapackage.json` beside it, of which its date may come; None without one.
+        location: its path or address.
+        sha256: sha256 of its bytes.
+        snapshot_date: date of its BOLD snapshot, if it was given.
+        descriptor: sha256 of the `datapackage.json` in its folder, which may give its date; None without one.
     """
 
     location: Location
@@ -72,9 +73,9 @@ class ImagesEntry(_Entry):
     """A folder, zip or S3 prefix of images.
 
     Attributes:
-        location: where it lies.
-        files: number of files; of a zip 1.
-        listing: sha256 over the names and sizes of its files, on S3 their ETags as well; cheap to hold against it.
+        location: its path or address.
+        files: number of files; 1 for a zip.
+        listing: sha256 over the names and sizes of its files, on S3 also their ETags; cheap to compare.
         content: sha256 over the content of its files; None in markers of version 1, whose listing has times.
     """
 
@@ -92,17 +93,17 @@ class ManifestEntry(_Entry):
 
 
 class Batch(_Entry):
-    """What a marker says.
+    """The content of a marker.
 
     Attributes:
-        version: of the marker's format.
-        name: of the batch.
+        version: version of the marker's format.
+        name: name of the batch.
         records: its records files.
         images: its image sources.
         image_manifest: the CSV that joins process IDs to image files.
-        origin: the folder or S3 prefix that was landed as a whole; None where a person named the files.
-        seen: sha256 over names, sizes and times of the delivery's files as it landed; no content, so a copy differs.
-        folder: of the marker; not written.
+        origin: the folder or S3 prefix that was landed as a whole; None if the files were listed individually.
+        seen: sha256 over names, sizes and times (not content) of the files when they landed, so that a copy differs.
+        folder: folder of the marker; not written.
     """
 
     version: int = VERSION
@@ -116,13 +117,13 @@ class Batch(_Entry):
 
     @property
     def fingerprint(self) -> str:
-        """Hex sha256 over the content of the delivery, wherever it lies."""
+        """Hex sha256 over the content of the delivery, independent of its location."""
         return digest(
             [
                 self.name,
                 sorted(
                     (
-                        storage.base_name(e.location),
+                        base_name(e.location),
                         e.sha256,
                         str(e.snapshot_date or ""),
                         *([e.descriptor] if e.descriptor else []),
@@ -135,13 +136,13 @@ class Batch(_Entry):
         )
 
     def _base(self, location: str) -> str:
-        """Name of an image source in the fingerprint; '' of the delivery's own folder, whatever its path."""
-        name = storage.base_name(location)
+        """Name of an image source in the fingerprint; '' for the delivery's own folder, whatever its path."""
+        name = base_name(location)
         return "" if location == self.origin or name in {".", ".."} else name
 
     def locate(self, location: str) -> str:
-        """An entry's location as a path or S3 address that can be opened."""
-        if storage.is_remote(location) or Path(location).is_absolute():
+        """The path or S3 address with which an entry's location can be opened."""
+        if is_remote(location) or Path(location).is_absolute():
             return location
         if not _leads_out(location):
             return os.path.normpath(self.folder / location)
@@ -150,12 +151,12 @@ class Batch(_Entry):
 
 
 def relative(location: str, folder: Path) -> str:
-    """A location as a marker in `folder` holds it: addresses as they are, paths relative to the folder.
+    """A location in the form of a marker in `folder`: addresses unchanged, paths relative to the folder.
 
     Raises:
-        SourceError: the path holds characters that a marker cannot hold.
+        SourceError: the path has characters that a marker cannot store.
     """
-    if storage.is_remote(location):
+    if is_remote(location):
         return location
     absolute, home = os.path.abspath(location), os.path.abspath(folder)  # noqa: PTH100 - links are kept as they are
     try:
@@ -180,12 +181,12 @@ def _is_same(path: Path, other: str) -> bool:
 
 
 def is_name(name: str) -> bool:
-    """Whether a text can be a batch name: a path and a Dagster partition key."""
+    """Whether a text can be a batch name: it must be a valid path and Dagster partition key."""
     return _NAME.fullmatch(name) is not None
 
 
 def check_name(name: str) -> str:
-    """The batch name itself.
+    """Return the batch name if it is valid.
 
     Raises:
         SourceError: the name cannot be a path and a partition key.
@@ -199,35 +200,35 @@ def check_name(name: str) -> str:
 
 
 def clean(text: str) -> str:
-    """A text as a batch name might have it: other letters as '-', no leading dots; too long ones stay so."""
+    """Replace characters that batch names cannot have by '-', and remove leading dots; does not shorten."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", text).lstrip(".") or "batch"
 
 
 def name_from_file(location: str) -> str:
-    """A batch name from a records file's name: its suffixes gone, other letters as '-'."""
-    return check_name(clean(_SUFFIXES.sub("", storage.base_name(location))))
+    """A batch name from a records file's name, without suffixes, with invalid characters replaced by '-'."""
+    return check_name(clean(_SUFFIXES.sub("", base_name(location))))
 
 
 def write(lake: Lake, batch: Batch) -> Path:
-    """Write a batch's marker, in one step.
+    """Write a batch's marker atomically.
 
     Raises:
         SourceError: it cannot be written.
     """
     path = lake.landing / check_name(batch.name) / MARKER
     try:
-        storage.write_text(path, batch.model_dump_json(indent=1, exclude_none=True) + "\n")
+        write_text(path, batch.model_dump_json(indent=1, exclude_none=True) + "\n")
     except OSError as error:
         raise SourceError(
-            f"marker {path} cannot be written: {error.strerror}; check the folder, its permissions and the space"
+            f"marker {path} cannot be written: {error.strerror}; check the folder, its permissions and the free space"
         ) from None
     return path
 
 
 def landed(lake: Lake) -> list[str]:
-    """Names of the folders that hold an entry `batch.json`, whatever it is, sorted; hidden folders are left out.
+    """Names of the folders that have an entry `batch.json` of any kind, sorted, without hidden folders.
 
-    Names that cannot be batches are among them, and folders that may not be looked into: `load` says what is wrong.
+    Includes invalid batch names and folders that are not readable: `load` reports what is wrong with them.
 
     Raises:
         SourceError: the landing folder cannot be listed.
@@ -255,15 +256,15 @@ def load(lake: Lake, name: str) -> Batch:
     """Read a landed batch's marker.
 
     Raises:
-        SourceError: in one line: there is no marker, or what is wrong with it.
+        SourceError: there is no marker, or it is damaged.
     """
     path = lake.landing / check_name(name) / MARKER
     raw = _read(path, name)
     if not isinstance(raw, dict):
-        raise SourceError(f"marker {path} is damaged: it is no JSON object; land the batch again")
+        raise SourceError(f"marker {path} is damaged: it is not a JSON object; land the batch again")
     version = raw.get("version", 1)
     if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-        raise SourceError(f"marker {path} is damaged: its version is no number; land the batch again")
+        raise SourceError(f"marker {path} is damaged: its version is not a number; land the batch again")
     if version > VERSION:
         raise SourceError(
             f"marker {path} is of version {str(version)[:_SHOWN]}, this bioscan-etl reads up to {VERSION}: "
@@ -277,7 +278,7 @@ def load(lake: Lake, name: str) -> Batch:
         raise SourceError(f"marker {path} is damaged: {_first(error)}; land the batch again") from None
     if batch.name != name:
         raise SourceError(
-            f"marker {path} names batch {batch.name[:_SHOWN]!r}; the folder and the name must agree, land it again"
+            f"marker {path} names batch {batch.name[:_SHOWN]!r}, but the folder and the name must agree; land it again"
         )
     return batch.model_copy(update={"folder": path.parent})
 
@@ -289,13 +290,13 @@ def _read(path: Path, name: str) -> Any:
         if stat.S_ISDIR(found.st_mode):
             raise SourceError(f"marker {path} is a folder; move it away and land the batch again")
         if not stat.S_ISREG(found.st_mode):
-            raise SourceError(f"marker {path} is no file; move it away and land the batch again")
+            raise SourceError(f"marker {path} is not a file; move it away and land the batch again")
         if found.st_size > _MOST_BYTES:
             raise SourceError(f"marker {path} is damaged: it has {found.st_size:,} bytes; land the batch again")
         data = path.read_bytes()
     except FileNotFoundError:
         if path.is_symlink():
-            raise SourceError(f"marker {path} is a link to nothing; delete it and land the batch again") from None
+            raise SourceError(f"marker {path} is a broken link; delete it and land the batch again") from None
         raise SourceError(f"batch {name} has not landed: no marker {path}") from None
     except OSError as error:
         kind = UnavailableError if is_transient(error) else SourceError
@@ -309,11 +310,11 @@ def _read(path: Path, name: str) -> Any:
     except RecursionError:
         raise SourceError(f"marker {path} is damaged: it is nested too deeply; land the batch again") from None
     except ValueError as error:
-        raise SourceError(f"marker {path} is damaged: no JSON, {error}; land the batch again") from None
+        raise SourceError(f"marker {path} is damaged: not JSON, {error}; land the batch again") from None
 
 
 def _first(error: Exception) -> str:
-    """What is wrong first, in a few words of one line."""
+    """The first error, in one short line."""
     if not isinstance(error, ValidationError):
         return "it holds impossible values"
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]

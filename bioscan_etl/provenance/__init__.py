@@ -1,5 +1,5 @@
-"""What an output was made from and by.
+"""The code that outputs were made by.
 
-Belongs here: the code that a stage consists of (`closure`). Does not belong here: what is done with that (the lake
-keeps it in manifests and decides whether an output is made again).
+Belongs here: finding the code of a stage (`closure`). Does not belong here: its use (the lake stores it in manifests
+and decides whether an output must be made again).
 """

@@ -1,13 +1,13 @@
-"""The code of a stage: what an output's fingerprint, Dagster's code version and a release's manifest state.
+"""The code version of a stage, as stated in fingerprints, in Dagster and in the manifest of a release.
 
-Belongs here: the version of a stage's logic, and the data files and libraries beside it. Does not belong here: how the
-logic's digest is taken (`provenance.closure`).
+Belongs here: the version of a stage's logic, and its data files and libraries. Does not belong here: how the
+digest of the logic is computed (`provenance.closure`).
 
-A stage has a version, a number, kept in `recorded.json` beside the digest of its logic. While the logic has that
-digest, the version alone counts: a refactoring that is proven to change no byte keeps the outputs of millions of
-specimens. Where the logic has another digest, that digest counts: a change that nobody recorded makes outputs stale,
-and never leaves them. `tools/record_stages.py` records: it makes golden corpora anew, keeps the version of a stage
-whose output is the same, byte for byte, and raises it otherwise. A test fails until that is done.
+A stage has a version number, stored in `recorded.json` with the digest of its logic. As long as the logic has that
+digest, only the version counts: a refactoring that is proven to change no byte keeps the outputs of millions of
+specimens. If the logic has another digest, that digest counts: an unrecorded change always makes outputs stale.
+`tools/record_stages.py` records versions: it makes golden corpora again, keeps the version of a stage
+whose output is byte-identical, and raises it otherwise. A test fails until that is done.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Code:
     """The code of a stage.
 
     Attributes:
-        version: of its logic; with `+` and a digest where the logic is not the recorded one.
-        libraries: release by distribution that can decide its values.
+        version: version of its logic; with `+` and a digest if the logic is not the recorded one.
+        libraries: versions of distributions that can decide its values.
         data: sha256 by data file, relative to the package.
     """
 
@@ -45,9 +45,9 @@ class Code:
 
     @property
     def label(self) -> str:
-        """All of it in short, as Dagster shows it: the version, and a digest of libraries and data files."""
-        beside = json.dumps([dict(self.libraries), dict(self.data)], sort_keys=True)
-        return f"{self.version}-{hashlib.sha256(beside.encode()).hexdigest()[:8]}"
+        """Short form for Dagster: the version, and a digest of libraries and data files."""
+        rest = json.dumps([dict(self.libraries), dict(self.data)], sort_keys=True)
+        return f"{self.version}-{hashlib.sha256(rest.encode()).hexdigest()[:8]}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -55,16 +55,16 @@ class Code:
 
 
 def recorded() -> dict[str, dict[str, Any]]:
-    """Version, digest of the logic, and what the golden outputs are, by stage; nothing where nothing is recorded.
+    """Version, digest of the logic and golden outputs, by stage; empty if nothing is recorded.
 
     Raises:
-        LakeError: the record is damaged: which outputs are current cannot be told.
+        LakeError: the record is damaged, so that it is unknown which outputs are current.
     """
     return dict(_read_record().get("stages", {}))
 
 
 def recorded_machine() -> dict[str, Any]:
-    """On which CPU and with which libraries the golden outputs were made; nothing where nothing is recorded."""
+    """The CPU and the libraries with which the golden outputs were made; empty if nothing is recorded."""
     return dict(_read_record().get("machine", {}))
 
 
@@ -113,7 +113,7 @@ def _data(package: Path, stage: Stage) -> dict[str, str]:
     for pattern in stage.data:
         paths = [path for path in sorted(package.glob(pattern)) if path.is_file() and not path.name.startswith(".")]
         if not paths:
-            raise LakeError(f"stage {stage.name} needs {pattern}, which {package} does not hold; install it again")
+            raise LakeError(f"stage {stage.name} needs {pattern}, which is missing from {package}; install it again")
         for path in paths:
             found[path.relative_to(package).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found

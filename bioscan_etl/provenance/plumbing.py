@@ -1,4 +1,4 @@
-"""The parts of the package that decide no value of any output, and the names that provenance knows the others by."""
+"""The parts of the package that decide no value of any output, and names that provenance uses for the others."""
 
 from __future__ import annotations
 
@@ -7,22 +7,30 @@ from collections.abc import Iterable
 from bioscan_etl.errors import BioscanError
 
 PACKAGE = "bioscan_etl"
-SCHEMA = "bioscan_etl.schema"
 RULES = "bioscan_etl.rules"
+FORMS = "bioscan_etl.release.forms"
+FORMS = "bioscan_etl.release.forms"
+FORMS_REGISTRY = f"{FORMS}.registry"
+# Modules of values: a stage counts those that it uses one by one. A module may import the ones before it.
+BY_VALUE = ("bioscan_etl.vocabulary", "bioscan_etl.schema")
 
 # Modules, with all below them, that decide no value of any output: neither counted nor followed.
 PLUMBING: tuple[str, ...] = (
-    "bioscan_etl.errors",  # the words and kinds of failures; a failed stage has no output
-    "bioscan_etl.storage",  # moves bytes, whole and checked
-    "bioscan_etl.web",  # the same, over HTTP
-    "bioscan_etl.progress",  # tells how far work is
+    "bioscan_etl.__init__",  # the public names, each imported when it is asked for
+    "bioscan_etl.errors",  # texts and kinds of failures; a failed stage has no output
+    "bioscan_etl.io",  # moves bytes, whole and checked
+    "bioscan_etl.progress",  # reports progress
     "bioscan_etl.lake",  # keeps outputs; the manifests' own format has a version
     "bioscan_etl.landing",  # the same
     "bioscan_etl.threads",  # order and results do not depend on the number of threads
     "bioscan_etl.freed_memory",  # the C library's allocator
     "bioscan_etl.findings",  # the shape in which manifests keep the outcome of a check
+    "bioscan_etl.release.check",  # looks at what is published
+    "bioscan_etl.release.forms.registry",  # lists the output forms; a stage counts those that it goes through
+    "bioscan_etl.release.check",  # looks at what is published
+    "bioscan_etl.release.forms.registry",  # lists the output forms; a stage counts those that it goes through
     "bioscan_etl.stages.registry",  # lists the stages; what a stage reads is counted by value
-    "bioscan_etl.stages.work",  # hands a stage its inputs, which are counted by content
+    "bioscan_etl.stages.work",  # passes a stage its inputs, which are counted by content
     "bioscan_etl.stages.situation",  # the same
     "bioscan_etl.stages.run",  # runs a stage whose output is not current
     "bioscan_etl.stages.commit",  # makes a batch current
@@ -37,7 +45,7 @@ PLUMBING: tuple[str, ...] = (
 
 
 class ProvenanceError(BioscanError):
-    """It cannot be told from its source what code a stage consists of."""
+    """The code of a stage cannot be determined from the source."""
 
 
 def within(name: str, places: Iterable[str]) -> bool:

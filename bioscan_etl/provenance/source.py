@@ -1,6 +1,6 @@
-"""What counts of a module's source, and what it imports.
+"""The part of a module's source that counts, and its imports.
 
-Belongs here: the reading of one module. Does not belong here: which modules a stage consists of (`closure`).
+Belongs here: reading one module. Does not belong here: which modules belong to a stage (`closure`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bioscan_etl.provenance.plumbing import PACKAGE, PLUMBING, RULES, SCHEMA, ProvenanceError, within
-from bioscan_etl.provenance.prose import without_prose
+from bioscan_etl.provenance.plumbing import BY_VALUE, FORMS, PACKAGE, PLUMBING, RULES, ProvenanceError, within
+from bioscan_etl.provenance.prose import without_looks, without_prose
 
+# What leads to the output forms without naming them.
+_THROUGH_FORMS = frozenset(f"{FORMS}.registry.{name}" for name in ("forms", "wanted", "owned"))
 # Decorators that read no annotations; under any other one a function's annotations count.
 _BLIND_DECORATORS = frozenset(
     {
@@ -37,15 +39,17 @@ _BLIND_DECORATORS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What one module's source says.
+    """The result of reading one module.
 
     Attributes:
         digest: hex sha256 of what counts of it.
-        imports: modules of the package that it imports, but for plumbing and the schema.
+        imports: modules of the package that it imports, but for plumbing and modules of values.
         members: names that it takes from those, each a module or not.
-        entries: names of the schema that it uses; `*` where it hands the schema's module around.
+        entries: values that it uses of the modules of values, as `schema.RECORDS`; `schema.*` where it hands such a
+            module around.
         libraries: top-level names of third-party modules.
         all_rules: whether it takes `registry` from `bioscan_etl.rules`.
+        all_forms: whether it goes through all output forms (`bioscan_etl.release.forms.registry`).
     """
 
     digest: str
@@ -54,30 +58,34 @@ class Source:
     entries: frozenset[str]
     libraries: frozenset[str]
     all_rules: bool
+    all_forms: bool
 
 
 @cache
 def read_source(source: str, module: str, *, package: bool = False, prose: bool = False) -> Source:
-    """Read what counts of a module: not its layout, comments, docstrings and annotations.
+    """Read the part of a module that counts: without layout, comments, docstrings and annotations.
 
     Annotations of a class's fields count. Of entries `Rule(…)` in a module `rules`, id, severity and setting do.
-    Imports count by what they bind, where that is used, wherever they stand.
+    Of a module of an output form, what builds the form does. Imports count by what they bind, where that is used,
+    wherever they stand.
 
     Args:
         source: the text.
         module: its dotted name.
         package: whether it is a package's `__init__`.
-        prose: count all of a rule.
+        prose: count all of a rule, and what an output form says of itself.
 
     Raises:
-        ProvenanceError: it is no Python, or imports by a computed name.
+        ProvenanceError: it is not Python, or imports by a computed name.
     """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError) as error:
-        raise ProvenanceError(f"module {module} is no Python that {sys.version.split()[0]} reads: {error}") from None
+        raise ProvenanceError(f"module {module} is not Python that {sys.version.split()[0]} reads: {error}") from None
     if not prose and module.rpartition(".")[2] == "rules":
         tree = without_prose(tree)
+    if within(module, (FORMS,)):
+        tree = without_looks(tree, prose=prose)
     reader = _Reader(module, package)
     reader.walk(tree)
     return reader.code()
@@ -94,7 +102,7 @@ _FIELDS: dict[type[ast.AST], tuple[tuple[str, str], ...]] = {
 
 
 class _Reader:
-    """One walk over a module: writes down what counts, and notes imports and uses of the schema.
+    """One walk over a module: writes down what counts, and notes imports and uses of values.
 
     The text is the same for one source on every Python from 3.11 on: class names and fields of the tree, without
     positions and without the fields that only some versions have or fill.
@@ -133,23 +141,23 @@ class _Reader:
     def code(self) -> Source:
         """What the walk found."""
         entries: set[str] = set()
-        registry = False
+        registry = forms = False
         counted = set()
         for name, origin in self._bound:
             used = name in self._names or any(base == name for base, _ in self._attributes)
-            if origin == SCHEMA:
-                entries |= {attribute for base, attribute in self._attributes if base == name}
-                entries |= {"*"} if name in self._names else set()
-            elif origin.startswith(f"{SCHEMA}."):
-                entries |= {origin.rpartition(".")[2]}
+            if origin in BY_VALUE:
+                own = {attribute for base, attribute in self._attributes if base == name}
+                own |= {"*"} if name in self._names else set()
+                entries |= {f"{_last(origin)}.{each}" for each in own}
+            elif within(origin, BY_VALUE):
+                entries |= {origin.removeprefix(f"{PACKAGE}.")}
             elif origin == RULES:
                 registry |= (name, "registry") in self._attributes or name in self._names
             elif origin == f"{RULES}.registry":
                 registry = True
+            forms |= origin in _THROUGH_FORMS
             # What is imported for annotations only is no code; of the package's own, others may import it from here.
-            if not within(origin, PLUMBING) and (
-                used or (within(origin, (PACKAGE,)) and not within(origin, (SCHEMA,)))
-            ):
+            if not within(origin, PLUMBING) and (used or (within(origin, (PACKAGE,)) and not within(origin, BY_VALUE))):
                 counted.add(f"{name}={origin}")
         self._text += ["\nimports: ", *(f"{each} " for each in sorted(counted))]
         return Source(
@@ -159,6 +167,7 @@ class _Reader:
             frozenset(entries),
             frozenset(self._libraries),
             registry and self._module != RULES,
+            forms,
         )
 
     def walk(self, node: ast.AST) -> None:
@@ -289,7 +298,7 @@ class _Reader:
                 self._bound.append((alias.asname, alias.name))
             else:
                 self._bound.append((alias.name.partition(".")[0], alias.name.partition(".")[0]))
-                if alias.name in (SCHEMA, RULES):
+                if alias.name in (*BY_VALUE, RULES):
                     self._bound.append((alias.name, alias.name))
 
     def _import_from(self, node: ast.ImportFrom) -> None:
@@ -298,11 +307,11 @@ class _Reader:
             return
         self._take(base)
         for alias in node.names:
-            if alias.name == "*" and base == SCHEMA:
-                raise ProvenanceError(f"module {self._module} imports * from {SCHEMA}; name what it uses")
+            if alias.name == "*" and base in BY_VALUE:
+                raise ProvenanceError(f"module {self._module} imports * from {base}; name what it uses")
             origin = f"{base}.{alias.name}"
             self._bound.append((alias.asname or alias.name, origin))
-            if within(base, (PACKAGE,)) and not within(origin, (*PLUMBING, SCHEMA)):
+            if within(base, (PACKAGE,)) and not within(origin, (*PLUMBING, *BY_VALUE)):
                 self._members.add(origin)
 
     def _absolute(self, node: ast.ImportFrom) -> str:
@@ -315,7 +324,7 @@ class _Reader:
     def _take(self, name: str) -> None:
         top = name.partition(".")[0]
         if top == PACKAGE:
-            if not within(name, (*PLUMBING, SCHEMA)):
+            if not within(name, (*PLUMBING, *BY_VALUE)):
                 self._imports.add(name)
         elif top not in sys.stdlib_module_names:
             self._libraries.add(top)
@@ -328,6 +337,10 @@ def _dotted(node: ast.expr) -> str:
     if isinstance(node, ast.Attribute) and (base := _dotted(node.value)):
         return f"{base}.{node.attr}"
     return ""
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _called(node: ast.expr) -> str:

@@ -1,18 +1,17 @@
-"""DuckDB for Great Expectations: a read-only SQLAlchemy dialect, and two expectations that fit it.
+"""DuckDB for Great Expectations: a read-only SQLAlchemy dialect, and an expectation that fits it.
 
 Belongs here: what makes the SQL engine of Great Expectations run on DuckDB. Does not belong here: what is
 expected of a table (`bioscan_etl.quality.expectations`).
 
 Great Expectations closes its connection before it fetches, and DuckDB drops a result with its connection, so
 the dialect fetches every result as soon as it is executed. The results are counts and samples; memory is no
-concern. The dialect stands on SQLAlchemy's PostgreSQL one, whose SQL DuckDB understands: neither
-duckdb-engine 0.17 (its reflection of columns asks for a missing `pg_collation`) nor
-duckdb-sqlalchemy 1.5.6.5 (asks for duckdb < 2) goes with DuckDB 2 and SQLAlchemy 2.1.
+concern. The dialect is based on SQLAlchemy's PostgreSQL one, whose SQL DuckDB understands: neither
+duckdb-engine 0.17 (its reflection of columns needs a missing `pg_collation`) nor
+duckdb-sqlalchemy 1.5.6.5 (requires duckdb < 2) works with DuckDB 2 and SQLAlchemy 2.1.
 """
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
@@ -23,6 +22,8 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.base import PGDialect, PGExecutionContext
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 from sqlalchemy.pool import SingletonThreadPool
+
+from bioscan_etl.quality.parquet_views import open_views
 
 _TYPES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
     "VARCHAR": sa.String,
@@ -71,22 +72,15 @@ class ParquetViews(PGDialect):
         return SingletonThreadPool
 
     def create_connect_args(self, url: sa.URL) -> Any:
-        """The URL says nothing: all is in `connect_args`."""
+        """The URL is empty: all values are in `connect_args`."""
         return [], {}
 
     def connect(self, *arguments: Any, views: Mapping[str, str], **named: Any) -> Any:
         """Open a database in memory that holds the views."""
-        import duckdb
-
-        connection = duckdb.connect(":memory:")
-        # Parquet's minimum and maximum leave NaN out; believing them, DuckDB takes "x <= 180" for true of a NaN.
-        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
-        for name, path in views.items():
-            connection.read_parquet(glob.escape(path), hive_partitioning=False).create_view(name)
-        return connection
+        return open_views(views)
 
     def initialize(self, connection: sa.Connection) -> None:
-        """Ask nothing: the questions PostgreSQL is asked here mean nothing to DuckDB."""
+        """Query nothing: the queries for PostgreSQL mean nothing to DuckDB."""
 
     def on_connect(self) -> None:
         """Set nothing on a new connection."""
@@ -111,41 +105,6 @@ class ParquetViews(PGDialect):
 
 
 registry.register("parquet_views", __name__, "ParquetViews")
-
-
-@cache
-def pattern_expectation() -> type[Any]:
-    """The expectation `ExpectColumnValuesToMatchRe2`, made and registered on the first call.
-
-    The one of Great Expectations knows no regular expressions of DuckDB. Both DuckDB (RE2) and polars (Rust's
-    regex) search without backtracking and let `$` match at the very end only, so counts agree.
-    """
-    from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
-    from great_expectations.expectations.expectation import ColumnMapExpectation
-    from great_expectations.expectations.metrics.map_metric_provider.column_condition_partial import (
-        column_condition_partial,
-    )
-    from great_expectations.expectations.metrics.map_metric_provider.column_map_metric_provider import (
-        ColumnMapMetricProvider,
-    )
-
-    class ColumnValuesMatchRe2(ColumnMapMetricProvider):
-        condition_metric_name = "column_values.match_re2"
-        condition_value_keys = ("regex",)
-
-        @column_condition_partial(engine=SqlAlchemyExecutionEngine)
-        def _sqlalchemy(cls, column: Any, regex: str, **named: Any) -> Any:  # noqa: N805 (the decorator's convention)
-            return sa.func.regexp_matches(column, regex)
-
-    class ExpectColumnValuesToMatchRe2(ColumnMapExpectation):
-        """Expect the values of a text column to match a regular expression, searched with RE2."""
-
-        regex: str
-        map_metric = ColumnValuesMatchRe2.condition_metric_name
-        success_keys = ("regex", "mostly")
-        args_keys = ("column", "regex")
-
-    return ExpectColumnValuesToMatchRe2
 
 
 @cache

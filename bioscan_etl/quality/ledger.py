@@ -1,4 +1,4 @@
-"""The ledger: every row that was read stands somewhere, and the numbers add up.
+"""The ledger: every row that was read is counted once, and the counts add up.
 
 Belongs here: the balance of a run. Does not belong here: deciding where a row goes (the stages do).
 """
@@ -23,9 +23,9 @@ class Ledger:
     Attributes:
         rows_read: rows of all sources.
         rejected: rows that could not become a record, by reason.
-        set_aside: readable rows that another row of their specimen stands for, by reason.
-        quarantined: specimens held at a gate, by their gates joined with " + ". A specimen counts once, so the
-            numbers add up; `by_first_gate` gives each to the gate that comes first.
+        set_aside: readable rows that are not used, by reason.
+        quarantined: quarantined specimens, by the gates they fail joined with " + ". A specimen counts once, so the
+            numbers add up; `by_first_gate` counts each at the first gate it fails.
         specimens: specimens in the release.
     """
 
@@ -43,9 +43,9 @@ class Ledger:
 
         Args:
             rows_read: rows of all sources, counted while reading.
-            rejects: `schema.REJECTS` (column reason is read).
-            set_aside: `schema.SET_ASIDE` (column reason is read).
-            quarantine: `schema.QUARANTINE` (column gates is read).
+            rejects: `schema.REJECTS` (uses the column reason).
+            set_aside: `schema.SET_ASIDE` (uses the column reason).
+            quarantine: `schema.QUARANTINE` (uses the column gates).
             specimens: number of specimens in the release.
         """
         return cls(
@@ -65,7 +65,7 @@ class Ledger:
         return found
 
     def by_gate(self) -> dict[str, int]:
-        """Quarantined specimens by gate; one held at two gates counts at both."""
+        """Quarantined specimens by gate; one that fails two gates counts at both."""
         found: dict[str, int] = {}
         for gates, count in self.quarantined.items():
             for gate in gates.split(GATE_SEPARATOR):
@@ -73,7 +73,7 @@ class Ledger:
         return found
 
     def totals(self) -> dict[str, int]:
-        """rejected, set_aside, quarantined and specimens, in the order of the way through the pipeline."""
+        """rejected, set_aside, quarantined and specimens, in the order of the pipeline."""
         return {
             "rejected": sum(self.rejected.values()),
             "set_aside": sum(self.set_aside.values()),

@@ -1,8 +1,8 @@
-"""The curators' report of a release: one HTML page that opens offline, and the complete lists beside it.
+"""The curators' report of a release: one HTML page that opens offline, and files with the complete lists.
 
-Belongs here: what the page says and how it is laid out. Does not belong here: any counting; all numbers come
-as arguments. The page is made by `report.html.jinja` with autoescaping, so nothing that stands in the data is
-ever markup, and holds no date, no script and no address of another machine.
+Belongs here: content and layout of the page. Does not belong here: counting; all numbers are passed
+as arguments. The page is made from `report.html.jinja` with autoescaping, so no value of the data is
+ever markup. It has no date, no script and no address of another machine.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import base64
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from bioscan_etl.io.write import write_text
 from bioscan_etl.quality.ledger import GATE_SEPARATOR, Ledger
+from bioscan_etl.quality.results import ExpectationResult
 from bioscan_etl.quality.rules import GATES
 from bioscan_etl.quality.spreadsheet import write_spreadsheet
-from bioscan_etl.quality.validate import ExpectationResult
 from bioscan_etl.rules import Rule, Severity, registry
 from bioscan_etl.settings import Settings
-from bioscan_etl.statistics.figures import FIGURES
-from bioscan_etl.storage import write_text
+from bioscan_etl.statistics.titles import FIGURES
 
 _TITLES = {
     "attributes": "Attributes: categories and how evenly they are filled",
@@ -37,40 +38,14 @@ _SHOWN_TEXT = 200
 _IMAGE_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
-def write_report(
-    folder: Path,
-    *,
-    version: str,
-    ledger: Ledger,
-    rule_counts: pl.DataFrame,
-    expectation_results: Sequence[ExpectationResult],
-    change_counts: pl.DataFrame,
-    split_report: pl.DataFrame,
-    quarantine: pl.DataFrame,
-    statistics: Mapping[str, pl.DataFrame],
-    figures: Sequence[Path],
-    contact_sheets: Sequence[Path],
-    flagged: pl.DataFrame | None = None,
-    settings: Settings | None = None,
-    rules: Mapping[str, Rule] | None = None,
-    taxonomy: Mapping[str, Any] | None = None,
-    conflicts: pl.DataFrame | None = None,
-    typos: pl.DataFrame | None = None,
-    split_classes: pl.DataFrame | None = None,
-    leakage: Mapping[str, pl.DataFrame] | None = None,
-    moves: pl.DataFrame | None = None,
-    batches: pl.DataFrame | None = None,
-    left_out: pl.DataFrame | None = None,
-) -> Path:
-    """Write `index.html` and, beside it, `quarantined.csv`, `flagged.csv` and the contact sheets.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What the page says of a release.
 
-    A ledger that does not add up has a report too, which says so.
-
-    Args:
-        folder: of the report; made if missing.
+    Attributes:
         version: of the release.
         ledger: where every row went.
-        rule_counts: rule, hits: specimens that each rule hit.
+        rule_counts: rule, hits: number of specimens that each rule applies to.
         expectation_results: what `bioscan_etl.quality.validate.validate` returned.
         change_counts: rule, field, changes.
         split_report: one row per partition; all columns are shown.
@@ -78,65 +53,104 @@ def write_report(
         statistics: tables by name, as from `bioscan_etl.statistics.tables.statistics`.
         figures: SVG, PNG or JPEG files, which are put into the page.
         contact_sheets: JPEG or PNG files, copied into `contact_sheets/` unless they lie below `folder`.
-        flagged: processid and flags (list) of specimens that a rule flagged, for the list beside the page.
+        flagged: processid and flags (list) of specimens that a rule flagged, for the complete list.
         settings: of the run, whose values the page names; None means the defaults.
         rules: by id; None means all that the stages declare.
         taxonomy: what `bioscan_etl.taxonomy.report.curation_report` counted.
         conflicts: barcodes without a majority (`taxonomy.conflicts.CONFLICTS`), for the list beside the page.
         typos: fixes and candidates (`taxonomy.typos.TYPOS`), for the list beside the page.
-        split_classes: `splits.targets.report_by_class`.
+        split_classes: the classes of `splits.targets.Review`.
         leakage: `near_duplicates` and `near_images` of `splits`, by these names.
         moves: `schema.PARTITION_MOVES`, counted on the page and listed beside it.
         batches: batch, delivery (start of its hash), made (what was used) and note, all text: one row for each batch
             of the release, and for each that is withdrawn or landed only, in the order to be shown.
         left_out: damaged lines of the curators' overrides (`taxonomy.overrides.LEFT_OUT`); the first are shown on
             the page, all are in the list beside it.
+    """
+
+    version: str
+    ledger: Ledger
+    rule_counts: pl.DataFrame
+    expectation_results: Sequence[ExpectationResult]
+    change_counts: pl.DataFrame
+    split_report: pl.DataFrame
+    quarantine: pl.DataFrame
+    statistics: Mapping[str, pl.DataFrame]
+    figures: Sequence[Path]
+    contact_sheets: Sequence[Path]
+    flagged: pl.DataFrame | None = None
+    settings: Settings | None = None
+    rules: Mapping[str, Rule] | None = None
+    taxonomy: Mapping[str, Any] | None = None
+    conflicts: pl.DataFrame | None = None
+    typos: pl.DataFrame | None = None
+    split_classes: pl.DataFrame | None = None
+    leakage: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    moves: pl.DataFrame | None = None
+    batches: pl.DataFrame | None = None
+    left_out: pl.DataFrame | None = None
+
+
+def write_report(folder: Path, report: Report) -> Path:
+    """Write `index.html` and, beside it, the complete lists and the contact sheets.
+
+    A ledger that does not add up has a report too, which says so.
+
+    Args:
+        folder: of the report; made if missing.
+        report: what it says.
 
     Returns:
         The path of `index.html`.
     """
-    known = registry() if rules is None else rules
-    chosen = settings or Settings()
+    known = registry() if report.rules is None else report.rules
+    chosen = report.settings or Settings()
     folder.mkdir(parents=True, exist_ok=True)
-    lists = {"quarantined.csv": ("held at a gate", quarantine.sort("processid"))}
-    if flagged is not None:
-        marked = flagged.filter(pl.col("flags").list.len() > 0).select("processid", "flags").sort("processid")
-        lists["flagged.csv"] = ("flagged by a rule", marked)
-    if conflicts is not None:
-        lists["label_conflicts.csv"] = ("barcodes whose labels no majority settles", conflicts.drop("group"))
-    if typos is not None:
-        lists["typos.csv"] = ("likely typos, fixed or for you to judge", typos)
-    if moves is not None and moves.height:
-        lists["moves.csv"] = ("moved to another partition", moves.sort("processid"))
-    if left_out is not None and left_out.height:
-        lists["overrides_left_out.csv"] = ("lines of the overrides left out", left_out.sort("line"))
+    lists = _lists(report)
     for name, (_, frame) in lists.items():
         write_spreadsheet(folder / name, frame)
     page = _template().render(
-        version=version,
-        ledger=_ledger_rows(ledger, known),
-        totals=ledger.totals(),
-        rows_read=ledger.rows_read,
-        balance=ledger.finding(),
-        gates=_gates(ledger, known, chosen),
+        version=report.version,
+        ledger=_ledger_rows(report.ledger, known),
+        totals=report.ledger.totals(),
+        rows_read=report.ledger.rows_read,
+        balance=report.ledger.finding(),
+        gates=_gates(report.ledger, known, chosen),
         lists=[(name, what, frame.height) for name, (what, frame) in lists.items()],
-        rules=_rules_hit(rule_counts, known, chosen),
-        changes=_changes(change_counts, known),
-        labels=_label_tables(taxonomy, conflicts, typos),
-        circular=taxonomy["circular"] if taxonomy else None,
-        overrides=taxonomy["overrides"] if taxonomy else None,
-        failed=[result for result in expectation_results if not result.success],
-        held=[result for result in expectation_results if result.success],
-        tables=_split_tables(split_report, split_classes, leakage or {}, moves),
-        statistics=[(_TITLES.get(name, name), _table(frame)) for name, frame in statistics.items()],
-        batches=_batches(batches),
-        left_out=_left_out(left_out),
-        left_out_lines=0 if left_out is None else left_out.height,
-        figures=[(_data_uri(path), FIGURES.get(path.stem, path.stem)) for path in figures],
-        contact_sheets=[(_beside(path, folder), path.stem) for path in contact_sheets],
+        rules=_rules_hit(report.rule_counts, known, chosen),
+        changes=_changes(report.change_counts, known),
+        labels=_label_tables(report),
+        circular=report.taxonomy["circular"] if report.taxonomy else None,
+        overrides=report.taxonomy["overrides"] if report.taxonomy else None,
+        failed=[result for result in report.expectation_results if not result.success],
+        held=[result for result in report.expectation_results if result.success],
+        tables=_split_tables(report),
+        statistics=[(_TITLES.get(name, name), _table(frame)) for name, frame in report.statistics.items()],
+        batches=_batches(report.batches),
+        left_out=_left_out(report.left_out),
+        left_out_lines=0 if report.left_out is None else report.left_out.height,
+        figures=[(_data_uri(path), FIGURES.get(path.stem, path.stem)) for path in report.figures],
+        contact_sheets=[(_beside(path, folder), path.stem) for path in report.contact_sheets],
     )
     write_text(folder / "index.html", page)
     return folder / "index.html"
+
+
+def _lists(report: Report) -> dict[str, tuple[str, pl.DataFrame]]:
+    """Name of each complete list, what its rows are, and the list."""
+    lists = {"quarantined.csv": ("held at a gate", report.quarantine.sort("processid"))}
+    if report.flagged is not None:
+        marked = report.flagged.filter(pl.col("flags").list.len() > 0).select("processid", "flags").sort("processid")
+        lists["flagged.csv"] = ("flagged by a rule", marked)
+    if report.conflicts is not None:
+        lists["label_conflicts.csv"] = ("barcodes whose labels no majority settles", report.conflicts.drop("group"))
+    if report.typos is not None:
+        lists["typos.csv"] = ("likely typos, fixed or for you to judge", report.typos)
+    if report.moves is not None and report.moves.height:
+        lists["moves.csv"] = ("moved to another partition", report.moves.sort("processid"))
+    if report.left_out is not None and report.left_out.height:
+        lists["overrides_left_out.csv"] = ("lines of the overrides left out", report.left_out.sort("line"))
+    return lists
 
 
 def _template() -> Any:
@@ -164,15 +178,15 @@ def _number(value: Any) -> str:
 
 
 def _ledger_rows(ledger: Ledger, known: Mapping[str, Rule]) -> list[dict[str, Any]]:
-    """The parts of the ledger in the order of the way through the pipeline, each with its reasons.
+    """The parts of the ledger in the order of the pipeline, each with its reasons.
 
-    A reason's words are the statement of the rule of its name in upper case.
+    A reason is explained by the statement of the rule with its name in upper case.
     """
     totals = ledger.totals()
 
     def parts(counts: Mapping[str, int]) -> list[tuple[str, int, str]]:
         return [
-            (reason, count, "Held at more than one gate; counted once." if GATE_SEPARATOR in reason else words(reason))
+            (reason, count, "Fails more than one gate; counted once." if GATE_SEPARATOR in reason else words(reason))
             for reason, count in counts.items()
         ]
 
@@ -189,13 +203,13 @@ def _ledger_rows(ledger: Ledger, known: Mapping[str, Rule]) -> list[dict[str, An
         },
         {
             "name": "set aside",
-            "meaning": "rows that another row of the same specimen stands for",
+            "meaning": "rows that are not used: another marker, or replaced by another row of the specimen",
             "count": totals["set_aside"],
             "parts": parts(ledger.set_aside),
         },
         {
             "name": "quarantined",
-            "meaning": "specimens held at a gate",
+            "meaning": "specimens that fail a gate",
             "count": totals["quarantined"],
             "parts": parts(ledger.quarantined),
         },
@@ -204,7 +218,7 @@ def _ledger_rows(ledger: Ledger, known: Mapping[str, Rule]) -> list[dict[str, An
 
 
 def _setting(rule: Rule, settings: Settings) -> dict[str, str] | None:
-    """Name, value and description of the setting that tunes a rule; None where there is none."""
+    """Name, value and description of the setting that adjusts a rule; None if it has no setting."""
     if rule.setting is None:
         return None
     section, _, name = rule.setting.partition(".")
@@ -279,54 +293,51 @@ def _changes(counts: pl.DataFrame, known: Mapping[str, Rule]) -> list[dict[str, 
     ]
 
 
-def _label_tables(
-    taxonomy: Mapping[str, Any] | None, conflicts: pl.DataFrame | None, typos: pl.DataFrame | None
-) -> list[tuple[str, dict[str, Any]]]:
+def _label_tables(report: Report) -> list[tuple[str, dict[str, Any]]]:
     """Labels by rank, and the first of the conflicts and typos that wait for a curator."""
+    taxonomy, conflicts, typos = report.taxonomy, report.conflicts, report.typos
     tables = []
     if taxonomy:
         ranks = [{"rank": rank, **counts} for rank, counts in taxonomy["labels"].items()]
         tables.append(("Labels by rank", _table(pl.DataFrame(ranks))))
     if conflicts is not None and conflicts.height:
         shown = conflicts.select("rank", "labels", "records", "processids").head(_SHOWN_CONFLICTS)
-        tables.append(("Conflicts within a barcode: cleared, until a curator decides", _table(shown, whole=True)))
+        tables.append(
+            ("Conflicts within a barcode: labels are cleared until a curator decides", _table(shown, whole=True))
+        )
     if typos is not None and typos.height:
         shown = typos.select("rank", "from", "to", "fixed", "evidence").head(_SHOWN_CONFLICTS)
         tables.append(("Likely typos", _table(shown, whole=True)))
     return tables
 
 
-def _split_tables(
-    report: pl.DataFrame,
-    classes: pl.DataFrame | None,
-    leakage: Mapping[str, pl.DataFrame],
-    moves: pl.DataFrame | None,
-) -> list[tuple[str, dict[str, Any]]]:
+def _split_tables(report: Report) -> list[tuple[str, dict[str, Any]]]:
     """Targets beside what was reached, near duplicates across partitions, and moves by reason."""
-    tables = [("Targets and what was reached, by partition", _table(report))]
+    classes, leakage, moves = report.split_classes, report.leakage, report.moves
+    tables = [("Targets and what was reached, by partition", _table(report.split_report))]
     if classes is not None:
-        tables.append(("Targets and what was reached, by partition and records of a species", _table(classes)))
+        tables.append(("Target and actual sizes, by partition and records of a species", _table(classes)))
     titles = {
-        "near_duplicates": "Barcodes within two edits of one that is trained or keyed on",
-        "near_images": "Images that all but match one that is trained or keyed on",
+        "near_duplicates": "Barcodes within two edits of one in a training or key partition",
+        "near_images": "Images that are near duplicates of one in a training or key partition",
     }
     tables += [(title, _table(leakage[name])) for name, title in titles.items() if name in leakage]
     if moves is not None:
         counts = moves.group_by("before", "after", "reason").agg(specimens=pl.len().cast(pl.Int64))
         order = ["specimens", "before", "after", "reason"]
-        tables.append(("Moves since the release before", _table(counts.sort(order, descending=[True, *[False] * 3]))))
+        tables.append(("Moves since the previous release", _table(counts.sort(order, descending=[True, *[False] * 3]))))
     return tables
 
 
 def _batches(batches: pl.DataFrame | None) -> dict[str, Any] | None:
-    """Every batch: a release names each, however many there are."""
+    """All batches: a release lists each of them."""
     if batches is None or batches.is_empty():
         return None
     return _table(batches.select("batch", "delivery", "made", "note"), whole=True, shown=batches.height)
 
 
 def _left_out(lines: pl.DataFrame | None) -> dict[str, Any] | None:
-    """The first lines left out, with their texts cut. A line's number is a name, not a count."""
+    """The first lines that were not applied, with shortened texts. A line number is not formatted as a count."""
     if lines is None or lines.is_empty():
         return None
     text = pl.col("text")

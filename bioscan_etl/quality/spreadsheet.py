@@ -1,7 +1,7 @@
 """CSV files that are safe to open in a spreadsheet.
 
-Belongs here: lists that curators open by hand. Does not belong here: the release's own CSV, which programs
-read and whose values stay as they are.
+Belongs here: lists that curators open. Does not belong here: the release's own CSV, which programs read and which
+keeps its values unchanged.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import polars as pl
 
-from bioscan_etl.storage import atomic_file
+from bioscan_etl.io.write import atomic_file
 
-# A cell that begins with one of these is run as a formula (OWASP: CSV injection).
+# A spreadsheet runs a cell that starts with one of these as a formula (OWASP: CSV injection).
 _FORMULA = r"^[=+\-@\t\r]"
 
 
-def harmless(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same table with `'` before text that a spreadsheet would run; lists of text are joined by a blank."""
+def escape_formulas(frame: pl.DataFrame) -> pl.DataFrame:
+    """Prefix text that a spreadsheet would run as a formula with `'`, and join lists of text with blanks."""
     lists = frame.with_columns(
         pl.col(name).list.join(" ", ignore_nulls=True)
         for name, dtype in frame.schema.items()
@@ -31,11 +31,11 @@ def harmless(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_spreadsheet(path: Path, frame: pl.DataFrame) -> None:
-    """Write a CSV (UTF-8, LF) in which text that a spreadsheet would run as a formula begins with `'`.
+    """Write a CSV (UTF-8, LF) whose formula-like texts are prefixed with `'`.
 
     Args:
-        path: the file, which appears whole or not at all.
-        frame: any columns; see `harmless`.
+        path: the file; written atomically.
+        frame: any columns; see `escape_formulas`.
     """
     with atomic_file(path) as stream:
-        harmless(frame).write_csv(stream)
+        escape_formulas(frame).write_csv(stream)

@@ -1,58 +1,34 @@
 """Hold a Parquet file against the expectations on its table.
 
-Belongs here: running Great Expectations on DuckDB, and the complete list of failing rows with polars. Does not
-belong here: what is expected (`bioscan_etl.quality.expectations`).
+Belongs here: evaluating expectations with Great Expectations on DuckDB, and the complete lists of failing rows. Does
+not belong here: what is expected (`bioscan_etl.quality.expectations`), and the form of the results (`results`).
 
-Great Expectations counts; polars names every failing row, since SQL results of Great Expectations end after
-200. Both are made from the same entries, and where they disagree the run stops.
+Great Expectations counts the failing rows, and its SQL results end after 200; so DuckDB lists them. Both queries are
+made of one condition.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from bioscan_etl.errors import BioscanError, SchemaError
-from bioscan_etl.quality.expectations import ExpectationRule, ExpectationSeverity, expectation_rules
+from bioscan_etl.io.write import write_text
+from bioscan_etl.quality.expectations import ExpectationRule, expectation_rules, sql_name
+from bioscan_etl.quality.parquet_views import open_views
+from bioscan_etl.quality.results import SAMPLE, ExpectationResult
 from bioscan_etl.quality.spreadsheet import write_spreadsheet
 from bioscan_etl.schema import Table
-from bioscan_etl.storage import write_text
 
-SAMPLE = 10
 _SHOWN = 120
+_PARAMETER = re.compile(r"(?<!:):(?=\w)")  # what SQLAlchemy would take for a parameter
 FAILING_ROWS = pl.Schema({"processid": pl.String(), "rule": pl.String(), "value": pl.String()})
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectationResult:
-    """What one expectation found.
-
-    Attributes:
-        id: of the `ExpectationRule`, unique within a table.
-        statement: what a failing row has wrong.
-        column: the columns it looks at, joined by a comma and a blank; empty for the whole table.
-        severity: blocking or warning.
-        success: whether no row fails.
-        element_count: rows looked at; columns, for the order of columns.
-        unexpected_count: rows that fail.
-        unexpected_percent: failing rows per 100 rows, those without a value included.
-        sample: the first failing rows by process ID, as "processid: value", values cut at 120 characters.
-    """
-
-    id: str
-    statement: str
-    column: str
-    severity: ExpectationSeverity
-    success: bool
-    element_count: int
-    unexpected_count: int
-    unexpected_percent: float
-    sample: tuple[str, ...] = ()
 
 
 def validate(parquet: Path, table: Table, folder: Path | None = None) -> list[ExpectationResult]:
@@ -70,7 +46,24 @@ def validate(parquet: Path, table: Table, folder: Path | None = None) -> list[Ex
 
     Raises:
         SchemaError: a column has another dtype than the table gives it.
-        BioscanError: an expectation could not be evaluated, or the two engines disagree.
+        BioscanError: an expectation could not be evaluated.
+    """
+    results, failing = validate_and_list(parquet, table)
+    if folder is not None:
+        write_text(
+            folder / "expectations.json",
+            json.dumps([asdict(result) for result in results], indent=1, ensure_ascii=False) + "\n",
+        )
+        write_spreadsheet(folder / "failing_rows.csv", failing)
+    return results
+
+
+def validate_and_list(parquet: Path, table: Table) -> tuple[list[ExpectationResult], pl.DataFrame]:
+    """As `validate`, with the `failing_rows`.
+
+    Raises:
+        SchemaError: a column has another dtype than the table gives it.
+        BioscanError: an expectation could not be evaluated.
     """
     found = pl.read_parquet_schema(parquet)
     wrong = [
@@ -79,25 +72,18 @@ def validate(parquet: Path, table: Table, folder: Path | None = None) -> list[Ex
         if column.name in found and found[column.name] != column.dtype
     ]
     if wrong:
-        raise SchemaError(f"{parquet} is no table {table.name}: {'; '.join(wrong)}")
+        raise SchemaError(f"{parquet} is not a table {table.name}: {'; '.join(wrong)}")
     rules = [rule for rule in expectation_rules(table) if set(rule.columns) <= set(found)]
     rows = int(pl.scan_parquet(parquet, hive_partitioning=False).select(pl.len()).collect().item())
     outcomes = _run(parquet, table, rules)
-    broken = [rule for rule in rules if not outcomes[rule.id].success and rule.failing is not None]
-    failing = _failing(parquet, broken)
+    broken = [rule for rule in rules if rule.condition is not None and not outcomes[rule.id].success]
+    failing = _failing(parquet, table, broken)
     results = []
     for rule in rules:
-        outcome = outcomes[rule.id]
-        if rule.failing is None:
+        if rule.condition is None:
             results.append(_column_result(rule, list(found), table))
             continue
-        count = _count(outcome.result)
-        named = failing.filter(pl.col("rule") == rule.id)
-        if count != named.height:
-            raise BioscanError(
-                f"expectation {rule.id} on {parquet}: DuckDB counts {count} failing rows, polars {named.height}; "
-                "this is a defect of bioscan-etl, please report it with the file"
-            )
+        count = int(outcomes[rule.id].result["observed_value"])
         results.append(
             ExpectationResult(
                 rule.id,
@@ -108,20 +94,14 @@ def validate(parquet: Path, table: Table, folder: Path | None = None) -> list[Ex
                 rows,
                 count,
                 round(100 * count / rows, 6) if rows else 0.0,
-                _sample(named),
+                _sample(failing.filter(pl.col("rule") == rule.id)),
             )
         )
-    if folder is not None:
-        write_text(
-            folder / "expectations.json",
-            json.dumps([asdict(result) for result in results], indent=1, ensure_ascii=False) + "\n",
-        )
-        write_spreadsheet(folder / "failing_rows.csv", failing)
-    return results
+    return results, failing
 
 
 def failing_rows(parquet: Path, table: Table) -> pl.DataFrame:
-    """Every row that fails an expectation, once per expectation it fails.
+    """Every row that fails an expectation, once per expectation it fails; without Great Expectations.
 
     Args:
         parquet: a Parquet file of `table`, with its dtypes.
@@ -132,27 +112,35 @@ def failing_rows(parquet: Path, table: Table) -> pl.DataFrame:
         `expectation_rules`, then processid and value.
     """
     found = pl.read_parquet_schema(parquet)
-    return _failing(parquet, [rule for rule in expectation_rules(table) if set(rule.columns) <= set(found)])
+    return _failing(parquet, table, [rule for rule in expectation_rules(table) if set(rule.columns) <= set(found)])
 
 
-def _failing(parquet: Path, rules: Sequence[ExpectationRule]) -> pl.DataFrame:
-    scan = pl.scan_parquet(parquet, hive_partitioning=False)
-    processid = pl.col("processid") if "processid" in scan.collect_schema() else pl.lit(None, dtype=pl.String)
-    parts = [
-        scan.filter(rule.failing)
-        # `select` of constants alone would give one row, whatever the filter left.
-        .with_columns(processid=processid, rule=pl.lit(rule.id), value=rule.value)
-        .select(FAILING_ROWS.names())
-        .sort("processid", "value", nulls_last=True)
-        for rule in rules
-        if rule.failing is not None
-    ]
-    # One after the other: the lists of a table that is wrong throughout are long.
-    return pl.concat([FAILING_ROWS.to_frame(), *(part.collect(engine="streaming") for part in parts)])
+def _query(rule: ExpectationRule, columns: str) -> str:
+    """SQL of the failing rows, with `{batch}` for the table."""
+    # The condition is made of column names of the schema and constants of the expectations.
+    return f"SELECT {columns} FROM {{batch}} WHERE {rule.condition}"  # noqa: S608
+
+
+def _failing(parquet: Path, table: Table, rules: Sequence[ExpectationRule]) -> pl.DataFrame:
+    found = pl.read_parquet_schema(parquet)
+    processid = pl.col("processid") if "processid" in found else pl.lit(None, dtype=pl.String)
+    parts = [FAILING_ROWS.to_frame()]
+    with open_views({table.name: str(parquet)}) as connection:
+        # One after the other: the lists of a table that is wrong throughout are long.
+        for rule in rules:
+            if rule.condition is None:
+                continue
+            names = {*rule.value.meta.root_names(), *({"processid"} & found.keys())}
+            columns = ", ".join(sql_name(name) for name in found if name in names) or "true AS failing"
+            rows = connection.sql(_query(rule, columns).format(batch=sql_name(table.name))).pl()
+            # `select` of constants alone would give one row, whatever the query left.
+            shown = rows.with_columns(processid=processid, rule=pl.lit(rule.id), value=rule.value)
+            parts.append(shown.select(FAILING_ROWS.names()).sort("processid", "value", nulls_last=True))
+    return pl.concat(parts)
 
 
 def _sample(failing: pl.DataFrame) -> tuple[str, ...]:
-    """The first rows as "processid: value"; a long value is cut, since the complete ones stand in the list."""
+    """The first rows as "processid: value"; long values are cut because the list has the complete ones."""
     value = pl.col("value").fill_null("")
     cut = pl.when(value.str.len_chars() > _SHOWN).then(value.str.slice(0, _SHOWN) + "…").otherwise(value)
     who = pl.col("processid").fill_null("–")
@@ -180,11 +168,6 @@ def _column_result(rule: ExpectationRule, found: list[str], table: Table) -> Exp
     )
 
 
-def _count(result: Mapping[str, Any]) -> int:
-    """Failing rows in a result: what a query observed, or the count, which is None for an empty table."""
-    return int(result["observed_value"] if "observed_value" in result else result["unexpected_count"] or 0)
-
-
 def _run(parquet: Path, table: Table, rules: Sequence[ExpectationRule]) -> dict[str, Any]:
     """Results of Great Expectations by rule id."""
     import great_expectations as gx
@@ -204,22 +187,19 @@ def _run(parquet: Path, table: Table, rules: Sequence[ExpectationRule]) -> dict[
             store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
         ),
     )
-    own = {
-        "ExpectColumnValuesToMatchRe2": duckdb_dialect.pattern_expectation(),
-        "ExpectQueryToReturnNoRows": duckdb_dialect.no_rows_expectation(),
-    }
-    classes: dict[str, Any] = {**vars(gx.expectations), **own}
-    suite = gx.ExpectationSuite(
-        name=table.name,
-        expectations=[
-            classes[rule.expectation](
-                **rule.arguments,
-                meta={"id": rule.id, "statement": rule.statement},
-                severity="critical" if rule.severity == "blocking" else "warning",
-            )
-            for rule in rules
-        ],
-    )
+    ordered: Any = vars(gx.expectations)["ExpectTableColumnsToMatchOrderedList"]
+    no_rows = duckdb_dialect.no_rows_expectation()
+
+    def expectation(rule: ExpectationRule) -> Any:
+        common: dict[str, Any] = {
+            "meta": {"id": rule.id, "statement": rule.statement},
+            "severity": "critical" if rule.severity == "blocking" else "warning",
+        }
+        if rule.condition is None:
+            return ordered(column_list=table.names(), **common)
+        return no_rows(unexpected_rows_query=_PARAMETER.sub(r"\\:", _query(rule, "1")), **common)
+
+    suite = gx.ExpectationSuite(name=table.name, expectations=[expectation(rule) for rule in rules])
     sources: Any = context.data_sources  # the stub of `add_sql` leaves `kwargs` out
     source = sources.add_sql(
         "parquet",

@@ -1,5 +1,5 @@
 """BOLD records in any layout, read into one raw table with rejects and set-aside rows.
 
-Belongs here: recognising a file's layout, streaming its rows, choosing the row that stands for a specimen.
-Does not belong here: what a value means; names, barcodes and places are judged by their own stages.
+Belongs here: recognising a file's layout, streaming its rows, selecting one row per specimen.
+Does not belong here: the meaning of values; other stages check names, barcodes and places.
 """

@@ -1,6 +1,6 @@
-"""What every reader makes of a piece of a table: rows in canonical columns, and rejects.
+"""The output of every reader for a block of a table: rows in canonical columns, and rejects.
 
-Belongs here: the shape of a block, missing values and keys, process IDs that cannot be used. Does not belong
+Belongs here: the form of a block, missing values and keys, process IDs that cannot be used. Does not belong
 here: parsing one format (`read` for text, `jsonlines`, `columnar`), names of columns (`layouts`).
 """
 
@@ -16,7 +16,7 @@ from bioscan_etl.schema import PROCESSID_PATTERN
 from bioscan_etl.settings import RecordSettings
 
 REJECTS = {"source_line": pl.Int64, "reason": pl.String, "detail": pl.String, "raw_text": pl.String}
-"""Columns of rejects, as a reader makes them."""
+"""Columns of a reader's rejects."""
 
 NULL_WORDS = ("na", "nan", "-nan", "null", "none", "nil")
 """Process IDs, in lower case, that programs read as missing (pandas, R, SQL dumps, Python)."""
@@ -33,7 +33,7 @@ class Block:
         rows: good rows: `source_line`, then the layout's canonical and extra columns, all text.
         rejects: bad rows: source_line, reason, detail, raw_text.
         rows_read: lines that are not blank; always `rows.height + rejects.height`.
-        damaged: the source broke off in this block, its last.
+        damaged: the source ended early in this block, which is its last.
     """
 
     layout: Layout
@@ -53,17 +53,17 @@ def columns(layout: Layout) -> list[str]:
 
 
 def no_rows(layout: Layout) -> pl.DataFrame:
-    """The rows of a layout, none."""
+    """An empty table with the columns of a layout."""
     return pl.DataFrame(schema={"source_line": pl.Int64, **dict.fromkeys(columns(layout), pl.String)})
 
 
 def no_rejects() -> pl.DataFrame:
-    """The rejects, none."""
+    """An empty table of rejects."""
     return pl.DataFrame(schema=REJECTS)
 
 
 def only_reject(layout: Layout, number: int | None, reason: str, detail: str, text: str) -> Block:
-    """A block that is one rejected line."""
+    """A block that consists of one rejected line."""
     return Block(layout, no_rows(layout), pl.DataFrame([(number, reason, detail, text)], REJECTS, orient="row"), 1)
 
 
@@ -72,16 +72,15 @@ def canonical(
 ) -> pl.DataFrame:
     """Give a table its canonical columns.
 
-    Missing values are folded: a text that is one of `settings.null_markers` once its outer blanks are off
-    becomes null; other values stay as they are. Process IDs, record IDs and markers, being keys, are trimmed.
-    `record_id` is `processid.marker_code` where the source has none.
+    A text that is one of `settings.null_markers` after trimming becomes null; other values are unchanged. Process IDs,
+    record IDs and markers are keys and are trimmed. `record_id` is `processid.marker_code` if the source has none.
 
     Args:
         frame: one column of text per entry of `layout.targets`, in that order, under any names.
         layout: the table's layout.
         settings: null markers.
-        padded: positions of the columns in which a null marker may have outer blanks, where the reader knows
-            and has folded the bare markers; by default all columns are looked at.
+        padded: positions of the columns in which a null marker may have outer blanks, if the reader knows them
+            and has already replaced markers without blanks; by default all columns are searched.
     """
     markers = [marker.strip() for marker in settings.null_markers]
     folded = []
@@ -106,19 +105,19 @@ def canonical(
 
 
 def part_unfit(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Part the rows whose process ID cannot be used from the others.
+    """Separate the rows whose process ID cannot be used from the others.
 
     Args:
         frame: source_line and canonical columns.
 
     Returns:
-        The other rows; and source_line, reason, detail of those parted from them.
+        The other rows; and source_line, reason, detail of the separated ones.
     """
     processid = pl.col("processid")
     missing = processid.is_null()
     word = processid.str.to_lowercase().is_in(NULL_WORDS)
     unfit = missing | word | ~processid.str.contains(PROCESSID_PATTERN)
-    # One chunk: polars 2.1 panics where it concatenates text over a chunk that a filter has emptied.
+    # Rechunk: polars 2.1 panics if it concatenates text over a chunk that a filter has emptied.
     found = frame.select("source_line", "processid").filter(unfit).rechunk()
     rejects = found.select(
         "source_line",

@@ -1,4 +1,4 @@
-"""Which of several rows stands for a specimen.
+"""Selecting one of several rows of a specimen.
 
 Belongs here: the order of preference, for one batch (`extract`) and for the corpus (`supersede`). The later
 snapshot comes first, then the longest ungapped sequence, then the fewest ambiguous bases, then record_id (spec: BOLD
@@ -19,13 +19,13 @@ MEASURES = (
 
 
 def prefer(rows: pl.DataFrame, before: Sequence[str] = (), after: Sequence[str] = ()) -> pl.DataFrame:
-    """Sort rows by processid, within it the row that stands first, and mark it in a column `stands`.
+    """Sort rows by processid, the selected row of each first, and mark it in a column `selected`.
 
     Args:
         rows: columns processid, record_id, snapshot_date (null counts as earliest), ungapped, ambiguous, and
             those named below.
-        before: columns that decide where snapshot dates tie, the greater value first.
-        after: columns that decide where everything else ties, the smaller value first.
+        before: columns that decide if snapshot dates are equal, the greater value first.
+        after: columns that decide if everything else is equal, the smaller value first.
     """
     order = (
         ("processid", False),
@@ -38,4 +38,4 @@ def prefer(rows: pl.DataFrame, before: Sequence[str] = (), after: Sequence[str] 
     )
     names, descending = zip(*order, strict=True)
     ordered = rows.sort(names, descending=descending, nulls_last=True, maintain_order=True)
-    return ordered.with_columns(stands=pl.col("processid").is_first_distinct())
+    return ordered.with_columns(selected=pl.col("processid").is_first_distinct())

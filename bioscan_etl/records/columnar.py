@@ -1,7 +1,7 @@
 """Records as Parquet, for example a table exported from a database.
 
-Belongs here: reading row groups as text columns. Does not belong here: what values mean. Parquet is not read
-front to back, so what comes as a stream (from S3, the web, an archive) is first laid down in a temporary file.
+Belongs here: reading row groups as text columns. Does not belong here: the meaning of values. Parquet cannot be read
+sequentially, so a stream (from S3, the web, an archive) is first copied to a temporary file.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def read(pieces: Iterator[bytes], path: Path | None, settings: RecordSettings, s
 
     Args:
         pieces: the file's bytes.
-        path: the local file of the same bytes, if there is one; `pieces` is then left alone.
+        path: the local file of the same bytes, if there is one; `pieces` is then not used.
         settings: null markers.
         source: what to call the file in an error.
 
@@ -90,18 +90,18 @@ def _lay_down(pieces: Iterator[bytes], stream: IO[bytes], source: str) -> None:
         for piece in pieces:
             stream.write(piece)
     except DamagedError as error:
-        # The directory of a Parquet file stands at its end, so a part of one holds no rows.
-        raise SourceError(f"{source} is a Parquet file of which the end is missing: {error}; fetch it again") from None
+        # The directory of a Parquet file is at its end, so no rows of an incomplete file can be read.
+        raise SourceError(f"{source} is an incomplete Parquet file: {error}; fetch it again") from None
     stream.seek(0)
 
 
 def _block(batch: pa.RecordBatch, first: int, layout: Layout, settings: RecordSettings) -> Block:
-    # Columns are named by position, for a name may come twice.
+    # Columns are named by position, because a name may occur twice.
     names = [str(position) for position in range(batch.num_columns)]
     table = pl.from_arrow(pa.RecordBatch.from_arrays(batch.columns, names=names))
     if not isinstance(table, pl.DataFrame):
         raise TypeError("a record batch is a table")
-    text = table.select(_text(name, kind) for name, kind in table.schema.items())
+    text = table.select(as_text(name, kind) for name, kind in table.schema.items())
     number = pl.int_range(first, first + text.height, dtype=pl.Int64, eager=True).alias("source_line")
     rows, unsafe = part_unfit(canonical(text, layout, settings).insert_column(0, number))
     raw = text.rename(dict(zip(names, layout.targets, strict=True))).select(
@@ -111,7 +111,8 @@ def _block(batch: pa.RecordBatch, first: int, layout: Layout, settings: RecordSe
     return Block(layout, rows, rejects.select(*REJECTS), text.height)
 
 
-def _text(name: str, kind: pl.DataType) -> pl.Expr:
+def as_text(name: str, kind: pl.DataType) -> pl.Expr:
+    """A column of any type as the text that BOLD's tables have: dates in ISO form, lists as `['AACTA', 'DS-CAPP']`."""
     value = pl.col(name)
     match kind:
         case pl.List() | pl.Array():

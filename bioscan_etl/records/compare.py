@@ -1,10 +1,10 @@
-"""What changed between two snapshots of the same records.
+"""Changes between two snapshots of the same records.
 
-Belongs here: comparing the values of records that both snapshots hold, field by field, and which records one of
-them alone holds. Does not belong here: which snapshot is right; the later one stands (`supersede`).
+Belongs here: comparing the values of records that are in both snapshots, field by field, and listing records that are
+in only one. Does not belong here: which snapshot is correct; the later one is used (`supersede`).
 
-BOLD's packages write the same value in different ways, so values are compared in one spelling each (`same`), and
-shown as they were delivered.
+BOLD's packages write the same value in different ways, so values are compared in a common spelling (`same`), and
+shown as delivered.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Comparison:
         changes: `CHANGES`, a row per record and field that differ, by processid and the order of the schema.
         fields: `FIELDS`, a row per compared field: how many records differ, of these how many had no value
             before (`filled`) or have none after (`emptied`); the most changed field first.
-        membership: `MEMBERSHIP`, the records that one snapshot alone holds: `added` or `removed`, by processid.
-        shared: records that both hold.
-        changed: of these, records that differ in a field or more.
+        membership: `MEMBERSHIP`, the records that are in only one snapshot: `added` or `removed`, by processid.
+        shared: number of records in both.
+        changed: number of these that differ in at least one field.
         uncompared: fields that the layout of one snapshot lacks.
     """
 
@@ -63,12 +63,12 @@ class Comparison:
 
 
 def same(field: str) -> pl.Expr:
-    """A field's values in the one spelling they are compared in.
+    """A field's values in the common spelling in which they are compared.
 
-    Coordinates: the two numbers, whatever brackets and blanks stand around them. Dates: ISO, from `28-Feb-2020` too.
-    Numbers: `10` and `10.0` alike. Lists: their members in order of the alphabet, whatever quotes. Nucleotides:
-    upper case without gaps, for packages of 2023 have no gaps and later ones BOLD's aligned form. Others: outer
-    blanks off. What cannot be read stays as it is.
+    Coordinates: the two numbers, without brackets and blanks. Dates: ISO, also from `28-Feb-2020`.
+    Numbers: `10` equals `10.0`. Lists: their members in alphabetical order, without quotes. Nucleotides:
+    upper case without gaps, because packages of 2023 have no gaps and later ones have BOLD's aligned form. Others:
+    trimmed. Values that cannot be parsed are unchanged.
     """
     value = pl.col(field).str.strip_chars()
     if field == "coord":
@@ -95,12 +95,12 @@ def same(field: str) -> pl.Expr:
 def compare(
     earlier: pl.LazyFrame | pl.DataFrame, later: pl.LazyFrame | pl.DataFrame, fields: Sequence[str] | None = None
 ) -> Comparison:
-    """Compare two snapshots by process ID; a field at a time is in memory.
+    """Compare two snapshots by process ID, with one field at a time in memory.
 
     Args:
         earlier: `schema.RECORDS`, one row per process ID.
         later: the same of the later snapshot.
-        fields: the fields to compare; by default all of `schema.RECORDS` that say something of the record.
+        fields: the fields to compare; by default all of `schema.RECORDS` that describe the record.
 
     Returns:
         The comparison; both directions of time give the same rows with before and after swapped.
@@ -159,15 +159,15 @@ def compare_files(
     settings: RecordSettings,
     progress: Progress = silent,
 ) -> Comparison:
-    """Compare two snapshots as they were delivered: records files of any layout and container.
+    """Compare two snapshots as delivered: records files of any layout and container.
 
-    Only fields that both have by their layouts are compared; a field that one cannot have has not changed.
+    Compares only fields that the layouts of both have.
 
     Args:
         earlier: locations of the earlier snapshot's files.
         later: those of the later one's.
         settings: marker, null markers, block size.
-        progress: told of the rows read.
+        progress: receives the number of rows read.
 
     Raises:
         SourceError: a file cannot be used.

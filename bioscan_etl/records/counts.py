@@ -1,6 +1,6 @@
-"""The ledger of one batch: what was read, and what became of every row.
+"""The ledger of one batch: the rows read, and the number of records, rows set aside and rejected rows.
 
-Belongs here: the counts and the proof that no row was lost. Does not belong here: counting (`extract`).
+Belongs here: the counts and the check that no row was lost. Does not belong here: counting (`extract`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class SourceCount:
         rows_read: its rows, bad ones included.
         extra: columns that no layout knows, which were kept.
         absent: columns of `schema.RECORDS` that it does not have.
-        damage: rows by kind of damage that a spreadsheet did (`records.damage`).
+        damage: rows by kind of damage by a spreadsheet (`records.damage`).
     """
 
     name: str
@@ -41,7 +41,7 @@ class Counts:
     """The ledger of one batch.
 
     Attributes:
-        rows_read: lines that are not blank, headers left out, plus one per source that broke off.
+        rows_read: lines that are not blank, without headers, plus one per source that ended early.
         records: rows of records.parquet, one per process ID.
         set_aside: rows of set_aside.parquet by reason, every reason listed.
         rejected: rows of rejects.parquet by reason, every reason listed.
@@ -71,7 +71,7 @@ class Counts:
         return values
 
     def check(self) -> None:
-        """Hold the ledger: read = records + set aside + rejected.
+        """Check that rows read = records + set aside + rejected.
 
         Raises:
             InvariantError: it does not balance.

@@ -1,8 +1,8 @@
-"""What a spreadsheet has done to a records file, counted from its columns.
+"""Damage to a records file by a spreadsheet, counted from its columns.
 
-Belongs here: recognising a file that passed through a spreadsheet. Does not belong here: mending values; a date
-that is a serial number is flagged record by record by `bioscan_etl.geography`. Counts are rows of the file, all
-markers; each is declared in `records.rules` (spec: BOLD records).
+Belongs here: recognising a file that was saved by a spreadsheet. Does not belong here: correcting values;
+`bioscan_etl.geography` flags each date that is a serial number. Counts are rows of the file, of all
+markers; each kind is declared in `records.rules` (spec: BOLD records).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ IDENTIFIERS = ("sampleid", "fieldid", "museumid", "specimenid", "collection_even
 
 # Days since 1899-12-30, from 1927 on: five digits, perhaps with an empty fraction.
 _SERIAL = r"^[1-9]\d{4}(\.0+)?$"
-# 2/28/2020, 28/02/20, 28-Feb-20, Feb-20: what cells show. BOLD writes 2020-02-28 and, in 2023, 28-Feb-2020.
+# 2/28/2020, 28/02/20, 28-Feb-20, Feb-20: display formats. BOLD writes 2020-02-28 and, in 2023, 28-Feb-2020.
 _SHOWN = r"^(\d{1,2}/\d{1,2}/(\d{2}|\d{4})|(\d{1,2}-)?[A-Z][a-z]{2}-\d{2})$"
 # 1.2E+05: spreadsheets write the sign and two digits or more, identifiers of plates (12E05) do not.
 _SCIENTIFIC = r"^-?\d(\.\d+)?E[+-]\d{2,}$"
-# 1-Mar, Mar-01, 01-Mar-21: what becomes of identifiers such as MAR1 or 3-1.
+# 1-Mar, Mar-01, 01-Mar-21: a spreadsheet converts identifiers such as MAR1 or 3-1 to these.
 _MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _IS_DATE = rf"^(\d{{1,2}}-({_MONTHS})(-\d{{2}}(\d{{2}})?)?|({_MONTHS})-\d{{2}})$"
 
@@ -49,7 +49,7 @@ def _of_identifiers(name: str) -> tuple[pl.Expr, ...]:
 
 
 def _counts(name: str, **patterns: str) -> tuple[pl.Expr, ...]:
-    # Sound values, which are nearly all, are searched once for all kinds.
+    # Undamaged values, which are nearly all, are searched once for all kinds.
     odd = pl.col(name).filter(pl.col(name).str.contains("|".join(patterns.values())))
     return tuple(odd.str.contains(pattern).sum().alias(f"{kind} {name}") for kind, pattern in patterns.items())
 
@@ -84,10 +84,10 @@ class Damage:
             setattr(self, kind, getattr(self, kind) + count)
 
     def found(self) -> dict[str, int]:
-        """Count by kind of damage, kinds that were not met left out.
+        """Count by kind of damage, without kinds that did not occur.
 
-        `cut_at_255`: sequences of 255 characters whose own base count is greater; or all of that length, where
-        the file has several and no longer one.
+        `cut_at_255`: sequences of 255 characters whose own base count is greater; or all of that length, if
+        the file has several and none that is longer.
         """
         cut = self.at_cell if self.at_cell >= _FEW and not self.beyond else self.proven
         counts = {

@@ -1,7 +1,7 @@
 """A batch's records files to three tables: records, rows set aside, rejected rows.
 
-Belongs here: passing over all sources and choosing one row per specimen. Does not belong here: parsing (`read`),
-the ledger (`counts`), the order of preference (`choose`), where rows wait until all are read (`scratch`).
+Belongs here: reading all sources and selecting one row per specimen. Does not belong here: parsing (`read`),
+the ledger (`counts`), the order of preference (`choose`), storing rows until all are read (`scratch`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ROW_GROUP = 100_000
 """Rows of a Parquet row group (spec: the release)."""
 
 CONTESTED_ROWS = 2_000_000
-"""Rows of process IDs that come more than once which are compared at a time."""
+"""Rows of repeated process IDs that are compared at a time."""
 
 _SCRATCH = ".extract"
 _KEYS = {"key": pl.UInt64(), "source": pl.UInt32(), "source_line": pl.Int64()}
@@ -47,7 +47,7 @@ _ASIDE = ("source", "source_line", "processid", "record_id", "marker_code")
 
 @dataclass(slots=True)
 class _Source:
-    """A table while it is read; `number` is its place in reading order, `member` that in its archive."""
+    """A table while it is read; `number` is its position in reading order, `member` that in its archive."""
 
     number: int
     file: RecordsFile
@@ -62,11 +62,11 @@ class _Source:
 
     @property
     def order(self) -> tuple[date, str, str, int]:
-        """The order imposed on sources, whatever the order they were given in."""
+        """Sort key of sources, independent of the order in which they were given."""
         return (self.snapshot or date.min, self.name, self.file.location, self.member)
 
     def count(self) -> SourceCount:
-        """What there is to say of it at the end."""
+        """Its description after reading."""
         layout = self.layout
         if layout is None:
             return SourceCount(self.name, "unreadable", self.snapshot, self.rows_read, ())
@@ -83,7 +83,7 @@ class _Source:
 
 @dataclass(slots=True)
 class _Reading:
-    """What a pass over all sources leaves: rows in scratch, and of each row of the marker 20 bytes of key.
+    """The result of reading all sources: rows in scratch, and a key of 20 bytes for each row of the marker.
 
     Attributes:
         rows: rows of the marker, with all columns.
@@ -112,23 +112,23 @@ def extract(
     """Read a batch's files and write records.parquet, set_aside.parquet and rejects.parquet into a folder.
 
     records.parquet holds `schema.RECORDS` in the order of the sources (by snapshot date and name) and their lines,
-    with the unknown columns of all sources behind them as `extra:<name>`, sorted. The bytes of all three depend on
+    followed by the unknown columns of all sources as `extra:<name>`, sorted. The bytes of all three depend on
     the files' contents, names and dates, the batch name and the settings; not on the order of `files`,
-    `chunk_bytes` or the number of threads. Rows wait on disk (six tenths of the size of the text) until all are
-    read; about 1.5 GB and some 50 bytes per row are in memory at a time.
+    `chunk_bytes` or the number of threads. Rows are stored on disk (60 % of the size of the text) until all are
+    read; memory use is about 1.5 GB plus 50 bytes per row.
 
     Args:
         files: the records files; at least one.
         batch: name of the specimen batch.
         settings: marker, null markers, block size.
         folder: an existing or new folder; files of these names are replaced.
-        progress: told the rows read so far, under the stage name `records`.
+        progress: receives the number of rows read so far, as stage `records`.
 
     Returns:
-        The ledger, already checked.
+        The checked ledger.
 
     Raises:
-        SourceError: a file is absent, empty or of an unknown layout.
+        SourceError: a file is missing, empty or has an unknown layout.
         InvariantError: the ledger does not balance.
     """
     keep_freed_memory()
@@ -186,14 +186,14 @@ def _read_file(file: RecordsFile, reading: _Reading) -> None:
             source = _Source(len(reading.sources), file, entry.name, len(reading.sources) - started)
             reading.sources.append(source)
             if not _read_entry(entry, source, reading):
-                break  # what follows damage in an archive cannot be told from it
+                break  # content after damage in an archive cannot be distinguished from the damage
     except DamagedError as error:
         _note_damage(file, source, reading, str(error))
     _date(file, reading.sources[started:], descriptors)
 
 
 def _read_entry(entry: Entry, source: _Source, reading: _Reading) -> bool:
-    """Read one table; False where it broke off."""
+    """Read one table; False if it ended early."""
     dated = source.file.snapshot_date or snapshots.from_name(source.name) or snapshots.from_name(source.file.name)
     sound = True
     for block in _ahead(read(entry, reading.settings, source.file.location)):
@@ -210,7 +210,7 @@ def _read_entry(entry: Entry, source: _Source, reading: _Reading) -> bool:
 
 
 def _ahead(blocks: Iterator[Block]) -> Iterator[Block]:
-    """Blocks, the next of which is read while one is worked on."""
+    """Yield blocks, reading the next one while the present one is processed."""
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, blocks, None)
         while (block := coming.result()) is not None:
@@ -236,7 +236,7 @@ def _take(block: Block, source: _Source, reading: _Reading) -> None:
 
 
 def _note_damage(file: RecordsFile, source: _Source | None, reading: _Reading, damage: str) -> None:
-    """An archive that broke off between its tables: one reject without a line."""
+    """An archive that ended early between its tables: one reject without a line number."""
     if source is None:
         source = _Source(len(reading.sources), file, file.name, 0)
         reading.sources.append(source)
@@ -247,10 +247,10 @@ def _note_damage(file: RecordsFile, source: _Source | None, reading: _Reading, d
 
 
 def _date(file: RecordsFile, sources: Sequence[_Source], descriptors: Sequence[str]) -> None:
-    """Settle the snapshot date of a file's tables: given, descriptor, name, newest date inside."""
+    """Determine the snapshot date of a file's tables: given, from its descriptor, its name, or its newest date."""
     if file.snapshot_date is None and not descriptors:
-        beside = snapshots.beside(file.location)
-        descriptors = [] if beside is None else [beside]
+        descriptor = snapshots.find_descriptor(file.location)
+        descriptors = [] if descriptor is None else [descriptor]
     for source in sources:
         own = [text for text in descriptors if snapshots.describes(text, source.name)]
         described = own or (descriptors if len(descriptors) == 1 else [])
@@ -264,7 +264,7 @@ def _date(file: RecordsFile, sources: Sequence[_Source], descriptors: Sequence[s
 
 
 def _losers(reading: _Reading, rank: pl.DataFrame) -> pl.DataFrame:
-    """The rows of the marker that another row of their process ID stands for.
+    """The rows of the marker that are replaced by another row of their process ID.
 
     Returns:
         `_ASIDE`, `reason`, `kept_record_id`.
@@ -273,7 +273,7 @@ def _losers(reading: _Reading, rank: pl.DataFrame) -> pl.DataFrame:
     del schema["key"]
     keys = pl.concat([pl.DataFrame(schema=_KEYS), *reading.keys])
     reading.keys.clear()
-    # Equal process IDs have equal hashes; what else has is told apart below, by the process IDs themselves.
+    # Equal process IDs have equal hashes; collisions are resolved below by comparing the process IDs.
     contested = keys.filter(keys["key"].is_duplicated())
     rounds = -(-contested.height // CONTESTED_ROWS)
     found = [pl.DataFrame(schema=schema)]
@@ -287,7 +287,9 @@ def _losers(reading: _Reading, rank: pl.DataFrame) -> pl.DataFrame:
             reason=reason.otherwise(pl.lit("superseded")),
             kept_record_id=pl.col("record_id").first().over("processid"),
         )
-        found.append(marked.filter(~pl.col("stands")).select(pl.col(name).cast(kind) for name, kind in schema.items()))
+        found.append(
+            marked.filter(~pl.col("selected")).select(pl.col(name).cast(kind) for name, kind in schema.items())
+        )
     return pl.concat(found)
 
 
@@ -295,13 +297,13 @@ def _fetch(rows: Scratch, source: Any, lines: pl.DataFrame) -> pl.DataFrame:
     """Keys and measures of some lines of a source."""
     wanted = lines.lazy().select("source_line")
     columns = ("source_line", "processid", "record_id", "marker_code", *MEASURES)
-    # One part after the other: together they would be in memory together.
+    # One part after the other, so that not all are in memory together.
     parts = [part.join(wanted, on="source_line", how="semi").select(columns).collect() for part in rows.parts(source)]
     return pl.concat(parts).with_columns(source=pl.lit(source, pl.UInt32))
 
 
 def _write_records(reading: _Reading, sources: Sequence[_Source], losers: pl.DataFrame, batch: str, path: Path) -> int:
-    """Write the rows that stand, in the order of sources and lines, in row groups of `ROW_GROUP`."""
+    """Write the selected rows, in the order of sources and lines, in row groups of `ROW_GROUP`."""
     canonical = RECORDS.schema()
     extra = sorted(name for name in reading.rows.columns if name not in canonical)
     schema = pl.Schema({**canonical, **dict.fromkeys(extra, pl.String())})
@@ -323,7 +325,7 @@ def _write_records(reading: _Reading, sources: Sequence[_Source], losers: pl.Dat
     def standing(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
-        del with_columns, predicate, n_rows, batch_size  # the sink below asks for all rows and columns
+        del with_columns, predicate, n_rows, batch_size  # the sink below requests all rows and columns
         nonlocal written
         parts = ((source, part) for source in sources for part in reading.rows.parts(source.number))
         # The next parts are read while the sink writes this one.
@@ -335,7 +337,7 @@ def _write_records(reading: _Reading, sources: Sequence[_Source], losers: pl.Dat
         pl.DataFrame(schema=schema).write_parquet(path, row_group_size=ROW_GROUP)
         return 0
     # LZ4 rather than the first level of zstd: 1.8 times the room, for three tenths less time to write.
-    # Without statistics, for rows come in the order of their sources: no reader could pass over a row group by them.
+    # Without statistics: rows are in the order of their sources, so no reader could skip a row group by them.
     register_io_source(standing, schema=schema).sink_parquet(
         path, row_group_size=ROW_GROUP, maintain_order=True, compression="lz4", statistics=False
     )
@@ -360,9 +362,9 @@ def _set_aside(reading: _Reading, losers: pl.DataFrame, rank: pl.DataFrame, batc
         )
         kept = kept.join(losers, on=["source", "source_line"], how="anti").select("processid", "kept_record_id")
         rows = pl.concat([losers, other.join(kept, on="processid", how="left").select(losers.columns)])
-    stands = pl.col("kept_record_id").is_not_null()
+    selected = pl.col("kept_record_id").is_not_null()
     rows = rows.join(rank, on="source", how="left").with_columns(
-        batch=pl.lit(batch), kept_batch=pl.when(stands).then(pl.lit(batch))
+        batch=pl.lit(batch), kept_batch=pl.when(selected).then(pl.lit(batch))
     )
     return SET_ASIDE.conform(rows.sort("processid", "record_id", "rank", "source_line"))
 

@@ -1,6 +1,6 @@
-"""A cheap look at a records file before a run is started on it.
+"""A quick inspection of a records file before a run.
 
-Belongs here: what can be told from the first lines. Does not belong here: judging rows (`read`).
+Belongs here: what the first lines show. Does not belong here: checking rows (`read`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def inspect(file: RecordsFile) -> Layout:
     """Recognise a file's layout from its first lines; of an archive, that of its first table.
 
     Raises:
-        SourceError: in one line: the file is absent, empty or unreadable, has a header but no rows, or its
+        SourceError: the file is missing, empty or unreadable, has a header but no rows, or its
             layout is unknown (names the missing columns).
     """
     try:
@@ -27,7 +27,7 @@ def inspect(file: RecordsFile) -> Layout:
                 return _look(entry, file.location)
     except DamagedError as error:
         raise SourceError(f"{file.location} is unreadable: {error}; fetch the file again") from None
-    raise SourceError(f"{file.location} holds no table; expected a .tsv")
+    raise SourceError(f"{file.location} contains no table; expected a .tsv")
 
 
 def _look(entry: Entry, location: str) -> Layout:
@@ -45,9 +45,9 @@ def _look(entry: Entry, location: str) -> Layout:
             case lines.Lines(data):
                 return jsonlines.look(data, source)
             case lines.Rest(_, damage):
-                raise SourceError(f"{source} breaks off within its first line: {damage}; fetch the file again")
+                raise SourceError(f"{source} ends within its first line: {damage}; fetch the file again")
             case _:
-                raise SourceError(f"{source} is no records table: its first line is longer than any record")
+                raise SourceError(f"{source} is not a records table: its first line is longer than any record")
     layout, rest = parse_header(first, source)
     while not rest.strip(b"\r\n"):
         part = next(stream, None)

@@ -1,10 +1,10 @@
-"""JSON lines: one record per line as a JSON object, as BOLD's API delivers them.
+"""JSON Lines: one record per line as a JSON object, as BOLD's API delivers them.
 
-Belongs here: turning lines of JSON into text columns without losing a line. Does not belong here: where lines
-end (`lines`), what values mean.
+Belongs here: converting lines of JSON to text columns without losing a line. Does not belong here: finding the ends of
+lines (`lines`), the meaning of values.
 
-Objects need not have the same keys. The layout is that of the first `LOOK_LINES` lines, whatever the size of a
-block; a column of the canonical schema that comes later is taken in, any other late key is kept as `extra:<key>`.
+Objects may have different keys. The first `LOOK_LINES` lines decide the layout, independent of the size of a
+block. A column of the canonical schema that occurs later is added; any other late key is kept as `extra:<key>`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bioscan_etl.settings import RecordSettings
 
 LOOK_LINES = 1000
 _BOM = b"\xef\xbb\xbf"
-# A record that lacks the others lacks a value; without these it is no record of BOLD.
+# Without these keys, a record is not a BOLD record; any other key may be missing.
 _NEEDED = ("processid", "marker_code", "nuc")
 _ARRAYS = ("bold_recordset_code_arr",)
 
@@ -33,7 +33,7 @@ _Part = lines.Lines | lines.LongLine | lines.Rest
 
 
 def is_json(head: bytes) -> bool:
-    """Whether a table's first bytes are those of JSON; no header of a records table begins so."""
+    """Whether a table's first bytes are those of JSON; no header of a records table starts like that."""
     return head.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[")
 
 
@@ -41,7 +41,7 @@ def read(stream: Iterator[_Part], settings: RecordSettings, source: str) -> Iter
     """Read a table in a stream; at least one block is yielded.
 
     Values become text: numbers as JSON writes them (`53.59`), lists of numbers as `[53.59, -106.278]`, lists of
-    names as BOLD's tables have them, `['AACTA', 'DS-CAPP']`. Lines that are no JSON object are rejected.
+    names as in BOLD's tables, `['AACTA', 'DS-CAPP']`. Lines that are not JSON objects are rejected.
 
     Args:
         stream: the parts of the table, as `lines.blocks` cuts it.
@@ -71,7 +71,7 @@ def read(stream: Iterator[_Part], settings: RecordSettings, source: str) -> Iter
 
 
 def look(data: bytes, source: str) -> Layout:
-    """The layout of the first `LOOK_LINES` lines that begin a table.
+    """The layout of the first `LOOK_LINES` lines of a table.
 
     Raises:
         SourceError: the layout is unknown, or the table is one JSON array.
@@ -83,14 +83,14 @@ def look(data: bytes, source: str) -> Layout:
     frame = _block_frame(start)[0]
     keys = frame.columns
     if not keys:
-        raise SourceError(f"{source} holds no JSON object in its first {LOOK_LINES:,} lines; fetch the file again")
+        raise SourceError(f"{source} has no JSON object in its first {LOOK_LINES:,} lines; fetch the file again")
     implied = [name for name in REQUIRED if name not in _NEEDED]
     known = set(recognise([*keys, *REQUIRED], source).mapping)
     return recognise([*keys, *(name for name in implied if name not in keys and name in known)], source)
 
 
 def _beginning(stream: Iterator[_Part]) -> tuple[bytes, Iterator[_Part]]:
-    """As many whole parts as hold `LOOK_LINES` lines, as one, and the parts behind them."""
+    """The first parts joined until they have `LOOK_LINES` lines, and the parts after them."""
     held: list[bytes] = []
     count = 0
     rest: list[_Part] = []
@@ -149,12 +149,12 @@ def _block_frame(data: bytes) -> tuple[pl.DataFrame, np.ndarray[tuple[int], np.d
     keep = spans.stops > spans.starts
     frame = _parse(spans.only(data, keep), int(keep.sum()))
     if frame is None:
-        # Only where a line is broken are lines looked at one by one.
+        # Lines are parsed one by one only if one of them is broken.
         for line in np.flatnonzero(keep):
             keep[line] = _is_object(data[spans.starts[line] : spans.stops[line]])
         frame = _parse(spans.only(data, keep), int(keep.sum()))
     if frame is None:
-        # What json takes and polars does not (a number such as 1e999), among lines that both take.
+        # A value that json accepts and polars does not (such as 1e999), among lines that both accept.
         for line in np.flatnonzero(keep):
             keep[line] = _parse(data[spans.starts[line] : spans.ends[line] + 1], 1) is not None
         frame = _parse(spans.only(data, keep), int(keep.sum()))
@@ -164,7 +164,7 @@ def _block_frame(data: bytes) -> tuple[pl.DataFrame, np.ndarray[tuple[int], np.d
 
 
 def _parse(data: bytes, count: int) -> pl.DataFrame | None:
-    """Parse `count` objects, or None if one is none."""
+    """Parse `count` objects, or return None if one of them is not an object."""
     if not count:
         return pl.DataFrame()
     try:
@@ -179,7 +179,7 @@ def _keys(data: bytes) -> list[str]:
     try:
         return pl.scan_ndjson(BytesIO(data), infer_schema_length=None).collect_schema().names()
     except pl.exceptions.PolarsError:
-        # polars knows no common type of, say, a truth value and a list under one key; types do not matter here.
+        # polars has no common type of, for example, a boolean and a list under one key; types do not matter here.
         found: dict[str, None] = {}
         for line in data.split(b"\n"):
             if line.strip():
@@ -192,7 +192,7 @@ def _is_object(line: bytes) -> bool:
         raise ValueError(name)
 
     try:
-        # NaN and Infinity are Python's, not JSON's; a lone surrogate is no text.
+        # NaN and Infinity are not JSON; a lone surrogate is not valid text.
         value = json.loads(line, parse_constant=refuse)
         json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):

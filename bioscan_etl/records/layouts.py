@@ -1,4 +1,4 @@
-"""The layouts BOLD records come in, as data, and how one is recognised by its header.
+"""The layouts of BOLD records, as data, and how one is recognised by its header.
 
 Belongs here: which source column is which column of `schema.RECORDS`. A new alias is one line of `ALIASES`.
 Does not belong here: reading rows (`read`).
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.schema import RANKS, RECORDS
+from bioscan_etl.schema import RECORDS
+from bioscan_etl.vocabulary import RANKS
 
 COI = "COI-5P"
 
@@ -54,7 +55,7 @@ COORD_PAIRS: tuple[tuple[str, str], ...] = (("coord-lat", "coord-lon"), ("lat", 
 """Pairs of latitude and longitude columns that make one `coord`, as `[lat, lon]`."""
 
 REQUIRED = ("processid", "marker_code", "nuc", "bin_uri", *RANKS)
-"""What every known layout has and no specimen can do without."""
+"""Columns that every known layout has and every specimen needs."""
 
 EXTRA = "extra:"
 """Prefix of the columns that no layout knows."""
@@ -62,7 +63,7 @@ EXTRA = "extra:"
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One kind of BOLD table: its name, the source columns that give it away, what it leaves unsaid."""
+    """One kind of BOLD table: its name, the source columns that identify it, and the values that it implies."""
 
     name: str
     signature: frozenset[str]
@@ -71,7 +72,7 @@ class Generation:
 
 GENERATIONS: tuple[Generation, ...] = (
     Generation("BOLD v3/v4 combined", frozenset({"markercode", "nucleotides"})),
-    # The working table holds nothing but barcodes of the BIOSCAN programme, so it names no marker.
+    # The working table contains only barcodes of the BIOSCAN programme, so it names no marker.
     Generation("BIOSCAN working table", frozenset({"nucraw", "uri"}), {"marker_code": COI}),
     Generation("BCDM API 2026", frozenset({"nuc", "country.ocean"})),
     Generation("BCDM 2025", frozenset({"nuc", "collection_date_start", "sovereign_inst"})),
@@ -95,7 +96,7 @@ class Layout:
             coordinate carry the names `coord-lat` and `coord-lon`.
         mapping: source name to canonical name, of the known columns.
         extra: source names of the unknown columns, which are kept as `extra:<name>`.
-        implied: canonical columns that the file leaves out but that its kind settles.
+        implied: canonical columns that the file lacks but whose value follows from its kind.
         absent: canonical columns of BCDM 2025 that the file does not have.
     """
 
@@ -109,15 +110,15 @@ class Layout:
 
     @property
     def split_coordinate(self) -> bool:
-        """Whether latitude and longitude come in two columns."""
+        """Whether latitude and longitude are in two columns."""
         return "coord-lat" in self.targets
 
 
 def recognise(header: Sequence[str], source: str = "the file") -> Layout:
     """Recognise a table by its column names.
 
-    A canonical name wins over an alias, an earlier alias over a later one; a column that comes too late, or
-    that nobody knows, is kept as `extra:<name>`, a second one of that name as `extra:<name>.2`.
+    A canonical name takes precedence over an alias, an earlier alias over a later one. A second column for the same
+    name, or an unknown column, is kept as `extra:<name>`, a second one of that name as `extra:<name>.2`.
 
     Args:
         header: the column names in order.
@@ -164,14 +165,14 @@ def recognise(header: Sequence[str], source: str = "the file") -> Layout:
 
 
 def extend(layout: Layout, late: Sequence[str]) -> Layout:
-    """Take in columns that a table shows only later, as JSON lines may.
+    """Add columns that occur only later in a table, as in JSON Lines.
 
-    A canonical name that no column fills yet does so; any other becomes `extra:<name>`. So where a late column
-    goes depends on its name and the first layout alone, not on what else comes late.
+    A canonical name that no column fills yet is mapped; any other becomes `extra:<name>`. So the mapping of a late
+    column depends only on its name and the first layout, not on other late columns.
 
     Args:
-        layout: the layout of the table's beginning.
-        late: names that its header lacks.
+        layout: the layout of the first lines of the table.
+        late: names that are missing there.
     """
     names = sorted(late)
     claimed = {*layout.mapping.values(), *layout.implied}

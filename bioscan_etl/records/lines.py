@@ -1,7 +1,7 @@
-"""A stream of bytes, cut into blocks of whole lines.
+"""Splitting a stream of bytes into blocks of whole lines.
 
-Belongs here: where a line and its fields end, whether it is text, and what happens to one that is too long or breaks
-off. Does not belong here: what a line holds (`read`, `jsonlines`).
+Belongs here: finding the ends of lines and fields, checking that they are text, and handling lines that are too long
+or incomplete. Does not belong here: the content of a line (`read`, `jsonlines`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import polars as pl
 from bioscan_etl.records.sources import DamagedError
 
 LONGEST_LINE = 16 << 20
-"""Bytes beyond which a line is no row any more. The longest real rows have some ten thousand."""
+"""Lines longer than this, in bytes, are rejected. The longest real rows have about ten thousand bytes."""
 
 SHOWN = 1 << 16
-"""Bytes that are kept of a line that is too long."""
+"""Number of bytes that are kept of a line that is too long."""
 
 _TAB, _FEED = ord("\t"), ord("\n")
 _CACHED = 1 << 18  # bytes that fit a processor's cache with room to spare
@@ -27,7 +27,7 @@ _CACHED = 1 << 18  # bytes that fit a processor's cache with room to spare
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Whole lines, each ended by a line feed; only at the end of a source the last one may lack it."""
+    """Whole lines, each ended by a line feed; only the last line of a source may lack it."""
 
     data: bytes
 
@@ -42,20 +42,20 @@ class LongLine:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What is left of the line in which a damaged source breaks off, and the damage in words."""
+    """The start of the line in which a damaged source ends, and a description of the damage."""
 
     data: bytes
     damage: str
 
 
 Piece = Lines | LongLine | Rest
-"""What a table's text comes in."""
+"""The parts of a table's text."""
 
 
 def blocks(pieces: Iterator[bytes], size: int) -> Iterator[Piece]:
-    """Cut byte pieces into blocks of about `size` bytes, each at the end of a line.
+    """Split byte pieces into blocks of about `size` bytes, each ending at the end of a line.
 
-    Which bytes are a line does not depend on `size` or on how the pieces fall. Memory is bounded by `size`
+    The lines do not depend on `size` or on the boundaries of the pieces. Memory is bounded by `size`
     and `LONGEST_LINE`.
     """
     held: list[bytes] = []
@@ -108,7 +108,7 @@ def blocks(pieces: Iterator[bytes], size: int) -> Iterator[Piece]:
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Where the lines of a block lie: the i-th is `data[starts[i]:stops[i]]`, and its line feed at `ends[i]`.
+    """Positions of the lines of a block: the i-th is `data[starts[i]:stops[i]]`, its line feed is at `ends[i]`.
 
     A carriage return before the line feed belongs to the line's end. All three are (lines,) int64.
     """
@@ -118,7 +118,7 @@ class Spans:
     ends: npt.NDArray[np.int64]
 
     def only(self, data: bytes, keep: npt.NDArray[np.bool_]) -> bytes:
-        """The lines that are kept, joined; copied in stretches between those that are not, as these are few."""
+        """The kept lines, joined; copied in ranges between the other lines, because these are few."""
         if keep.all():
             return data
         edges = np.flatnonzero(np.diff(keep, prepend=False, append=False))
@@ -175,7 +175,7 @@ def feeds(data: bytes) -> int:
 
 
 def undecodable(data: bytes, where: Spans) -> npt.NDArray[np.bool_]:
-    """Which lines are not UTF-8; lines are looked at only where the block as a whole is not."""
+    """Which lines are not UTF-8; lines are tested only if the block as a whole is not UTF-8."""
     flags = np.zeros(len(where.starts), np.bool_)
     if not _is_utf8(data):
         beyond_ascii = np.logical_or.reduceat(np.frombuffer(data, np.uint8) >= 0x80, where.starts)

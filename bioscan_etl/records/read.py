@@ -1,8 +1,8 @@
 """A table's rows, block by block: good ones as canonical columns, bad ones as rejects with their reason.
 
-Belongs here: telling a table's format, and turning tab-separated text into columns without losing a row. Does
+Belongs here: recognising a table's format, and converting tab-separated text to columns without losing a row. Does
 not belong here: the other formats (`jsonlines`, `columnar`), containers (`sources`), names of columns
-(`layouts`), choosing among rows (`extract`).
+(`layouts`), selecting rows (`extract`).
 
 BOLD tables have no quoting, so a lone quote is data, and every column stays text: a sniffer reads Norway's NO
 as false and Namibia's NA as missing (spec: BOLD records).
@@ -26,20 +26,20 @@ from bioscan_etl.settings import RecordSettings
 from bioscan_etl.threads import cores, ordered_map
 
 _BOM = b"\xef\xbb\xbf"
-# Bytes at the edge of a field that may be a blank, of ASCII what str.strip_chars takes off, and all beyond, become 1.
+# Bytes that may be a blank at the edge of a field become 1: ASCII that str.strip_chars removes, and all non-ASCII.
 _MAYBE_BLANK = bytes(octet >= 0x80 or (octet < 33 and octet not in b"\t\n") for octet in range(256))
 
 
 def read(entry: Entry, settings: RecordSettings, location: str = "") -> Iterator[Block]:
-    """Read one table in a stream; at least one block is yielded, even where there are no rows.
+    """Read one table in a stream; yields at least one block, even if there are no rows.
 
-    The format is told by the first bytes: Parquet, JSON lines, else tab-separated text. How values are folded
-    is said in `blocks.canonical`.
+    The first bytes decide the format: Parquet, JSON Lines, otherwise tab-separated text. `blocks.canonical` describes
+    how values are normalised.
 
     Args:
         entry: the table's name and bytes.
         settings: null markers and the size of a block; the latter has no effect on the rows.
-        location: what to call the source in an error; the entry's name by default.
+        location: name of the source in errors; by default the entry's name.
 
     Raises:
         SourceError: there is no header, or its layout is unknown.
@@ -57,7 +57,7 @@ def read(entry: Entry, settings: RecordSettings, location: str = "") -> Iterator
     layout, first = parse_header(next(stream, None), source)
     yield _block(first, 2, layout, settings)
     number = 2 + lines.feeds(first) + (bool(first) and not first.endswith(b"\n"))
-    # Blocks are parsed on all cores and come in order; as many as there are cores wait to be taken.
+    # Blocks are parsed on all cores and yielded in order; at most one block per core waits to be consumed.
     pieces_of_table = _numbered(stream, number)
     for _, block in ordered_map(lambda piece: _piece(*piece, layout, settings), pieces_of_table, cores(), cores()):
         yield block
@@ -84,13 +84,13 @@ def _piece(piece: lines.Piece, number: int, layout: Layout, settings: RecordSett
 
 
 def parse_header(first: lines.Lines | lines.LongLine | lines.Rest | None, source: str) -> tuple[Layout, bytes]:
-    """The layout, and the bytes behind the header line."""
+    """The layout, and the bytes after the header line."""
     if first is None or (isinstance(first, lines.Lines) and not first.data.strip(b"\r\n \t" + _BOM)):
         raise SourceError(f"{source} is empty: expected a header line; fetch the file again")
     if isinstance(first, lines.Rest):
-        raise SourceError(f"{source} breaks off before the end of its header: {first.damage}; fetch the file again")
+        raise SourceError(f"{source} ends before the end of its header: {first.damage}; fetch the file again")
     if isinstance(first, lines.LongLine):
-        raise SourceError(f"{source} is no records table: its first line has {first.length:,} bytes")
+        raise SourceError(f"{source} is not a records table: its first line has {first.length:,} bytes")
     if first.data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise SourceError(f"{source} is UTF-16, not UTF-8; save it as tab-separated UTF-8 text")
     line, _, rest = first.data.partition(b"\n")
@@ -110,7 +110,7 @@ def _block(data: bytes, first_line: int, layout: Layout, settings: RecordSetting
     long = length > lines.LONGEST_LINE
     filled = length > 0
     wrong = filled & ((fields != len(layout.header)) | long)
-    # That a row is no UTF-8 is found by the parser; only where rows are to be rejected anyway it is asked before.
+    # The parser detects rows that are not UTF-8; this is tested before only if rows must be rejected anyway.
     broken = lines.undecodable(data, spans) if wrong.any() else np.zeros(len(length), np.bool_)
     wrong |= filled & broken
     padded = _padded(np.frombuffer(data, np.uint8), found.of(filled & ~wrong, len(layout.header)))
@@ -151,22 +151,22 @@ def _padded(octets: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> froze
 
     Args:
         octets: the block.
-        ends: where the fields of sound lines end, (lines, columns).
+        ends: ends of the fields of valid lines, (lines, columns).
     """
     tabs, last = ends[:, :-1], ends.shape[1] - 1
     before = np.flatnonzero(_maybe_blank(octets.take(tabs - 1)).any(axis=0))
     after = np.flatnonzero(_maybe_blank(octets.take(tabs + 1)).any(axis=0)) + 1
-    # The outer edges of the first and last column are no tabs; these two are always looked at.
+    # The outer edges of the first and last column are not tabs; these two are always tested.
     return frozenset({0, last, *before.tolist(), *after.tolist()})
 
 
 def _maybe_blank(octets: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    # `bytes.translate` looks up an octet at a time; numpy would make an index of eight bytes of each.
+    # `bytes.translate` works on single bytes; numpy would need an index of eight bytes for each.
     return np.frombuffer(octets.tobytes().translate(_MAYBE_BLANK), np.uint8).reshape(octets.shape)
 
 
 def _reasons(expected: int) -> list[pl.Expr]:
-    """Why a line could not be parsed, of its numbers: source_line, reason, detail."""
+    """Why a line could not be parsed, from its counts: source_line, reason, detail."""
     detail = (
         pl.when("long")
         .then(pl.format("the line has {} bytes and is no row; its start is kept", "length"))
@@ -183,11 +183,11 @@ def _long(length: int) -> str:
 
 
 def _parse(data: bytes, layout: Layout, settings: RecordSettings, padded: frozenset[int] | None) -> pl.DataFrame:
-    """Parse lines of the right number of fields into canonical columns; ComputeError where one is not UTF-8."""
+    """Parse lines with the right number of fields into canonical columns; ComputeError if one is not UTF-8."""
     markers = [marker.strip() for marker in settings.null_markers]
     blank = "" in markers
     schema = dict.fromkeys((f"{position}" for position in range(len(layout.targets))), pl.String)
-    # polars takes one byte-order mark off the start of whatever it is given, here also amid a file.
+    # polars removes a byte-order mark at the start of its input, which here can be in the middle of a file.
     guarded = _BOM + data if data.startswith(_BOM) else data
     if not data:
         return canonical(pl.DataFrame(schema=schema), layout, settings)
@@ -201,6 +201,6 @@ def _parse(data: bytes, layout: Layout, settings: RecordSettings, padded: frozen
         null_values=markers,
         empty_string_is_null=blank,
     ).collect()
-    # The parser leaves many small chunks: joining them costs less than carrying them along.
+    # The parser makes many small chunks: joining them costs less than keeping them.
     frame = frame.rechunk()
     return canonical(frame, layout, settings, padded)

@@ -1,7 +1,7 @@
-"""Rows that wait for the end of reading: in memory while they are few, in scratch files beyond.
+"""Rows stored until reading ends: in memory while they are few, otherwise in scratch files.
 
-Belongs here: keeping rows by source in the order they came. Does not belong here: which rows are wanted
-(`extract`). Nothing is sorted, so a row passes the disk once, whatever the size of a batch.
+Belongs here: storing rows by source in their original order. Does not belong here: which rows are wanted
+(`extract`). Nothing is sorted, so each row is written and read once, whatever the size of a batch.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import polars as pl
 HELD_BYTES = 128 << 20
 """Bytes of rows of one kind that are held in memory; twice that while a scratch file is written."""
 
-_SAMPLED = 256  # rows by which the size of a block is told
+_SAMPLED = 256  # rows from which the size of a block is estimated
 
 
 class Scratch:
@@ -40,7 +40,7 @@ class Scratch:
         self._writer.shutdown(wait=True)
 
     def add(self, source: int, rows: pl.DataFrame) -> None:
-        """Take in rows of a source, behind those it has."""
+        """Append rows of a source."""
         self.columns |= dict.fromkeys(rows.columns)
         if not rows.height:
             return
@@ -64,7 +64,7 @@ class Scratch:
         for source, frames in held.items():
             files = self._files.setdefault(source, [])
             path = self._folder / f"{self._name}-{source}-{len(files)}.parquet"
-            # Dictionaries alone make them small; compressing costs more time than the disk saves.
+            # Dictionaries make them small enough; compression costs more time than it saves on disk.
             pl.concat(frames, how="diagonal").write_parquet(path, compression="uncompressed", statistics=False)
             files.append(path)
 

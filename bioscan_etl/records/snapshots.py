@@ -1,7 +1,8 @@
-"""The date of the BOLD snapshot a records file was taken from.
+"""The date of the BOLD snapshot of a records file.
 
-Belongs here: every place that date can be read from. Later is decided by content, never by arrival: a given
-date beats the descriptor's, that the file name's, that the newest date inside (spec: BOLD records).
+Belongs here: all sources of that date. The content decides which snapshot is later, never the arrival: a given
+date takes precedence over the descriptor's, then the file name's, then the newest date in the file (spec: BOLD
+records).
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any
 import polars as pl
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.storage import base_name, open_binary
-from bioscan_etl.web import is_web
+from bioscan_etl.io.locations import base_name, is_web
+from bioscan_etl.io.read import open_binary
 
 BOLD_DATES = ("sequence_upload_date", "processid_minted_date", "bin_created_date")
 """Columns that BOLD itself fills, so that their newest date is no later than the snapshot."""
@@ -40,7 +41,7 @@ def from_name(name: str) -> date | None:
 
 
 def from_descriptor(text: str) -> date | None:
-    """The date in a `datapackage.json`: of its name, id, title or resources, else its `created`."""
+    """The date in a `datapackage.json`: of its name, id, title or resources, otherwise its `created`."""
     package = _package(text)
     places = [package.get(key) for key in ("name", "id", "title")]
     places += [resource.get(key) for resource in _resources(package) for key in ("path", "name")]
@@ -62,11 +63,11 @@ def describes(text: str, name: str) -> bool:
     return any(stem and base_name(name).startswith(stem) for stem in stems)
 
 
-def beside(location: str) -> str | None:
-    """The text of the descriptor that lies beside a file and describes it.
+def find_descriptor(location: str) -> str | None:
+    """The text of the descriptor in the folder of a file that describes it, or None.
 
-    For `X.head.tsv` these names are tried: `X.head.tsv.datapackage.json`, `X.head.datapackage.json`,
-    `X.datapackage.json`, and last `datapackage.json`.
+    For `X.head.tsv`, tries the names `X.head.tsv.datapackage.json`, `X.head.datapackage.json`, `X.datapackage.json`,
+    and finally `datapackage.json`.
     """
     name = base_name(location)
     address = location.partition("?")[0].partition("#")[0] if is_web(location) else location
@@ -85,7 +86,7 @@ def beside(location: str) -> str | None:
 
 
 def newest(rows: pl.DataFrame) -> date | None:
-    """The newest BOLD-made date among rows; ISO, or `28-Feb-2020` as in 2023. Impossible years are passed over."""
+    """The newest date in BOLD's own columns; ISO, or `28-Feb-2020` as in 2023. Impossible years are ignored."""
     columns = [name for name in BOLD_DATES if name in rows.columns]
     if not columns or not rows.height:
         return None

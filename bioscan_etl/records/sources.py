@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.storage import base_name, is_remote, is_s3, list_files, open_binary
+from bioscan_etl.io.locations import base_name, is_remote, is_s3
+from bioscan_etl.io.read import list_files, open_binary
 
 TABLES = (".tsv", ".jsonl", ".ndjson", ".parquet")
 """How the names of tables in an archive end."""

@@ -1,4 +1,4 @@
-"""The corpus' records out of those of all batches: of a process ID that comes again, the later row stands.
+"""The corpus' records from those of all batches: the latest row of each process ID.
 
 Belongs here: the choice between batches. Does not belong here: the choice within one (`extract`).
 """
@@ -18,21 +18,21 @@ _ROW = ("processid", "batch", "source_file", "source_line")
 
 
 def latest(records: Frame) -> tuple[Frame, pl.DataFrame]:
-    """Keep one row per process ID: the later snapshot's, then the later batch name's, then the better sequence's.
+    """Keep one row per process ID: by the later snapshot, then the later batch name, then the better sequence.
 
-    The answer does not depend on the order of the rows. Only process IDs that come more than once are held in
-    memory; a lazy frame stays lazy, so that the caller can select columns or sink the rows in a stream.
+    The result does not depend on the order of the rows. Only repeated process IDs are held in
+    memory; a lazy frame remains lazy, so that the caller can select columns or stream the rows.
 
     Args:
         records: `schema.RECORDS` rows of any number of batches, with any further columns.
 
     Returns:
-        The rows that stand, sorted by processid, with all columns of `records`; and `schema.SET_ASIDE` rows of
-        reason `superseded`, sorted by processid and batch, that name the row that stands for each.
+        The selected rows, sorted by processid, with all columns of `records`; and `schema.SET_ASIDE` rows of
+        reason `superseded`, sorted by processid and batch, that name the row used instead.
     """
     lazy = records.lazy()
     contested = lazy.select("processid").group_by("processid").len().filter(pl.col("len") > 1)
-    # A row without a known line (null) equals itself here: joins are told so.
+    # A row without a known line (null) equals itself here, so joins compare nulls as equal.
     rows = (
         lazy.select(
             "processid", "batch", "record_id", "marker_code", "source_file", "source_line", "snapshot_date", "nuc"
@@ -43,9 +43,9 @@ def latest(records: Frame) -> tuple[Frame, pl.DataFrame]:
         .collect()
     )
     ordered = prefer(rows, before=("batch",), after=("source_file", "source_line"))
-    losers = ordered.filter(~pl.col("stands"))
-    stands = ordered.filter("stands").select("processid", kept_batch="batch", kept_record_id="record_id")
-    set_aside = losers.join(stands, on="processid", how="left").with_columns(reason=pl.lit("superseded"))
+    losers = ordered.filter(~pl.col("selected"))
+    selected = ordered.filter("selected").select("processid", kept_batch="batch", kept_record_id="record_id")
+    set_aside = losers.join(selected, on="processid", how="left").with_columns(reason=pl.lit("superseded"))
     set_aside = SET_ASIDE.conform(set_aside.sort("processid", "batch", "record_id", "source_file", "source_line"))
     kept = lazy.join(losers.lazy().select(_ROW), on=_ROW, how="anti", nulls_equal=True).sort("processid")
     return (kept.collect() if isinstance(records, pl.DataFrame) else kept), set_aside

@@ -1,30 +1,32 @@
 """What the descriptors of a release say of its files: media types, names, which are described one by one.
 
-Belongs here: what `croissant` and `datapackage` share. Loose images are not described one by one: there may be
+Belongs here: what all descriptors share. Loose images are not described one by one: there may be
 millions, md5sums.txt lists them, and data_images/ or the archives hold the same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from bioscan_etl.release.manifest import Sums
-from bioscan_etl.release.parts import images_name
+from bioscan_etl.release.diff.changelog import CHANGELOG
+from bioscan_etl.release.forms.registry import forms
+from bioscan_etl.release.layout import images_name
+from bioscan_etl.release.manifest import MANIFEST, MD5SUMS, Counts, Sums
 from bioscan_etl.schema import Column
 from bioscan_etl.settings import ReleaseSettings
 
-CROISSANT, DATAPACKAGE = "croissant.json", "datapackage.json"
+README = "README.md"
 KEYWORDS = ("biodiversity", "DNA barcodes", "insects", "taxonomy")
+# Of the files that every release has; a form says those of its own.
 _MEDIA_TYPES = {
     ".csv": "text/csv",
-    ".hdf5": "application/x-hdf5",
     ".html": "text/html",
-    ".jsonld": "application/ld+json",
     ".md": "text/markdown",
     ".parquet": "application/x-parquet",
-    ".tar": "application/x-tar",
-    ".zip": "application/zip",
+    ".tsv": "text/tab-separated-values",
 }
 _LICENSES = {
     "CC0 1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
@@ -36,19 +38,46 @@ _LICENSES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a descriptor is made of.
+
+    Attributes:
+        root: the release's folder.
+        version: such as `v3`.
+        found: sums of its files.
+        counts: rows and images.
+        settings: names, licence, forms.
+        inputs: one entry per input file, as the manifest states them.
+        provenance: how batches and stages were made (`manifest.Provenance`); None outside the pipeline.
+    """
+
+    root: Path
+    version: str
+    found: Sequence[Sums]
+    counts: Counts
+    settings: ReleaseSettings
+    inputs: Sequence[Mapping[str, Any]] = ()
+    provenance: Mapping[str, Any] | None = None
+
+
 def described(found: Iterable[Sums], settings: ReleaseSettings) -> Iterator[Sums]:
     """The files that the descriptors list, by path: all but loose images and the pages of the report."""
     apart = (f"{images_name(settings)}/", "report/")
     yield from sorted((one for one in found if not one.path.startswith(apart)), key=lambda one: one.path)
 
 
-def media_type(path: str, settings: ReleaseSettings) -> str:
-    """Media type of a file of the release."""
-    if path == f"{settings.title}_bbox.tsv":
-        return "text/csv"  # in spite of its name (spec: the release, rule 6)
-    if path.endswith(".tsv"):
-        return "text/tab-separated-values"
-    return _MEDIA_TYPES.get(PurePosixPath(path).suffix, "application/octet-stream")
+def is_described(path: str, settings: ReleaseSettings) -> bool:
+    """Whether a file is there when the descriptors are written, and is none of them."""
+    late = [name for form in forms().values() if form.describe is not None for name in form.owns(settings)]
+    return path not in {MANIFEST, MD5SUMS, CHANGELOG, README, *late}
+
+
+def media_type(path: str) -> str:
+    """Media type of a file of the release: the longest ending that is known, those of its forms among them."""
+    known = _MEDIA_TYPES | {ending: kind for form in forms().values() for ending, kind in form.media_types.items()}
+    found = max((ending for ending in known if path.endswith(ending)), key=len, default="")
+    return known.get(found, "application/octet-stream")
 
 
 def license_address(settings: ReleaseSettings) -> str:

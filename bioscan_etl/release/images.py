@@ -18,14 +18,14 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
-from bioscan_etl.errors import InvariantError, SourceError
+from bioscan_etl.errors import InvariantError, SourceError, name_some
 from bioscan_etl.images.sources import DamagedFile, open_sources
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.release.metadata import named
+from bioscan_etl.release.layout import image_path
+from bioscan_etl.vocabulary import ORIGINALS
 
 _ROWS_AT_ONCE = 64
 _DONE = ".done"
-ORIGINALS = "original_full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,6 @@ class Originals:
 
     boxes: Path
     sources: tuple[str, ...]
-
-
-def image_path(split: pl.Expr, chunk: pl.Expr, processid: pl.Expr) -> pl.Expr:
-    """Path of an image within its package: `<split>/[<chunk>/]<processid>.jpg` (spec: specimen images, packages)."""
-    return pl.concat_str(
-        split, pl.lit("/"), pl.when(chunk != "").then(pl.concat_str(chunk, pl.lit("/"))).otherwise(pl.lit("")),
-        processid, pl.lit(".jpg"),
-    )  # fmt: skip
 
 
 def write_images(
@@ -85,7 +77,7 @@ def write_images(
     if missing:
         without = wanted.filter(pl.col("image_batch").is_in(missing))["processid"].to_list()
         raise InvariantError(
-            f"no crops of batches {', '.join(missing)}, which hold the images of {named(without)}; "
+            f"no crops of batches {', '.join(missing)}, which hold the images of {name_some(without)}; "
             "materialise specimen_boxes of them"
         )
     root.mkdir(parents=True, exist_ok=True)
@@ -136,7 +128,7 @@ def _write_batch(source: Path, batch: str, package: str, paths: Mapping[str, str
     if len(seen) < len(paths):
         lost = sorted(set(paths) - seen)
         raise InvariantError(
-            f"batch {batch} has no {package} image of {len(lost)} released specimens ({named(lost)}); "
+            f"batch {batch} has no {package} image of {len(lost)} released specimens ({name_some(lost)}); "
             "materialise its specimen_boxes again"
         )
 
@@ -155,7 +147,7 @@ def _write_originals(originals: Originals | None, batch: str, paths: Mapping[str
     lost = sorted(set(paths) - set(files["processid"]))
     if lost or files["processid"].is_duplicated().any():
         raise InvariantError(
-            f"batch {batch} does not have one original image of each released specimen (such as {named(lost)}); "
+            f"batch {batch} does not have one original image of each released specimen (such as {name_some(lost)}); "
             "materialise its specimen_boxes again"
         )
     _make_folders(target, paths)

@@ -17,9 +17,10 @@ from typing import Annotated, Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from bioscan_etl import storage
+from bioscan_etl.io.write import atomic_file, write_text
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.settings import ImagePackage, Settings
+from bioscan_etl.settings import Settings
+from bioscan_etl.vocabulary import ImagePackage
 
 MANIFEST = "manifest.json"
 MD5SUMS = "md5sums.txt"
@@ -206,7 +207,7 @@ def write_manifests(
     old = [one for one in known if one.path in names]
     fresh = sums(root, sorted(names - {one.path for one in old}), "checksums", progress)
     found = sorted([*old, *fresh], key=lambda one: one.path)
-    storage.write_text(root / MD5SUMS, "".join(f"{one.md5}  {one.path}\n" for one in found))
+    write_text(root / MD5SUMS, "".join(f"{one.md5}  {one.path}\n" for one in found))
     found = sorted([*found, _sums(root / MD5SUMS, MD5SUMS)], key=lambda one: one.path)
     head = Manifest(
         format="bioscan-release",
@@ -230,7 +231,7 @@ def write_manifests(
 def write_manifest(root: Path, head: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> None:
     """Write manifest.json: the head's keys, then one line per file, so that the head can be read alone."""
     text = json.dumps(head, indent=1, sort_keys=True, ensure_ascii=False).removesuffix("\n}")
-    with storage.atomic_file(root / MANIFEST) as stream:
+    with atomic_file(root / MANIFEST) as stream:
         stream.write(f"{text},\n{_FILES_LINE}".encode())
         for number, entry in enumerate(files):
             line = json.dumps(entry, sort_keys=True, ensure_ascii=False)

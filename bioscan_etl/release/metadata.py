@@ -7,14 +7,13 @@ CSV would misread. Does not belong here: file formats (`release.tables`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-import duckdb
 import polars as pl
 
-from bioscan_etl import schema
-from bioscan_etl.errors import InvariantError
-from bioscan_etl.settings import ReleaseSettings
+from bioscan_etl import schema, vocabulary
+from bioscan_etl.barcodes.identity import as_released
+from bioscan_etl.errors import InvariantError, name_some
 
 CHUNK_DIGITS = {"pretrain": 2, "train": 1, "other_heldout": 1}
 # Lower case. pandas' and pyarrow's null values, what R, Hive, SQL loaders and BOLD write for missing, and our own
@@ -112,6 +111,8 @@ def chunk(processid: pl.Series, split: pl.Series) -> pl.Series:
         Text of length n: the first two hex digits of md5(processid) in pretrain, the first one in train and
         other_heldout, empty elsewhere.
     """
+    import duckdb  # reading a form asks for no chunk
+
     # polars has no md5; DuckDB's is vectorised, and a projection keeps the order of rows.
     connection = duckdb.connect()
     table = connection.from_arrow(pl.DataFrame({"processid": processid}).to_arrow())
@@ -121,19 +122,16 @@ def chunk(processid: pl.Series, split: pl.Series) -> pl.Series:
     return pl.select(digest.str.head(digits)).to_series().alias("chunk")
 
 
-def metadata(
-    curated: pl.DataFrame, partitions: pl.DataFrame, settings: ReleaseSettings
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def metadata(curated: pl.DataFrame, partitions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The released rows, with values that every reader reads alike.
 
     Args:
         curated: `schema.CURATED`.
         partitions: `schema.PARTITIONS`, of the same process IDs.
-        settings: not read yet by any rule; kept so that a rule can become a choice.
 
     Returns:
         Rows of `schema.METADATA_EXTENDED` sorted by (split, order, family, processid), the splits in the order
-        of `schema.SPLITS` and missing labels last; and what was rewritten: columns of `schema.CHANGES` without
+        of `vocabulary.SPLITS` and missing labels last; and what was rewritten: columns of `schema.CHANGES` without
         step and ruleset, sorted by (processid, field) and, within those, in the order applied.
 
     Raises:
@@ -158,7 +156,9 @@ def metadata(
     )
     released = _with_flags(frame, log).select(schema.METADATA_EXTENDED.names())
     order = released.select(
-        pl.arg_sort_by(pl.col("split").cast(pl.Enum(schema.SPLITS)), "order", "family", "processid", nulls_last=True)
+        pl.arg_sort_by(
+            pl.col("split").cast(pl.Enum(vocabulary.SPLITS)), "order", "family", "processid", nulls_last=True
+        )
     ).to_series()
     return schema.METADATA_EXTENDED.conform(released[order]), log
 
@@ -226,7 +226,7 @@ def _known_bases(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     fixed = (
         frame.select("processid", before="dna_barcode")
         .filter(pl.col("before").str.contains("[^ACGTN]"))
-        .with_columns(after=pl.col("before").str.to_uppercase().str.replace_all("[^ACGTN]", "N"))
+        .with_columns(after=as_released(pl.col("before")))
     )
     if fixed.height:
         # Only where there is something to do: all barcodes anew are gigabytes at millions of rows.
@@ -263,10 +263,4 @@ def _same_processids(curated: pl.DataFrame, partitions: pl.DataFrame) -> None:
 
 def _no_rows(frame: pl.DataFrame, message: str) -> None:
     if frame.height:
-        raise InvariantError(f"{frame.height} specimens ({named(frame['processid'].to_list())}) {message}")
-
-
-def named(processids: Sequence[str], limit: int = 5) -> str:
-    """The first process IDs of a list, in lexical order, for a message."""
-    first = sorted(processids)[:limit]
-    return ", ".join(first) + (", …" if len(processids) > limit else "")
+        raise InvariantError(f"{frame.height} specimens ({name_some(frame['processid'].to_list())}) {message}")

@@ -1,29 +1,31 @@
 """The data card: README.md of a release.
 
-Belongs here: what fills the template `card.md.j2`. Does not belong here: text (it stands in the template).
+Belongs here: what fills the template `card.md.j2`. Does not belong here: text (it stands in
+the template, and of an output form in its module).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
+from bioscan_etl.release.forms.registry import Card, wanted
+from bioscan_etl.release.layout import ORIGINALS, csv_name, images_name
 from bioscan_etl.release.manifest import Counts, Ledger, md5
-from bioscan_etl.release.parts import csv_name, images_name, jsonld_name
 from bioscan_etl.settings import ReleaseSettings
 
-# Names the Hugging Face hub knows; another licence is given there as `other` with its own name.
+# Licences that the Hugging Face hub knows; any other is given there as `other` with its own name.
 _HUB_LICENSES = ("cc0-1.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-sa-4.0")
 
 
 def loader_images(
     root: Path, images: pl.DataFrame, settings: ReleaseSettings
 ) -> dict[str, list[tuple[str, dict[str, str]]]]:
-    """What the published loader's `image_files` needs: per split its first and last image with their md5.
+    """The value of the published loader's `image_files`: the first and last image of each split with their md5.
 
     Args:
         root: the release's folder.
@@ -34,7 +36,7 @@ def loader_images(
         Path within the package and md5 by package, by split; a split without images has an empty list.
     """
     found: dict[str, list[tuple[str, dict[str, str]]]] = {}
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         paths = images.filter(pl.col("split") == split)["path"]
         found[split] = [
             (path, {package: md5(root / images_name(settings) / package / path) for package in settings.image_packages})
@@ -53,16 +55,16 @@ def write_readme(
     settings: ReleaseSettings,
     extra: Mapping[str, Path],
 ) -> None:
-    """Write README.md of a release whose other files, but for the manifests, are there.
+    """Write README.md of a release that is complete except for the manifests.
 
     Args:
         root: the release's folder.
         version: such as `v3`.
         counts: rows and images.
-        ledger: where the rows that were read have gone.
+        ledger: numbers of rows read, released, quarantined, set aside and rejected.
         images: split and path of every image, sorted.
         settings: names, packages, licence.
-        extra: files and folders beside the parts, by name.
+        extra: additional files and folders, by name.
     """
     environment = Environment(
         loader=PackageLoader("bioscan_etl.release", "."),
@@ -72,15 +74,21 @@ def write_readme(
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  Markdown, not HTML
     )
+    chosen = wanted(settings)
+    shards = [form.shards for form in chosen if form.shards is not None]
     hub = settings.image_license.lower().replace(" ", "-")
     text = environment.get_template("card.md.j2").render(
         settings=settings,
         version=version,
         counts=counts,
         ledger=ledger,
-        splits=schema.SPLITS,
+        splits=vocabulary.SPLITS,
         csv_name=csv_name(settings),
-        jsonld_name=jsonld_name(settings),
+        files=_files(settings),
+        last_files=[row for form in chosen if form.describe is not None for row in form.card(settings).rows],
+        shards=shards,
+        configurations=_configurations([each.configuration for each in shards]),
+        readings=[text for form in chosen if (text := form.card(settings).reading)],
         csv_md5=md5(root / csv_name(settings)),
         image_files=loader_images(root, images, settings),
         hub_license=hub if hub in _HUB_LICENSES else None,
@@ -88,3 +96,40 @@ def write_readme(
         extra=sorted(extra),
     )
     (root / "README.md").write_text(text, encoding="utf-8", newline="\n")
+
+
+# Places of the paths that every release has among those of the forms (`Form.place`).
+_CSV, _DATA, _IMAGES = 0, 20, 50
+
+
+def _files(settings: ReleaseSettings) -> list[tuple[str, str]]:
+    """Paths of the metadata, the images and the forms made of them, and what each is, in order."""
+    csv = (f"`{csv_name(settings)}`", "the 23 published columns; missing is the empty field")
+    data = ("`data/<split>-NNNNN-of-NNNNN.parquet`", "the same rows, with our further columns after the 23")
+    placed = [
+        (_CSV, Card((csv,))),
+        (_DATA, Card((data,))),
+        (_IMAGES, _images(settings)),
+        *((form.place, form.card(settings)) for form in wanted(settings) if form.describe is None),
+    ]
+    return [row for _, card in sorted(placed, key=lambda each: each[0]) for row in card.rows]
+
+
+def _images(settings: ReleaseSettings) -> Card:
+    rows = []
+    if settings.image_packages:
+        path = f"`{images_name(settings)}/<package>/<split>/[<chunk>/]<processid>.jpg`"
+        rows.append((path, ", ".join(settings.image_packages)))
+    if ORIGINALS in settings.image_packages:
+        what = "the bytes as they were delivered: among them may be PNG and TIFF under the name `.jpg`"
+        rows.append(("", f"{ORIGINALS} holds {what}"))
+    return Card(tuple(rows))
+
+
+def _configurations(names: Sequence[str]) -> str:
+    """The words on the configurations that Hugging Face `datasets` finds; the empty text if there is one only."""
+    if not names:
+        return ""
+    every = ["default", *names]
+    count = "both" if len(every) == 2 else "the"
+    return f" in {count} configurations, {', '.join(f'`{name}`' for name in every[:-1])} and\n`{every[-1]}`"

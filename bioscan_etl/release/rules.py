@@ -1,6 +1,6 @@
-"""Rules that act when values are written for a release: what the readers of the CSV would misread.
+"""Rules for writing values of a release: they change what readers of the CSV would misread.
 
-Belongs here: the entries. The expressions that apply them stand in `release.metadata`.
+Belongs here: the entries. Does not belong here: the expressions that apply them (`release.metadata`).
 """
 
 from bioscan_etl.rules import Rule, Severity
@@ -10,8 +10,8 @@ _SPEC = "spec: the release, rule 1"
 RULES: tuple[Rule, ...] = (
     Rule(
         "VALUE_HAS_BLANKS",
-        "A text with line breaks, tabs, other control characters or outer blanks is trimmed and set on one line.",
-        "A line break ends the row for readers that split lines, and outer blanks make one name two.",
+        "A text is trimmed, and its line breaks, tabs and other control characters become single blanks.",
+        "For readers that split lines, a line break ends the row. Outer blanks turn one name into two.",
         _SPEC,
         Severity.CHANGE,
         None,
@@ -19,8 +19,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "VALUE_HAS_QUOTE",
-        'A double quote in a text becomes a single quote (").',
-        "Quoting rules differ between readers; a file without any quote reads the same in all of them.",
+        "A double quote (\") in a text becomes a single quote (').",
+        "Quoting rules differ between readers; a file without quotes reads the same in all of them.",
         _SPEC,
         Severity.CHANGE,
         None,
@@ -29,7 +29,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "VALUE_HAS_COMMA",
         "A comma in a text becomes a semicolon.",
-        "One published client splits the CSV on bare commas: the row would shift by a column.",
+        "One published client splits the CSV at every comma: the row would shift by a column.",
         _SPEC,
         Severity.CHANGE,
         None,
@@ -46,8 +46,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "VALUE_LOOKS_MISSING",
-        "A text that readers take for missing is written with what it is: Province, (country), (sample) or (name).",
-        "pandas, R and SQL loaders read NA, nan, None or null as no value: the province Nan of Thailand vanishes.",
+        "A text that readers interpret as missing gets its kind appended: Province, (country), (sample) or (name).",
+        "pandas, R and SQL loaders read NA, nan, None or null as missing: the province Nan of Thailand would be lost.",
         _SPEC,
         Severity.CHANGE,
         None,
@@ -56,7 +56,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "BARCODE_CODE_TO_N",
         "A letter of dna_barcode other than A, C, G, T and N becomes N; dna_barcode_verbatim keeps it.",
-        "Published recipes for barcodes know A, C, G, T and N only.",
+        "Published tools for barcodes accept only A, C, G, T and N.",
         "spec: the release, rule 3",
         Severity.CHANGE,
         None,

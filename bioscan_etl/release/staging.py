@@ -1,32 +1,29 @@
-"""Where a release is put together, and how it becomes a version.
+"""Where a release is put together, part by part.
 
-Belongs here: the staging folder with its parts, versions, and the pointer `latest`. Does not belong here:
-what a part holds (`release.parts`).
+Belongs here: the staging folder with its parts. Does not belong here: what a part holds (`release.parts`,
+`release.forms`), and the versions that are published (`release.versions`).
 
     releases/.staging-<digest>/release/   the release as it grows
     releases/.staging-<digest>/parts/     one marker per complete part
-    releases/v<N>/                        a published version; never written again
-    releases/latest                       link to the last one
 """
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bioscan_etl import storage
 from bioscan_etl.errors import LakeError
-from bioscan_etl.lake.locks import hold
+from bioscan_etl.io.write import write_text
 from bioscan_etl.release import manifest
+from bioscan_etl.release.versions import LATEST, latest, published, versions
+
+__all__ = ["LATEST", "Staging", "discard_stagings", "latest", "remove", "versions"]
 
 _STAGING = ".staging-"
-_VERSION = re.compile(r"^v([1-9][0-9]*)$")
-LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,7 @@ class Staging:
                 remove(self.tree / name)
         self.tree.mkdir(parents=True, exist_ok=True)
         yield True
-        storage.write_text(self._marker(part), json.dumps(self._extent(owned), sort_keys=True))
+        write_text(self._marker(part), json.dumps(self._extent(owned), sort_keys=True))
 
     def verify(self, part: str, owned: Sequence[str]) -> None:
         """Hold a part against its marker: number and bytes of its files.
@@ -104,62 +101,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def versions(releases: Path) -> list[Path]:
-    """Folders of the published versions, oldest first."""
-    found = [(int(match.group(1)), path) for path in releases.glob("v*") if (match := _VERSION.match(path.name))]
-    return [path for _, path in sorted(found)]
-
-
-def latest(releases: Path) -> Path | None:
-    """Folder of the version that `latest` points to, or None."""
-    link = releases / LATEST
-    return releases / link.readlink() if link.is_symlink() and link.is_dir() else None
-
-
-def published(releases: Path, digest: str) -> Path | None:
-    """The last version, if it was made from the inputs of this digest.
-
-    A version newer than `latest` counts too: the run that made it was killed before it moved the pointer.
-
-    Raises:
-        LakeError: the manifest of the last version is damaged.
-    """
-    found = versions(releases)
-    if not found:
-        return None
-    try:
-        same = manifest.read_head(found[-1]).get("inputs_digest") == digest
-    except (OSError, ValueError) as error:
-        raise LakeError(f"{found[-1]} has a damaged manifest.json ({error}); move that folder away") from None
-    return found[-1] if same else None
-
-
-def next_version(releases: Path) -> str:
-    """Name of the version to come."""
-    found = versions(releases)
-    return f"v{int(found[-1].name[1:]) + 1}" if found else "v1"
-
-
-def point_latest(releases: Path, version: Path) -> None:
-    """Let `latest` point to a version, in one step; the link is relative."""
-    fresh = releases / f".{LATEST}"
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(version.name)
-    fresh.replace(releases / LATEST)
-
-
 def discard_stagings(releases: Path) -> None:
     """Remove all staging folders: what was published, and what newer inputs have overtaken."""
     for folder in releases.glob(f"{_STAGING}*"):
         shutil.rmtree(folder)
-
-
-@contextmanager
-def publishing(releases: Path) -> Iterator[None]:
-    """Hold the releases folder against other publishers; the lock dies with its process.
-
-    Raises:
-        BusyError: another process publishes.
-    """
-    with hold(releases / ".lock", f"another run publishes to {releases}; wait for it and run again"):
-        yield

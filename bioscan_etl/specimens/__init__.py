@@ -1,1 +1,1 @@
-"""One row per specimen: join what the batches say of it, and decide what is accepted."""
+"""One row per specimen: join the tables of the batches, and decide what is accepted."""

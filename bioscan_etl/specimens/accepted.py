@@ -1,6 +1,6 @@
-"""Which specimens the corpus accepts: those that no gate holds.
+"""The accepted specimens of the corpus: those that pass all gates.
 
-Belongs here: the filter that labels and partitions read specimens through. Does not belong here: the gates themselves
+Belongs here: the filter through which labels and partitions read specimens. Does not belong here: the gates themselves
 (`specimens.assemble`).
 """
 
@@ -14,5 +14,5 @@ Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 
 def accepted(specimens: Frame) -> Frame:
-    """Specimens that no gate holds."""
+    """Specimens that pass all gates."""
     return specimens.filter(pl.col("gates").list.len() == 0).drop("gates")

@@ -1,11 +1,11 @@
-"""From batches to specimens: one row per process ID, accepted or held at a gate.
+"""From batches to specimens: one row per process ID, accepted or quarantined.
 
-Belongs here: joining the per-batch tables, choosing the record and the image that stand for a specimen, and
-the gates. Does not belong here: the checks themselves; their flags arrive with the batch tables.
+Belongs here: joining the per-batch tables, selecting the record and the image of each specimen, and
+the gates. Does not belong here: the checks themselves; their flags are in the batch tables.
 
-Millions of specimens with all their texts do not fit into memory. What the whole corpus decides (which record
-and image stand, duplicates, conflicts, spellings of provinces) is worked out from the few columns it needs;
-the wide rows are put together in slices of process IDs, by which all tables are sorted.
+Millions of specimens with all their texts do not fit into memory. What depends on the whole corpus (selected records
+and images, duplicates, conflicts, spellings of provinces) is computed from the few columns that it needs;
+the wide rows are joined in slices of process IDs, by which all tables are sorted.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import polars as pl
 from bioscan_etl import schema
 from bioscan_etl.barcodes.check import barcode_changes
 from bioscan_etl.barcodes.corpus import corpus_flags
-from bioscan_etl.flags import holding
+from bioscan_etl.flags import flags_from
 from bioscan_etl.geography.changes import geography_changes
 from bioscan_etl.geography.provinces import unify_provinces
 from bioscan_etl.images.duplicates import duplicate_flags
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.records.supersede import latest
 from bioscan_etl.settings import Settings
-from bioscan_etl.specimens.slices import Slice, beside, in_slices
+from bioscan_etl.specimens.slices import Slice, in_slices, join_by_processid
 
 _RECORD = (
     *("processid", "sampleid", "record_id", "batch", "source_file", "source_line", "snapshot_date"),
@@ -55,10 +55,10 @@ class BatchTables:
 
 @dataclass(frozen=True)
 class Specimens:
-    """What `assemble` makes.
+    """The result of `assemble`.
 
     Attributes:
-        parts: what makes the specimens.
+        parts: the inputs from which the specimens are joined.
         set_aside: `schema.SET_ASIDE` of all batches, superseded rows included.
         rejects: `schema.REJECTS` of all batches.
         changes: columns of `schema.CHANGES` without `ruleset`: what the barcode and geography rules changed.
@@ -75,8 +75,8 @@ class Specimens:
         return self.lazy().collect()
 
     def lazy(self, progress: Progress = silent) -> pl.LazyFrame:
-        """`schema.SPECIMENS`, sorted by process ID, put together as it is read: to be sunk into a file."""
-        return in_slices(schema.SPECIMENS, self.parts.standing["processid"], self.parts.within, progress)
+        """`schema.SPECIMENS`, sorted by process ID, joined while it is read, for streaming into a file."""
+        return in_slices(schema.SPECIMENS, self.parts.selected["processid"], self.parts.within, progress)
 
 
 def _scan(paths: Sequence[Path], table: schema.Table) -> pl.LazyFrame:
@@ -85,14 +85,14 @@ def _scan(paths: Sequence[Path], table: schema.Table) -> pl.LazyFrame:
 
 
 def choose_images(boxes: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
-    """The image that stands for each specimen, where several batches bring one.
+    """Select one image per specimen if several batches have one.
 
-    The record's own batch comes first; else the batch of the latest snapshot, then of the last name. A later
-    records-only delivery so keeps the image that an earlier one brought.
+    Prefers the record's own batch, then the batch of the latest snapshot, then the last batch name. So a later
+    delivery without images keeps the image of an earlier one.
 
     Args:
         boxes: `schema.BOXES` of all batches; only processid and batch are needed.
-        kept: processid, batch, snapshot_date of the records that stand.
+        kept: processid, batch, snapshot_date of the selected records.
 
     Returns:
         Rows of `boxes`, one per process ID at most, sorted by process ID.
@@ -118,7 +118,7 @@ def choose_images(boxes: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
 
 
 def gates(settings: Settings) -> list[pl.Expr]:
-    """One expression per gate of `quality.rules`, true on the specimens it holds, named by the gate's id.
+    """One expression per gate of `quality.rules`, named by the gate's id and true on specimens that fail it.
 
     Columns read: image_status, barcode_length, unambiguous_run, dna_bin.
     """
@@ -145,7 +145,7 @@ def assemble(batches: Sequence[BatchTables], settings: Settings) -> Specimens:
 
     Args:
         batches: the tables of each batch, sorted by process ID.
-        settings: gates, images and barcodes are read.
+        settings: uses the sections gates, images and barcodes.
 
     Returns:
         Specimens, set-aside rows, rejects and changes.
@@ -155,24 +155,24 @@ def assemble(batches: Sequence[BatchTables], settings: Settings) -> Specimens:
     set_aside = pl.concat([_scan([b.set_aside for b in batches], schema.SET_ASIDE).collect(), superseded])
     rejects = _scan([b.rejects for b in batches], schema.REJECTS).collect()
 
-    standing = records.select("processid", "batch", "snapshot_date").collect()
+    selected = records.select("processid", "batch", "snapshot_date").collect()
     checked = (
         _scan([b.barcodes for b in batches], schema.CHECKED_BARCODES),
         _scan([b.geography for b in batches], schema.CHECKED_GEOGRAPHY),
         _scan([b.names for b in batches], schema.NORMALISED_NAMES),
     )
     barcodes, geography, names = (
-        table.join(standing.lazy(), on=["processid", "batch"], how="semi") for table in checked
+        table.join(selected.lazy(), on=["processid", "batch"], how="semi") for table in checked
     )
     boxes = _scan([b.boxes for b in batches], schema.BOXES)
-    images = choose_images(boxes.select("processid", "batch").collect(), standing)
+    images = choose_images(boxes.select("processid", "batch").collect(), selected)
     with ThreadPoolExecutor(1) as beside_it:
-        # The longest step, and for much of it one that keeps one core busy: the others are done meanwhile.
+        # The longest step uses mostly one core: the others run at the same time.
         conflicts = beside_it.submit(_conflicts, barcodes, names, settings)
         duplicates = duplicate_flags(
             boxes.select("processid", "batch", "sha256", "dhash")
             .join(images.lazy(), on=["processid", "batch"], how="semi")
-            .join(standing.lazy(), on="processid", how="semi")
+            .join(selected.lazy(), on="processid", how="semi")
             .collect(),
             settings.images,
         )
@@ -182,7 +182,7 @@ def assemble(batches: Sequence[BatchTables], settings: Settings) -> Specimens:
     flags = (duplicates, conflicts.result())
     return Specimens(
         Parts(
-            standing=standing.select("processid", "batch"),
+            selected=selected.select("processid", "batch"),
             images=images,
             records=records,
             checked=checked,
@@ -199,7 +199,7 @@ def assemble(batches: Sequence[BatchTables], settings: Settings) -> Specimens:
 
 def _conflicts(barcodes: pl.LazyFrame, names: pl.LazyFrame, settings: Settings) -> pl.DataFrame:
     labels = names.select("processid", "species", "order").collect()
-    # Of one chunk, so that the join shares the letters instead of copying them.
+    # Rechunk, so that the join shares the sequences instead of copying them.
     frame = barcodes.select("processid", "barcode", "dna_bin").collect().rechunk()
     flags = corpus_flags(frame.join(labels, on="processid", how="left"), settings.barcodes)
     return flags.filter(pl.col("flags").list.len() > 0)
@@ -208,7 +208,7 @@ def _conflicts(barcodes: pl.LazyFrame, names: pl.LazyFrame, settings: Settings) 
 def _changes(
     records: pl.LazyFrame, barcodes: pl.LazyFrame, geography: pl.LazyFrame, unified: pl.DataFrame
 ) -> pl.DataFrame:
-    """What the barcode and geography rules changed; only rows that may have changed are read whole."""
+    """Changes by the barcode and geography rules; all columns are read only of rows that may have changed."""
     flagged = barcodes.filter(pl.col("flags").list.len() > 0).collect()
     moved = geography.filter(
         (pl.col("flags").list.len() > 0)
@@ -221,20 +221,20 @@ def _changes(
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What specimens are put together from.
+    """The inputs from which specimens are joined.
 
     Attributes:
-        standing: processid, batch of the records that stand, sorted by processid.
-        images: processid, batch of the images that stand, sorted by processid.
-        records: `schema.RECORDS` that stand.
+        selected: processid, batch of the selected records, sorted by processid.
+        images: processid, batch of the selected images, sorted by processid.
+        records: the selected `schema.RECORDS`.
         checked: the checked barcodes, geography and names of all batches.
         boxes: `schema.BOXES` of all batches.
         provinces: processid, province_state as unified, sorted by processid.
-        flags: processid, flags (sorted lists of rule ids) that the corpus raised; sorted by processid, not of all.
-        settings: gates are read.
+        flags: processid, flags (sorted lists of rule ids) of the rules on the corpus; only flagged specimens, sorted.
+        settings: uses the section gates.
     """
 
-    standing: pl.DataFrame
+    selected: pl.DataFrame
     images: pl.DataFrame
     records: pl.LazyFrame
     checked: tuple[pl.LazyFrame, ...]
@@ -245,34 +245,34 @@ class Parts:
 
     def within(self, part: Slice) -> pl.DataFrame:
         """The specimens of a slice of process IDs, `schema.SPECIMENS`, sorted."""
-        standing, chosen = part.of(self.standing), part.of(self.images)
+        selected, chosen = part.of(self.selected), part.of(self.images)
         lazy = [
             self.records.filter(part.condition).select(_RECORD),
-            # A barcode's identity is not kept: it is the longest text beside the sequences themselves.
+            # The identity of a barcode is not stored: it would be as long as the sequence.
             *(table.filter(part.condition).drop("barcode", strict=False) for table in self.checked),
             self.boxes.filter(part.condition),
         ]
         records, *checked, boxes = pl.collect_all(lazy)
-        frame = _rows_of(records, standing).with_columns(pl.col("index_bioscan_1M_insect").cast(pl.Int64, strict=False))
+        frame = _rows_of(records, selected).with_columns(pl.col("index_bioscan_1M_insect").cast(pl.Int64, strict=False))
         frame = frame.rename({"image_measurement_value": "delivered_measurement"})
         raised = [part.of(table) for table in self.flags]
         for table in checked:
-            rows = _rows_of(table, standing)
+            rows = _rows_of(table, selected)
             frame = frame.hstack(rows.drop("processid", "batch", "flags"))
             raised.append(rows.select("processid", "flags"))
         images = _rows_of(boxes, chosen).drop("detail").rename({"batch": "image_batch", "status": "image_status"})
         raised.append(images.select("processid", "flags"))
-        frame = beside(frame, images.drop("flags"))
-        frame = beside(frame.drop("province_state"), part.of(self.provinces))
+        frame = join_by_processid(frame, images.drop("flags"))
+        frame = join_by_processid(frame.drop("province_state"), part.of(self.provinces))
         frame = _with_flags(_measure(frame), raised)
-        frame = frame.with_columns(gates=holding({gate.meta.output_name(): gate for gate in gates(self.settings)}))
+        frame = frame.with_columns(gates=flags_from({gate.meta.output_name(): gate for gate in gates(self.settings)}))
         if not self.settings.gates.require_image:
             frame = _without_unaccepted_images(frame, self.settings)
         return frame
 
 
 def _rows_of(table: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a batch table that are of the wanted process IDs and batches, in their order; each has one."""
+    """The rows of a batch table for the given process IDs and batches, in their order; each must have one row."""
     keys = ["processid", "batch"]
     if table.select(keys).equals(wanted):
         return table
@@ -283,7 +283,7 @@ def _rows_of(table: pl.DataFrame, wanted: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_flags(frame: pl.DataFrame, raised: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Add `flags`: all that were raised for a specimen, once each, sorted."""
+    """Add `flags`: all flags of a specimen, distinct and sorted."""
     several = (
         pl.concat(table.filter(pl.col("flags").list.len() > 0) for table in raised)
         .explode("flags")
@@ -297,7 +297,7 @@ def _with_flags(frame: pl.DataFrame, raised: Sequence[pl.DataFrame]) -> pl.DataF
 
 
 def _measure(frame: pl.DataFrame) -> pl.DataFrame:
-    """Take the measurement BOLD delivers, else the mask's (spec: specimen images, sizes)."""
+    """Use the measurement delivered by BOLD, otherwise that of the mask (spec: specimen images, sizes)."""
     delivered = pl.col("delivered_measurement").cast(pl.Float64, strict=False).round().cast(pl.Int64, strict=False)
     usable = delivered.is_not_null() & (delivered >= 0)
     return frame.with_columns(
@@ -310,7 +310,7 @@ def _measure(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _without_unaccepted_images(frame: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """Where an image is not required, one that no curator accepted yet is not released either."""
+    """If images are optional, drop unaccepted images but keep the specimen."""
     accepted = pl.col("image_status").is_in(list(settings.gates.image_statuses)).fill_null(value=False)
     released = (
         "image_batch",
@@ -329,6 +329,6 @@ def _without_unaccepted_images(frame: pl.DataFrame, settings: Settings) -> pl.Da
 
 
 def quarantine(specimens: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame:
-    """Specimens that a gate holds, in `schema.QUARANTINE`, sorted by process ID."""
+    """Specimens that fail a gate, as `schema.QUARANTINE`, sorted by process ID."""
     held = specimens.lazy().filter(pl.col("gates").list.len() > 0).select(schema.QUARANTINE.names())
     return schema.QUARANTINE.conform(held.sort("processid").collect())

@@ -1,8 +1,8 @@
 """Wide tables of the whole corpus, made and written in slices of process IDs.
 
-Millions of specimens with all their texts do not fit into memory at once. What the whole corpus decides is
-worked out from the few columns it needs; the wide rows are then put together slice by slice, as they are read.
-Belongs here: the walk over the slices. Does not belong here: what a row is made of.
+Millions of specimens with all their texts do not fit into memory at once. What depends on the whole corpus is
+computed from the few columns that it needs; the wide rows are then joined slice by slice, while they are read.
+Belongs here: iterating over the slices. Does not belong here: what a row contains.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import Table
 from bioscan_etl.threads import ordered_map
 
-_ROWS = 300_000  # rows of a slice: a whole number of row groups of 100,000
+_ROWS = 300_000  # rows per slice: a multiple of the row group size, 100,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class Slice:
 
     @property
     def condition(self) -> pl.Expr:
-        """True for the rows of the slice; of a sorted Parquet file only their row groups are read."""
+        """True for the rows of the slice; in a sorted Parquet file, only their row groups are read."""
         return pl.col("processid").is_between(pl.lit(self.first), pl.lit(self.last))
 
     def of(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The rows of a frame that is sorted by process ID; found without a look at the others."""
+        """The rows of the slice in a frame sorted by process ID, found by binary search."""
         ids = frame["processid"]
         return frame[ids.search_sorted(self.first, "left") : ids.search_sorted(self.last, "right")]
 
@@ -41,13 +41,13 @@ class Slice:
 def in_slices(
     table: Table, processids: pl.Series, make: Callable[[Slice], pl.DataFrame], progress: Progress = silent
 ) -> pl.LazyFrame:
-    """A table that is made slice by slice whenever it is read; to be sunk into a file, or collected if it fits.
+    """A lazy table that is made slice by slice while it is read, for streaming into a file, or collecting if it fits.
 
     Args:
-        table: what is made.
+        table: the table to make.
         processids: its process IDs, sorted.
         make: returns the rows of a slice, sorted.
-        progress: told how many rows have been put together, as the table is read.
+        progress: receives the number of finished rows while the table is read.
 
     Returns:
         The table, sorted by process ID. Reading checks each slice against `table`, and raises its SchemaError.
@@ -62,8 +62,8 @@ def in_slices(
     ) -> Iterator[pl.DataFrame]:
         del size
         left = len(processids) if rows is None else rows
-        # The next slice is made while the reader writes this one. Of one chunk: pages of a file end where chunks
-        # do, and those follow the number of threads.
+        # The next slice is made while the reader writes this one. Rechunk: Parquet page boundaries follow chunk
+        # boundaries, which depend on the thread count.
         done = 0
         for _, made in ordered_map(lambda part: table.conform(make(part)).rechunk(), slices, threads=1, ahead=1):
             done += made.height
@@ -76,12 +76,12 @@ def in_slices(
     return register_io_source(source, schema=table.schema())
 
 
-def beside(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
-    """The columns of `right` beside those of `left`, by process ID; nothing is copied if both name the same in order.
+def join_by_processid(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
+    """Add the columns of `right` to `left`, joined by process ID; copies nothing if both have the same IDs in order.
 
     Args:
-        left: processid, once each, and other columns.
-        right: the same, with other columns; rows without a partner are left out.
+        left: processid (unique) and other columns.
+        right: processid (unique) and other columns; rows without a match in `left` are dropped.
 
     Returns:
         The rows of `left`, in order.

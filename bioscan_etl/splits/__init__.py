@@ -1,6 +1,6 @@
-"""Partitioning: the protocols that assign the partitions of a release, and the checks on what they assigned.
+"""Partitioning: the protocols that assign the partitions of a release, and the checks of their result.
 
-Belongs here: which specimen goes into which partition, and proof that no barcode and no species leaks. Does not
-belong here: what a specimen's labels are (`bioscan_etl.taxonomy`) and how a partition is written
+Belongs here: assigning specimens to partitions, and checking that no barcode and no species leaks. Does not
+belong here: the labels of specimens (`bioscan_etl.taxonomy`) and how a partition is written
 (`bioscan_etl.release`).
 """

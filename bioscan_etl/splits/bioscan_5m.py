@@ -1,18 +1,18 @@
 """The protocol "bioscan-5m": the published partitioning of BIOSCAN-5M, step by step (spec: partitioning).
 
 Belongs here: the ten steps. Does not belong here: which names are novel (`novel`), which barcodes of a species are
-taken (`select`), and whether the outcome is sound (`checks`).
+selected (`select`), and whether the result is valid (`checks`).
 
-The published algorithm shuffles the candidates before it groups them. The groups then come in lexical order of
-species, the barcodes within one in lexical order, and only their counts are looked at, so the shuffles change no
-outcome and are not made here; `tests/test_splits_bioscan_5m.py` holds this against a version that makes them.
+The published algorithm shuffles the candidates before it groups them. It then uses only the counts of groups in lexical
+order of species and barcode, so the shuffles have no effect and are omitted here;
+`tests/test_splits_bioscan_5m.py` compares this version with one that shuffles.
 
-Where the spec leaves a table open that no curated one is, the published algorithm decides:
+For inputs that the specification does not cover (they do not occur after curation), the published algorithm decides:
 
-- A species with records under several genera can be novel in some and seen in others. Where it becomes unseen (step
-  2) or is single (step 3), all rows of the species do.
-- A missing genus counts as a genus: it is known if a seen row lacks its genus too.
-- A record without a barcode counts among its species' records and is never selected.
+- A species with records under several genera can be novel in some and seen in others. If it becomes unseen (step
+  2) or is single (step 3), this applies to all rows of the species.
+- A missing genus counts as a genus: it is known if a seen row also lacks its genus.
+- A record without a barcode counts as a record of its species and is never selected.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bioscan_etl.schema import SPLITS
 from bioscan_etl.splits.novel import novel
 from bioscan_etl.splits.select import (
     TEST,
@@ -37,16 +36,17 @@ from bioscan_etl.splits.select import (
     select_barcodes,
     target_records,
 )
+from bioscan_etl.vocabulary import SPLITS
 
 COLUMNS = ("processid", "genus", "species", "dna_barcode")
 
-_STATES = (*SPLITS, "seen", "unseen")  # the last two are on the way to a partition
+_STATES = (*SPLITS, "seen", "unseen")  # the last two are intermediate states
 (_PRETRAIN, _TRAIN, _VAL, _TEST, _KEY_UNSEEN, _VAL_UNSEEN, _TEST_UNSEEN, _OTHER_HELDOUT, _SEEN, _UNSEEN) = range(
     len(_STATES)
 )
 _MIN_UNSEEN = 8  # records that make a novel species an unseen one
 _TAIL_FROM = 7
-_CHUNK = 250_000  # rows whose barcodes are stripped at a time
+_CHUNK = 250_000  # rows whose barcodes are looked up at a time
 
 
 def assign(table: pl.DataFrame) -> pl.DataFrame:
@@ -54,10 +54,10 @@ def assign(table: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         table: columns processid, genus, species, dna_barcode, text; one row per record, in any order: the order of
-            rows changes no outcome.
+            rows changes no outcome. Barcodes are identities (`barcodes.identity`), missing where there is none.
 
     Returns:
-        Columns processid and split (one of `schema.SPLITS`), text, in the order of the rows of `table`. The choice
+        Columns processid and split (one of `vocabulary.SPLITS`), text, in the order of the rows of `table`. The choice
         among barcodes of equal size follows numpy's argsort, so the same table gives the same partitions with the
         same numpy release on the same kind of CPU.
     """
@@ -84,7 +84,7 @@ def assign(table: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(slots=True)
 class _Candidates:
-    """The candidate records of one step, counted: species, and within a species barcodes, in lexical order.
+    """Counts of the candidate records of one step, by species and barcode, both in lexical order.
 
     Attributes:
         species: code of each species, shape (species,).
@@ -111,15 +111,15 @@ class _Candidates:
 
 @dataclass(slots=True)
 class _Labelled:
-    """The rows that carry a species, as codes that sort as the texts do.
+    """The rows with a species, as integer codes that sort like the texts.
 
     Attributes:
         names: columns genus and species, in row order.
         species: code of each row's species, int64, shape (rows,).
-        barcode: code of each row's barcode, -1 where it has none, int64, shape (rows,).
+        barcode: code of each row's barcode, -1 if it has none, int64, shape (rows,).
         texts: the barcodes by code.
         states: index into `_STATES`, uint8, shape (rows,); changed by every step.
-        chosen: the state that a selected barcode stands for by its code, and `_SEEN` for the others.
+        chosen: by barcode code: the state that a selected barcode gives its rows; `_SEEN` for barcodes not selected.
     """
 
     names: pl.DataFrame
@@ -131,7 +131,7 @@ class _Labelled:
 
     @classmethod
     def of(cls, rows: pl.DataFrame) -> _Labelled:
-        barcodes = rows["dna_barcode"].str.strip_chars("N")
+        barcodes = rows["dna_barcode"]
         texts = barcodes.drop_nulls().unique().sort()
         return cls(
             names=rows.select("genus", "species"),
@@ -158,14 +158,14 @@ class _Labelled:
         return _Candidates(species, per_species[species], starts, pairs % width, sizes.astype(np.int64))
 
     def place(self, barcodes: list[int], state: int) -> None:
-        """Give every row with one of these barcodes that state, whatever its species and its state."""
+        """Set the state of every row with one of these barcodes, whatever its species and its state."""
         self.chosen[barcodes] = state
         with_barcode = np.flatnonzero(self.barcode >= 0)
         hit = with_barcode[self.chosen[self.barcode[with_barcode]] == state]
         self.states[hit] = state
 
     def rename(self, old: int, new: int) -> None:
-        """Give the rows of one state another."""
+        """Move all rows of one state to another state."""
         self.states[self.states == old] = new
 
     def placed(self) -> pl.DataFrame:
@@ -178,12 +178,12 @@ class _Labelled:
 
 
 def _dense(texts: pl.Series) -> NDArray[np.int64]:
-    """Each text's place among the distinct texts in order of code points, from 0; -1 for a missing one."""
+    """Rank of each text among the distinct texts in code point order, from 0; -1 for a missing text."""
     return (texts.rank("dense").cast(pl.Int64) - 1).fill_null(-1).to_numpy()
 
 
 def _separate_seen_from_unseen(labelled: _Labelled) -> None:
-    """Steps 1 and 2: novel rows are pretrain until their species proves to be an unseen one of a known genus."""
+    """Steps 1 and 2: novel rows are in pretrain unless their species is an unseen one of a known genus."""
     is_novel = novel(labelled.names).to_numpy()
     labelled.states[is_novel] = _PRETRAIN
     genus = labelled.names["genus"]
@@ -200,7 +200,7 @@ def _place_singles(labelled: _Labelled) -> int:
 
 
 def _select(candidates: _Candidates, quota: Quota, seed: int) -> list[int]:
-    """The codes of the barcodes that a partition takes, species by species with one generator."""
+    """Codes of the barcodes selected for a partition, species by species with one random generator."""
     generator = np.random.default_rng(seed)
     chosen: list[int] = []
     for _, records, barcodes, sizes in candidates:
@@ -224,7 +224,7 @@ def _long_tail(candidates: _Candidates, labelled: _Labelled, singles: int) -> li
         if sizes[first] > 1:
             continue
         chosen.append(int(barcodes[first]))
-        if len(chosen) >= wanted:  # each took one record; looked at after taking, so a target of 0 takes one too
+        if len(chosen) >= wanted:  # one record each; tested after selecting, so a target of 0 also selects one
             break
     return chosen
 
@@ -232,11 +232,11 @@ def _long_tail(candidates: _Candidates, labelled: _Labelled, singles: int) -> li
 def _place_unlabelled(
     text: pl.DataFrame, unlabelled: pl.Series, placed: pl.DataFrame, states: NDArray[np.uint8]
 ) -> None:
-    """Give rows without a species the state of their barcode where it was selected; changes `states`."""
+    """Give rows without a species the state of their barcode if that was selected; changes `states`."""
     for start in range(0, len(text), _CHUNK):
         rows = np.flatnonzero(unlabelled.slice(start, _CHUNK).to_numpy()) + start
         found = (
-            pl.DataFrame({"barcode": text["dna_barcode"].gather(rows).str.strip_chars("N")})
+            pl.DataFrame({"barcode": text["dna_barcode"].gather(rows)})
             .join(placed, on="barcode", how="left", maintain_order="left")
             .get_column("state")
         )

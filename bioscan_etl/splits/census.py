@@ -1,6 +1,6 @@
-"""The records of a table beside those of earlier releases, counted by unit and species for the protocol "stable".
+"""Counts of the records of a table and of earlier releases, by unit and species, for the protocol "stable".
 
-Belongs here: what was where, and how many records of which species there are. Does not belong here: where they go
+Belongs here: the earlier partitions, and the number of records per species. Does not belong here: the new partitions
 (`stable`).
 """
 
@@ -13,15 +13,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bioscan_etl.errors import InvariantError, SettingsError
-from bioscan_etl.schema import SPLITS
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits.fill import keyed_hash
 from bioscan_etl.splits.novel import novel
-from bioscan_etl.splits.units import identities, identity, number_units
+from bioscan_etl.splits.units import barcode_keys, number_units
+from bioscan_etl.vocabulary import SPLITS
 
 COLUMNS = ("processid", "genus", "species", "dna_barcode")
 UNLABELLED, NOVEL, SEEN = range(3)  # classes of a record and of a unit
-NEVER = 255  # in place of the code of a partition: not assigned before
+NEVER = 255  # instead of the code of a partition: never assigned before
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class Census:
     Attributes:
         unit: unit of each row, int64, shape (rows,).
         label: class of each row's species, uint8, shape (rows,).
-        before: position in `schema.SPLITS` of each row's partition before, or `NEVER`, uint8, shape (rows,).
-        label_before: class of its species then; that of now where it is new, uint8, shape (rows,).
-        barcode_changed: whether its barcode was another then, shape (rows,).
-        claims: partitions that earlier releases put each unit's records into, one bit each, uint8, shape (units,).
+        before: position in `vocabulary.SPLITS` of each row's earlier partition, or `NEVER`, uint8, shape (rows,).
+        label_before: class of its earlier species; for a new row the present class, uint8, shape (rows,).
+        barcode_changed: whether its earlier barcode was different, shape (rows,).
+        claims: earlier partitions of each unit's records, one bit each, uint8, shape (units,).
         unit_label: class of each unit, uint8, shape (units,): the highest of its records.
         pairs: the species within units.
     """
@@ -49,7 +49,7 @@ class Census:
     pairs: Pairs
 
     def units_of(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which units hold one of these rows, shape (units,)."""
+        """Which units contain one of these rows, shape (units,)."""
         found = np.zeros(len(self.claims), dtype=np.bool_)
         found[self.unit[rows]] = True
         return found
@@ -57,7 +57,7 @@ class Census:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Each species in each unit that holds it, sorted by species.
+    """Each pair of a species and a unit that contains it, sorted by species.
 
     Attributes:
         names: the species by code, in lexical order.
@@ -101,28 +101,29 @@ class Pairs:
 
 
 def take_census(table: pl.DataFrame, earlier: pl.DataFrame | pl.LazyFrame | None, settings: SplitSettings) -> Census:
-    """Count a table beside an earlier one.
+    """Count the records of a table and of an earlier one.
 
     Args:
-        table: columns `COLUMNS`, text, and dna_bin if BINs are kept together; one row per record.
-        earlier: columns `COLUMNS`, split (and dna_bin), one row per record, or None.
+        table: columns `COLUMNS`, text, and dna_bin if BINs are kept together; one row per record. Barcodes are
+            identities (`barcodes.identity`).
+        earlier: columns `COLUMNS`, split (and dna_bin), one row per record, or None; barcodes as in `table`.
         settings: whether BINs are kept together.
 
     Raises:
-        SettingsError: BINs are to be kept together and the table has no column dna_bin.
+        SettingsError: BINs must be kept together but the table has no column dna_bin.
         InvariantError: the earlier table lacks a column, or has a process ID twice or an unknown partition.
     """
     if settings.keep_bins_together and "dna_bin" not in table.columns:
-        raise SettingsError("splits.keep_bins_together needs a column dna_bin, which the table lacks; set it to false")
+        raise SettingsError("splits.keep_bins_together needs a column dna_bin; add that column, or set it to false")
     known = _read_earlier(earlier)
     processids = table.select(pl.col("processid").cast(pl.String))
     bins = earlier_bins = None
     if settings.keep_bins_together:
         bins = table["dna_bin"].cast(pl.String)
-        # BINs split and merge. The BIN that a record had before must not hold together what it left.
+        # BINs split and merge. The former BIN of a record must not keep records together that have left it.
         present = known["processid"].is_in(processids["processid"].implode())
         earlier_bins = known.select(pl.when(~present).then("dna_bin")).to_series()
-    units = number_units(identities(table), known.select("first", "second"), bins, earlier_bins)
+    units = number_units(table.select(barcode_keys()), known.select("first", "second"), bins, earlier_bins)
 
     found = (
         processids.join(known.select("processid").with_row_index("row"), "processid", "left", maintain_order="left")
@@ -176,10 +177,10 @@ def _read_earlier(earlier: pl.DataFrame | pl.LazyFrame | None) -> pl.DataFrame:
             pl.col("processid", "genus", "species").cast(pl.String),
             dna_bin.cast(pl.String).alias("dna_bin"),
             pl.col("split").cast(pl.String),
-            *identity(),
+            *barcode_keys(),
         )
         .collect(engine="streaming")
-        # Not within the stream: it would gather the barcodes of all rows first.
+        # Outside the stream, which would first collect the barcodes of all rows.
         .with_columns(pl.col("split").replace_strict(codes, default=None, return_dtype=pl.UInt8))
     )
     if known["split"].null_count():
@@ -195,7 +196,7 @@ def _count_pairs(table: pl.DataFrame, label: NDArray[np.uint8], unit: NDArray[np
     labelled = np.flatnonzero(label != UNLABELLED)
     rows = table[labelled].select(
         pl.col("genus", "species").cast(pl.String),
-        barcode=pl.col("dna_barcode").cast(pl.String).str.strip_chars("N"),
+        barcode=pl.col("dna_barcode").cast(pl.String),
         label=pl.Series(label[labelled]),
         unit=pl.Series(unit[labelled]),
     )

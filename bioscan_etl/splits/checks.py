@@ -1,12 +1,11 @@
-"""Proof that partitions are sound.
+"""Checks of partitions.
 
-Belongs here: what must hold of any partitioning, whichever protocol made it. Does not belong here: how close it comes
+Belongs here: what must hold for any partitioning, independent of the protocol. Does not belong here: how close it is
 to its targets (`targets`), and the search for near duplicates (`near_duplicates`, `near_images`).
 
-On a curated table the protocols keep every check: records of a barcode carry one label, so they move together, a
-species is either novel or not, and no step takes all barcodes of a species. On a table where one barcode carries two
-labels, a step that takes the barcode for one species takes it from the other as well, and any of the checks can
-fail.
+On a curated table the protocols pass every check: records of a barcode have one label, so they move together, a
+species is either novel or not, and no step selects all barcodes of a species. If one barcode has two labels, selecting
+it for one species also takes it from the other, and any of the checks can fail.
 """
 
 from __future__ import annotations
@@ -17,12 +16,10 @@ from bioscan_etl.errors import InvariantError
 from bioscan_etl.findings import SAMPLES, Finding
 from bioscan_etl.rules import Severity
 from bioscan_etl.splits.rules import RULES
+from bioscan_etl.vocabulary import SEEN, UNSEEN, UNSEEN_KEY, UNSEEN_QUERIES
 
-SEEN = ("train", "val", "test")
-UNSEEN = ("key_unseen", "val_unseen", "test_unseen")
-_CHUNK = 250_000  # rows whose barcodes are stripped and hashed at a time
 _RULES = {rule.id: rule for rule in RULES}
-_ADVICE = "Records of one barcode must carry one label; look at the label conflicts of these records"
+_ADVICE = "Records of one barcode must have one label: review the label conflicts of these records"
 
 
 def check(table: pl.DataFrame, partitions: pl.DataFrame) -> list[Finding]:
@@ -43,27 +40,27 @@ def check(table: pl.DataFrame, partitions: pl.DataFrame) -> list[Finding]:
 
 
 def findings(records: pl.DataFrame, table: pl.DataFrame) -> list[Finding]:
-    """As `check`, of the `records_of` a table."""
+    """Run the checks of `check` on the result of `records_of`."""
     return [_straddling_barcodes(records, table), _seen_and_unseen(records), _without_key(records)]
 
 
 def require(findings: list[Finding]) -> None:
-    """Stop where a check failed.
+    """Raise if a check failed.
 
     Raises:
-        InvariantError: names every failed check, its count and samples.
+        InvariantError: lists every failed check with its count and samples.
     """
     failed = [
-        f"{finding.check} ({finding.count}, such as {', '.join(finding.samples)}): {finding.statement}"
+        f"{finding.check} ({finding.count}, such as {', '.join(finding.samples)}); required: {finding.statement}"
         for finding in findings
         if not finding.passed
     ]
     if failed:
-        raise InvariantError(f"the partitions are not sound: {' '.join(failed)} {_ADVICE}")
+        raise InvariantError(f"the partitions are not valid: {' '.join(failed)} {_ADVICE}")
 
 
 def species_also_held_out(table: pl.DataFrame, partitions: pl.DataFrame) -> Finding:
-    """Unseen species of which records lie in other_heldout: with "stable", those that became unseen by growing.
+    """Unseen species with records in other_heldout: with "stable", species that became unseen as they grew.
 
     Args:
         table: columns processid, species, dna_barcode, text; one row per record.
@@ -73,7 +70,7 @@ def species_also_held_out(table: pl.DataFrame, partitions: pl.DataFrame) -> Find
 
 
 def held_out(records: pl.DataFrame) -> Finding:
-    """As `species_also_held_out`, of the `records_of` a table."""
+    """Run `species_also_held_out` on the result of `records_of`."""
     labelled = records.filter(pl.col("species").is_not_null())
     shared = labelled.filter(
         pl.col("split").is_in(UNSEEN).any().over("species"), (pl.col("split") == "other_heldout").any().over("species")
@@ -114,20 +111,16 @@ def split_of_each(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.Series:
 def records_of(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
     """Columns processid, species, split and barcode_hash (null without a barcode) of every record.
 
-    Barcodes are compared by their hash where millions are: their texts would need as much memory as the table.
+    Barcodes are compared by hash: millions of texts would need as much memory as the table.
     """
     split = split_of_each(table, partitions)
-    hashes = [
-        chunk.select(pl.when(pl.col("barcode").is_not_null()).then(pl.col("barcode").hash())).to_series()
-        for chunk in (_stripped(table.slice(start, _CHUNK)) for start in range(0, len(table), _CHUNK))
-    ]
-    return table.select("processid", pl.col("species").cast(pl.String)).with_columns(
-        split.alias("split"), (pl.concat(hashes) if hashes else pl.Series(dtype=pl.UInt64)).alias("barcode_hash")
+    barcode = pl.col("dna_barcode").cast(pl.String)
+    return table.select(
+        "processid",
+        pl.col("species").cast(pl.String),
+        split.alias("split"),
+        barcode_hash=pl.when(barcode.is_not_null()).then(barcode.hash()),
     )
-
-
-def _stripped(table: pl.DataFrame) -> pl.DataFrame:
-    return table.select(barcode=pl.col("dna_barcode").cast(pl.String).str.strip_chars("N"))
 
 
 def _finding(rule_id: str, breaking: pl.DataFrame, unit: str) -> Finding:
@@ -145,7 +138,7 @@ def _finding(rule_id: str, breaking: pl.DataFrame, unit: str) -> Finding:
 
 
 def _straddling_barcodes(records: pl.DataFrame, table: pl.DataFrame) -> Finding:
-    # The few barcodes that their hashes suspect are compared as texts.
+    # Only the few barcodes whose hashes occur in several partitions are compared as texts.
     suspects = (
         records.select("split", "barcode_hash")
         .with_row_index("row")
@@ -155,7 +148,7 @@ def _straddling_barcodes(records: pl.DataFrame, table: pl.DataFrame) -> Finding:
     )
     breaking = (
         records[suspects]
-        .with_columns(_stripped(table[suspects]).get_column("barcode"))
+        .with_columns(table[suspects].get_column("dna_barcode").cast(pl.String).alias("barcode"))
         .filter(pl.col("split").n_unique().over("barcode") > 1)
     )
     return _finding("BARCODE_IN_TWO_PARTITIONS", breaking, "barcode")
@@ -172,7 +165,7 @@ def _seen_and_unseen(records: pl.DataFrame) -> Finding:
 def _without_key(records: pl.DataFrame) -> Finding:
     labelled = records.filter(pl.col("species").is_not_null())
     breaking = labelled.filter(
-        pl.col("split").is_in(("val_unseen", "test_unseen")),
-        ~(pl.col("split") == "key_unseen").any().over("species"),
+        pl.col("split").is_in(UNSEEN_QUERIES),
+        ~(pl.col("split") == UNSEEN_KEY).any().over("species"),
     )
     return _finding("UNSEEN_SPECIES_WITHOUT_KEY", breaking, "species")

@@ -1,8 +1,8 @@
 """Which new barcodes of one species fill an evaluation partition under the protocol "stable".
 
-The targets and bounds, and the way to them, are those of `select`; two things differ. Where that leaves a choice to
-a generator or to the order of ties, a keyed hash decides, which depends on nothing but seed, species and barcode.
-And what earlier releases placed counts: it is taken already, and what is left fills the rest.
+The targets, bounds and method are those of `select`, with two differences. Where `select` uses a random generator or
+the order of ties, a keyed hash decides, which depends only on seed, species and barcode. And records that earlier
+releases placed count towards the target; new barcodes fill the rest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bioscan_etl.splits.select import Quota, last_choice, without, without_optio
 
 
 def keyed_hash(seed: int, species: str, barcode: str) -> int:
-    """The place of a barcode in its species' order of choice, 0 to 2^63 - 1.
+    """Sort key of a barcode among those of its species, 0 to 2^63 - 1.
 
     >>> keyed_hash(0, "Atta cephalotes", "ACGT") == keyed_hash(1, "Atta cephalotes", "ACGT")
     False
@@ -50,7 +50,7 @@ def fill_barcodes(
         taken: its barcodes that are in the partition already.
 
     Returns:
-        Positions in `sizes`, in the order of choice. Whatever the order of the barcodes, the same ones.
+        Positions in `sizes`, in the order of choice. The choice does not depend on the order of the barcodes.
     """
     target = quota.target(records)
     upper, bound = quota.upper(records), quota.bound(barcodes)
@@ -64,19 +64,19 @@ def fill_barcodes(
     while len(left):
         end = int(np.searchsorted(left, math.floor(target - got), side="right"))
         wanted = math.ceil(quota.soft * target - got)
-        # A batch rarely brings as much as is still wanted: then whatever fits is an option.
+        # A batch rarely has as many records as are still wanted: then every barcode that fits is an option.
         first = int(np.searchsorted(total, wanted, side="left")) if total[-1] >= wanted else 0
         if first >= end:
             position = without_options(
                 left, quota, first=first, end=end, got=got, records=records, target=target, upper=upper
             )
-            # What fits nowhere may exceed the bound in `select`, there being no other barcode. Here there are others.
+            # `select` lets the only barcode exceed the bound if it does not fit. Here there are others.
             if position is None or (grown and got + left[position] > upper):
                 break
         elif len(chosen) + taken + 1 >= bound:
             position = last_choice(left, end - 1, got, target, upper)
         else:
-            # The larger half, and what is as large as the smallest of it: among equals only the hash decides.
+            # The larger half and all barcodes as large as its smallest: among equal sizes only the hash decides.
             half = int(np.searchsorted(left, left[first + (end - first) // 2], side="left"))
             position = half + int(np.argmin(keys[positions[half:end]]))
         size = int(left[position])

@@ -1,9 +1,9 @@
-"""Barcodes that all but match across partitions (spec: partitioning, leakage).
+"""Near-duplicate barcodes across partitions (spec: partitioning, leakage).
 
-A search over all pairs is out of reach (118,000 by 18,000 barcodes of 658 bp). Two edits touch at most two of three
-segments of a barcode, so a near duplicate holds one segment of it unchanged, moved by the insertions and deletions
-before it. Barcodes that share such a segment are candidates; only these are compared letter by letter. Nothing is
-missed, and the work grows with the number of true relatives, not of pairs.
+Comparing all pairs would take too long (118,000 by 18,000 barcodes of 658 bp). Two edits change at most two of three
+segments of a barcode, so a near duplicate contains one segment unchanged, shifted by the insertions and deletions
+before it. Barcodes that share such a segment are candidates, and only these are compared base by base. No pair is
+missed, and the work grows with the number of close relatives, not of pairs.
 """
 
 from __future__ import annotations
@@ -15,21 +15,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bioscan_etl.splits.checks import split_of_each
+from bioscan_etl.vocabulary import EVALUATED, UNSEEN_KEY, UNSEEN_QUERIES
 
 MAX_EDITS = 2
-PAIRS = (
-    ("train", "val"),
-    ("train", "test"),
-    ("train", "val_unseen"),
-    ("train", "test_unseen"),
-    ("key_unseen", "val_unseen"),
-    ("key_unseen", "test_unseen"),
-)
+PAIRS = (*(("train", queries) for queries in EVALUATED), *((UNSEEN_KEY, queries) for queries in UNSEEN_QUERIES))
 
 _SEGMENTS = MAX_EDITS + 1
 _BATCH = 2_000  # evaluation barcodes looked up at a time, to bound the candidates in memory
-# Difference of lengths (evaluated less known) and shift of the untouched segment: with `shift` net insertions before
-# it, the rest of the difference lies behind it, and both together cost no more than MAX_EDITS.
+# Difference of lengths (evaluated minus known) and shift of the unchanged segment: `shift` is the net number of
+# insertions before it, the rest of the difference comes after it, and both together are at most MAX_EDITS.
 _SHIFTS = tuple(
     (difference, shift)
     for difference in range(-MAX_EDITS, MAX_EDITS + 1)
@@ -46,9 +40,9 @@ def near_duplicates(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFra
         partitions: columns processid, split; the same process IDs in any order.
 
     Returns:
-        One row per pair of `PAIRS`, in that order: known (partition trained or keyed on), evaluated (partition);
+        One row per pair of `PAIRS`, in that order: known (training or key partition), evaluated (partition);
         barcodes (distinct ones of `evaluated`), near (how many of them have a near duplicate in `known`), pairs
-        (pairs of distinct barcodes within two edits; identical ones count, where a check let them pass), int64.
+        (pairs of barcodes within two edits, including identical ones if there are any), int64.
 
     Raises:
         InvariantError: the two tables do not hold the same process IDs.
@@ -59,7 +53,7 @@ def near_duplicates(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFra
     barcodes = (
         table.select(barcode=pl.col("dna_barcode").cast(pl.String))
         .filter(compared)
-        .with_columns(pl.col("barcode").str.strip_chars("N"), split.filter(compared).alias("split"))
+        .with_columns(split.filter(compared).alias("split"))
         .drop_nulls()
         .unique()
     )
@@ -127,7 +121,7 @@ def _count(known: pl.Series, evaluated: pl.Series) -> tuple[int, int]:
 
 
 def _objects(texts: pl.Series) -> NDArray[np.object_]:
-    """The texts as Python strings, to be picked by position without a copy of each."""
+    """The texts as Python strings, which can be picked by position without copying them."""
     return np.array(texts.to_list(), dtype=object)
 
 
@@ -157,7 +151,7 @@ def _segments(barcodes: pl.Series) -> pl.DataFrame:
 
 
 def _windows(barcodes: pl.Series) -> pl.DataFrame:
-    """Columns evaluated (position), length, segment and hash: where a segment of a near duplicate would lie."""
+    """Columns evaluated (position), length, segment and hash: possible positions of a shared segment."""
     frame = pl.DataFrame({"barcode": barcodes}).with_row_index("evaluated")
     parts = []
     for difference, shift in _SHIFTS:

@@ -1,8 +1,8 @@
-"""Images that all but match across partitions: a difference hash within a few bits, or the very same file.
+"""Near-duplicate images across partitions: a difference hash within a few bits, or an identical file.
 
-Two hashes that differ in at most k bits agree in some choice of bands of bits (`images.duplicates` finds duplicates
-within the corpus the same way). Images that agree in one are candidates; only these are compared bit by bit. Nothing
-is missed, and the work grows with the number of true relatives, not of pairs.
+Two hashes that differ in at most k bits agree in some combination of bands of bits (`images.duplicates` finds
+duplicates within the corpus the same way). Images that agree in one combination are candidates, and only these are
+compared bit by bit. No pair is missed, and the work grows with the number of near duplicates, not of pairs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BATCH = 20_000  # evaluation images looked up at a time, to bound the candidate
 
 
 def near_images(table: pl.DataFrame, partitions: pl.DataFrame, bits: int) -> pl.DataFrame:
-    """Count images of evaluation partitions that have a near duplicate in a partition trained or keyed on.
+    """Count images of evaluation partitions that have a near duplicate in a training or key partition.
 
     Args:
         table: columns processid, sha256 (text), dhash (uint64); one row per record, null without an image.
@@ -26,9 +26,9 @@ def near_images(table: pl.DataFrame, partitions: pl.DataFrame, bits: int) -> pl.
         bits: bits by which near duplicates may differ, 0 to 16 (`images.near_duplicate_bits`).
 
     Returns:
-        One row per pair of `near_duplicates.PAIRS`, in that order: known (partition trained or keyed on), evaluated
+        One row per pair of `near_duplicates.PAIRS`, in that order: known (training or key partition), evaluated
         (partition); images (of `evaluated`), near (how many of them have a hash within `bits` in `known`), same (how
-        many of these have the very same file there), int64.
+        many of these have an identical file there), int64.
 
     Raises:
         InvariantError: the two tables do not hold the same process IDs.
@@ -57,7 +57,7 @@ def _near(evaluated: pl.Series, known: pl.Series, bits: int) -> int:
     for start in range(0, len(hashes), _BATCH):
         left = hashes.slice(start, _BATCH)
         for mask in band_masks(bits, _AGREEING):
-            # A hash that is near by one choice of bands need not be looked up by the next.
+            # A hash that was found near by one combination of bands is not looked up by the next.
             key = pl.lit(mask, pl.UInt64)
             candidates = left.with_columns(key=pl.col("evaluated") & key).join(
                 index.select("known", key=pl.col("known") & key), on="key"

@@ -1,7 +1,7 @@
-r"""Which species names are novel: placeholders, in use for species that nobody has described.
+r"""Novel species names: placeholders for species that are not described yet.
 
-The regular expressions are those of the protocol "bioscan-5m" (spec: partitioning). They are Python's: polars'
-regex engine reads `[\b]` and `\w` in another way, so they are matched in Python, once per distinct name.
+The regular expressions are those of the protocol "bioscan-5m" (spec: partitioning), in Python's syntax: polars'
+regex engine interprets `[\b]` and `\w` differently, so they are matched in Python, once per distinct name.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def is_novel(genus: str | None, species: str | None) -> bool:
 
 
 def novel(names: pl.DataFrame) -> pl.Series:
-    """Which rows carry a novel name, in row order.
+    """Which rows have a novel name, in row order.
 
     Args:
         names: columns genus and species, text; other columns are ignored.

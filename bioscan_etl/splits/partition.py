@@ -18,7 +18,7 @@ from bioscan_etl.splits.stable import assign_stable, remember
 
 
 def _assign_first(table: pl.DataFrame) -> pl.DataFrame:
-    """The protocol "stable" for a table without a past."""
+    """The protocol "stable" without an earlier assignment."""
     return assign_stable(table, None, SplitSettings(protocol="stable"))[0]
 
 
@@ -29,11 +29,11 @@ PROTOCOLS: Mapping[str, Callable[[pl.DataFrame], pl.DataFrame]] = MappingProxyTy
 
 @dataclass(frozen=True, slots=True)
 class PartitionResult:
-    """What one run of a protocol gives.
+    """The result of one run of a protocol.
 
     Attributes:
         partitions: table `schema.PARTITIONS`, sorted by processid.
-        moves: table `schema.PARTITION_MOVES`, sorted by processid: specimens that lay elsewhere in the release before.
+        moves: table `schema.PARTITION_MOVES`, sorted by processid: specimens in another partition than before.
         memory: table `schema.PARTITION_MEMORY`, sorted by processid: `earlier` of the next release.
     """
 
@@ -45,11 +45,12 @@ class PartitionResult:
 def partition(curated: pl.DataFrame, settings: SplitSettings) -> pl.DataFrame:
     """Assign every curated specimen its partition, as for a first release.
 
-    Our input row order is the order of process IDs.
+    The protocol gets the rows in the order of process IDs.
 
     Args:
-        curated: table `schema.CURATED`, or any with processid, genus, species, dna_barcode (and dna_bin where BINs
-            are kept together); in any order.
+        curated: columns processid, genus, species, dna_barcode (and dna_bin where BINs are kept together), text; in
+            any order, other columns are ignored. Barcodes are identities, missing where there is none: what
+            `barcodes.identity.barcode_identity` makes of a sequence.
         settings: names the protocol.
 
     Returns:
@@ -61,20 +62,20 @@ def partition(curated: pl.DataFrame, settings: SplitSettings) -> pl.DataFrame:
 def partition_onward(
     curated: pl.DataFrame, settings: SplitSettings, earlier: pl.DataFrame | pl.LazyFrame | None
 ) -> PartitionResult:
-    """Assign every curated specimen its partition, given the release before.
+    """Assign every curated specimen its partition, given the previous release.
 
     Args:
         curated: as in `partition`.
         settings: names the protocol. "bioscan-5m" looks at no earlier release: it assigns anew, and no move is listed.
-        earlier: `memory` of the release before, best as `pl.scan_parquet(path)`; or that release's extended metadata,
-            if no specimen was ever withdrawn; None for the first release. It may come from a release that
-            "bioscan-5m" made.
+        earlier: `memory` of the release before, best as `pl.scan_parquet(path)`; or that release's extended metadata
+            with identities for barcodes, if no specimen was ever withdrawn; None for the first release. It may come
+            from a release that "bioscan-5m" made.
 
     Raises:
         InvariantError: `earlier` lacks a column, or has a process ID twice or an unknown partition.
-        SettingsError: BINs are to be kept together and there is no column dna_bin.
+        SettingsError: BINs must be kept together but there is no column dna_bin.
     """
-    # Sorted once for both: the memory is in this order, too.
+    # Sorted once for both: the memory has the same order.
     columns = _sorted(curated)
     partitions, moves = _assign(columns, settings, earlier)
     return PartitionResult(partitions, moves, remember(columns, partitions, earlier))

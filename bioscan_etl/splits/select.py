@@ -1,7 +1,6 @@
-"""Which barcodes of one species go into an evaluation partition (spec: partitioning, "Selecting barcodes").
+"""Selecting the barcodes of one species for an evaluation partition (spec: partitioning, "Selecting barcodes").
 
-Every comparison is on exact integers or on the fractional targets as they are; rounding a target would choose
-other barcodes.
+Comparisons use exact integers or unrounded fractional targets; rounding a target would select other barcodes.
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """How much of a species a partition takes.
+    """How many records and barcodes of a species a partition takes.
 
     Attributes:
-        target: records wanted, by the species' number of candidate records.
-        upper: records that are still tolerated, by the species' number of candidate records.
-        bound: number of barcodes at which to stop, by the species' number of barcodes.
-        lower: records below which the species gives nothing.
+        target: target number of records, a function of the species' number of candidate records.
+        upper: largest tolerated number of records, a function of the species' number of candidate records.
+        bound: number of barcodes at which to stop, a function of the species' number of barcodes.
+        lower: least number of records; a species with fewer contributes none.
         soft: factor on the target that the smaller barcodes together must be able to reach.
-        soft2: factor on the target up to which the smallest barcode is not yet too large.
+        soft2: factor on the target; a larger smallest barcode is too large.
     """
 
     target: Callable[[int], float]
@@ -37,7 +36,7 @@ class Quota:
 
 
 VAL_SHARE = 0.05  # of the candidate records
-VAL_FROM = 20  # records from which a species gives its share to val; smaller ones are the long tail
+VAL_FROM = 20  # least records of a species that contributes its share to val; smaller species are the long tail
 
 
 def target_records(records: int) -> int:
@@ -86,12 +85,12 @@ def select_barcodes(sizes: NDArray[np.int64], records: int, quota: Quota, genera
 
     Args:
         sizes: candidate records per barcode, int64, shape (barcodes,), barcodes in lexical order.
-        records: the species' candidate records; more than `sizes.sum()` where some have no barcode.
-        quota: what the partition wants.
-        generator: drawn from once per free choice; its state carries on from species to species.
+        records: the species' candidate records; more than `sizes.sum()` if some have no barcode.
+        quota: targets and bounds of the partition.
+        generator: random generator, used once per free choice; its state carries over from species to species.
 
     Returns:
-        Positions in `sizes`, in the order of choice; empty if the species gives nothing.
+        Positions in `sizes`, in the order of choice; empty if the species contributes none.
     """
     target = quota.target(records)
     if target == 0 or len(sizes) < 2:
@@ -140,14 +139,14 @@ def without_options(
     target: float,
     upper: float,
 ) -> int | None:
-    """The position to take where none is an option, or None to stop."""
+    """The position to take if there are no options, or None to stop."""
     smallest = int(left[0])
     if got == 0 and end == 0:
         return 0 if smallest >= quota.lower and smallest < records / 2 else None
     if smallest > quota.soft2 * target - got:
         return None if smallest > (target - got) / 2 or got + smallest > upper else 0
     if first == len(left):
-        return None  # only where records lack a barcode: what is left cannot reach the soft target
+        return None  # only if records lack a barcode: the rest cannot reach the soft target
     if got + left[first] > upper:
         return None
     if first > 0 and abs(got + left[first - 1] - target) < abs(target - got - left[first]):
@@ -156,7 +155,7 @@ def without_options(
 
 
 def last_choice(left: NDArray[np.int64], fitting: int, got: int, target: float, upper: float) -> int:
-    """The position to take where only one more barcode may be taken: the largest, or the next if that is nearer."""
+    """The position to take if only one more barcode is allowed: the largest, or the next one if that is closer."""
     following = fitting + 1
     if (
         following < len(left)
@@ -168,6 +167,6 @@ def last_choice(left: NDArray[np.int64], fitting: int, got: int, target: float, 
 
 
 def without(array: NDArray[Any], position: int) -> NDArray[Any]:
-    """The array less one position; moved in place, since a species may have very many barcodes."""
+    """The array without one position, changed in place because a species may have very many barcodes."""
     array[position:-1] = array[position + 1 :]
     return array[:-1]

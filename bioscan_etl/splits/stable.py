@@ -1,15 +1,15 @@
-"""The protocol "stable": the classes, targets and bounds of "bioscan-5m" for a corpus that grows (spec: partitioning).
+"""The protocol "stable": the classes, targets and bounds of "bioscan-5m" for a growing corpus (spec: partitioning).
 
-Belongs here: which record goes where, given where the earlier releases put it. Does not belong here: what is kept
-together (`units`), which barcodes of a species are taken (`fill`), and whether the outcome is sound (`checks`).
+Belongs here: assigning records to partitions, given their earlier partitions. Does not belong here: what is kept
+together (`units`), which barcodes of a species are selected (`fill`), and whether the result is valid (`checks`).
 
-What is placed as one is a unit: all records of one barcode, or of one BIN. A unit is *seen* if a record of it has a
-described species, else *novel* if one has a placeholder, else *unlabelled*. Where a unit goes:
+A unit is a cluster of records that is placed as a whole: all records of one barcode, or of one BIN. A unit is *seen* if
+one of its records has a described species, otherwise *novel* if one has a placeholder, otherwise *unlabelled*. Rules:
 
-1. A unit that an earlier release placed stays, whatever the new batches bring, and new records of it follow it.
-   It moves only if a record that it had was relabelled, if a record changed its barcode, or if a check below demands
-   it; then by this table, of which no cell leads from a trained partition (pretrain, train, other_heldout,
-   key_unseen) into an evaluated one (val, test, val_unseen, test_unseen):
+1. A unit that an earlier release placed stays where it is, and its new records follow it. It moves only if one of its
+   earlier records was relabelled, if a record changed its barcode, or if a check below requires it. Then it moves
+   per the table below; it never moves a record from a training partition (pretrain, train, other_heldout,
+   key_unseen) to an evaluation partition (val, test, val_unseen, test_unseen):
 
    =====================  ===========  ==============  ==========
    before                 now seen     now novel       unlabelled
@@ -24,22 +24,22 @@ described species, else *novel* if one has a placeholder, else *unlabelled*. Whe
    pretrain               train        other_heldout   pretrain
    =====================  ===========  ==============  ==========
 
-   Where records of several partitions meet in one unit, the table is read for each, and the answer that is the most
-   trained on wins: train, val, test; or other_heldout, key_unseen, val_unseen, test_unseen.
-2. A placeholder species of which a record is in train, val or test (a unit can hold two species) is not unseen: its
+   If records of several partitions meet in one unit, the table is applied to each of them, and the first result in
+   this order wins: train, val, test; or other_heldout, key_unseen, val_unseen, test_unseen.
+2. A placeholder species with a record in train, val or test (a unit can contain two species) is not unseen: its
    units go to other_heldout.
 3. A placeholder species is unseen if some of its units are in an unseen partition already, or if it has 8 records in
-   a genus that occurs among the described species. Its new units go to the unseen partitions, those of other
-   placeholder species to other_heldout, where they stay if the species becomes unseen later.
-4. New units of a seen species fill what test, then val lack of their targets, and the others go to train. New units
+   a genus that occurs among the described species. Its new units go to the unseen partitions. New units of other
+   placeholder species go to other_heldout, where they stay even if the species becomes unseen later.
+4. New units of a seen species first fill test, then val up to their targets; the others go to train. New units
    of an unseen species fill test_unseen, then val_unseen, then key_unseen. Unlabelled ones go to pretrain. Targets
-   and bounds are those of "bioscan-5m" for all records that the species now has there; a new unit never takes a
-   partition past its upper bound, new records of known barcodes may.
+   and bounds are those of "bioscan-5m" for all records that the species now has there. A new unit never takes a
+   partition past its upper bound; new records of known barcodes may.
 5. A species in val or test without a record in train, or in val_unseen or test_unseen without one in key_unseen,
-   gives one unit to it: a new one if there is one, else from the val side.
+   moves one unit there: a new one if there is one, otherwise one from val or val_unseen if possible.
 
-Every record that moves is listed with a rule of `rules.MOVES`. The outcome depends on neither the order of rows nor
-the versions of libraries: choices are made by a keyed hash of seed, species and barcode.
+Every record that moves is listed with a rule of `rules.MOVES`. The result depends neither on the order of rows nor on
+versions of libraries: choices are made by a keyed hash of seed, species and barcode.
 """
 
 from __future__ import annotations
@@ -50,17 +50,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bioscan_etl.schema import PARTITION_MEMORY, PARTITION_MOVES, SPLITS
+from bioscan_etl import vocabulary
+from bioscan_etl.schema import PARTITION_MEMORY, PARTITION_MOVES
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits.census import NEVER, NOVEL, SEEN, UNLABELLED, Census, Pairs, take_census
 from bioscan_etl.splits.checks import split_of_each
 from bioscan_etl.splits.fill import fill_barcodes, keyed_hash
 from bioscan_etl.splits.select import TEST, VAL, VAL_FROM, VAL_SHARE, VAL_UNSEEN, Quota, target_records
+from bioscan_etl.vocabulary import SPLITS
 
 (_PRETRAIN, _TRAIN, _VAL, _TEST, _KEY_UNSEEN, _VAL_UNSEEN, _TEST_UNSEEN, _OTHER_HELDOUT) = range(len(SPLITS))
 _NEW_SEEN, _NEW_NOVEL, _NEW_UNSEEN = range(len(SPLITS), len(SPLITS) + 3)  # states on the way to a partition
-_SEEN = (_TRAIN, _VAL, _TEST)
-_UNSEEN = (_KEY_UNSEEN, _VAL_UNSEEN, _TEST_UNSEEN)
+_SEEN = tuple(map(SPLITS.index, vocabulary.SEEN))
+_UNSEEN = tuple(map(SPLITS.index, vocabulary.UNSEEN))
 _MIN_UNSEEN = 8  # records that make a novel species an unseen one
 _TAIL_FROM = 7
 
@@ -69,7 +71,7 @@ _MOST_TRAINED_FIRST = (_PRETRAIN, _TRAIN, _VAL, _TEST, _OTHER_HELDOUT, _KEY_UNSE
 
 
 def _settle(label: int, claims: int) -> int:
-    """The table above: where a unit of a class goes whose records were in these partitions (bits)."""
+    """The table above: the new partition of a unit, from its class and its records' earlier partitions (bits)."""
     before = [split for split in range(len(SPLITS)) if claims >> split & 1]
     if label == UNLABELLED:
         return _PRETRAIN
@@ -87,25 +89,26 @@ _ONLY = np.array([claims.bit_length() - 1 if claims.bit_count() == 1 else NEVER 
 def assign_stable(
     table: pl.DataFrame, earlier: pl.DataFrame | pl.LazyFrame | None, settings: SplitSettings
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Assign every record its partition, keeping what earlier releases assigned.
+    """Assign every record its partition, and keep the assignments of earlier releases.
 
     Args:
         table: columns processid, genus, species, dna_barcode, text, and dna_bin if BINs are kept together; one row
             per record, in any order.
-        earlier: what `remember` made of the release before, or any table with columns processid, split, genus,
-            species, dna_barcode (and dna_bin), one row per record; the labels are those of the time. A lazy frame is
-            read in a stream, which halves the memory. None for the first release.
-        settings: seed, and whether BINs are kept together. Both must stay what they were: another seed changes no
-            placed record but chooses new ones otherwise; turning BINs on later moves much.
+        earlier: the result of `remember` for the previous release, or any table with columns processid, split, genus,
+            species, dna_barcode (and dna_bin), one row per record, with the labels of that release. A lazy frame is
+            streamed, which halves the memory. None for the first release.
+        settings: seed, and whether BINs are kept together. Do not change them between releases: another seed moves no
+            placed record but selects new ones differently; keeping BINs together later moves many records.
 
     Returns:
-        Assignments: columns processid and split (one of `schema.SPLITS`), text, in the order of the rows of `table`.
+        Assignments: columns processid and split (one of `vocabulary.SPLITS`), text, in the order of
+            the rows of `table`.
         Moves: table `schema.PARTITION_MOVES`, sorted by processid: every record of both tables whose partition
         changed, and why.
 
     Raises:
-        SettingsError: BINs are to be kept together and the table has no column dna_bin.
-        InvariantError: the earlier table has a process ID twice or a partition that there is not.
+        SettingsError: BINs must be kept together but the table has no column dna_bin.
+        InvariantError: the earlier table has a process ID twice or an unknown partition.
     """
     census = take_census(table, earlier, settings)
     state = _place_known(census)
@@ -121,15 +124,15 @@ def assign_stable(
 def remember(
     table: pl.DataFrame, assignments: pl.DataFrame, earlier: pl.DataFrame | pl.LazyFrame | None = None
 ) -> pl.DataFrame:
-    """What the next release needs to know of this and all earlier ones.
+    """The assignments of this and all earlier releases, for the next release.
 
-    Specimens that are not in this release stay in memory: their barcodes were trained on or tested, and if they
-    come back, they come back to where they were.
+    Specimens that are not in this release are kept: models were trained or tested on their barcodes, and if they
+    return, they return to their former partition.
 
     Args:
-        table: what was assigned: columns processid, genus, species, dna_barcode, and dna_bin if there are any.
+        table: the assigned table: columns processid, genus, species, dna_barcode, and dna_bin if it has BINs.
         assignments: columns processid, split; the same process IDs in any order.
-        earlier: the memory that the assignment had.
+        earlier: the memory that the assignment used.
 
     Returns:
         Table `schema.PARTITION_MEMORY`, sorted by processid.
@@ -138,7 +141,7 @@ def remember(
     known = [name for name in names if name in table.columns and name != "split"]
     parts = [table.select(pl.col(known).cast(pl.String)).with_columns(split_of_each(table, assignments))]
     if earlier is not None:
-        # Barcodes are read of what is gone only.
+        # Read barcodes only of specimens that are not in this release.
         gone = earlier.lazy().select("processid").collect(engine="streaming").join(parts[0], "processid", how="anti")
         old = earlier.lazy().select(name for name in names if name in earlier.lazy().collect_schema().names())
         if len(gone):
@@ -146,7 +149,7 @@ def remember(
     together = pl.concat(parts, how="diagonal", rechunk=False)
     absent = [pl.lit(None, dtype=pl.String).alias(name) for name in names if name not in together.columns]
     together = together.with_columns(absent)
-    # Sorting copies the barcodes; a table that comes in order needs none, unless something is gone from it.
+    # Sorting copies the barcodes; a sorted table is not sorted again, unless old specimens were appended.
     if not together["processid"].is_sorted():
         together = together.sort("processid")
     return PARTITION_MEMORY.conform(together)
@@ -308,7 +311,7 @@ def _moves(
     with_species: NDArray[np.bool_],
     as_reference: NDArray[np.bool_],
 ) -> pl.DataFrame:
-    """Table `schema.PARTITION_MOVES`: of several reasons the one that lies nearest to the record."""
+    """Table `schema.PARTITION_MOVES`; of several reasons, the most specific to the record."""
     after = state[census.unit]
     moved = np.flatnonzero((census.before != NEVER) & (census.before != after))
     now, then, unit = census.label[moved], census.label_before[moved], census.unit[moved]

@@ -1,7 +1,7 @@
-"""How close partitions come to what their protocol wants of them.
+"""How close partitions are to the targets of their protocol.
 
-Belongs here: targets beside what was reached, by partition and by class of species. Does not belong here: whether the
-partitions are sound (`checks`).
+Belongs here: target and actual sizes, by partition and by class of species. Does not belong here: whether the
+partitions are valid (`checks`).
 """
 
 from __future__ import annotations
@@ -11,22 +11,29 @@ from dataclasses import dataclass
 import polars as pl
 
 from bioscan_etl.findings import Finding
-from bioscan_etl.schema import SPLITS
-from bioscan_etl.splits.checks import SEEN, UNSEEN, findings, held_out, records_of
+from bioscan_etl.splits.checks import findings, held_out, records_of
 from bioscan_etl.splits.select import TEST, VAL, VAL_FROM, VAL_SHARE, VAL_UNSEEN, Quota
+from bioscan_etl.vocabulary import SEEN, SPLITS, UNSEEN
 
 _CLASSES = (("1", 1, 1), ("2-7", 2, 7), ("8-19", 8, 19), ("20+", 20, 2**31))  # records of a species
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """All that is said of partitions, from one pass over the records.
+    """All checks and reports of partitions, from one pass over the records.
 
     Attributes:
         findings: of `checks.check`.
         held_out: of `checks.species_also_held_out`.
-        partitions: `report`.
-        classes: `report_by_class`.
+        partitions: one row per partition in the order of `vocabulary.SPLITS`: split; samples, barcodes, species
+            (distinct, int64); target_samples (what the protocol wants of the evaluation partitions given the species of
+            this table, float, null for the others, which take what is left); share (samples of all samples, float).
+        classes: one row per kind ("seen", "unseen"), class of species ("1", "2-7", "8-19", "20+") and partition of the
+            kind, in this order: kind, records (the class), split; species (of the class), samples, barcodes, int64;
+            target_samples (null for train and key_unseen, which take what is left); share (samples of all samples of
+            the class, 0 where there is none) and target_share, float. A species' class is its number of records in the
+            seen, or in the unseen partitions. Below 8 records the protocols want nothing of it, up to 19 nothing for
+            val but the long tail.
     """
 
     findings: list[Finding]
@@ -36,10 +43,10 @@ class Review:
 
 
 def review(table: pl.DataFrame, partitions: pl.DataFrame) -> Review:
-    """Check partitions and hold them against their targets.
+    """Check partitions and compare them with their targets.
 
     Args:
-        table: columns processid, species, dna_barcode, text; one row per record.
+        table: columns processid, species, dna_barcode (identities), text; one row per record.
         partitions: columns processid, split; the same process IDs in any order.
 
     Raises:
@@ -47,24 +54,6 @@ def review(table: pl.DataFrame, partitions: pl.DataFrame) -> Review:
     """
     records = records_of(table, partitions)
     return Review(findings(records, table), held_out(records), _report(records), _by_class(records))
-
-
-def report(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
-    """Targets against achieved.
-
-    Args:
-        table: columns processid, species, dna_barcode, text; one row per record.
-        partitions: columns processid, split; the same process IDs in any order.
-
-    Returns:
-        One row per partition in the order of `schema.SPLITS`: split; samples, barcodes, species (distinct, int64);
-        target_samples (what the protocol wants of the evaluation partitions given the species of this table, float,
-        null for the others, which take what is left); share (samples of all samples, float).
-
-    Raises:
-        InvariantError: the two tables do not hold the same process IDs.
-    """
-    return _report(records_of(table, partitions))
 
 
 def _report(records: pl.DataFrame) -> pl.DataFrame:
@@ -83,28 +72,6 @@ def _report(records: pl.DataFrame) -> pl.DataFrame:
         .with_columns(pl.col("samples", "barcodes", "species").fill_null(0))
         .with_columns(share=pl.col("samples") / max(len(records), 1))
     )
-
-
-def report_by_class(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
-    """Targets against achieved, per partition and class of species.
-
-    A species' class is its number of records in the seen, or in the unseen partitions. Below 8 records the protocols
-    want nothing of it, up to 19 nothing for val but the long tail.
-
-    Args:
-        table: columns processid, species, dna_barcode, text; one row per record.
-        partitions: columns processid, split; the same process IDs in any order.
-
-    Returns:
-        One row per kind ("seen", "unseen"), class ("1", "2-7", "8-19", "20+") and partition of the kind, in this
-        order: kind, records (the class), split; species (of the class), samples, barcodes, int64; target_samples
-        (null for train and key_unseen, which take what is left); share (samples of all samples of the class, 0
-        where there is none) and target_share, float.
-
-    Raises:
-        InvariantError: the two tables do not hold the same process IDs.
-    """
-    return _by_class(records_of(table, partitions))
 
 
 def _by_class(every: pl.DataFrame) -> pl.DataFrame:
@@ -128,15 +95,15 @@ def _by_class(every: pl.DataFrame) -> pl.DataFrame:
 
 
 def _targets(records: pl.DataFrame) -> dict[str, float]:
-    """Records that the protocol wants in each evaluation partition, summed over species."""
+    """Target number of records of each evaluation partition, summed over species."""
     per_species = (
         records.filter(pl.col("species").is_not_null())
         .group_by("species")
         .agg(
             seen=pl.col("split").is_in(SEEN).sum(),
-            untested=pl.col("split").is_in(("train", "val")).sum(),
+            untested=pl.col("split").is_in(_without(SEEN, "test")).sum(),
             unseen=pl.col("split").is_in(UNSEEN).sum(),
-            unseen_untested=pl.col("split").is_in(("key_unseen", "val_unseen")).sum(),
+            unseen_untested=pl.col("split").is_in(_without(UNSEEN, "test_unseen")).sum(),
         )
     )
 
@@ -151,3 +118,7 @@ def _targets(records: pl.DataFrame) -> dict[str, float]:
         "val_unseen": wanted("unseen_untested", VAL_UNSEEN),
         "test_unseen": wanted("unseen", TEST),
     }
+
+
+def _without(splits: tuple[str, ...], taken: str) -> list[str]:
+    return [split for split in splits if split != taken]

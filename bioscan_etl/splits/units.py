@@ -1,6 +1,6 @@
-"""What is kept together: the records of one barcode or, where asked for, of one BIN.
+"""Units: clusters of records that are kept together, of one barcode or, if set, of one BIN.
 
-Belongs here: giving each record the number of its unit. Does not belong here: where a unit goes (`stable`).
+Belongs here: giving each record the number of its unit. Does not belong here: the partition of a unit (`stable`).
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-_CHUNK = 250_000  # rows whose barcodes are stripped at a time
-
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """The units of two tables, numbered alike.
+    """The units of two tables, with common numbers.
 
     Attributes:
         count: number of units.
-        barcodes: barcode of each row of the table, numbered, int64, shape (rows,). Rows without a barcode are
-            each of their own.
+        barcodes: number of the barcode of each row of the table, int64, shape (rows,). Each row without a barcode has
+            a number of its own.
         units: unit of each row of the table, from 0, int64, shape (rows,); `barcodes` unless BINs are kept together.
         earlier_barcodes: barcode of each earlier row, int64, shape (earlier rows,).
         earlier_units: unit of each earlier row, int64, shape (earlier rows,).
@@ -34,31 +32,24 @@ class Units:
     earlier_units: NDArray[np.int64]
 
 
-def identity() -> tuple[pl.Expr, pl.Expr]:
+def barcode_keys() -> tuple[pl.Expr, pl.Expr]:
     """What tells barcodes apart, in 16 bytes a record: columns first and second, uint64.
 
     The barcodes of 5 million records take as much memory as a second table; two hashes of 64 bits take 80 MB and
     coincide for distinct barcodes with a probability of 1e-26. They are compared within one run only, so that no
-    outcome depends on how polars hashes. Records without a barcode have an identity of their own.
+    outcome depends on how polars hashes. Records without a barcode have keys of their own.
 
     Returns:
-        Expressions over columns processid and dna_barcode, text.
+        Expressions over columns processid and dna_barcode (identities, see `barcodes.identity`), text.
     """
     alone = pl.col("processid").cast(pl.String)
-    barcode = pl.col("dna_barcode").cast(pl.String)
-    stripped = barcode.str.strip_chars("N")
+    identity = pl.col("dna_barcode").cast(pl.String)
 
-    def identity_by(seed: int, name: str) -> pl.Expr:
+    def keyed(seed: int, name: str) -> pl.Expr:
         # Another seed keeps a process ID from being taken for a barcode.
-        return pl.when(barcode.is_null()).then(alone.hash(seed + 2)).otherwise(stripped.hash(seed)).alias(name)
+        return pl.when(identity.is_null()).then(alone.hash(seed + 2)).otherwise(identity.hash(seed)).alias(name)
 
-    return identity_by(1, "first"), identity_by(2, "second")
-
-
-def identities(table: pl.DataFrame) -> pl.DataFrame:
-    """The `identity` of each row, in row order; barcodes are stripped a part at a time."""
-    parts = [table.slice(start, _CHUNK).select(identity()) for start in range(0, max(len(table), 1), _CHUNK)]
-    return pl.concat(parts, rechunk=True)
+    return keyed(1, "first"), keyed(2, "second")
 
 
 def number_units(
@@ -67,8 +58,8 @@ def number_units(
     """Number the barcodes and units of a table and of an earlier one.
 
     Args:
-        current: `identities` of the table.
-        earlier: `identities` of the earlier one.
+        current: `barcode_keys` of the table.
+        earlier: `barcode_keys` of the earlier one.
         bins: BIN of each row of the table, text; None if units are barcodes.
         earlier_bins: BIN of each earlier row, text; null where it no longer counts. None if units are barcodes.
     """
@@ -84,7 +75,7 @@ def number_units(
 
 
 def _codes(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> tuple[NDArray[np.int64], int]:
-    """Each pair's number, from 0, and how many there are."""
+    """Number the distinct pairs from 0; returns the number of each row and the number of pairs."""
     order = np.argsort(first)
     differs = np.diff(first[order]) != 0
     if np.any(~differs & (np.diff(second[order]) != 0)):  # two barcodes of one first hash may be interleaved
@@ -96,7 +87,7 @@ def _codes(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> tuple[NDArr
 
 
 def _merge(codes: NDArray[np.int64], bins: pl.Series, count: int) -> tuple[NDArray[np.int64], int]:
-    """The unit of each barcode where barcodes of one BIN, and BINs of one barcode, are one unit; and their number."""
+    """The unit of each barcode if barcodes of one BIN and BINs of one barcode are merged; and the number of units."""
     pairs = (
         pl.DataFrame({"barcode": codes, "bin": bins.cast(pl.String)})
         .drop_nulls()

@@ -1,6 +1,6 @@
-"""The stages of the graph.
+"""The stages of the pipeline.
 
-`registry` declares them, once. `situation` finds what one would be made from, `run` makes it, `examine` compares its
-counts with settings, and `commit` makes a batch current. Each other module is one stage and named as it: its function
-`build` and, where needed, `extra`, the inputs that are no output of a stage.
+`registry` declares them. `situation` finds the inputs of a stage, `run` makes it, `examine` compares its
+counts with settings, and `commit` makes a batch current. Each other module is one stage and has its name: it has a
+function `build` and, if needed, `extra` for inputs that are not outputs of stages.
 """

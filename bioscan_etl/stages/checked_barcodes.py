@@ -1,4 +1,4 @@
-"""What a record says: its barcode, checked."""
+"""The checked barcode of each record."""
 
 from __future__ import annotations
 

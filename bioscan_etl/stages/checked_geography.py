@@ -1,4 +1,4 @@
-"""What a record says: its place and dates, checked."""
+"""The checked place and dates of each record."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""When a batch becomes current, and what is kept of a release.
+"""Making a batch current, and storing what a release was made from.
 
-Belongs here: the step from whole outputs to the one record, and the removal of what nothing refers to any more. Does
+Belongs here: committing complete outputs to the record of a batch, and removing unreferenced outputs. Does
 not belong here: the form of the record (`bioscan_etl.lake.record`).
 """
 
@@ -26,12 +26,12 @@ from bioscan_etl.stages.situation import Situation
 
 
 def commit_if_whole(situation: Situation) -> Record | None:
-    """Make a batch current, if all its outputs of this delivery, these settings and this code are there and sound.
+    """Make a batch current if all its outputs for this delivery, these settings and this code exist and are valid.
 
-    Outputs that neither the record nor a pin refers to are removed.
+    Removes outputs that neither the record nor a pin refers to.
 
     Returns:
-        The record; None where something is missing or a blocking check fails.
+        The record; None if an output is missing or a blocking check fails.
     """
     lake, batch = situation.lake, situation.batch
     assert batch is not None
@@ -65,10 +65,10 @@ def commit_if_whole(situation: Situation) -> Record | None:
 
 @contextmanager
 def holding_records(lake: Lake) -> Iterator[None]:
-    """Keep the records of batches as they are: between reading them and pinning them none is replaced and swept.
+    """Lock the records of batches, so that none is replaced and removed between reading and pinning it.
 
     Raises:
-        BusyError: another run does it for longer than it should take.
+        BusyError: another run holds the lock for too long.
     """
     busy = f"another run holds the records of {lake.home}; run again"
     tries = Retrying(
@@ -80,7 +80,7 @@ def holding_records(lake: Lake) -> Iterator[None]:
 
 
 def find_record_or_none(lake: Lake, batch: str) -> Record | None:
-    """The record of a batch; None also where it is damaged, for a new one takes its place."""
+    """The record of a batch; None if there is none, or if it is damaged and will be replaced."""
     try:
         return find_record(lake, batch)
     except LakeError:
@@ -96,7 +96,7 @@ def sweep_batch(lake: Lake, record: Record) -> None:
 
 
 def corpus_state(situation: Situation) -> dict[str, Any]:
-    """What the next corpus run would make its release from: compared with the last one, it says why one is due."""
+    """What the next release would be made from; the differences from the last release show why one is due."""
     pin, settings = situation.pinned, situation.settings
     return {
         "batches": {name: record.content for name, record in pin.records.items()},
@@ -115,7 +115,7 @@ def corpus_settings(settings: Settings) -> dict[str, Any]:
 
 
 def note_release(situation: Situation, version: str) -> None:
-    """Keep what a release was made from, and let go of what only earlier ones needed."""
+    """Store what a release was made from, and remove what only earlier ones needed."""
     lake, pin = situation.lake, situation.pinned
     small_files.write(
         lake.home / "corpus.json", {"pin": pin.digest, "version": version, "made_from": corpus_state(situation)}
@@ -130,13 +130,13 @@ def note_release(situation: Situation, version: str) -> None:
 
 
 def note_mirrored(lake: Lake, location: str) -> None:
-    """Keep where the last release was mirrored to."""
+    """Store where the last release was mirrored to."""
     small_files.write(lake.home / "corpus.json", last_release(lake) | {"mirrored": location})
     failures.forget(lake, corpus=True)
 
 
 def last_release(lake: Lake) -> dict[str, Any]:
-    """What `note_release` kept last; empty where nothing was, or it is damaged."""
+    """What `note_release` stored last; empty if there is nothing or it is damaged."""
     try:
         return small_files.read(lake.home / "corpus.json") or {}
     except LakeError:

@@ -1,4 +1,4 @@
-"""A contact sheet of the images that a curator should look at first."""
+"""A contact sheet of the images that a curator should review first."""
 
 from __future__ import annotations
 

@@ -1,27 +1,26 @@
-"""Great Expectations over the curated table: one suite run for all of its checks."""
+"""Great Expectations on the curated table: one suite for all of its checks."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 
-from bioscan_etl import schema, storage
-from bioscan_etl.lake.store import Output
-from bioscan_etl.quality.validate import ExpectationResult, failing_rows, validate
+from bioscan_etl import schema
+from bioscan_etl.io.write import write_text
+from bioscan_etl.quality.results import RESULTS
+from bioscan_etl.quality.validate import validate_and_list
 from bioscan_etl.stages.registry import STAGES
 from bioscan_etl.stages.work import Work
-
-RESULTS = "results.json"
 
 
 def build(work: Work) -> None:
     """Write the results, and the complete list of failing rows."""
     curated = work.path("curated_taxonomy", "curated.parquet")
     out = work.out
-    results = validate(curated, schema.CURATED)
+    results, failing = validate_and_list(curated, schema.CURATED)
     text = json.dumps([asdict(result) for result in results], indent=1, default=str)
-    storage.write_text(out.folder / RESULTS, text)
-    failing_rows(curated, schema.CURATED).write_parquet(out.folder / "failing.parquet", compression="zstd")
+    write_text(out.folder / RESULTS, text)
+    failing.write_parquet(out.folder / "failing.parquet", compression="zstd")
     for result in results:
         out.findings.append(
             STAGES["curated_expectations"].finding(
@@ -32,9 +31,3 @@ def build(work: Work) -> None:
                 detail=f"of {result.element_count} rows",
             )
         )
-
-
-def read_results(output: Output) -> list[ExpectationResult]:
-    """The results as the report shows them."""
-    found = json.loads(output.path(RESULTS).read_text(encoding="utf-8"))
-    return [ExpectationResult(**result | {"sample": tuple(result["sample"])}) for result in found]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.changes import number_changes
+from bioscan_etl.io.read import file_sha256
 from bioscan_etl.specimens.accepted import accepted
 from bioscan_etl.stages.registry import STAGES
 from bioscan_etl.stages.work import Work
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 def extra(situation: Situation) -> dict[str, Any]:
     """The content of the curators' overrides."""
     path = situation.settings.taxonomy.overrides
-    return {"overrides": storage.sha256(path) if path else ""}
+    return {"overrides": file_sha256(path) if path else ""}
 
 
 def build(work: Work) -> None:
-    """Write curated labels, the change log and the lists that curators look at; hold the invariants against them."""
+    """Write curated labels, the change log and the lists for curators, and check the invariants."""
     out = work.out
     frame = accepted(pl.scan_parquet(work.path("specimens", "specimens.parquet")))
     overrides = None
@@ -58,6 +59,6 @@ def build(work: Work) -> None:
 
 
 def _names(specimens: pl.LazyFrame) -> pl.DataFrame:
-    """What tells which process IDs and names an override can mean."""
-    verbatim = (f"{rank}_verbatim" for rank in schema.RANKS)
-    return specimens.select("processid", *schema.RANKS, *verbatim).collect()
+    """The process IDs and names that an override can refer to."""
+    verbatim = (f"{rank}_verbatim" for rank in vocabulary.RANKS)
+    return specimens.select("processid", *vocabulary.RANKS, *verbatim).collect()

@@ -1,7 +1,7 @@
-"""Checks of a batch that compare its counts with settings: a bad delivery is red by itself.
+"""Checks of a batch that compare its counts with settings, so that a bad delivery fails on its own.
 
-Belongs here: one function per stage that has such checks. Apart from the stages: a reworded check, or
-another threshold, makes no output stale. Does not belong here: checks that need the data; a stage makes them itself.
+Belongs here: one function per stage that has such checks. They are separate from the stages, so that a reworded check
+or another threshold makes no output stale. Does not belong here: checks that need the data; stages run them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _checked_barcodes(output: Output, settings: Settings) -> list[Finding]:
             passed=found >= least * records,
             count=records - found,
             detail=f"{records - found} of {records} records have no barcode, "
-            f"checks.min_barcode_share asks for {least:g}",
+            f"checks.min_barcode_share requires {least:g}",
         )
     ]
 
@@ -72,7 +72,7 @@ def _specimen_boxes(output: Output, settings: Settings) -> list[Finding]:
             passed=missed <= (1 - chosen.min_detected_share) * readable,
             count=missed,
             detail=f"on {missed} of {readable} images no specimen is detected with confidence, "
-            f"checks.min_detected_share asks for {chosen.min_detected_share:g}",
+            f"checks.min_detected_share requires {chosen.min_detected_share:g}",
         ),
     ]
 
@@ -83,6 +83,6 @@ _EXAMINED: Mapping[str, Callable[[Output, Settings], list[Finding]]] = MappingPr
 
 
 def examine(stage: Stage, output: Output, settings: Settings) -> tuple[Finding, ...]:
-    """Outcomes of the checks of an output that compare its counts with settings."""
+    """Results of the checks that compare the counts of an output with settings."""
     function = _EXAMINED.get(stage.name)
     return tuple(function(output, settings.limited(stage.examines, stage.name))) if function else ()

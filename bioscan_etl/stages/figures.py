@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bioscan_etl.release.parts import released_rows
+from bioscan_etl.release.rows import released_rows
 from bioscan_etl.stages.work import Work
 from bioscan_etl.statistics.figures import draw_figures
 

@@ -7,9 +7,10 @@ from typing import Any
 import polars as pl
 
 from bioscan_etl import landing
-from bioscan_etl.release.images import ORIGINALS, Originals
+from bioscan_etl.release.images import Originals
 from bioscan_etl.release.parts import build_images
 from bioscan_etl.stages.work import Work
+from bioscan_etl.vocabulary import ORIGINALS
 
 
 def build(work: Work) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a record says: its names, normalised."""
+"""The normalised names of each record."""
 
 from __future__ import annotations
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.barcodes.sequences import identity
+from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.lake.current import current
 from bioscan_etl.lake.store import Lake
-from bioscan_etl.release import staging
+from bioscan_etl.release import versions
 from bioscan_etl.splits.near_duplicates import near_duplicates
 from bioscan_etl.splits.near_images import near_images
 from bioscan_etl.splits.partition import partition_onward
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def build(work: Work) -> None:
-    """Write the partitions, their moves and the reports on them; hold the rules against them."""
+    """Write the partitions, their moves and the reports on them, and check the rules."""
     out = work.out
-    # A barcode's identity is its released sequence, so that users find no barcode in two partitions.
-    released = identity(pl.col("dna_barcode")).alias("dna_barcode")
+    # Identities are of sequences as released, so that users find no barcode in two partitions.
+    identities = barcode_identity(pl.col("dna_barcode")).alias("dna_barcode")
     rows = pl.scan_parquet(work.path("curated_taxonomy", "curated.parquet"))
-    curated = rows.select("processid", "genus", "species", released, "dna_bin").collect()
+    curated = rows.select("processid", "genus", "species", identities, "dna_bin").collect()
     assigned = partition_onward(curated, work.settings.splits, _earlier(work.lake, str(work.extra["earlier"])))
     work.progress("partitions", 1, 4)
     reviewed = review(curated, assigned.partitions)
@@ -59,9 +59,9 @@ def build(work: Work) -> None:
 
 
 def extra(situation: Situation) -> dict[str, Any]:
-    """Version of the release whose assignments are kept; empty for none.
+    """Version of the base release, whose assignments are kept; empty for none.
 
-    The same corpus with the same settings keeps the base it had: else the release that it became would be its own
+    The same corpus with the same settings keeps its base. Otherwise the release made from it would become its own
     base, and a run that changes nothing would make another release.
     """
     stage, lake = STAGES["partitions"], situation.lake
@@ -74,14 +74,17 @@ def extra(situation: Situation) -> dict[str, Any]:
         curated = situation.inputs_of(stage)["curated_taxonomy"]
         if (inputs["curated_taxonomy"], made.made_from["settings"]) == (curated, settings):
             return {"earlier": str(inputs["extra"]["earlier"])}
-    last = staging.latest(lake.releases)
+    last = versions.latest(lake.releases)
     return {"earlier": last.name if last else ""}
 
 
 def _earlier(lake: Lake, version: str) -> pl.LazyFrame | None:
-    """What the base remembers: its memory, or its rows where another protocol made it."""
+    """The assignments of the base: its partition memory, or its rows if another protocol made it."""
     if not version:
         return None
     folder = lake.releases / version
     memory = folder / MEMORY
-    return pl.scan_parquet(memory if memory.is_file() else sorted((folder / "data").glob("*.parquet")))
+    if memory.is_file():
+        return pl.scan_parquet(memory)
+    released = pl.scan_parquet(sorted((folder / "data").glob("*.parquet")))
+    return released.with_columns(dna_barcode=barcode_identity(pl.col("dna_barcode")))

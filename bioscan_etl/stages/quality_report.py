@@ -9,9 +9,9 @@ import polars as pl
 
 from bioscan_etl.lake.pins import Pin
 from bioscan_etl.quality.ledger import Ledger
-from bioscan_etl.quality.report import write_report
-from bioscan_etl.release import staging
-from bioscan_etl.stages.curated_expectations import read_results
+from bioscan_etl.quality.report import Report, write_report
+from bioscan_etl.quality.results import RESULTS, read_results
+from bioscan_etl.release import versions
 from bioscan_etl.stages.work import Work
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def build(work: Work) -> None:
-    """Write the page, with complete lists of process IDs beside it."""
+    """Write the page, and files with complete lists of process IDs."""
     out = work.out
     held, curated, split = (work.outputs[name] for name in ("specimens", "curated_taxonomy", "partitions"))
     numbers, drawn = work.outputs["statistics"], work.outputs["figures"]
@@ -34,12 +34,11 @@ def build(work: Work) -> None:
     every = pl.read_parquet(held.path("specimens.parquet"), columns=["processid", "flags"])
     changes = pl.read_parquet(curated.path("changes.parquet"))
     left_out = "overrides_left_out.parquet"
-    write_report(
-        pages,
+    report = Report(
         version=str(work.extra["version"]),
         ledger=Ledger(**held.counts["ledger"]),
         rule_counts=_counted(every.explode("flags").drop_nulls().rename({"flags": "rule"}), ["rule"], "hits"),
-        expectation_results=read_results(work.outputs["curated_expectations"]),
+        expectation_results=read_results(work.path("curated_expectations", RESULTS)),
         change_counts=_counted(changes, ["rule", "field"], "changes"),
         split_report=pl.read_parquet(split.path("split_report.parquet")),
         split_classes=pl.read_parquet(split.path("split_classes.parquet")),
@@ -61,19 +60,20 @@ def build(work: Work) -> None:
         batches=batch_lines(work.pinned),
         left_out=pl.read_parquet(curated.path(left_out)) if left_out in curated.files else None,
     )
+    write_report(pages, report)
     out.counts["files"] = sum(path.is_file() for path in out.folder.rglob("*"))
 
 
 def extra(situation: Situation) -> dict[str, Any]:
-    """The version that the report is of (the one that exists, or the one to come), and what is said of the batches."""
+    """The version of the report (the existing or the next one), and the notes on the batches."""
     draft = situation.staging
-    published = staging.published(draft.releases, draft.digest)
-    version = published.name if published else staging.next_version(draft.releases)
+    published = versions.published(draft.releases, draft.digest)
+    version = published.name if published else versions.next_version(draft.releases)
     return {"version": version, "batches": batch_lines(situation.pinned).rows()}
 
 
 def batch_lines(pin: Pin) -> pl.DataFrame:
-    """What a release says of each batch: delivery, what made it, and what is to be noted."""
+    """Per batch of a release: its delivery, what made it, and notes."""
     rows = []
     for name in sorted({*pin.records, *pin.withdrawn, *pin.notes}):
         record = pin.records.get(name)

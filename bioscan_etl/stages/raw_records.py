@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bioscan_etl import storage
 from bioscan_etl.errors import SourceError
+from bioscan_etl.io.read import file_sha256
 from bioscan_etl.records.extract import extract
 from bioscan_etl.records.sources import RecordsFile
 from bioscan_etl.stages.work import Work
@@ -13,11 +13,11 @@ def build(work: Work) -> None:
     """Write records, set-aside rows and rejects of a delivery.
 
     Raises:
-        SourceError: a file is not what it was when the batch landed, or no records file.
+        SourceError: a file has changed since the batch landed, or is not a records file.
     """
     batch = work.delivery
     for entry in batch.records:
-        if storage.sha256(batch.locate(entry.location)) != entry.sha256:
+        if file_sha256(batch.locate(entry.location)) != entry.sha256:
             raise SourceError(f"{entry.location} has changed since batch {batch.name} landed; land the batch again")
     files = [RecordsFile(batch.locate(entry.location), entry.snapshot_date) for entry in batch.records]
     counts = extract(files, batch.name, work.settings.records, work.out.folder, work.progress)

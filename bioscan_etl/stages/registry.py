@@ -1,9 +1,9 @@
-"""Every stage of the graph, declared once.
+"""Every stage of the pipeline, declared once.
 
 Belongs here: name, scope, what it reads and writes, the settings, data files and libraries that decide its values, its
-checks, and what a reader of the UI should know of it. Does not belong here: what it does; that is the function `build`
-of the module of its name. Assets, jobs, dependencies, code versions, fingerprints, `status` and
-docs/reference/stages.md are made from these entries.
+checks, and its description in the UI. Does not belong here: what it does. That is the function `build` of the module
+with its name, or of the module of an output form, whose entry the stage is derived from. Assets, jobs, dependencies,
+code versions, fingerprints, `status` and docs/reference/stages.md are derived from these entries.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from types import MappingProxyType
 from bioscan_etl import schema
 from bioscan_etl.findings import Finding
 from bioscan_etl.quality.expectations import expectation_rules
+from bioscan_etl.release.forms.registry import Form, forms
 from bioscan_etl.rules import Severity
 from bioscan_etl.schema import Table
 from bioscan_etl.splits.rules import RULES as SPLIT_RULES
@@ -23,16 +24,16 @@ from bioscan_etl.taxonomy.rules import RULES as TAXONOMY_RULES
 
 
 class Scope(StrEnum):
-    """What a stage is run on."""
+    """What a stage runs on."""
 
     BATCH = "batch"  # one delivery of specimens; its output becomes current with the whole batch
     CORPUS = "corpus"  # the pinned batches together
-    RELEASE = "release"  # writes a part of the release that is being put together
+    RELEASE = "release"  # writes a part of the release that is being built
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check of a stage's output: snake_case id, what must hold, and whether a failure stops what follows."""
+    """A check of a stage's output: its id, what must hold, and whether a failure stops the stages after it."""
 
     id: str
     statement: str
@@ -44,24 +45,25 @@ class Stage:
     """One stage.
 
     Attributes:
-        name: of the stage, its module and its asset.
-        scope: what it is run on.
-        about: what one row is, its key, its source, the rules that act; for the reader of the UI.
-        group: of assets, in the UI.
-        kinds: of the asset, in the UI.
-        reads: files of other stages that decide its values; no file: the whole output.
+        name: name of the stage, its module and its asset.
+        scope: what it runs on.
+        about: description in the UI: what one row is, its key, its source, the rules that apply.
+        group: asset group in the UI.
+        kinds: kinds of the asset in the UI.
+        reads: files of other stages that decide its values; an empty tuple: the whole output.
         after: stages that must have run, but decide no value.
         delivered: parts of the delivery that it reads: records, images, image_manifest.
         table: the table that the UI shows.
         writes: its tables.
-        settings: dotted names of the settings that decide its values; `section.*` is all of a section.
+        settings: dotted names of the settings that decide its values; `section.*` names a whole section.
         examines: settings that its checks compare counts with.
-        data: data files that decide values, as patterns below the package.
-        libraries: distributions whose releases can decide values.
-        checks: of its output.
-        pool: stages of one pool do not run at the same time; None: as many as runs do.
-        resumable: a killed run goes on where it was.
-        prose: it prints what rules and columns say of themselves, so that their wording counts as its code.
+        data: data files that decide values, as patterns relative to the package.
+        libraries: distributions whose version can decide values.
+        checks: checks of its output.
+        pool: stages of one pool never run at the same time; None: no limit.
+        resumable: a killed run resumes where it stopped.
+        prose: it prints texts of rules, columns and forms, so that their wording counts as its code.
+        form: the output form that it writes; None for all other stages.
     """
 
     name: str
@@ -82,22 +84,23 @@ class Stage:
     pool: str | None = "corpus"
     resumable: bool = False
     prose: bool = False
+    form: str | None = None
 
     @property
     def module(self) -> str:
-        """The module of its function."""
-        return f"bioscan_etl.stages.{self.name}"
+        """The module of its function: of its name, or that of the output form that it writes."""
+        return f"bioscan_etl.stages.{self.name}" if self.form is None else forms()[self.form].module
 
     def finding(
         self, check: str, *, passed: bool, count: int, samples: tuple[str, ...] = (), detail: str = ""
     ) -> Finding:
-        """The outcome of one of its checks."""
+        """The result of one of its checks."""
         found = next(one for one in self.checks if one.id == check)
         return Finding(found.id, passed, count, found.statement, samples, found.blocking, detail)
 
 
 MEMORY = "partition_memory.parquet"
-"""File in which the protocol `stable` keeps what the next release needs."""
+"""File in which the protocol `stable` stores what the next release needs."""
 _SPLIT_CHECKS = (
     "BARCODE_IN_TWO_PARTITIONS",
     "SPECIES_IN_SEEN_AND_UNSEEN",
@@ -109,14 +112,30 @@ _OF_RECORDS = {"raw_records": ("records.parquet",)}
 _CURATED = {"curated_taxonomy": ("curated.parquet",)}
 _IMAGE_LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "simplejpeg")
 
+
+def _stage_of(form: Form) -> Stage:
+    """The stage that writes an output form."""
+    return Stage(
+        form.stage,
+        Scope.RELEASE,
+        form.about,
+        "release",
+        form.kinds,
+        reads={"image_packages": (), "release_metadata": ()} if form.images else {"release_metadata": ()},
+        settings=form.settings_read(),
+        libraries=form.libraries,
+        form=form.name,
+    )
+
+
 _DECLARED = (
     Stage(
         "raw_records",
         Scope.BATCH,
         "One row per specimen of the batch: its record of the barcode marker, every BCDM column as text.\n\n"
         "Key: process ID. Source: the batch's BOLD files, in any known layout. Rows of other markers and earlier "
-        "snapshots are set aside by reason, rows that cannot be read are rejected with their text; read = records + "
-        "set aside + rejected, checked on every run.",
+        "snapshots are set aside with a reason. Rows that cannot be read are rejected with their text. Each run checks "
+        "that rows read = records + set aside + rejected.",
         "extract",
         ("polars", "parquet"),
         delivered=("records",),
@@ -134,9 +153,9 @@ _DECLARED = (
     Stage(
         "specimen_images",
         Scope.BATCH,
-        "One row per image file of the batch: the process ID it belongs to, its size and sha256, or why it is left "
-        "out.\n\nKey: image_file. Source: the batch's folders, zips or S3 prefixes, and its image manifest. Files are "
-        "read where they lie; a path that leads out of its source is never opened.",
+        "One row per image file of the batch: the process ID it belongs to, its size and sha256, or why it is not "
+        "used.\n\nKey: image_file. Source: the batch's folders, zips or S3 prefixes, and its image manifest. Files are "
+        "read in place; a path that leads out of its source is never opened.",
         "extract",
         ("opencv", "parquet"),
         reads=_OF_RECORDS,
@@ -151,7 +170,7 @@ _DECLARED = (
         Scope.BATCH,
         "One row per image: the specimen's box, area fraction, scale factor, organism pixels and image quality.\n\n"
         "Key: process ID. Source: specimen_images. Each image is decoded once; the crops of all packages are written "
-        "beside the table. A killed run goes on at the shard it was at.",
+        "with the table. A killed run resumes at the first unfinished shard.",
         "extract",
         ("opencv", "parquet"),
         reads={"specimen_images": ("image_index.parquet",)},
@@ -184,8 +203,8 @@ _DECLARED = (
     Stage(
         "contact_sheet",
         Scope.BATCH,
-        "One picture of the images that a curator should look at first: unsure, empty and random ones.\n\n"
-        "Source: specimen_boxes and the images that they were found on.",
+        "One picture of the images that a curator should review first: low-confidence, empty and random ones.\n\n"
+        "Source: specimen_boxes and specimen_images.",
         "report",
         ("jpeg",),
         reads={"specimen_boxes": ("boxes.parquet",)},
@@ -196,7 +215,7 @@ _DECLARED = (
     Stage(
         "checked_barcodes",
         Scope.BATCH,
-        "One row per record: its barcode cleaned, its identity, its reading frame, and the rules that hit.\n\n"
+        "One row per record: its cleaned barcode, identity, reading frame, and the rules that apply.\n\n"
         "Key: process ID. Source: raw_records. Rules: length, ambiguity, reading frame under the lineage's genetic "
         "code, reverse complement, truncation, low complexity, BIN format. No rule drops a record.",
         "curate",
@@ -220,9 +239,9 @@ _DECLARED = (
     Stage(
         "checked_geography",
         Scope.BATCH,
-        "One row per record: canonical country and ISO codes, coordinates, dates, and the rules that hit.\n\n"
+        "One row per record: canonical country and ISO codes, coordinates, dates, and the rules that apply.\n\n"
         "Key: process ID. Source: raw_records. Rules: GBIF's flags for places, country against point, dates. A fix of "
-        "coordinates is proposed, not applied, unless the setting says so.",
+        "coordinates is only proposed, unless `geography.apply_coordinate_fixes` is set.",
         "curate",
         ("polars", "parquet"),
         reads=_OF_RECORDS,
@@ -237,8 +256,8 @@ _DECLARED = (
         "normalised_names",
         Scope.BATCH,
         "One row per record: its seven labels as delivered and normalised, with GBIF name types.\n\n"
-        "Key: process ID. Source: raw_records. Rules: blanks, Unicode, case, authorship, words that mean nothing. "
-        "Placeholder names survive unchanged: they label species that nobody has described yet.",
+        "Key: process ID. Source: raw_records. Rules: blanks, Unicode, case, authorship, words for 'not known'. "
+        "Placeholder names are kept unchanged: they label species that are not described yet.",
         "curate",
         ("polars", "parquet"),
         reads=_OF_RECORDS,
@@ -251,8 +270,8 @@ _DECLARED = (
         "specimens",
         Scope.CORPUS,
         "One row per specimen: the record of its latest snapshot with checked values and image, and the gates it "
-        "fails.\n\nKey: process ID. Source: exactly the batches that the run's pin names. Rules: the later snapshot "
-        "wins, an image of an earlier delivery is kept, gates quarantine with their reasons; nothing is lost.",
+        "fails.\n\nKey: process ID. Source: exactly the batches that the run's pin names. Rules: the latest snapshot "
+        "wins, an image of an earlier delivery is kept, gates quarantine specimens with a reason; no row is lost.",
         "curate",
         ("polars", "parquet"),
         reads={
@@ -267,7 +286,7 @@ _DECLARED = (
         settings=(
             "gates.*",
             "images.near_duplicate_bits",
-            "barcodes.neighbour_word",
+            "barcodes.neighbour_kmer",
             "barcodes.neighbour_similarity",
             "barcodes.neighbours",
             "barcodes.neighbour_votes",
@@ -282,10 +301,10 @@ _DECLARED = (
     Stage(
         "curated_taxonomy",
         Scope.CORPUS,
-        "One row per accepted specimen with its final labels; beside it the change log.\n\n"
+        "One row per accepted specimen with its final labels, and the change log.\n\n"
         "Key: process ID. Source: specimens, and the curators' overrides. Rules: barcode conflicts by majority, one "
-        "parent per name, inference from identical barcodes, fillers, overrides. Each change keeps the value before "
-        "and after, its rule and its evidence.",
+        "parent per name, inference from identical barcodes, fillers, overrides. The change log records the value "
+        "before and after, the rule and the evidence.",
         "curate",
         ("polars", "parquet"),
         reads={"specimens": ("specimens.parquet", "value_changes.parquet")},
@@ -299,13 +318,13 @@ _DECLARED = (
                 for rule in TAXONOMY_RULES
                 if rule.severity is Severity.BLOCKING
             ),
-            Check("overrides_applied", "Every line of the overrides can be applied.", blocking=False),
+            Check("overrides_applied", "Every line of the overrides is applied.", blocking=False),
         ),
     ),
     Stage(
         "curated_expectations",
         Scope.CORPUS,
-        "Great Expectations over the curated table: results, and the complete list of failing rows.",
+        "Great Expectations on the curated table: results, and the complete list of failing rows.",
         "curate",
         ("greatexpectations",),
         reads=_CURATED,
@@ -319,10 +338,10 @@ _DECLARED = (
     Stage(
         "partitions",
         Scope.CORPUS,
-        "One row per released specimen and its partition, of the eight.\n\n"
-        "Key: process ID. Source: curated_taxonomy, in process ID order. Rules: the protocol of the settings "
-        "(`splits.protocol`); all records of one barcode are in one partition. With `stable`, the assignments of the "
-        "last release are kept, and each move is listed with its reason.",
+        "One row per released specimen: which of the eight partitions it is in.\n\n"
+        "Key: process ID. Source: curated_taxonomy, in process ID order. Rules: the protocol that `splits.protocol` "
+        "names; all records of one barcode are in one partition. `stable` keeps the assignments of the last release "
+        "and lists each move with its reason.",
         "partition",
         ("numpy", "parquet"),
         reads=_CURATED,
@@ -344,7 +363,7 @@ _DECLARED = (
         Scope.RELEASE,
         "One row per released specimen: the CSV of 23 columns, Parquet by split, boxes, and logs.\n\n"
         "Key: process ID. Source: curated_taxonomy and partitions; quarantine, set-aside rows and rejects from "
-        "specimens. Rules: every value reads the same in every client; what that rewrites is in the change log.",
+        "specimens. Rules: every client reads the same values; the change log lists the values rewritten for that.",
         "release",
         ("pyarrow", "csv", "parquet"),
         reads={"specimens": (), "curated_taxonomy": (), "partitions": ()},
@@ -357,101 +376,15 @@ _DECLARED = (
         "image_packages",
         Scope.RELEASE,
         "One image per released specimen and package, at "
-        "`bioscan5m/images/<package>/<split>/[<chunk>/]<processid>.jpg`.\n\nSource: the crops of the batches; of "
-        "original_full the bytes as they were delivered. A killed run goes on by package and batch.",
+        "`bioscan5m/images/<package>/<split>/[<chunk>/]<processid>.jpg`.\n\nSource: the crops of the batches; for "
+        "original_full the bytes as delivered. A killed run resumes at the first unfinished package and batch.",
         "release",
         ("jpeg",),
         reads={"curated_taxonomy": (), "specimen_boxes": (), "release_metadata": ()},
         settings=("release.*",),
         libraries=_RELEASE_CSV,
     ),
-    Stage(
-        "metadata_jsonld",
-        Scope.RELEASE,
-        "The CSV's rows as JSON-LD: a node per specimen at `bioscan5m/metadata/jsonld/`, and the context of its terms.",
-        "release",
-        ("json",),
-        reads={"release_metadata": ()},
-        settings=("release.*",),
-        libraries=_RELEASE_CSV,
-    ),
-    Stage(
-        "partitioned_metadata",
-        Scope.RELEASE,
-        "The rows of `data/` in Hive folders, `partitioned/split=<split>/order=<order>/`, for query engines.\n\n"
-        "A missing order is the folder `order=not_classified`, which every engine reads.",
-        "release",
-        ("parquet",),
-        reads={"release_metadata": ()},
-        settings=("release.*",),
-        libraries=_RELEASE_CSV,
-    ),
-    Stage(
-        "split_manifests",
-        Scope.RELEASE,
-        "One CSV of process IDs per partition, and one over all: `splits/<split>.csv`, `splits/all.csv`.",
-        "release",
-        ("csv",),
-        reads={"release_metadata": ()},
-        settings=("release.*",),
-        libraries=_RELEASE_CSV,
-    ),
-    Stage(
-        "barcodebert_tables",
-        Scope.RELEASE,
-        "Barcodes with names and numbers of their labels, as BarcodeBERT's recipes read them: five CSVs in "
-        "`barcodebert/`.\n\nA label has the same number in all five; -1 is unlabelled. Made when `release.forms` names "
-        "barcodebert.",
-        "release",
-        ("csv",),
-        reads={"release_metadata": ()},
-        settings=("release.*",),
-        libraries=_RELEASE_CSV,
-    ),
-    Stage(
-        "image_tables",
-        Scope.RELEASE,
-        "The rows of `data/` with the bytes of cropped_256 as a Hugging Face image column: `data_images/`.\n\n"
-        "Source: release_metadata and image_packages. A killed run goes on by shard.",
-        "release",
-        ("parquet",),
-        reads={"image_packages": (), "release_metadata": ()},
-        settings=("release.*",),
-        libraries=_RELEASE_CSV,
-    ),
-    Stage(
-        "image_hdf5",
-        Scope.RELEASE,
-        "HDF5 files of the chosen packages: a data set per image, and packed with the metadata for reading at "
-        "random.\n\nSource: image_packages, byte for byte.",
-        "release",
-        ("hdf5",),
-        reads={"image_packages": (), "release_metadata": ()},
-        settings=("release.*",),
-        libraries=("h5py", "numpy", *_RELEASE_CSV),
-    ),
-    Stage(
-        "clibd_hdf5",
-        Scope.RELEASE,
-        "Images, barcodes and labels as CLIBD trains and evaluates on them: `hdf5/clibd.hdf5`.\n\n"
-        "One row per specimen with an image and group that holds it. Made when `release.forms` names clibd.",
-        "release",
-        ("hdf5",),
-        reads={"image_packages": (), "release_metadata": ()},
-        settings=("release.*",),
-        libraries=("h5py", "numpy", *_RELEASE_CSV),
-    ),
-    Stage(
-        "image_archives",
-        Scope.RELEASE,
-        "The chosen packages as zips, as the published data set comes, and as WebDataset tar shards: `packages/`.\n\n"
-        "Source: release_metadata and image_packages. A killed run goes on by archive.",
-        "release",
-        ("zip", "tar"),
-        reads={"image_packages": (), "release_metadata": ()},
-        settings=("release.*",),
-        libraries=_RELEASE_CSV,
-    ),
+    *(_stage_of(form) for form in forms().values() if form.build is not None),
     Stage(
         "statistics",
         Scope.CORPUS,
@@ -467,7 +400,7 @@ _DECLARED = (
         "figures",
         Scope.CORPUS,
         "Figures of the release: partitions, missing labels, sizes, classes and orders, abundance, sites, a "
-        "barcode.\n\nSource: release_metadata. SVG, the same bytes for the same release.",
+        "barcode.\n\nSource: release_metadata. SVG; the same release gives the same bytes.",
         "report",
         ("matplotlib",),
         reads={"release_metadata": ()},
@@ -477,8 +410,8 @@ _DECLARED = (
     Stage(
         "quality_report",
         Scope.CORPUS,
-        "What a curator looks at: ledger, batches, gates, rules, changes, expectations, partitions, statistics, "
-        "figures.\n\nOne HTML page that opens without network, with complete lists of process IDs beside it.",
+        "The report for curators: ledger, batches, gates, rules, changes, expectations, partitions, statistics, "
+        "figures.\n\nOne HTML page that opens without network, and files with complete lists of process IDs.",
         "report",
         ("html",),
         reads={
@@ -502,21 +435,14 @@ _DECLARED = (
     Stage(
         "release_manifest",
         Scope.RELEASE,
-        "The version: all parts verified, card, checksums and manifest written, then one rename, then `latest`.\n\n"
-        "If the last version was made from the same inputs, settings and code, none is made.",
+        "The new version. Verifies all parts, writes card, checksums and manifest, renames the folder in one step, "
+        "then updates `latest`.\n\nMakes nothing if the last version has the same inputs, settings and code.",
         "release",
         ("json",),
         reads={
             "release_metadata": (),
-            "metadata_jsonld": (),
-            "partitioned_metadata": (),
-            "split_manifests": (),
-            "barcodebert_tables": (),
             "image_packages": (),
-            "image_tables": (),
-            "image_hdf5": (),
-            "clibd_hdf5": (),
-            "image_archives": (),
+            **{form.stage: () for form in forms().values() if form.build is not None},
             "curated_expectations": (),
         },
         after=("quality_report",),
@@ -531,8 +457,8 @@ _DECLARED = (
     Stage(
         "release_mirror",
         Scope.RELEASE,
-        "The last release below the S3 prefix of `release.publish_to`; nothing where that setting is empty.\n\n"
-        "Data first, the manifest last, then the pointer `latest`; what is there already is not sent again.",
+        "Mirrors the last release to the S3 prefix of `release.publish_to`; does nothing if that setting is empty.\n\n"
+        "Uploads the data, then the manifest, then the pointer `latest`; skips files that are already there.",
         "release",
         ("s3",),
         after=("release_manifest",),
@@ -557,6 +483,6 @@ PARTS = tuple(
 
 
 def batch_settings() -> tuple[str, ...]:
-    """Names of all settings that a batch is made or examined with."""
+    """Names of all settings that the stages of a batch or their checks read."""
     names = {name for stage in of_scope(Scope.BATCH) for name in (*stage.settings, *stage.examines)}
     return tuple(sorted(names))

@@ -1,17 +1,17 @@
-"""The last release on S3, beside those before it."""
+"""The last release on S3, next to earlier ones."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from bioscan_etl.errors import LakeError
-from bioscan_etl.release import staging
+from bioscan_etl.release import versions
 from bioscan_etl.release.ship.mirror import publish_to_s3
 from bioscan_etl.stages.work import Work
 
 
 def build(work: Work) -> dict[str, Any]:
-    """Send what is not there yet; returns where it is and what was sent.
+    """Upload missing files; returns the location and what was uploaded.
 
     Raises:
         LakeError: there is no release.
@@ -19,7 +19,7 @@ def build(work: Work) -> dict[str, Any]:
     target = work.settings.release.publish_to
     if not target:
         return {"published": False, "setting": "release.publish_to"}
-    release = staging.latest(work.lake.releases)
+    release = versions.latest(work.lake.releases)
     if release is None:
         raise LakeError("there is no release to publish; run release_manifest first")
     done = publish_to_s3(release, target, work.progress)

@@ -1,4 +1,4 @@
-"""Making one stage: use what is there already, else build it.
+"""Making one stage: use the existing output, otherwise build it.
 
 Belongs here: locks, retries and the draft. Does not belong here: what a stage does, and Dagster.
 """
@@ -9,6 +9,7 @@ import importlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from bioscan_etl.findings import Finding
 from bioscan_etl.lake.current import current, point
 from bioscan_etl.lake.store import Draft, Output, digest
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.release import staging
+from bioscan_etl.release import versions
+from bioscan_etl.release.forms.registry import Form, build_form, forms
 from bioscan_etl.stages.commit import commit_if_whole, note_mirrored, note_release
 from bioscan_etl.stages.examine import examine
 from bioscan_etl.stages.registry import STAGES, Scope, Stage
@@ -27,22 +29,22 @@ from bioscan_etl.stages.situation import ByBatch, Outputs, Situation
 from bioscan_etl.stages.work import Work
 
 _log = logging.getLogger("bioscan_etl")
-_ATTEMPTS = 3  # within a run; longer outages are for the sensor, which asks for the run again later
+_ATTEMPTS = 3  # within a run; after longer outages, the sensor requests the run again
 _LONGEST_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a stage.
+    """The result of a stage.
 
     Attributes:
         stage: its name.
-        folder: where its files are.
-        content: digest of what was made.
+        folder: folder of its files.
+        content: digest of its output.
         built: whether it was made now.
-        counts: what it reported.
-        findings: outcomes of its checks.
-        output: in the lake; None of a part of the release.
+        counts: counts that it reported.
+        findings: results of its checks.
+        output: its output in the lake; None for a part of the release.
     """
 
     stage: str
@@ -55,23 +57,23 @@ class Done:
 
 
 def run_stage(name: str, situation: Situation, progress: Progress = silent) -> Done:
-    """Make a stage's output, unless it is there.
+    """Make a stage's output, unless it exists.
 
-    A cause that may pass (network, disk, another run) is tried again a few times, each wait longer than the last.
+    Temporary failures (network, disk, another run) are retried a few times with increasing waits.
 
     Args:
-        name: of the stage.
+        name: name of the stage.
         situation: what it works on.
-        progress: told how far it is.
+        progress: receives its progress.
 
     Raises:
-        BioscanError: an input is missing or unsound, or cannot be used.
+        BioscanError: an input is missing or invalid, or cannot be used.
     """
     situation.lake.require_format()
     stage = STAGES[name]
     tries = Retrying(
         stop=stop_after_attempt(_ATTEMPTS),
-        wait=wait_exponential_jitter(initial=0.5, max=_LONGEST_WAIT_S),
+        wait=wait_exponential_jitter(multiplier=0.5, max=_LONGEST_WAIT_S),
         retry=retry_if_exception(is_transient),
         before_sleep=before_sleep_log(_log, logging.WARNING),
         reraise=True,
@@ -104,16 +106,16 @@ def _make_output(stage: Stage, situation: Situation, progress: Progress) -> Done
 
 
 def _make_part(stage: Stage, situation: Situation, progress: Progress) -> Done:
-    situation.inputs_of(stage)  # what it reads is there, and sound
-    if not stage.reads:  # it sends what is published
+    situation.inputs_of(stage)  # raises if an input is missing or invalid
+    if not stage.reads:  # it uploads what is published
         counts = _function(stage)(_work(stage, situation, progress, None, {}))
         if counts.get("published"):
             note_mirrored(situation.lake, str(situation.settings.release.publish_to))
         return Done(stage.name, situation.lake.releases, digest(counts), bool(counts.get("sent")), counts)
     draft = situation.staging
-    before = staging.published(draft.releases, draft.digest)
+    before = versions.published(draft.releases, draft.digest)
     counts = _function(stage)(_work(stage, situation, progress, None, {}))
-    published = staging.published(draft.releases, draft.digest)
+    published = versions.published(draft.releases, draft.digest)
     if stage.name == "release_manifest":
         note_release(situation, str(counts["version"]))
     return Done(stage.name, published or draft.tree, draft.digest, before is None, counts)
@@ -121,7 +123,16 @@ def _make_part(stage: Stage, situation: Situation, progress: Progress) -> Done:
 
 def _function(stage: Stage) -> Any:
     """The function of a stage; its module is imported now, for some take seconds."""
+    if stage.form is not None:
+        return partial(_make_form, forms()[stage.form])
     return importlib.import_module(stage.module).build
+
+
+def _make_form(form: Form, work: Work) -> dict[str, Any]:
+    """Write an output form, if the settings ask for it; returns what of it they ask for."""
+    settings = work.settings.release
+    build_form(form, work.release, settings, work.progress)
+    return form.asked_for(settings)
 
 
 def _work(

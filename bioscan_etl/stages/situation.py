@@ -1,10 +1,10 @@
-"""What a run finds: inputs, fingerprints and outputs of every stage, for one delivery or one pin.
+"""Inputs, fingerprints and outputs of every stage, for one delivery or one pin.
 
-Belongs here: the one answer to what a stage would be made from, and whether that output is there. Does not belong here:
+Belongs here: what a stage would be made from, and whether that output exists. Does not belong here:
 making it (`stages.run`).
 
 An output's fingerprint covers the stage's code, its settings, and the content of its inputs. A stage of the corpus
-reads the batches of the pin and the outputs that follow from them, never whatever happens to be current.
+reads the batches of the pin and the outputs made from them, never the outputs that happen to be current.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from bioscan_etl import storage
 from bioscan_etl.errors import LakeError
+from bioscan_etl.io.locations import base_name
 from bioscan_etl.lake.pins import Pin
 from bioscan_etl.lake.store import CORPUS, Lake, Output, digest
 from bioscan_etl.landing import Batch
@@ -75,7 +75,7 @@ class Situation:
         """An output of a pinned batch.
 
         Raises:
-            LakeError: it is gone.
+            LakeError: it is missing.
         """
         key = (stage, batch)
         if key not in self._by_batch:
@@ -86,7 +86,7 @@ class Situation:
         """Content of the outputs and of the parts of the delivery that a stage reads.
 
         Raises:
-            LakeError: an output that it reads is not there, or a blocking check of it failed.
+            LakeError: an output that it reads does not exist, or a blocking check of it failed.
         """
         found: dict[str, Any] = {}
         if self.batch is not None and stage.delivered:
@@ -107,16 +107,16 @@ class Situation:
         batch = self.batch
         assert batch is not None
         if part == "records":
-            return [[storage.base_name(e.location), e.sha256, str(e.snapshot_date or "")] for e in batch.records]
+            return [[base_name(e.location), e.sha256, str(e.snapshot_date or "")] for e in batch.records]
         if part == "images":
-            return sorted([storage.base_name(e.location), e.content or e.listing] for e in batch.images)
+            return sorted([base_name(e.location), e.content or e.listing] for e in batch.images)
         return batch.image_manifest.sha256 if batch.image_manifest else ""
 
     def made_from(self, stage: Stage) -> dict[str, Any]:
         """What the fingerprint of a stage's output covers: code, settings and inputs.
 
         Raises:
-            LakeError: an output that it reads is not there.
+            LakeError: an output that it reads does not exist.
         """
         inputs = self.inputs_of(stage)
         extra = self.extra_of(stage)
@@ -127,11 +127,11 @@ class Situation:
         }
 
     def fingerprint(self, stage: Stage, made_from: Mapping[str, Any]) -> str:
-        """Hex sha256 that names an output."""
+        """Hex sha256 that identifies an output."""
         return digest([stage.name, self.name, made_from])
 
     def find(self, name: str) -> Output | None:
-        """The output of a stage as it is to be now, if it is there and whole."""
+        """The up-to-date output of a stage, if it exists and is complete."""
         if name in self._outputs:
             return self._outputs[name]
         stage = STAGES[name]
@@ -149,25 +149,25 @@ class Situation:
         """The output of a stage.
 
         Raises:
-            LakeError: it is not there, or a blocking check of it failed.
+            LakeError: it does not exist, or a blocking check of it failed.
         """
         output = self.find(name)
         if output is None:
-            raise LakeError(f"{name} is not made yet of what {self.name} is now; run {name} first")
+            raise LakeError(f"{name} of {self.name} is not up to date; run {name} first")
         failed = [finding for finding in output.findings if finding.blocking and not finding.passed]
         if failed:
             first = failed[0]
             some = f", such as {', '.join(first.samples[:3])}" if first.samples else ""
             more = f" (and {len(failed) - 1} more failed checks)" if len(failed) > 1 else ""
-            raise LakeError(f"{name} failed {first.check} ({first.count:,}{some}): {first.statement}{more}")
+            raise LakeError(f"{name} failed {first.check} ({first.count:,}{some}); required: {first.statement}{more}")
         return output
 
     @cached_property
     def staging(self) -> Staging:
-        """The release that the pinned corpus makes; its digest names everything it is made from.
+        """The release of the pinned corpus; its digest identifies everything it is made from.
 
         Raises:
-            LakeError: specimens, labels or partitions are not made yet.
+            LakeError: specimens, labels or partitions do not exist yet.
         """
         contents = [self.need(name).content for name in ("specimens", "curated_taxonomy", "partitions")]
         batches = {name: record.content for name, record in self.pinned.records.items()}
@@ -175,7 +175,7 @@ class Situation:
         return Staging(self.lake.releases, digest([contents, batches, self.settings.digest(), codes]))
 
     def provenance(self) -> dict[str, Any]:
-        """What a release states of how it was made: per batch and per stage."""
+        """The provenance that a release states, per batch and per stage."""
         pin = self.pinned
         corpus = {}
         for name, stage in STAGES.items():
@@ -204,7 +204,7 @@ class Situation:
 
 
 class Outputs(Mapping[str, Output]):
-    """Outputs by stage, found when they are asked for; only those that the stage's entry names."""
+    """Outputs by stage, found on access; only those that the stage's entry names."""
 
     def __init__(self, situation: Situation, stage: Stage) -> None:
         self._situation = situation
@@ -222,7 +222,7 @@ class Outputs(Mapping[str, Output]):
 
 
 class ByBatch(Mapping[str, Mapping[str, Output]]):
-    """Outputs of the pinned batches by stage and batch, found when they are asked for."""
+    """Outputs of the pinned batches by stage and batch, found on access."""
 
     def __init__(self, situation: Situation, stage: Stage) -> None:
         self._situation = situation
@@ -240,13 +240,13 @@ class ByBatch(Mapping[str, Mapping[str, Output]]):
 
 
 def _require_declared(stage: Stage, name: str) -> None:
-    """Refuse an input that the stage's entry does not name; the release's digest covers all that its stages read."""
+    """Raise if the stage's entry does not name an input: the release's digest covers only named inputs."""
     if stage.scope is not Scope.RELEASE and name not in (*stage.reads, *stage.after):
-        raise AssertionError(f"stage {stage.name} reads {name}, which its entry in stages.registry does not name")
+        raise AssertionError(f"stage {stage.name} reads {name}: add it to its entry in stages.registry")
 
 
 def _content(output: Output, files: tuple[str, ...]) -> Any:
-    """What of an output decides: some of its files, or all of it; and the counts that go with the first."""
+    """The part of an output that counts as input: some of its files with their counts, or all of it."""
     if not files:
         return output.content
     found: dict[str, Any] = {name: output.files[name] for name in files if name in output.files}

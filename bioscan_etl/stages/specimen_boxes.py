@@ -1,4 +1,4 @@
-"""Specimen boxes: each image decoded once, measured and cropped."""
+"""Specimen boxes: decode each image once, measure and crop it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import polars as pl
 from bioscan_etl.images.detect import detector_fingerprint
 from bioscan_etl.images.stage import process_images
 from bioscan_etl.stages.work import Work
+from bioscan_etl.vocabulary import MADE_PACKAGES
 
 if TYPE_CHECKING:
     from bioscan_etl.stages.situation import Situation
-
-# `original_full` keeps its bytes and is copied from the source, so the image stage does not write it.
-WRITTEN_PACKAGES = ("original_256", "cropped", "cropped_256")
 
 
 def extra(situation: Situation) -> dict[str, Any]:
@@ -28,6 +26,6 @@ def build(work: Work) -> None:
     sources = [batch.locate(entry.location) for entry in batch.images]
     frame = pl.read_parquet(work.path("specimen_images", "image_index.parquet"))
     out.counts |= process_images(
-        frame, sources, work.settings.images, WRITTEN_PACKAGES, out.folder, batch.name, work.progress
+        frame, sources, work.settings.images, MADE_PACKAGES, out.folder, batch.name, work.progress
     )
     out.counts["boxes"] = out.counts["images"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from bioscan_etl import landing, schema, storage
+from bioscan_etl import landing, schema
 from bioscan_etl.errors import SourceError
 from bioscan_etl.images.index import index_images
+from bioscan_etl.io.read import file_sha256
 from bioscan_etl.stages.work import Work
 
 
@@ -14,7 +15,7 @@ def build(work: Work) -> None:
     """Write the image index of a delivery.
 
     Raises:
-        SourceError: a source is not what it was when the batch landed.
+        SourceError: a source has changed since the batch landed.
     """
     batch = work.delivery
     sources = [batch.locate(entry.location) for entry in batch.images]
@@ -22,9 +23,9 @@ def build(work: Work) -> None:
     for entry, source in zip(batch.images, sources, strict=True):
         if landing.images_changed(batch, entry):
             raise SourceError(f"{source} has changed since batch {batch.name} landed; land the batch again")
-    if manifest and storage.sha256(batch.locate(manifest.location)) != manifest.sha256:
+    if manifest and file_sha256(batch.locate(manifest.location)) != manifest.sha256:
         raise SourceError(f"{manifest.location} has changed since batch {batch.name} landed; land the batch again")
-    # A delivery of images alone belongs to records of other batches: all of it is taken.
+    # If a delivery has only images, they belong to records of other batches, so all of them are used.
     known = pl.read_parquet(work.path("raw_records", "records.parquet"), columns=["processid"])["processid"]
     index = index_images(
         sources,

@@ -1,4 +1,4 @@
-"""Specimens: all batches together, one row per process ID, accepted or held at a gate."""
+"""Specimens: all batches together, one row per process ID, accepted or quarantined."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bioscan_etl.stages.work import Work
 
 
 def build(work: Work) -> None:
-    """Write specimens, quarantine, set-aside rows, rejects and value changes; hold the ledger against them."""
+    """Write specimens, quarantine, set-aside rows, rejects and value changes, and check the ledger."""
     tables = assemble(_batch_tables(work), work.settings)
     out = work.out
     written = out.write(schema.SPECIMENS, tables.lazy(work.progress))
@@ -27,7 +27,7 @@ def build(work: Work) -> None:
 
 
 def _batch_tables(work: Work) -> list[BatchTables]:
-    """The tables of the pinned batches, and of no other."""
+    """The tables of exactly the pinned batches."""
     tables = []
     for name in sorted(work.pinned.records):
         raw, barcodes, geography, names, boxes = (

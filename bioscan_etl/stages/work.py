@@ -1,6 +1,6 @@
-"""What a stage's function gets to work with.
+"""The inputs of a stage's function.
 
-Belongs here: inputs, settings and the draft, found and opened. Does not belong here: what a stage does with them.
+Belongs here: finding and opening inputs, settings and the draft. Does not belong here: what a stage does with them.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class Work:
 
     Attributes:
         lake: the lake.
-        settings: of which the stage can read those that its entry names.
-        progress: told how far the stage is.
+        settings: settings, of which the stage can read those that its entry names.
+        progress: receives the progress of the stage.
         draft: the output being written; None for stages that write a part of the release.
         batch: the delivery; None for stages over the corpus.
         pin: the batches that a corpus run reads; None for stages of a batch.
-        outputs: outputs of the stages that it reads, of the corpus or of its own batch.
+        outputs: outputs of the stages that it reads, of the corpus or its own batch.
         by_batch: outputs of the batch stages that a corpus stage reads, by stage and batch.
-        extra: inputs that are no output of a stage (the stage's `extra`).
-        staging: the release that is being put together; None where the stage has nothing to do with it.
+        extra: inputs that are not outputs of stages (the stage's `extra`).
+        staging: the release being built; None for stages that do not write it.
     """
 
     lake: Lake
@@ -51,7 +51,7 @@ class Work:
     def out(self) -> Draft:
         """The output being written."""
         if self.draft is None:
-            raise LakeError("this stage writes a part of the release, no output of the lake")
+            raise LakeError("this stage writes a part of the release, not an output of the lake")
         return self.draft
 
     @property
@@ -70,9 +70,9 @@ class Work:
 
     @property
     def release(self) -> Staging:
-        """The release that is being put together."""
+        """The release that is being built."""
         if self.staging is None:
-            raise LakeError("this stage has nothing to do with a release")
+            raise LakeError("this stage does not write a part of the release")
         return self.staging
 
     def path(self, stage: str, name: str) -> Path:

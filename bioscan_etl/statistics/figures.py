@@ -1,10 +1,10 @@
 """Figures that describe a release, as SVG with the same bytes for the same data.
 
 Belongs here: drawing. Does not belong here: counting (`bioscan_etl.statistics.tables`). matplotlib is imported
-inside functions and draws without a display. Every figure copes with an empty release and says so.
+inside functions and draws without a display. For an empty release, each figure states that there is no data.
 
-Texts are drawn as outlines, so a figure looks the same on every machine and no label can break the file; each
-SVG carries its description as `<title>`, the same as in `FIGURES`.
+Texts are drawn as outlines, so a figure looks the same on every machine and no label can break the file. Each
+SVG has its description as `<title>`, the same as in `titles.FIGURES`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import vocabulary
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.statistics.tables import group_sizes, partitions
-from bioscan_etl.storage import atomic_file
+from bioscan_etl.statistics.titles import FIGURES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ _SECOND = "#c8823a"
 _MISSING = "#c9cfcb"
 _SPLIT_COLOURS = dict(
     zip(
-        schema.SPLITS,
+        vocabulary.SPLITS,
         ("#7d8f88", "#2f6f5e", "#5b9e8b", "#9ccabd", "#8a5a2b", "#c8823a", "#e4b98a", "#b9c2bd"),
         strict=True,
     )
@@ -71,14 +72,14 @@ _SMALLEST_ISLAND = 0.05  # square degrees
 
 
 def draw_figures(metadata: pl.DataFrame, folder: Path) -> list[Path]:
-    """Draw all figures of `FIGURES` as `<name>.svg`.
+    """Draw all figures of `titles.FIGURES` as `<name>.svg`.
 
     Args:
         metadata: `schema.METADATA_EXTENDED`; it may be empty, and columns may be all null.
-        folder: made if missing.
+        folder: created if missing.
 
     Returns:
-        The paths, in the order of `FIGURES`, whose values are the texts to show where a figure cannot be seen.
+        The paths, in the order of `FIGURES`, whose values are the alternative texts of the figures.
     """
     drawers: Mapping[str, Callable[[pl.DataFrame, Path], None]] = {
         "partition_distribution": _partition_distribution,
@@ -95,20 +96,6 @@ def draw_figures(metadata: pl.DataFrame, folder: Path) -> list[Path]:
         paths.append(folder / f"{name}.svg")
         drawers[name](metadata, paths[-1])
     return paths
-
-
-FIGURES: Mapping[str, str] = MappingProxyType(
-    {
-        "partition_distribution": "Bars: number of specimens in each partition, logarithmic.",
-        "missing_labels": "Stacked bars: share of specimens with and without a label at each rank.",
-        "size_distribution": "Three histograms: organism pixels, area fraction and scale factor.",
-        "records_per_class": "Bars: number of specimens of each class, logarithmic.",
-        "records_per_order": "Bars: number of specimens of each order, logarithmic.",
-        "species_rank_abundance": "Curve: specimens of each species, from the commonest to the rarest, logarithmic.",
-        "site_map": "Map: collection sites by longitude and latitude, larger points for more specimens.",
-        "barcode_strip": "Strip: the barcode of one specimen, A red, T blue, C green, G yellow, anything else grey.",
-    }
-)
 
 
 @contextmanager
@@ -160,18 +147,18 @@ def _partition_distribution(metadata: pl.DataFrame, path: Path) -> None:
 
 def _missing_labels(metadata: pl.DataFrame, path: Path) -> None:
     total = metadata.height
-    labelled = metadata.select(pl.col(rank).count() for rank in schema.RANKS).row(0)
+    labelled = metadata.select(pl.col(rank).count() for rank in vocabulary.RANKS).row(0)
     with _canvas(path, 8, 3.4) as (axis,):
         axis.set_title("Labels by rank")
         if not total:
             _say_empty(axis, "no specimens")
             return
         shares = [100 * count / total for count in labelled]
-        places = range(len(schema.RANKS))
+        places = range(len(vocabulary.RANKS))
         axis.barh(places, shares, color=_BAR, height=0.72, label="labelled")
         axis.barh(places, [100 - share for share in shares], left=shares, color=_MISSING, height=0.72, label="missing")
-        axis.set_yticks(list(places), schema.RANKS)
-        axis.set_ylim(len(schema.RANKS) - 0.4, -0.6)
+        axis.set_yticks(list(places), vocabulary.RANKS)
+        axis.set_ylim(len(vocabulary.RANKS) - 0.4, -0.6)
         axis.set_xlim(0, 124)
         axis.set_xticks([0, 25, 50, 75, 100])
         axis.tick_params(axis="y", length=0)
@@ -323,7 +310,7 @@ def _degrees(value: int, letters: str) -> str:
 
 def _barcode_strip(metadata: pl.DataFrame, path: Path) -> None:
     """The barcode of the specimen with the most labels, the first by process ID among these."""
-    labels = pl.sum_horizontal(pl.col(rank).is_not_null() for rank in schema.RANKS)
+    labels = pl.sum_horizontal(pl.col(rank).is_not_null() for rank in vocabulary.RANKS)
     chosen = (
         metadata.select("processid", "taxon", "dna_barcode", labels=labels)
         .drop_nulls("dna_barcode")
@@ -336,17 +323,6 @@ def _barcode_strip(metadata: pl.DataFrame, path: Path) -> None:
             return
         processid, taxon, barcode, _ = chosen.row(0)
         axis.set_title(f"Barcode of {processid}" + (f", {taxon}" if taxon else "") + f": {len(barcode)} bp")
-        _draw_strip(axis, barcode)
-
-
-def draw_barcode_strip(barcode: str, path: Path) -> None:
-    """One coloured block per base of a barcode; letters other than A, C, G, T are grey.
-
-    Args:
-        barcode: upper-case nucleotides, at least one.
-        path: the SVG to write.
-    """
-    with _canvas(path, 10, 1.2) as (axis,):
         _draw_strip(axis, barcode)
 
 

@@ -1,11 +1,11 @@
 """The statistics of a release: attributes, sizes, partitions, barcodes per rank.
 
-Belongs here: numbers. Does not belong here: drawing them (`bioscan_etl.statistics.figures`). Definitions:
-(spec: statistics and figures; spec: DNA barcodes, statistics). Pairwise distances between
-barcodes are not among them yet: they need an alignment and a sampling plan of their own.
+Belongs here: numbers. Does not belong here: drawing them (`bioscan_etl.statistics.figures`). The project's
+specification defines them (statistics and figures; DNA barcodes). Pairwise distances between
+barcodes are not included yet: they need an alignment and a sampling plan.
 
-Rows and columns have a fixed order; shares are between 0 and 1; standard deviations are those of the groups at
-hand (divided by their number, since a release is the whole and no sample of it).
+Rows and columns have a fixed order; shares are between 0 and 1; standard deviations are population standard
+deviations (divided by n), because a release is the whole population and not a sample.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from pathlib import Path
 
 import polars as pl
 
-from bioscan_etl import schema
-from bioscan_etl.storage import atomic_file
+from bioscan_etl import schema, vocabulary
+from bioscan_etl.barcodes.identity import barcode_identity
+from bioscan_etl.io.write import atomic_file
 
 SIZES = ("image_measurement_value", "area_fraction", "scale_factor")
-ATTRIBUTES = (*schema.RANKS, "dna_bin", "dna_barcode", "country", "province_state", "site", *SIZES)
+ATTRIBUTES = (*vocabulary.RANKS, "dna_bin", "dna_barcode", "country", "province_state", "site", *SIZES)
 
 
 def statistics(metadata: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -56,19 +57,14 @@ def write_tables(tables: Mapping[str, pl.DataFrame], folder: Path) -> list[Path]
 def category(attribute: str) -> pl.Expr:
     """The category of each row for an attribute, as text; null is unlabelled.
 
-    A site is a distinct pair of latitude and longitude, written "lat, lon". A barcode is taken without N at its
-    ends, which do not tell two barcodes apart.
+    A site is a distinct pair of latitude and longitude, written "lat, lon". Barcodes are compared without N at their
+    ends.
     """
     if attribute == "site":
         return pl.format("{}, {}", "coord-lat", "coord-lon")
     if attribute == "dna_barcode":
-        return barcode_identity()
+        return barcode_identity(pl.col("dna_barcode"))
     return pl.col(attribute).cast(pl.String)
-
-
-def barcode_identity() -> pl.Expr:
-    """A barcode stripped of N at both ends; null where nothing is left."""
-    return pl.col("dna_barcode").str.strip_chars("N").replace("", None)
 
 
 def group_sizes(metadata: pl.DataFrame, attribute: str) -> pl.DataFrame:
@@ -92,8 +88,8 @@ def attributes(metadata: pl.DataFrame) -> pl.DataFrame:
     """One row per attribute: how many categories, and how evenly the records fill them.
 
     mean, median and standard_deviation are of records per category; imbalance_ratio is the largest size over the
-    smallest. Of several largest or smallest categories the first by name stands. Without any label these are
-    null. The three sizes are here with their distinct values as categories; `sizes` has their distribution.
+    smallest. Of several largest or smallest categories, the first by name is listed. Without any label these are
+    null. For the three sizes, the distinct values are the categories; `sizes` has their distribution.
 
     Args:
         metadata: `schema.METADATA_EXTENDED`.
@@ -104,7 +100,7 @@ def attributes(metadata: pl.DataFrame) -> pl.DataFrame:
     size = pl.col("size")
     smallest = size == size.min()
     rows = [
-        # Of one chunk: the order in which a mean adds up would follow the number of threads.
+        # Rechunk: otherwise the order of summation of a mean depends on the number of threads.
         group_sizes(metadata, attribute)
         .rechunk()
         .select(
@@ -164,16 +160,16 @@ def partitions(metadata: pl.DataFrame) -> pl.DataFrame:
     """Samples, barcodes and species of each partition, with their shares of the whole release.
 
     Columns: split, samples, samples_share, barcodes, barcodes_share, species, species_share. A partition without
-    records has a row of zeros. Shares of barcodes and species may add up to more than 1 where one lies in
+    records has a row of zeros. Shares of barcodes and species can add up to more than 1 because one can be in
     several partitions.
 
     Args:
         metadata: `schema.METADATA_EXTENDED` (split, dna_barcode and species are read).
 
     Returns:
-        One row per entry of `schema.SPLITS`, in that order.
+        One row per entry of `vocabulary.SPLITS`, in that order.
     """
-    frame = metadata.select("split", "species", barcode=barcode_identity())
+    frame = metadata.select("split", "species", barcode=barcode_identity(pl.col("dna_barcode")))
     counted = frame.group_by("split").agg(
         samples=pl.len().cast(pl.Int64),
         barcodes=pl.col("barcode").drop_nulls().n_unique().cast(pl.Int64),
@@ -184,7 +180,7 @@ def partitions(metadata: pl.DataFrame) -> pl.DataFrame:
         "barcodes": frame["barcode"].drop_nulls().n_unique(),
         "species": frame["species"].drop_nulls().n_unique(),
     }
-    every = pl.DataFrame({"split": schema.SPLITS}, schema={"split": pl.String})
+    every = pl.DataFrame({"split": vocabulary.SPLITS}, schema={"split": pl.String})
     table = every.join(counted, on="split", how="left", maintain_order="left").with_columns(
         pl.exclude("split").fill_null(0)
     )
@@ -194,10 +190,10 @@ def partitions(metadata: pl.DataFrame) -> pl.DataFrame:
 
 
 def barcodes(metadata: pl.DataFrame) -> pl.DataFrame:
-    """Genetic variety within the groups of each rank.
+    """Genetic diversity within the groups of each rank.
 
     Per group of a rank: the number of unique barcodes, and the Shannon diversity index
-    SDI = -sum(p_i * log2 p_i) in bits, p_i being the share of the group's records that carry barcode i.
+    SDI = -sum(p_i * log2 p_i) in bits, where p_i is the share of the group's records that have barcode i.
 
     Args:
         metadata: `schema.METADATA_EXTENDED` (the ranks and dna_barcode are read).
@@ -207,10 +203,10 @@ def barcodes(metadata: pl.DataFrame) -> pl.DataFrame:
         mean, median and standard_deviation of unique barcodes per group, mean_sdi. Without any label the last
         four are null.
     """
-    frame = metadata.select(*schema.RANKS, barcode=barcode_identity()).drop_nulls("barcode")
+    frame = metadata.select(*vocabulary.RANKS, barcode=barcode_identity(pl.col("dna_barcode"))).drop_nulls("barcode")
     share = pl.col("records") / pl.col("records").sum()
     rows = []
-    for rank in schema.RANKS:
+    for rank in vocabulary.RANKS:
         per_barcode = frame.drop_nulls(rank).group_by(rank, "barcode").agg(records=pl.len()).sort(rank, "barcode")
         groups = per_barcode.group_by(rank, maintain_order=True).agg(
             unique=pl.len().cast(pl.Int64), sdi=-(share * share.log(2)).sum()
@@ -224,7 +220,7 @@ def barcodes(metadata: pl.DataFrame) -> pl.DataFrame:
                 mean=unique.mean(),
                 median=unique.median(),
                 standard_deviation=unique.std(ddof=0),
-                # The index of one barcode is exactly 0; the sum may say -0.
+                # The index of a single barcode is exactly 0; the sum may give -0.
                 mean_sdi=pl.col("sdi").abs().mean(),
             )
         )

@@ -1,7 +1,7 @@
-"""What the stages of curation changed: differences between two states of the labels, and their undoing.
+"""Changes of the curation steps: differences between two states of the labels, and undoing them.
 
-Belongs here: the rows that become `schema.CHANGES`. Does not belong here: why a label changed; each stage
-hands over its notes.
+Belongs here: the rows that become `schema.CHANGES`. Does not belong here: why a label changed; each step
+provides its notes.
 
 States of the labels are frames with the seven ranks and a key column (a record's row, or a combination of
 labels), in the same order of rows.
@@ -13,10 +13,10 @@ import polars as pl
 
 from bioscan_etl.changes import number_changes
 from bioscan_etl.errors import InvariantError
-from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.names import name_table
+from bioscan_etl.vocabulary import RANKS
 
-# A record's row number, the rank, the label before and after, the rule and what it saw.
+# A record's row number, the rank, the label before and after, the rule and its evidence.
 LOG = pl.Schema(
     {
         "row": pl.UInt32,
@@ -38,10 +38,10 @@ def differences(before: pl.DataFrame, after: pl.DataFrame, notes: pl.DataFrame, 
         before: `key`, `row` if there is one, and the ranks.
         after: the ranks; the same number and order of rows.
         notes: `NOTES`; one row per key and field that changed.
-        key: the column of `before` that the notes' `key` speaks of.
+        key: the column of `before` that the notes' `key` refers to.
 
     Returns:
-        `LOG`; with `key` instead of `row` where `before` has none.
+        `LOG`; with `key` instead of `row` if `before` has no `row`.
     """
     identity = list(dict.fromkeys(name for name in ("row", key) if name in before.columns))
     parts = []
@@ -58,10 +58,10 @@ def differences(before: pl.DataFrame, after: pl.DataFrame, notes: pl.DataFrame, 
 
 
 def name_changes(specimens: pl.DataFrame) -> list[pl.DataFrame]:
-    """The steps from the labels as delivered to the normalised ones.
+    """The steps from the delivered labels to the normalised ones.
 
-    Names whose steps, taken again, do not end in the normalised label (a table made by other rules, or a
-    correction by another stage) get one step with the rule NAME_NORMALISED.
+    If repeating the steps of a name does not give the normalised label (a table made by other rules, or a
+    correction by another stage), it gets one step with the rule NAME_NORMALISED.
 
     Args:
         specimens: `row`, `<rank>_verbatim` and the ranks.
@@ -121,15 +121,15 @@ def undo(frame: pl.DataFrame, changes: pl.DataFrame, fields: tuple[str, ...] = R
 
     Args:
         frame: `processid` and the fields, with their final values.
-        changes: `schema.CHANGES`; changes of other fields are passed over.
+        changes: `schema.CHANGES`; changes of other fields are ignored.
         fields: String columns to restore.
 
     Returns:
         The frame with the fields as they were before their first change, row order kept.
 
     Raises:
-        InvariantError: the log does not fit: a step starts from another value than the one before it left,
-            the last step did not leave the final value, or a specimen is not in the frame.
+        InvariantError: the log is inconsistent: a step does not start from the result of the step before it,
+            the last step does not give the final value, or a specimen is not in the frame.
     """
     log = changes.filter(pl.col("field").is_in(fields)).sort("processid", "field", "step")
     starts = (pl.struct("processid", "field") != pl.struct("processid", "field").shift()).fill_null(True)

@@ -1,4 +1,4 @@
-"""Records of one barcode or BIN that disagree: the label of the great majority, or none.
+"""Conflicting labels of one barcode or BIN: use the label of a large majority, or none.
 
 Belongs here: the vote within a group. Does not belong here: filling what is missing (`inference`).
 """
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.changes import NOTES, differences
+from bioscan_etl.vocabulary import RANKS
 
 CONFLICTS = pl.Schema(
     {
@@ -27,13 +27,13 @@ CONFLICTS = pl.Schema(
 
 @dataclass(frozen=True, slots=True)
 class Voters:
-    """What makes records a group that has to agree.
+    """A kind of group whose records must agree.
 
     Attributes:
-        name: of the group, for the evidence.
-        ranks: those at which it has to agree, from phylum down.
+        name: name of the group, for the evidence.
+        ranks: ranks at which it must agree, from phylum down.
         majority: id of the rule by which a label wins.
-        outvoted: id of the rule that clears what a record was labelled below the rank at which it lost.
+        outvoted: id of the rule that clears a record's labels below the rank at which it was outvoted.
         conflict: id of the rule that clears a rank without a majority, and all below.
     """
 
@@ -45,7 +45,7 @@ class Voters:
 
 
 BARCODE = Voters("barcode", RANKS, "BARCODE_MAJORITY", "BARCODE_OUTVOTED", "BARCODE_CONFLICT")
-# A BIN may hold closely related species: of them it says nothing.
+# A BIN may contain closely related species, so species are not compared within it.
 BIN = Voters("BIN", RANKS[:-1], "BIN_MAJORITY", "BIN_OUTVOTED", "BIN_CONFLICT_CLEARED")
 
 
@@ -66,19 +66,19 @@ class Resolution:
 
 
 def resolve_conflicts(labels: pl.DataFrame, settings: TaxonomySettings, voters: Voters = BARCODE) -> Resolution:
-    """Let the records of one barcode or BIN agree (spec: taxonomy, conflicts).
+    """Resolve conflicting labels of the records of one barcode or BIN (spec: taxonomy, conflicts).
 
-    From phylum down, in each group of records: if all labels of the rank are one, it stays;
-    else the label with at least `majority_share` of the group's labelled records and `minimum_support`
-    records is taken by all labelled records; else the rank and all below are cleared for the whole group.
-    A record that was outvoted at a rank still counts as labelled below, but its labels there cannot win: its
-    genus has no place in the winner's family. Ranks below those that the group votes on stay as they are, but
-    for records that were outvoted and groups that were cleared.
+    In each group of records, from phylum down: if all labels of the rank are equal, they are kept.
+    Otherwise all labelled records get the label with at least `majority_share` of the group's labelled records and
+    `minimum_support` records. If there is none, the rank and all ranks below are cleared for the whole group.
+    A record that was outvoted at a rank still counts as labelled at the ranks below, but its labels there cannot win:
+    its genus is not in the winner's family. Ranks below those that the group votes on are unchanged, except
+    in records that were outvoted and in groups that were cleared.
 
     Args:
         labels: `row` (UInt32), `group` (UInt32; null for a record that is in none) and the ranks (String).
         settings: the shares.
-        voters: what a group is.
+        voters: the kind of group.
     """
     disagree = (
         labels.filter(pl.col("group").is_not_null())
@@ -136,7 +136,7 @@ def resolve_conflicts(labels: pl.DataFrame, settings: TaxonomySettings, voters: 
 
 
 def _verdicts(votes: pl.DataFrame, rank: str, settings: TaxonomySettings, voters: Voters) -> pl.DataFrame:
-    """One row per group with a label at the rank: the label it takes, the rule if not all agree, the counts."""
+    """One row per group with a label at the rank: the label it gets, the rule if not all agree, the counts."""
     counts = (
         votes.filter(~pl.col("cleared") & pl.col(rank).is_not_null())
         .group_by("group", rank)

@@ -1,13 +1,13 @@
 """Curated labels of the whole corpus.
 
-Belongs here: the order of the stages, and what is put together from them. Does not belong here: any of the
-stages; each has its module.
+Belongs here: the order of the steps, and combining their results. Does not belong here: the
+steps; each has its module.
 
 normalised -> typos -> barcode conflicts -> inference from barcode -> (BIN conflicts, inference from BIN) ->
 genus from binomial -> one lineage per name, filling upward -> filler -> curators' overrides.
 
-From the inference on, records of one barcode carry the same labels, and each later stage is a function of
-the labels, so they stay alike.
+After the inference, records of one barcode have the same labels. Each later step is a function of
+the labels, so they remain equal.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl.barcodes.identity import same_barcode
-from bioscan_etl.barcodes.sequences import identity
+from bioscan_etl.barcodes.identity import barcode_identity
+from bioscan_etl.barcodes.numbering import same_barcode
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.schema import CURATED, RANKS
+from bioscan_etl.schema import CURATED
 from bioscan_etl.settings import TaxonomySettings
-from bioscan_etl.specimens.slices import Slice, beside, in_slices
+from bioscan_etl.specimens.slices import Slice, in_slices, join_by_processid
 from bioscan_etl.taxonomy.changes import change_log, differences, name_changes
 from bioscan_etl.taxonomy.conflicts import BIN, resolve_conflicts
 from bioscan_etl.taxonomy.inference import bin_conflicts, bin_groups, infer_from_barcode, infer_from_bin
@@ -32,14 +32,15 @@ from bioscan_etl.taxonomy.lineage import combinations_of, fill_gaps, genus_from_
 from bioscan_etl.taxonomy.overrides import OVERRIDES, Applied, apply_overrides
 from bioscan_etl.taxonomy.report import circular, curation_report
 from bioscan_etl.taxonomy.rules import RULES
-from bioscan_etl.taxonomy.typos import mend_typos
+from bioscan_etl.taxonomy.typos import correct_typos
+from bioscan_etl.vocabulary import RANKS
 
-# Counted from species upward; a phylum has no number of its own in the published column.
+# Counted from species upward; the published column has no number for phylum.
 _INFERRED_NUMBER = {rank: number for number, rank in enumerate(reversed(RANKS[1:]), start=1)}
 
 
 _INFERRED = [f"inferred_{rank}" for rank in RANKS]
-# What curation reads of a specimen, beside its barcode.
+# What curation reads of a specimen, in addition to its barcode.
 _READ = ["processid", "dna_bin", "identification_method", "flags", *RANKS, *(f"{rank}_verbatim" for rank in RANKS)]
 _SET = [*RANKS, "flags", "taxon", "inferred_ranks", *_INFERRED]
 
@@ -49,14 +50,14 @@ class Curated:
     """The result of `curate`.
 
     Attributes:
-        specimens: what was curated.
+        specimens: the curated specimens.
         labels: `processid`, sorted, and the columns of `schema.CURATED` that curation sets.
         changes: `schema.CHANGES` of the ranks, from the labels as delivered to the final ones.
         report: counts for the curators' report; JSON-like.
         conflicts: barcodes and BINs without a majority (`conflicts.CONFLICTS`).
         typos: fixes and candidates (`typos.TYPOS`).
-        breaking_override: sentence that names the line of the overrides because of which labels no longer fit
-            together; empty if they do.
+        breaking_override: sentence that names the line of the overrides that made the labels inconsistent; empty if
+            they are consistent.
     """
 
     specimens: pl.LazyFrame
@@ -73,11 +74,13 @@ class Curated:
         return self.lazy().collect()
 
     def lazy(self, progress: Progress = silent) -> pl.LazyFrame:
-        """`schema.CURATED`, sorted by process ID, put together as it is read: to be sunk into a file."""
+        """`schema.CURATED`, sorted by process ID, joined while it is read, for streaming into a file."""
 
         def within(part: Slice) -> pl.DataFrame:
             wide = self.specimens.filter(part.condition).drop(RANKS, "flags").collect()
-            return beside(wide if wide["processid"].is_sorted() else wide.sort("processid"), part.of(self.labels))
+            return join_by_processid(
+                wide if wide["processid"].is_sorted() else wide.sort("processid"), part.of(self.labels)
+            )
 
         return in_slices(CURATED, self.labels["processid"], within, progress)
 
@@ -87,16 +90,16 @@ def curate(
 ) -> Curated:
     """Give every specimen its final labels, and log every change (spec: taxonomy).
 
-    A label counts as inferred if the record has none of its own at that rank after conflicts were resolved and
-    the final one comes from records of its barcode or BIN, from its species' name, or from the lineage of its
-    own names; a corrected label, a filler and a curator's label do not.
+    A label counts as inferred if the record has no label at that rank after conflicts were resolved and
+    the final one comes from records of its barcode or BIN, from its species name, or from the lineage of its
+    names. Corrected labels, fillers and curators' labels do not count as inferred.
 
     Args:
         specimens: accepted specimens with the columns of `schema.SPECIMENS`, in any order; of a lazy frame only
             the columns that curation needs are read.
         settings: thresholds and choices.
-        overrides: the usable lines of `overrides.read_overrides`, or None. A line may break the hierarchy or the
-            likeness of a barcode's records: `invariants.check` finds that in the result, and
+        overrides: the valid lines of `overrides.read_overrides`, or None. A line may break the hierarchy, or make the
+            labels of a barcode differ: `invariants.check` finds that in the result, and
             `Curated.breaking_override` names the line.
     """
     lazy = specimens.lazy()
@@ -107,10 +110,10 @@ def curate(
     shared = (pl.len().over("barcode") > 1) & pl.col("barcode").is_not_null()
     labels = frame.select("row", *RANKS, group=pl.when(shared).then("barcode"))
 
-    mended = mend_typos(labels, bins, settings)
-    resolved = resolve_conflicts(mended.labels, settings)
+    corrected = correct_typos(labels, bins, settings)
+    resolved = resolve_conflicts(corrected.labels, settings)
     labels, inferred = infer_from_barcode(resolved.labels, settings.infer_from_barcode)
-    logs += [mended.log, resolved.log, inferred]
+    logs += [corrected.log, resolved.log, inferred]
     conflicts = _with_records(resolved.conflicts, labels, processids)
     if settings.resolve_in_bin:
         members = labels.with_columns(same_barcode(bin_groups(labels, bins)).alias("group"))
@@ -132,22 +135,22 @@ def curate(
         logs.append(applied.log)
 
     changes = change_log(logs, processids)
-    raised = _raised(frame, logs, split_bins, mended.typos)
+    raised = _raised(frame, logs, split_bins, corrected.typos)
     curated = _assembled(frame, resolved.labels, applied, fillers, raised)
     report = curation_report(
         curated,
         changes=changes,
         conflicts=conflicts,
-        typos=mended.typos,
+        typos=corrected.typos,
         split_bins=split_bins,
         overrides=applied.effect,
     )
-    return Curated(lazy, curated.select("processid", *_SET), changes, report, conflicts, mended.typos, breaking)
+    return Curated(lazy, curated.select("processid", *_SET), changes, report, conflicts, corrected.typos, breaking)
 
 
 def _read(specimens: pl.LazyFrame) -> pl.DataFrame:
     """What curation needs, sorted by process ID, with `row`; `barcode` is the first row that carries it."""
-    barcode = same_barcode(specimens.select(identity(pl.col("dna_barcode"))).collect().to_series())
+    barcode = same_barcode(specimens.select(barcode_identity(pl.col("dna_barcode"))).collect().to_series())
     frame = specimens.select(_READ).collect().with_columns(barcode)
     row = pl.col("row")
     frame = frame.sort("processid").with_row_index("row").with_columns(row.cast(pl.UInt32))
@@ -157,7 +160,7 @@ def _read(specimens: pl.LazyFrame) -> pl.DataFrame:
 def _by_combination(
     labels: pl.DataFrame, settings: TaxonomySettings
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[pl.DataFrame]]:
-    """The stages that are functions of a record's labels: labels, which are fillers (`row`, ranks), and logs."""
+    """Run the steps that are functions of a record's labels: returns labels, which are fillers, and logs."""
     start = combinations_of(labels)
     members = labels.select("row", *RANKS).join(start, on=RANKS, how="left", nulls_equal=True, maintain_order="left")[
         "combination"
@@ -180,29 +183,29 @@ def _by_combination(
 
 
 def _breaking_override(applied: Applied, identity: pl.DataFrame) -> str:
-    """Name the line because of which labels no longer fit together; empty if they do."""
+    """A sentence that names the line that made the labels inconsistent; empty if they are consistent."""
     after = applied.labels.join(identity, on="row", how="left", maintain_order="left")
     breaches = label_breaches(after)
     if not breaches:
         return ""
     first = breaches[0]
     at = RANKS.index(first.rank)
-    beside = pl.col("field").is_in(RANKS[max(at - 1, 0) : at + 2])
+    near = pl.col("field").is_in(RANKS[max(at - 1, 0) : at + 2])
     concerned = pl.col("processid").is_in(first.processids)
     cells = applied.lines.join(identity.select("row", "processid"), on="row")
-    # The line that set one of the labels that disagree; failing that, the nearest there is.
-    tries = (cells.filter(concerned & beside), cells.filter(concerned), cells.filter(beside), cells)
+    # The line that set one of the labels that disagree, otherwise the nearest one.
+    tries = (cells.filter(concerned & near), cells.filter(concerned), cells.filter(near), cells)
     line = next(found.sort("line")["line"][0] for found in tries if found.height)
     return (
         f"see line {line} of the curators' overrides: override the other records of the barcode and the ranks above "
-        "too, or take the line out"
+        "too, or remove the line"
     )
 
 
 def _raised(
     frame: pl.DataFrame, logs: list[pl.DataFrame], split_bins: pl.DataFrame, typos: pl.DataFrame
 ) -> pl.DataFrame:
-    """The rules that hit each row, as `row` and `rule`; rows may repeat."""
+    """The rules that apply to each row, as `row` and `rule`; rows may repeat."""
     candidates = typos.filter(~pl.col("fixed"))
     return pl.concat(
         [
@@ -220,7 +223,7 @@ def _raised(
 
 
 def _with_flags(frame: pl.DataFrame, raised: pl.DataFrame) -> pl.DataFrame:
-    """Add the rules to `flags`, sorted. Lists are made per distinct set of rules: few, however many rows."""
+    """Add the rules to `flags`, sorted. Builds each list once per distinct set of rules, of which there are few."""
     bits = {rule.id: 1 << number for number, rule in enumerate(RULES)}
     sets = raised.select("row", bit=pl.col("rule").replace_strict(bits, return_dtype=pl.Int64))
     keyed = frame.with_columns(_before=pl.col("flags").list.join("|")).join(

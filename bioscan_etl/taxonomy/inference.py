@@ -1,21 +1,21 @@
 """Missing labels from records of the same barcode or BIN.
 
-Belongs here: filling sideways. Does not belong here: filling upward from a name's lineage (`lineage`), and
-the filler.
+Belongs here: filling a rank from other records. Does not belong here: filling upward from a name's lineage
+(`lineage`), and the filler.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.changes import NOTES, differences
+from bioscan_etl.vocabulary import RANKS
 
 
 def infer_from_barcode(labels: pl.DataFrame, enabled: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Let all records of a barcode carry the labels that some of them carry.
+    """Give all records of a barcode the labels that some of them have.
 
-    Without inference the same uniformity is reached the other way: a label that some records of the barcode
+    If inference is off, the records are made equal the other way: a label that some records of the barcode
     lack is cleared (rule BARCODE_PARTLY_LABELLED).
 
     Args:
@@ -55,9 +55,9 @@ def infer_from_barcode(labels: pl.DataFrame, enabled: bool) -> tuple[pl.DataFram
 
 
 def bin_groups(labels: pl.DataFrame, bins: pl.Series) -> pl.Series:
-    """The BIN that each record follows: its own, or where it shares its barcode, the one BIN its barcode is in.
+    """The BIN that each record follows: its own, or if it shares its barcode, the only BIN of its barcode.
 
-    A barcode that is in two BINs follows none, so that records of one barcode stay alike.
+    A barcode in two BINs follows none, so that the labels of its records remain equal.
 
     Args:
         labels: `row` and `group`.
@@ -79,8 +79,8 @@ def bin_groups(labels: pl.DataFrame, bins: pl.Series) -> pl.Series:
 def infer_from_bin(labels: pl.DataFrame, bins: pl.Series, conflicts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Fill missing labels from a BIN whose labelled records all agree.
 
-    Which BIN a record follows, `bin_groups` says. A record takes labels from phylum down, as long as its own agree with
-    the BIN's. What was cleared as a conflict of its barcode stays cleared.
+    `bin_groups` decides which BIN a record follows. A record gets labels from phylum down, as long as its own labels
+    agree with those of the BIN. Labels that were cleared as a conflict of its barcode remain cleared.
 
     Args:
         labels: `row`, `group` and the ranks, uniform within a group.
@@ -126,9 +126,9 @@ def infer_from_bin(labels: pl.DataFrame, bins: pl.Series, conflicts: pl.DataFram
 
 
 def bin_conflicts(labels: pl.DataFrame, bins: pl.Series) -> pl.DataFrame:
-    """Rows whose BIN holds more than one label at class, order, family or genus.
+    """Rows whose BIN has more than one label at class, order, family or genus.
 
-    Species are left out: a BIN may hold two closely related species (spec: taxonomy, conflicts).
+    Species are not compared: a BIN may contain two closely related species (spec: taxonomy, conflicts).
 
     Args:
         labels: `row` and the ranks.

@@ -1,6 +1,6 @@
-"""What must hold of curated labels before anything is released.
+"""The invariants of curated labels, which must hold before a release.
 
-Belongs here: the four invariants, their breaches and the outcome of each. Does not belong here: repair; a breach
+Belongs here: the four invariants, their violations and the result of each. Does not belong here: repair; a violation
 is a defect of the code or of an override.
 """
 
@@ -12,23 +12,23 @@ from itertools import pairwise
 
 import polars as pl
 
-from bioscan_etl.barcodes.identity import same_barcode
-from bioscan_etl.barcodes.sequences import identity
+from bioscan_etl.barcodes.identity import barcode_identity
+from bioscan_etl.barcodes.numbering import same_barcode
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.findings import SAMPLES, Finding
 from bioscan_etl.rules import Severity
-from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.changes import undo
 from bioscan_etl.taxonomy.rules import RULES
+from bioscan_etl.vocabulary import RANKS
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """What breaks an invariant, at one rank.
+    """A violation of an invariant, at one rank.
 
     Attributes:
         rule: id of the blocking rule.
-        rank: rank it was found at; empty where it concerns none.
+        rank: rank at which it was found; empty if it concerns no single rank.
         detail: what is wrong, with an example.
         count: names, barcodes or labels that are wrong.
         processids: some of the specimens concerned, sorted, at most ten.
@@ -44,18 +44,18 @@ class Breach:
 def check(
     curated: pl.DataFrame | pl.LazyFrame, changes: pl.DataFrame, specimens: pl.DataFrame | pl.LazyFrame
 ) -> list[Breach]:
-    """Hold curated labels against the four invariants (spec: taxonomy, invariants).
+    """Check curated labels against the four invariants (spec: taxonomy, invariants).
 
     Args:
         curated: `schema.CURATED`, or at least `processid`, `dna_barcode` and the ranks; of lazy frames only these
             columns are read.
-        changes: `schema.CHANGES`; changes of fields that are no ranks are passed over.
-        specimens: what was curated: `processid`, the ranks and `<rank>_verbatim`.
+        changes: `schema.CHANGES`; changes of fields other than ranks are ignored.
+        specimens: the specimens before curation: `processid`, the ranks and `<rank>_verbatim`.
 
     Returns:
-        The breaches, in the order of the invariants; empty if all hold.
+        The violations, in the order of the invariants; empty if all hold.
     """
-    barcode = same_barcode(curated.lazy().select(identity(pl.col("dna_barcode"))).collect().to_series())
+    barcode = same_barcode(curated.lazy().select(barcode_identity(pl.col("dna_barcode"))).collect().to_series())
     labels = curated.lazy().select("processid", *RANKS).collect().with_columns(barcode)
     delivered = specimens.lazy().select("processid", *RANKS, *(f"{rank}_verbatim" for rank in RANKS)).collect()
     return [
@@ -66,7 +66,7 @@ def check(
 
 
 def outcome(breaches: Iterable[Breach], override: str = "") -> list[Finding]:
-    """Turn breaches into the outcome of each invariant, also of those that hold.
+    """Convert violations to the result of each invariant, including those that hold.
 
     Args:
         breaches: from `check`.
@@ -103,10 +103,10 @@ def outcome(breaches: Iterable[Breach], override: str = "") -> list[Finding]:
 
 
 def label_breaches(curated: pl.DataFrame) -> list[Breach]:
-    """Breaches of invariants 1 and 2, which concern the labels alone.
+    """Violations of invariants 1 and 2, which concern only the labels.
 
     Args:
-        curated: `processid`, `barcode` (the letters, or a number of each barcode) and the ranks.
+        curated: `processid`, `barcode` (the sequence, or a number for each barcode) and the ranks.
     """
     return [*_barcode_breaches(curated), *_gap_breaches(curated), *_parent_breaches(curated)]
 
@@ -137,7 +137,7 @@ def _gap_breaches(curated: pl.DataFrame) -> Iterator[Breach]:
 def _parent_breaches(curated: pl.DataFrame) -> Iterator[Breach]:
     lineages = curated.group_by(RANKS).agg(pl.col("processid").min())
     for upper, lower in pairwise(RANKS):
-        # Homonyms are told apart by order, which only genera and their species can be.
+        # Homonyms are distinguished by order; only genera and their species can be homonyms.
         name = [lower] if lower not in {"genus", "species"} else [lower, "order"]
         wrong = (
             lineages.filter(pl.col(lower).is_not_null())

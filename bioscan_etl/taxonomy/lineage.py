@@ -1,8 +1,8 @@
-"""One lineage per name, from what all records of the corpus say.
+"""One lineage per name, from all records of the corpus.
 
-Belongs here: the corpus' own lineage table, its application, homonyms, fillers. Everything works on the
-distinct combinations of the seven labels, with the number of records of each: some ten thousand rows
-however large the corpus, and records that carry the same labels before carry the same labels after.
+Belongs here: the corpus' own lineage table, its application, homonyms, fillers. All functions work on the
+distinct combinations of the seven labels, with the number of records of each: about ten thousand rows
+however large the corpus. Records with the same labels before have the same labels after.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.changes import NOTES
 from bioscan_etl.taxonomy.names import STARTS_WITH_GENUS
+from bioscan_etl.vocabulary import RANKS
 
-# Between a genus and the order that tells it from its homonym; occurs in no name, which are trimmed of controls.
+# Separates a genus from the order that distinguishes its homonyms; no name contains control characters.
 _SEPARATOR = "\x1f"
 
 
@@ -40,7 +40,7 @@ def combinations_of(labels: pl.DataFrame) -> pl.DataFrame:
 
 
 def genus_from_species(combinations: pl.DataFrame) -> Step:
-    """Where the genus is missing, take the first word of the species' binomial."""
+    """Fill a missing genus with the first word of the binomial species name."""
     first = pl.col("species").str.split(" ").list.first()
     binomial = pl.col("genus").is_null() & pl.col("species").str.contains(STARTS_WITH_GENUS).fill_null(False)
     notes = combinations.filter(binomial).select(
@@ -55,13 +55,13 @@ def genus_from_species(combinations: pl.DataFrame) -> Step:
 def one_lineage(combinations: pl.DataFrame, settings: TaxonomySettings) -> Step:
     """Give each name one lineage, and each record the lineage of its deepest name.
 
-    From class down to species, the records that carry a name vote for its lineage, rank by rank from phylum:
-    the most frequent label wins (then the lexically first), and only records that carry it or none vote on.
-    All records of the name take the result, which corrects and fills their ranks above.
+    From class down to species, the records with a name vote on its lineage, rank by rank from phylum:
+    the most frequent label wins (then the lexically first), and only records with that label or none vote on.
+    All records of the name get the result, which corrects and fills their ranks above.
 
-    A genus in two orders is taken for a pair of homonyms, and each keeps its own lineage, if the rarer has
-    `minimum_support` records or the commoner has less than `majority_share`; otherwise the rarer is taken for
-    a misplaced record. A species label that has no genus in it keeps its main genus; elsewhere it is cleared.
+    A genus in two orders counts as a pair of homonyms, and each keeps its own lineage, if the rarer has
+    `minimum_support` records or the more frequent has less than `majority_share`. Otherwise the records of the rarer
+    count as misplaced. A species label that contains no genus is kept in its main genus; elsewhere it is cleared.
 
     Args:
         combinations: as from `combinations_of`.
@@ -99,8 +99,8 @@ def one_lineage(combinations: pl.DataFrame, settings: TaxonomySettings) -> Step:
 def fill_gaps(combinations: pl.DataFrame) -> Step:
     """Fill every gap above a labelled rank with `unassigned <nearest labelled rank above>`.
 
-    Where nothing above is labelled the filler is `unassigned` alone. Where one name stands at two ranks the
-    filler adds the rank, since it would otherwise have two parents: `unassigned Aus (class)`.
+    If no rank above is labelled, the filler is only `unassigned`. If a name occurs at two ranks, the
+    filler adds the rank, because it would otherwise have two parents: `unassigned Aus (class)`.
 
     Args:
         combinations: as from `one_lineage`.
@@ -133,7 +133,7 @@ def fill_gaps(combinations: pl.DataFrame) -> Step:
 
 
 def _keyed(frame: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.DataFrame:
-    """Add `_<rank>_key`: the name, with its order where homonyms must be told apart."""
+    """Add `_<rank>_key`: the name, with its order for ranks that can have homonyms."""
     if rank == "genus":
         return _genus_keyed(frame, settings)
     if rank != "species":
@@ -179,7 +179,7 @@ def _genus_keyed(frame: pl.DataFrame, settings: TaxonomySettings) -> pl.DataFram
 
 
 def _clear_ambiguous(frame: pl.DataFrame) -> pl.DataFrame:
-    """Clear species labels without a genus in them outside their main genus."""
+    """Clear species labels that contain no genus, outside their main genus."""
     loose = ~pl.col("species").str.contains(STARTS_WITH_GENUS)
     votes = (
         frame.filter(loose & pl.col("_genus_key").is_not_null())
@@ -193,7 +193,7 @@ def _clear_ambiguous(frame: pl.DataFrame) -> pl.DataFrame:
         _seen=pl.format("{} of {} records are in the main genus", pl.col("records").first(), pl.col("records").sum()),
     )
     joined = frame.join(main, on="_species_key", how="left", maintain_order="left")
-    # A record without genus cannot tell which of several genera its code belongs to.
+    # For a record without genus it is unknown which of several genera its code belongs to.
     stray = (loose & pl.col("_many") & pl.col("_genus_key").ne_missing(pl.col("_main"))).fill_null(False)
     return joined.with_columns(
         species=pl.when(~stray).then("species"),
@@ -233,7 +233,7 @@ def _lineages(frame: pl.DataFrame, rank: str, tables: dict[str, pl.DataFrame]) -
             _in=pl.col("_in") & (pl.col(voted).is_null() | pl.col(voted).eq_missing(pl.col(f"_to_{voted.strip('_')}")))
         )
         votes = votes.select(pl.exclude("^_to_.*$", "^_of_.*$"))
-    # The nearest labelled rank above has its own lineage already: that one holds.
+    # The nearest labelled rank above already has its own lineage, which takes precedence.
     settled = pl.lit(False)
     for upper in reversed(above[1:]):
         name = "_to_genus_key" if upper == "genus" else f"_to_{upper}"

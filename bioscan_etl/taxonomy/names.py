@@ -1,6 +1,6 @@
-"""Taxonomic names of records: normalised text, GBIF name type, rules that hit.
+"""Taxonomic names of records: normalised text, GBIF name type, rules that apply.
 
-Belongs here: the table `normalised_names`. Does not belong here: what one name's text becomes
+Belongs here: the table `normalised_names`. Does not belong here: normalising one text
 (`nametext`), and anything that needs more than the record itself (`curate`).
 """
 
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from bioscan_etl.flags import holding
-from bioscan_etl.schema import NORMALISED_NAMES, RANKS
+from bioscan_etl.flags import flags_from
+from bioscan_etl.schema import NORMALISED_NAMES
 from bioscan_etl.taxonomy.nametext import normalise_name
+from bioscan_etl.vocabulary import RANKS
 
 # A binomial, informal or not: 'Aus bus', 'Aus cf. bus', 'Aus sp. 5ES'.
 STARTS_WITH_GENUS = r"^\p{Lu}\p{Ll}+(?:-\p{Ll}+)? ."
@@ -21,11 +22,11 @@ def name_table(names: pl.Series, rank: str) -> pl.DataFrame:
 
     Args:
         names: String, any length, nulls allowed.
-        rank: the rank they stand at; decides which rules apply.
+        rank: their rank, which decides which rules apply.
 
     Returns:
-        One row per distinct non-null name, sorted: `before`, `after` (String, null where the name means
-        nothing), `type` (GBIF name type) and `steps`, a list of {rule, after} in the order of application.
+        One row per distinct non-null name, sorted: `before`, `after` (String, null if the name means
+        "not known"), `type` (GBIF name type) and `steps`, a list of {rule, after} in the order of application.
     """
     distinct = names.drop_nulls().unique().sort()
     results = [normalise_name(name, rank) for name in distinct.to_list()]
@@ -48,7 +49,7 @@ def name_table(names: pl.Series, rank: str) -> pl.DataFrame:
 def normalise_names(records: pl.LazyFrame) -> pl.DataFrame:
     """Normalise and classify the labels of records (spec: taxonomy, names).
 
-    Every distinct name is looked at once; the result does not depend on the other records.
+    Every distinct name is processed once; the result does not depend on other records.
 
     Args:
         records: columns `batch`, `processid` and the seven ranks as text with nulls folded, as in
@@ -75,15 +76,15 @@ def normalise_names(records: pl.LazyFrame) -> pl.DataFrame:
         pl.col("species").str.contains(STARTS_WITH_GENUS)
         & (pl.col("species").str.split(" ").list.first() != pl.col("genus"))
     ).fill_null(False)
-    raised = named.select(raised=holding({"NAME_DOUBTFUL": doubtful, "SPECIES_GENUS_MISMATCH": mismatch}))
+    raised = named.select(raised=flags_from({"NAME_DOUBTFUL": doubtful, "SPECIES_GENUS_MISMATCH": mismatch}))
     return NORMALISED_NAMES.conform(named.with_columns(_together(pl.DataFrame([*hits, raised["raised"]]))))
 
 
 def _together(lists: pl.DataFrame) -> pl.Series:
-    """`flags`: what is in any list of a row, once each, sorted; most rows have nothing but empty lists."""
+    """`flags`: the distinct entries of all lists of a row, sorted; most rows have only empty lists."""
     marked = lists.select(pl.any_horizontal(pl.all().list.len() > 0).fill_null(value=False)).to_series()
     none = pl.lit([], dtype=pl.List(pl.String))
     found = lists.filter(marked).select(pl.concat_list(pl.all().fill_null(none)).list.unique().list.sort()).to_series()
-    # The first list is the empty one, and where the others stand is told by counting.
+    # The first list is the empty one; the positions of the others follow from counting.
     places = marked.cast(pl.UInt32).cum_sum() * marked.cast(pl.UInt32)
     return pl.concat([pl.Series([[]], dtype=pl.List(pl.String)), found]).gather(places).alias("flags")

@@ -1,9 +1,9 @@
-"""One taxonomic name: what its text becomes, and its GBIF name type.
+"""One taxonomic name: its normalised text and its GBIF name type.
 
 Belongs here: plain functions on one string. They run once per distinct name. Does not belong here: tables.
 
-GBIF's own parser (package gbif-name-parser) reads authorships; it is asked only where a tail follows a
-plain binomial, since it takes the codes of placeholder names ('Camponotus MAS002') for authors.
+GBIF's own parser (package gbif-name-parser) reads authorships. It is used only if text follows a
+plain binomial, because it reads the codes of placeholder names ('Camponotus MAS002') as authors.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class Name:
     """A normalised name.
 
     Attributes:
-        name: the text, or None where it means nothing.
-        type: GBIF name type (`schema.NAME_TYPES`) of what was delivered.
+        name: the text, or None if it means "not known".
+        type: GBIF name type (`schema.NAME_TYPES`) of the delivered text.
         steps: the rules that changed it, each with the text after it.
     """
 
@@ -127,13 +127,13 @@ class Name:
 
 
 def normalise_name(text: str, rank: str) -> Name:
-    """Normalise one name of a rank; doing it twice is doing it once.
+    """Normalise one name of a rank; normalising it again changes nothing.
 
-    Placeholder names, which label undescribed species, come out as they went in.
+    Placeholder names, which label undescribed species, are not changed.
 
     Args:
         text: the name as delivered.
-        rank: one of `schema.RANKS`.
+        rank: one of `vocabulary.RANKS`.
     """
     binomial = rank == "species"
     plain = _PLAIN.fullmatch(text) and not _NOT_PLAIN.match(text) and (" " in text) == binomial
@@ -256,7 +256,7 @@ def _without_authorship(text: str, rank: str) -> str:
 
 
 def _may_be_authored(text: str, rank: str) -> bool:
-    """Whether a tail can be an author: codes and open nomenclature are labels, capitals count only with a year."""
+    """Whether a tail can be an author. Codes and open nomenclature cannot; capitals only with a year."""
     dated = _YEAR.search(text) is not None
     if " " not in text or _CODE.search(text) or _DOUBT.search(text):
         return False

@@ -1,10 +1,10 @@
 """Labels that curators set.
 
-Belongs here: reading the curators' CSV, its validation, its application. Does not belong here: whether the
-result still is a hierarchy (`invariants`).
+Belongs here: reading, validating and applying the curators' CSV. Does not belong here: whether the
+result is still a hierarchy (`invariants`).
 
-A damaged line is left out and reported; the others apply. A quoted cell may hold line breaks, but a quote that
-somebody forgot to close must not swallow the lines below it: no record extends over a line that is a record itself.
+A damaged line is skipped and reported; the others apply. A quoted cell may contain line breaks, but an unclosed
+quote must not swallow the lines after it: no record extends over a line that is a record itself.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 import polars as pl
 
 from bioscan_etl.errors import SettingsError
-from bioscan_etl.schema import RANKS
 from bioscan_etl.taxonomy.changes import NOTES, differences
+from bioscan_etl.vocabulary import RANKS
 
 _HEADER = ("processid", "rank", "name", "field", "value", "reason", "curator", "date")
 OVERRIDES = pl.Schema({"line": pl.Int64, **dict.fromkeys(_HEADER, pl.String)})
@@ -32,11 +32,11 @@ LEFT_OUT = pl.Schema({"line": pl.Int64, "text": pl.String, "problem": pl.String}
 class Overrides:
     """The content of a curators' CSV.
 
-    Both tables are in the order of the file; `line` is where a record begins, the header being line 1.
+    Both tables are in the order of the file; `line` is the line where a record begins, the header being line 1.
 
     Attributes:
         lines: `OVERRIDES`, the records that can be applied.
-        left_out: `LEFT_OUT`, those that cannot: the text as it is in the file, and a sentence that says why.
+        left_out: `LEFT_OUT`, those that cannot: the text in the file, and a sentence that states why.
     """
 
     lines: pl.DataFrame
@@ -63,16 +63,16 @@ class Applied:
 def read_overrides(path: Path, specimens: pl.DataFrame) -> Overrides:
     """Read and validate the curators' CSV.
 
-    Columns, in any order: `processid` or (`rank`, `name`) say which specimens; `field` is the rank to set;
-    `value` the label, empty to clear it; `reason`, `curator` and `date` (YYYY-MM-DD) are required.
+    Columns, in any order: `processid` or (`rank`, `name`) select the specimens; `field` is the rank to set;
+    `value` is the label, or empty to clear it; `reason`, `curator` and `date` (YYYY-MM-DD) are required.
 
-    A record is left out if it has a broken quote or the wrong number of fields, names an unknown ID, rank, name or
-    field, lacks a required value, or sets the label that an earlier usable record sets. The file is read anew at each
-    run, so a record of a specimen that a gate holds today applies as soon as the specimen is accepted.
+    A record is skipped if it has a broken quote or the wrong number of fields, names an unknown ID, rank, name or
+    field, lacks a required value, or sets the same label as an earlier valid record. The file is read again in each
+    run, so a record of a quarantined specimen applies as soon as the specimen is accepted.
 
     Args:
         path: the file, UTF-8.
-        specimens: accepted specimens: `processid`, the ranks and `<rank>_verbatim`, to know which IDs and names exist.
+        specimens: accepted specimens: `processid`, the ranks and `<rank>_verbatim`, which give the known IDs and names.
 
     Raises:
         SettingsError: the file cannot be read, or its header is wrong.
@@ -118,16 +118,16 @@ class _Record:
 
 
 def _records(lines: Sequence[str], width: int) -> Iterator[_Record]:
-    """Split the lines below the header into records; each line is part of exactly one.
+    """Split the lines after the header into records; each line is part of exactly one.
 
     Args:
-        lines: each with its line feed.
+        lines: lines including their line feed.
         width: number of fields of a record.
     """
     start = 0
     while start < len(lines):
         following = (lines[number] for number in range(start + 1, len(lines)))
-        # The lines that the reader may take while a quote is open.
+        # The lines that the reader may consume while a quote is open.
         within = takewhile(lambda line: len(_alone(line)) != width, following)
         reader = csv.reader(chain([lines[start]], within), strict=True)
         cells, broken, end = [], "", start + 1
@@ -141,7 +141,7 @@ def _records(lines: Sequence[str], width: int) -> Iterator[_Record]:
 
 
 def _alone(line: str) -> list[str]:
-    """Cells of a line read by itself, stripped; none if its quotes do not match."""
+    """Stripped cells of a single line; none if its quotes do not match."""
     try:
         return _stripped(next(csv.reader([line], strict=True)))
     except csv.Error:
@@ -219,16 +219,16 @@ def _filler_of(name: str, known: dict[str, set[str]]) -> bool:
 
 
 def apply_overrides(labels: pl.DataFrame, processids: pl.Series, overrides: pl.DataFrame) -> Applied:
-    """Set the labels that curators ask for.
+    """Apply the curators' overrides.
 
-    Lines with `rank` and `name` apply to all records that carry that label before any override; of several
-    that hit one label of a record, the one that names the deeper rank wins, and a line with `processid` wins
-    over them all.
+    Lines with `rank` and `name` apply to all records that have that label before any override. If several apply to
+    one label of a record, the one that names the deeper rank wins; a line with `processid` takes precedence
+    over all of them.
 
     Args:
         labels: `row` and the ranks, in process ID order.
         processids: process ID by row number.
-        overrides: the usable lines of `read_overrides`.
+        overrides: the valid lines of `read_overrides`.
     """
     targets = labels.select("row", *RANKS).with_columns(processid=processids)
     depth = {rank: number for number, rank in enumerate(RANKS)}

@@ -1,6 +1,6 @@
-"""What a run of curation did, in numbers.
+"""Counts of a curation run.
 
-Belongs here: counts for the curators' report, as plain values that go into JSON. Does not belong here: the
+Belongs here: counts for the curators' report, as JSON values. Does not belong here: the
 tables with every change and conflict (`Curated`).
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl.schema import RANKS
+from bioscan_etl.vocabulary import RANKS
 
 # How a label was derived from the data that it describes (spec: taxonomy, report per run).
 CIRCULAR = {
@@ -39,18 +39,18 @@ def curation_report(
     split_bins: pl.DataFrame,
     overrides: pl.DataFrame,
 ) -> dict[str, Any]:
-    """Count what was changed, by rule and rank.
+    """Count the changes, by rule and rank.
 
     Args:
-        curated: `schema.CURATED` with the delivered labels beside the final ones.
+        curated: `schema.CURATED` with the delivered and the final labels.
         changes: `schema.CHANGES` of the ranks.
         conflicts: groups without a majority (`conflicts.CONFLICTS`).
         typos: fixes and candidates (`typos.TYPOS`).
-        split_bins: rows whose BIN holds several labels (`inference.bin_conflicts`).
+        split_bins: rows whose BIN has several labels (`inference.bin_conflicts`).
         overrides: the curators' lines with the number of labels that each set.
 
     Returns:
-        JSON-like values; lists are cut at 200 entries, the counts beside them are whole.
+        JSON-like values; lists are cut at 200 entries, counts are complete.
     """
     by_rule = changes.group_by("rule", "field").len().sort("rule", "field")
     rules: dict[str, dict[str, int]] = {}

@@ -1,6 +1,6 @@
-"""Rare spellings close to a common name under the same parent.
+"""Rare spellings that are similar to a common name under the same parent.
 
-Belongs here: finding likely typos and mending those that barcodes prove. Does not belong here: a list of
+Belongs here: finding likely typos and correcting those that barcodes prove. Does not belong here: a list of
 fixes in code; what was found is a table.
 """
 
@@ -12,9 +12,9 @@ import polars as pl
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
-from bioscan_etl.schema import RANKS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.changes import LOG, NOTES, differences
+from bioscan_etl.vocabulary import RANKS
 
 TYPOS = pl.Schema(
     {
@@ -33,27 +33,27 @@ TYPOS = pl.Schema(
 _PARENTS = {"order": "class", "family": "order", "subfamily": "family", "genus": "family", "species": "genus"}
 _PLAIN = r"^\p{Lu}\p{Ll}+(?:-\p{Ll}+)?$"
 _PLAIN_SPECIES = r"^\p{Lu}\p{Ll}+(?:-\p{Ll}+)? (?:\p{L}+-)?\p{L}+$"
-# One letter in ten may be wrong: two in long words only.
+# One letter in ten may be wrong, so two only in long names.
 _LONG = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
-    """Labels after typos were mended: `labels` as given, `changes.LOG`, and `TYPOS`, fixes and candidates."""
+class Corrected:
+    """Labels after typos were corrected: `labels` as given, `changes.LOG`, and `TYPOS`, fixes and candidates."""
 
     labels: pl.DataFrame
     log: pl.DataFrame
     typos: pl.DataFrame
 
 
-def mend_typos(labels: pl.DataFrame, bins: pl.Series, settings: TaxonomySettings) -> Mended:
-    """Mend spellings that are certainly typos and list those that are only likely (spec: taxonomy, typos).
+def correct_typos(labels: pl.DataFrame, bins: pl.Series, settings: TaxonomySettings) -> Corrected:
+    """Correct spellings that are certainly typos and list those that are only likely (spec: taxonomy, typos).
 
-    A typo has at most `typo_rarity` times the records of a name under the same parent that differs by one
-    letter (two from ten letters on) of the word; placeholders, whose codes differ by design, are never
-    compared. It is certain where every record of the rare spelling shares its barcode or BIN with a record of
-    the common one, or where only capitals differ. A genus is mended only if its species, mended with it, are
-    known under the right genus.
+    A typo has at most `typo_rarity` times the records of a name under the same parent, and differs from it by one
+    letter (by up to two in names of ten letters or more). Placeholders, whose codes differ by design, are never
+    compared. It is certain if every record of the rare spelling shares its barcode or BIN with a record of
+    the common one, or if only capitals differ. A genus is corrected only if its species, corrected with it, are
+    known under the correct genus.
 
     Args:
         labels: `row`, `group` (null without a barcode that others share) and the ranks, normalised.
@@ -78,7 +78,7 @@ def mend_typos(labels: pl.DataFrame, bins: pl.Series, settings: TaxonomySettings
         ).unique(["key", "field"], maintain_order=True)
         logs.append(differences(hit, after, notes.cast(NOTES), "row"))
         labels = labels.update(after.select("row", *RANKS), on="row", how="left", include_nulls=True)
-    return Mended(labels, pl.concat(logs), pl.concat(tables).sort("rank", "parent", "from", "to"))
+    return Corrected(labels, pl.concat(logs), pl.concat(tables).sort("rank", "parent", "from", "to"))
 
 
 def _species_of(genus: pl.Expr, before: pl.Expr) -> pl.Expr:
@@ -178,11 +178,11 @@ def _judged(labels: pl.DataFrame, pairs: pl.DataFrame, rank: str, settings: Taxo
 
 
 def _orphaning(wrong: pl.DataFrame, right: pl.DataFrame, pairs: pl.DataFrame) -> pl.Series:
-    """Pairs of genera whose mending would make a species that no record carries."""
+    """Pairs of genera whose correcting would make a species that no record carries."""
     species = wrong.select("pair", "name", "species").drop_nulls().unique()
-    mended = species.join(pairs.select("pair", "to"), on="pair", how="inner").with_columns(
-        mended=_species_of(pl.col("to"), pl.col("name"))
+    corrected = species.join(pairs.select("pair", "to"), on="pair", how="inner").with_columns(
+        corrected=_species_of(pl.col("to"), pl.col("name"))
     )
-    known = right.select("pair", mended="species").drop_nulls().unique()
-    kept = mended.filter(pl.col("mended") != pl.col("species"))
-    return kept.join(known, on=["pair", "mended"], how="anti")["pair"].unique().sort()
+    known = right.select("pair", corrected="species").drop_nulls().unique()
+    kept = corrected.filter(pl.col("corrected") != pl.col("species"))
+    return kept.join(known, on=["pair", "corrected"], how="anti")["pair"].unique().sort()

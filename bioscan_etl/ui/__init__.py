@@ -1,13 +1,13 @@
 """The UI of an output folder: `serve` starts its processes and keeps them alive.
 
-Belongs here: the order of things, and what the user reads. Does not belong here: command lines and settings
-(`plan`), pids and signals (`processes`), the questions of readiness (`ready`), and anything of Dagster: its processes
+Belongs here: the sequence of steps, and messages to the user. Does not belong here: command lines and settings
+(`plan`), pids and signals (`processes`), readiness checks (`ready`), and Dagster itself: its processes
 are started by their command lines, the web server by `bioscan_etl.definitions.server`.
 
-Four processes live below one supervisor: a code server for the pipeline and one for the detector's training (each
+One supervisor runs four processes: a code server for the pipeline and one for the detector's training (each
 listens on a socket), the web server, and the daemon that runs sensors, schedules and the queue. A process that dies
-is started again; the others find it by themselves. A run is a process of its own below its code server, and goes on
-where that is killed.
+is started again; the others reconnect by themselves. A run is a child process of its code server, and continues
+if that is killed.
 """
 
 from __future__ import annotations
@@ -57,20 +57,20 @@ def serve(
 
     Args:
         output: the output folder; its `.dagster` holds the UI's database, settings and logs.
-        host: the address to listen on. Whoever reaches another than this machine's own can start work.
+        host: the address to listen on. Anyone who can reach an address other than localhost can start work.
         port: the port to listen on.
         read_only: show everything, start nothing.
-        allow_hosts: further names that browsers reach the UI by, as behind a proxy; each counts with any port.
+        allow_hosts: additional host names of the UI, for example behind a proxy; each is accepted with any port.
         training_python: the Python that has the detector's training (`.venv-clients/bin/python`); this one if None.
         ready_timeout_s: how long the processes may take to be ready, in seconds.
-        tell: takes one line for the user.
+        tell: prints one line for the user.
 
     Returns:
         0, after all processes have ended.
 
     Raises:
         BusyError: another `ui` serves this output.
-        BioscanError: a name or the address is none, the port is taken, the database of runs is damaged, or the
+        BioscanError: a host name or the address is invalid, the port is taken, the database of runs is damaged, or the
             processes were not ready in time.
     """
     output = output.resolve()
@@ -91,7 +91,7 @@ def serve(
         children = plan.children(home, sockets, locations, address, read_only=read_only)
         environment = plan.environment(output, home)
         if training_python is not None:
-            # The option names the Python of the training; a variable from elsewhere must not win over it.
+            # The option sets the Python of the training; an environment variable must not override it.
             environment.pop("BIOSCAN_TRAINING_PYTHON", None)
         _open_database(environment, home)
         household = _Household(children, environment, ledger, tell)
@@ -127,7 +127,7 @@ class _Household:
     children: Sequence[Child]
     environment: dict[str, str]
     ledger: Ledger
-    tell: Callable[[str], None]
+    say: Callable[[str], None]
 
     def start(self) -> None:
         for child in self.children:
@@ -138,14 +138,14 @@ class _Household:
             end = child.ended()
             if end is not None:
                 how, seconds = end
-                self.tell(f"the {child.name} {how}; it starts again in {seconds:g} s (its log: {child.log})")
+                self.say(f"the {child.name} {how}; it starts again in {seconds:g} s (its log: {child.log})")
             elif child.is_due():
                 self._start(child)
 
     def end(self, stop: _Stop) -> None:
         def hurry() -> bool:
             for child in self.children:
-                child.ended()  # leaves nothing of it in the process table
+                child.ended()  # removes it from the process table
             return stop.urgent
 
         self.ledger.end_groups(_GRACE_S, hurry)
@@ -155,7 +155,7 @@ class _Household:
 
 
 def _open_database(environment: dict[str, str], home: Path) -> None:
-    """Make Dagster's database, or see that it opens, in one process: several that make it at once damage it."""
+    """Create Dagster's database, or check that it opens, in one process: concurrent creation would damage it."""
     made = subprocess.run(
         [sys.executable, "-c", _OPEN_DATABASE],
         env=environment,
@@ -169,7 +169,7 @@ def _open_database(environment: dict[str, str], home: Path) -> None:
         reason = (made.stderr.strip().splitlines() or [f"code {made.returncode}"])[-1]
         raise BioscanError(
             f"the database of runs below {home} does not open: {reason}; move its history and schedules away, "
-            "the data do not need them"
+            "the data does not need them"
         )
 
 
@@ -178,20 +178,20 @@ def _wait_until_ready(household: _Household, address: Address, stop: _Stop, time
     while (state := ready.state(address.local, address.port, since)).missing:
         if time.monotonic() > until:
             silent = ", ".join(state.missing)
-            raise BioscanError(f"not ready in {timeout_s:g} s: {silent}; the logs in {logs} say why")
+            raise BioscanError(f"not ready in {timeout_s:g} s: {silent}; see the logs in {logs}")
         if stop.wait(_POLL_S):
             return
         household.keep_alive()
     for name, reason in state.broken.items():
-        household.tell(f"the code of {name} does not load; the UI shows where: {reason}")
-    household.tell(f"the UI is ready on {address.url}")
+        household.say(f"the code of {name} does not load; the UI shows where: {reason}")
+    household.say(f"the UI is ready on {address.url}")
     if address.local != address.host:
-        household.tell("other machines reach it by the names given with --allow-host; whoever does can start work")
+        household.say("other machines can reach it by the names given with --allow-host, and can start work")
 
 
 @contextmanager
 def _alone(home: Path, output: Path) -> Iterator[None]:
-    """Hold the output's `ui.lock`; the kernel lets go of it when this process ends, however it does."""
+    """Hold the output's `ui.lock`; the kernel releases it when this process ends, for whatever reason."""
     with hold(home / "ui.lock", f"another `bioscan-etl ui` serves {output}; end that one first (Ctrl-C)"):
         yield
 

@@ -1,7 +1,7 @@
-"""What the UI consists of: its processes' command lines, environment, settings and sockets.
+"""The plan of the UI: its processes' command lines, environment, settings and sockets.
 
-Belongs here: everything that is fixed before the first process starts. Does not belong here: starting them, and
-keeping them alive (`bioscan_etl.ui`).
+Belongs here: everything that is fixed before the first process starts. Does not belong here: starting the processes
+and keeping them alive (`bioscan_etl.ui`).
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from importlib.resources import files
 from pathlib import Path
 
 import bioscan_etl
-from bioscan_etl import storage
 from bioscan_etl.errors import BioscanError
+from bioscan_etl.io.write import write_text
 from bioscan_etl.ui.processes import Child
 
 _PACKAGE = Path(bioscan_etl.__file__).parent
 
 
 def host_name(name: str) -> str:
-    """A host as it stands in a Host header: lower case, an IPv6 address in brackets, no port.
+    """A host in the form of a Host header: lower case, an IPv6 address in brackets, no port.
 
     Raises:
-        BioscanError: it is no host name or address, or has a port or a scheme.
+        BioscanError: it is not a host name or address, or has a port or a scheme.
     """
     try:
         if ipaddress.ip_address(name).version == 6:
@@ -41,13 +41,13 @@ def host_name(name: str) -> str:
     except ValueError:
         pass
     if not re.fullmatch(r"\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+", name):
-        raise BioscanError(f"{name!r} is no host name; give the name alone, such as lab.example.org")
+        raise BioscanError(f"{name!r} is not a host name; give only the name, such as lab.example.org")
     return name.lower().rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A code location of the UI: its name, the module that Dagster loads, the Python that has what it imports."""
+    """A code location of the UI: its name, the module that Dagster loads, the Python that has its dependencies."""
 
     name: str
     module: str
@@ -56,7 +56,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the UI is served: the address and port to listen on, and further names that browsers reach it by."""
+    """Where the UI is served: the address and port to listen on, and additional host names."""
 
     host: str
     port: int
@@ -64,12 +64,12 @@ class Address:
 
     @property
     def local(self) -> str:
-        """The address that this machine reaches it by."""
+        """The address by which this machine reaches it."""
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
 
     @property
     def url(self) -> str:
-        """What to type into this machine's browser."""
+        """The address for a browser on this machine."""
         return f"http://{f'[{self.local}]' if ':' in self.local else self.local}:{self.port}"
 
 
@@ -100,18 +100,18 @@ def children(
                 home / "logs" / f"{location.name}.log",
             )
         )
-    storage.write_text(workspace, "".join(entries))
+    write_text(workspace, "".join(entries))
 
     def write_instance() -> None:
         # Before each start: a run of the command line may have written an instance of its own there.
         packaged = (files("bioscan_etl") / "definitions" / "instance.yaml").read_text(encoding="utf-8")
-        storage.write_text(home / "dagster.yaml", f"# Written by `bioscan-etl ui` at each start.\n{packaged}")
+        write_text(home / "dagster.yaml", f"# Written by `bioscan-etl ui` at each start.\n{packaged}")
 
     options = ["--workspace", str(workspace), "--host", address.host, "--port", str(address.port)]
     options += ["--read-only"] * read_only
     for name in address.allow_hosts:
         options += ["--allow-host", name]
-    # By its path: `-m` would import the definitions, and where those are broken the UI has to come up and say so.
+    # By its path: `-m` would import the definitions, but the UI must start and report it if those are broken.
     server = [sys.executable, "-P", str(_PACKAGE / "definitions" / "server.py"), *options]
     found.append(Child("web server", server, home / "logs" / "webserver.log"))
     daemon = [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace)]
@@ -128,7 +128,7 @@ def environment(output: Path, home: Path) -> dict[str, str]:
         "BIOSCAN_OUTPUT": str(output),
         "BIOSCAN_DAGSTER_STORAGE": str(home),
         "DAGSTER_DISABLE_TELEMETRY": "1",
-        # Landing hashes a delivery within a look of the sensor; Dagster would cut it off after a minute.
+        # Landing hashes a delivery within one evaluation of the sensor; Dagster would stop that after a minute.
         "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "14400",
         "PYTHONUNBUFFERED": "1",
     }
@@ -141,10 +141,10 @@ def environment(output: Path, home: Path) -> dict[str, str]:
 
 @contextmanager
 def socket_folder(home: Path) -> Iterator[Path]:
-    """A folder of this user's for the code servers' sockets, the same one for each start of an output.
+    """A folder of this user for the code servers' sockets, always the same one for an output.
 
-    Not below the output: a socket's path may have 107 bytes, and not every volume that holds data can hold sockets.
-    Sockets, not ports: whoever connects to a code server can run code, and a folder has permissions.
+    Not below the output: a socket's path may have at most 107 bytes, and not every data volume supports sockets.
+    Sockets, not ports: anyone who connects to a code server can run code, and a folder has permissions.
 
     Raises:
         BioscanError: the folder is open to other users.

@@ -1,8 +1,8 @@
-"""Processes of this machine: whether one lives, children with a log and a back-off, and what a crash left behind.
+"""Processes of this machine: whether one is alive, children with a log and a back-off, and leftovers of a crash.
 
 Belongs here: pids, groups, signals. Does not belong here: which processes make up the UI, and when it is ready.
 
-A pid alone names nobody for long; with the time of its start (`/proc`) it does. Where there is no `/proc`, leftovers
+A pid can be reused; together with the start time (`/proc`) it identifies a process. Without `/proc`, leftovers
 of a crash are not found.
 """
 
@@ -34,12 +34,12 @@ class Process:
 
 
 def has_proc() -> bool:
-    """Whether this system says what processes there are."""
+    """Whether this system lists its processes."""
     return (_PROC / "self" / "stat").exists()
 
 
 def look(pid: int) -> Process | None:
-    """The process of this pid; None where there is none, or one that has ended and waits for its parent."""
+    """The process of this pid; None if there is none, or if it has ended and waits for its parent."""
     try:
         # The second field is the command in parentheses and may hold spaces and parentheses itself.
         fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
@@ -61,7 +61,7 @@ class Child:
     """A process to keep alive, in a session of its own, so that the terminal's signals do not reach it.
 
     Args:
-        name: what the user reads.
+        name: name for the user.
         command: the program and its arguments.
         log: where its output goes; the file before it is kept as `NAME.log.1` once it is large.
         before: called before each start.
@@ -94,7 +94,7 @@ class Child:
         return self.process.pid
 
     def ended(self) -> tuple[str, float] | None:
-        """How the process ended and in how many seconds it starts again; None where it lives. Told once an end."""
+        """How the process ended and in how many seconds it starts again; None if it is alive. Reported once."""
         if self.process is None or self.process.poll() is None:
             return None
         code = self.process.returncode
@@ -113,9 +113,9 @@ class Child:
 
 @dataclass(slots=True)
 class Ledger:
-    """Which processes were started for an output, on disk: a supervisor that was killed leaves them to the next.
+    """The processes started for an output, stored on disk: the next supervisor takes over those of a killed one.
 
-    The group of a dead code server may hold runs that go on; they are kept in sight and ended with the rest.
+    The group of a dead code server may contain runs that continue; they stay listed and are ended with the rest.
     """
 
     path: Path
@@ -131,17 +131,17 @@ class Ledger:
             self.entries = []
 
     def add(self, name: str, pid: int) -> None:
-        """Note a process that was just started, and forget those of which nothing is left."""
+        """Add a process that was just started, and remove those that have ended."""
         process = look(pid)
         kept = [entry for entry in self.entries if _lives(entry) or _group_is_ours(entry)]
         self.entries = [*kept, (name, pid, process.started if process else 0)]
         text = json.dumps([{"name": name, "pid": pid, "started": started} for name, pid, started in self.entries])
-        beside = self.path.with_name(f".{self.path.name}.new")
-        beside.write_text(text + "\n", encoding="utf-8")
-        beside.replace(self.path)
+        draft = self.path.with_name(f".{self.path.name}.new")
+        draft.write_text(text + "\n", encoding="utf-8")
+        draft.replace(self.path)
 
     def end_leaders(self) -> list[str]:
-        """End the processes themselves, at once; what they started (runs) goes on. Returns their names."""
+        """End the processes at once, but not the runs that they started. Returns their names."""
         ended = [entry for entry in self.entries if _lives(entry)]
         for _, pid, _ in ended:
             _send(os.kill, pid, signal.SIGKILL)
@@ -149,7 +149,7 @@ class Ledger:
         return [name for name, _, _ in ended]
 
     def end_groups(self, seconds: float, hurry: Callable[[], bool]) -> None:
-        """End all processes and all that they started: TERM, and KILL after `seconds` or where `hurry` says so."""
+        """End all processes and their children: TERM, then KILL after `seconds` or when `hurry` returns true."""
         groups = [entry for entry in self.entries if _lives(entry) or _group_is_ours(entry)]
         for number, patience, cut in ((signal.SIGTERM, seconds, hurry), (signal.SIGKILL, 5.0, lambda: False)):
             for entry in groups:

@@ -1,6 +1,6 @@
-"""Whether the UI is ready, asked of its web server as a browser would.
+"""Whether the UI is ready, queried from its web server like a browser does.
 
-Belongs here: the questions and their answers. Does not belong here: starting processes (`bioscan_etl.ui`).
+Belongs here: the queries and their answers. Does not belong here: starting processes (`bioscan_etl.ui`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _UNREACHABLE = "DagsterUserCodeUnreachableError"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is missing until the UI is ready, and which code locations answer, but do not load, with the reason."""
+    """What is missing until the UI is ready, and which code locations fail to load, with the reason."""
 
     missing: tuple[str, ...]
     broken: dict[str, str]
@@ -34,7 +34,7 @@ def ask(address: str, port: int, query: str, seconds: float = 10.0) -> dict[str,
     """The data that the web server answers to a GraphQL query.
 
     Raises:
-        OSError: it cannot be reached, or what it says is no answer.
+        OSError: it cannot be reached, or its answer is invalid.
     """
     connection = http.client.HTTPConnection(address, port, timeout=seconds)
     try:
@@ -51,7 +51,7 @@ def ask(address: str, port: int, query: str, seconds: float = 10.0) -> dict[str,
 
 
 def state(address: str, port: int, since: float) -> State:
-    """How far the UI is.
+    """Query the state of the UI.
 
     Args:
         address: where the web server listens.

@@ -18,7 +18,7 @@ _BETWEEN = "\x1f"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Rows:
     """Rows of the released specimens as one form holds them.
 
     Attributes:
@@ -33,13 +33,13 @@ class Form:
     pieces: Callable[[Sequence[str]], Iterator[pl.DataFrame]]
 
 
-def held(name: str, frame: pl.DataFrame) -> Form:
+def held(name: str, frame: pl.DataFrame) -> Rows:
     """A frame in memory as a form."""
     columns = tuple(column for column in frame.columns if column != "processid")
-    return Form(name, columns, lambda wanted: iter([frame.select("processid", *wanted)]))
+    return Rows(name, columns, lambda wanted: iter([frame.select("processid", *wanted)]))
 
 
-def agreement(left: Form, right: Form) -> Iterator[Fault]:
+def agreement(left: Rows, right: Rows) -> Iterator[Fault]:
     """Both forms hold the same process IDs, once each, and per process ID the same values (missing included).
 
     Args:
@@ -78,7 +78,7 @@ def duplicates(rows: pl.DataFrame, name: str) -> Iterator[Fault]:
     yield from faulty_rows(name, twice, "occurs {len} times")
 
 
-def _digests(form: Form, columns: Sequence[str]) -> pl.DataFrame:
+def _digests(form: Rows, columns: Sequence[str]) -> pl.DataFrame:
     """Process IDs and a hash of the columns (UInt64), in the order of the form."""
     parts = [pl.DataFrame(schema={"processid": pl.String, "digest": pl.UInt64})]
     for piece in form.pieces(columns):
@@ -90,7 +90,7 @@ def _digests(form: Form, columns: Sequence[str]) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def _rows(form: Form, processids: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
+def _rows(form: Rows, processids: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
     """The first row of each of some process IDs, sorted by them."""
     wanted = processids.to_frame("processid")
     found = [piece.join(wanted, on="processid", how="semi") for piece in form.pieces(columns)]

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from bioscan_etl import schema
-from bioscan_etl.release.check.agreement import Form, duplicates
+from bioscan_etl import schema, vocabulary
+from bioscan_etl.release.check.agreement import Rows, duplicates
 from bioscan_etl.release.check.faults import Fault, faulty_rows
 from bioscan_etl.release.metadata import chunk, looks_missing
 
 _SEEN, _UNSEEN = ("train", "val", "test"), ("key_unseen", "val_unseen", "test_unseen")
 
 
-ROWS = ("processid", "split", *schema.RANKS)
+ROWS = ("processid", "split", *vocabulary.RANKS)
 """Columns that the invariants of the whole corpus are about, beside the barcode."""
 
 
@@ -40,7 +40,7 @@ def row_findings(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, str]]:
     yield rows.filter(looks_missing(pl.col("processid"))).select("processid"), "reads as missing"
     expected = rows.select("processid", "chunk", expected=chunk(rows["processid"], rows["split"]))
     yield expected.filter(pl.col("chunk") != pl.col("expected")), "chunk is {chunk}, its md5 says {expected}"
-    deepest = [pl.col(rank) for rank in reversed(schema.RANKS)]
+    deepest = [pl.col(rank) for rank in reversed(vocabulary.RANKS)]
     # A filler, such as subfamily `unassigned Culicidae`, is no name: taxon may pass it over.
     named = pl.coalesce(pl.when(~rank.str.starts_with("unassigned ")).then(rank) for rank in deepest)
     labels = pl.coalesce(deepest)
@@ -48,7 +48,7 @@ def row_findings(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, str]]:
     yield wrong.select("processid", "taxon", deepest=labels), "taxon is {taxon}, the deepest label {deepest}"
 
 
-def invariants(rows: pl.DataFrame, barcodes: pl.Series, data: Form) -> Iterator[Fault]:
+def invariants(rows: pl.DataFrame, barcodes: pl.Series, data: Rows) -> Iterator[Fault]:
     """What must hold of all released specimens together (spec: partitioning; spec: taxonomy).
 
     Args:
@@ -69,8 +69,8 @@ def barcode_hash() -> pl.Expr:
 _STRIPPED = pl.col("dna_barcode").str.strip_chars("N")
 
 
-def _barcodes(rows: pl.DataFrame, barcodes: pl.Series, data: Form) -> Iterator[Fault]:
-    for columns, what in ((["split"], "partitions"), (list(schema.RANKS), "labels")):
+def _barcodes(rows: pl.DataFrame, barcodes: pl.Series, data: Rows) -> Iterator[Fault]:
+    for columns, what in ((["split"], "partitions"), (list(vocabulary.RANKS), "labels")):
         # Hashes first: the sequences of millions of rows are not held; what they point at is read in full.
         hashed = rows.select(barcode=barcodes, value=pl.struct(columns).hash())
         several = hashed.unique().group_by("barcode").len().filter(pl.col("len") > 1)["barcode"]

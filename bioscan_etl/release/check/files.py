@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from bioscan_etl.progress import Progress
 from bioscan_etl.release.check.faults import Fault, capped
+from bioscan_etl.release.core import LOGS
+from bioscan_etl.release.layout import csv_name
 from bioscan_etl.release.manifest import MANIFEST, MD5SUMS, Manifest, is_inside, sums, walk
-from bioscan_etl.release.parts import LOGS, csv_name
-from bioscan_etl.schema import SPLITS
 from bioscan_etl.settings import ReleaseSettings
+from bioscan_etl.vocabulary import SPLITS
 
 _MD5_LINE = re.compile(r"^([0-9a-f]{32})  (.+)$")
 

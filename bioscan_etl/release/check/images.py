@@ -18,8 +18,9 @@ from PIL import Image, UnidentifiedImageError
 from bioscan_etl.progress import Progress
 from bioscan_etl.release.check.faults import LISTED, Fault, capped
 from bioscan_etl.release.check.files import is_plain, names
+from bioscan_etl.release.layout import images_name
 from bioscan_etl.release.manifest import Manifest, walk
-from bioscan_etl.release.parts import images_name, with_image
+from bioscan_etl.release.rows import with_image
 
 SAMPLE = 200
 SHORT_SIDE = 256

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bioscan_etl.release.check.agreement import Form
+from bioscan_etl.release.check.agreement import Rows
 from bioscan_etl.release.check.faults import Fault, capped
 from bioscan_etl.release.manifest import MANIFEST, Manifest
 from bioscan_etl.settings import document_digest
@@ -47,7 +47,7 @@ def _stated(manifest: Manifest, name: str) -> object:
     return values.get(field) if isinstance(values, dict) else None
 
 
-def check_batches(manifest: Manifest, data: Form) -> Iterator[Fault]:
+def check_batches(manifest: Manifest, data: Rows) -> Iterator[Fault]:
     """Every released specimen is of a batch that the manifest names.
 
     Args:

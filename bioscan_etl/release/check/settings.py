@@ -17,6 +17,7 @@ not state, as of an earlier version, is not verified. What no release shows:
   that it should have held less.
 - checks: they hold batches back, and leave no trace in those that pass.
 - release.image_institution, image_photographer, image_year: attributes of HDF5 files and lines of the card only.
+- release.content_defined_chunking: where pages of a Parquet file end is not looked at.
 """
 
 from __future__ import annotations

@@ -26,14 +26,15 @@ import polars as pl
 from PIL import Image
 
 from bioscan_etl import schema
-from bioscan_etl.release.check.agreement import Form
+from bioscan_etl.release.check.agreement import Rows
 from bioscan_etl.release.check.csv import read_fields, typed
 from bioscan_etl.release.check.faults import Fault, Listing, capped
 from bioscan_etl.release.check.files import is_plain, names
 from bioscan_etl.release.check.images import ORIGINALS, SAMPLE, sample
 from bioscan_etl.release.check.settings_stated import Stated
+from bioscan_etl.release.layout import images_name
 from bioscan_etl.release.manifest import Manifest
-from bioscan_etl.release.parts import images_name, with_image
+from bioscan_etl.release.rows import with_image
 
 VERIFIED = MappingProxyType(
     {
@@ -87,7 +88,7 @@ class _Header:
 
 
 def check(
-    root: Path, manifest: Manifest, stated: Stated, data: Form, rows: pl.DataFrame, *, every: bool
+    root: Path, manifest: Manifest, stated: Stated, data: Rows, rows: pl.DataFrame, *, every: bool
 ) -> Iterator[Fault]:
     """Hold images and boxes against the stated settings.
 
@@ -124,7 +125,7 @@ def check(
         yield from capped(_greys(root, f"{folder}/{_CROPPED}", looked_at, boxes, exposed, stated))
 
 
-def _exposures(data: Form, chosen: pl.Series) -> pl.DataFrame:
+def _exposures(data: Rows, chosen: pl.Series) -> pl.DataFrame:
     """Columns processid and badly (BADLY_EXPOSED), of some specimens with an image and the first that are flagged."""
     badly = pl.col("flags").list.contains("BADLY_EXPOSED")
     parts = [pl.DataFrame(schema={"processid": pl.String, "badly": pl.Boolean})]

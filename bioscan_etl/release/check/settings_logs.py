@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.check.faults import Listing
 from bioscan_etl.release.check.settings_rows import FIXES
 from bioscan_etl.release.check.settings_stated import Stated, log_pieces
@@ -46,7 +46,7 @@ _IDLE: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
     ("taxonomy.typo_fix", False, ("NAME_TYPO_FIXED",)),
 )
 # Fields whose first value before a change is the text as it was delivered.
-_DELIVERED = ("sampleid", "country", "province_state", "dna_bin", *schema.RANKS)
+_DELIVERED = ("sampleid", "country", "province_state", "dna_bin", *vocabulary.RANKS)
 _VOTE = r"^([a-z]+) of the (?:barcode|BIN)'s (\d+) labelled records: "
 _TYPO = r"^(\d+) records against (\d+), "
 _VOTES = schema.CHANGES.empty().select("processid", "field", "evidence")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from bioscan_etl.release.check.agreement import Form
+from bioscan_etl.release.check.agreement import Rows
 from bioscan_etl.release.check.faults import Fault, Listing
 from bioscan_etl.release.check.settings_stated import Stated
 
@@ -136,7 +136,7 @@ _THRESHOLDS = (
 )
 
 
-def check(stated: Stated, data: Form, relabelled: pl.Series, fixed: pl.Series) -> Iterator[Fault]:
+def check(stated: Stated, data: Rows, relabelled: pl.Series, fixed: pl.Series) -> Iterator[Fault]:
     """Hold flags and gates of the released rows against the stated settings.
 
     Args:

@@ -20,13 +20,13 @@ import polars as pl
 
 from bioscan_etl import schema
 from bioscan_etl.errors import BioscanError
-from bioscan_etl.release.check.agreement import Form
+from bioscan_etl.release.check.agreement import Rows
 from bioscan_etl.release.check.faults import Fault, Listing, faulty_rows
 from bioscan_etl.release.check.files import is_plain
 from bioscan_etl.release.check.settings_logs import Logs
 from bioscan_etl.release.check.settings_stated import Stated, log_pieces
-from bioscan_etl.release.diff.snapshot import MOVES
 from bioscan_etl.release.manifest import Manifest
+from bioscan_etl.release.scan import MOVES
 from bioscan_etl.splits.partition import partition
 
 VERIFIED = MappingProxyType(
@@ -47,7 +47,7 @@ _FAILURES = (BioscanError, pl.exceptions.PolarsError, ValueError, IndexError, Ov
 
 
 def check(
-    root: Path, manifest: Manifest, stated: Stated, data: Form, rows: pl.DataFrame, logs: Logs
+    root: Path, manifest: Manifest, stated: Stated, data: Rows, rows: pl.DataFrame, logs: Logs
 ) -> Iterator[Fault]:
     """Hold the partitions against the stated protocol.
 
@@ -89,7 +89,7 @@ def _restored(piece: pl.DataFrame, rewritten: pl.DataFrame) -> pl.DataFrame:
     return piece
 
 
-def _published(stated: Stated, data: Form, rewritten: pl.DataFrame) -> Iterator[Fault]:
+def _published(stated: Stated, data: Rows, rewritten: pl.DataFrame) -> Iterator[Fault]:
     """Where another number of a species' barcodes of one size is in a partition than the protocol puts there."""
     labelled = [
         _restored(piece, rewritten)
@@ -126,7 +126,7 @@ def _census(rows: pl.DataFrame, split: str) -> pl.DataFrame:
 
 
 def _stable(
-    root: Path, manifest: Manifest, stated: Stated, data: Form, rows: pl.DataFrame, rewritten: pl.DataFrame
+    root: Path, manifest: Manifest, stated: Stated, data: Rows, rows: pl.DataFrame, rewritten: pl.DataFrame
 ) -> Iterator[Fault]:
     """Where memory and moves disagree with the partitions, and these with those of a first release."""
     listing = Listing()
@@ -152,7 +152,7 @@ def _stable(
         yield from _first(stated, data, rewritten)
 
 
-def _first(stated: Stated, data: Form, rewritten: pl.DataFrame) -> Iterator[Fault]:
+def _first(stated: Stated, data: Rows, rewritten: pl.DataFrame) -> Iterator[Fault]:
     """Labelled specimens that are not where the protocol puts them when nothing was assigned before."""
     splits = stated.settings.splits
     # Unlabelled specimens matter by the barcodes that they share, and by the BINs that they join.
@@ -191,7 +191,7 @@ def _stripped() -> pl.Expr:
     return pl.col("dna_barcode").str.strip_chars("N")
 
 
-def _bins(data: Form) -> Iterator[Fault]:
+def _bins(data: Rows) -> Iterator[Fault]:
     """BINs in several partitions."""
     pairs = [piece.select("dna_bin", "split").drop_nulls().unique() for piece in data.pieces(("dna_bin", "split"))]
     if not pairs:

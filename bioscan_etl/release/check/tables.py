@@ -1,8 +1,7 @@
-"""Do all forms of the metadata say the same?
+"""Do the tables that every release has say the same?
 
-Belongs here: the Parquet forms, the splits, the boxes, the logs, and their agreement. Does not belong here: the
-CSV as text (`check_csv`), what must hold of the specimens (`check_corpus`), and the forms that only some clients
-read (`check_forms`).
+Belongs here: data/, the CSV, the logs, and their agreement. Does not belong here: the CSV as text (`check_csv`), what
+must hold of the specimens (`check_corpus`), and the output forms (`release.forms`).
 
 Rows are read a row group or some megabytes at a time; of all specimens together only what the corpus' invariants and
 the images need is held.
@@ -14,26 +13,22 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan_etl import schema
-from bioscan_etl.release.check.agreement import Form, agreement, held
+from bioscan_etl import schema, vocabulary
+from bioscan_etl.release.check.agreement import Rows, agreement
 from bioscan_etl.release.check.corpus import ROWS, barcode_hash, invariants, row_findings
 from bioscan_etl.release.check.csv import check_bytes, check_values, read_fields, typed
 from bioscan_etl.release.check.faults import Fault, Listing, faulty_rows
 from bioscan_etl.release.check.files import is_plain, names
+from bioscan_etl.release.core import LOGS
+from bioscan_etl.release.layout import csv_name
 from bioscan_etl.release.manifest import MANIFEST, Manifest
-from bioscan_etl.release.parts import LOGS, csv_name
-from bioscan_etl.release.tables import HIVE_NULL, hive_name, partitioned_schema
 
 _SHARD = re.compile(r"^[a-z_]+/([a-z_]+)-([0-9]{5})-of-([0-9]{5})\.parquet$")
-_HIVE = re.compile(r"^partitioned/split=([^/]+)/order=([^/]+)/part-[0-9]{5}\.parquet$")
-# Sizes are stated with 4 decimals (spec: specimen images, sizes).
-_ROUNDED = 0.5e-4 + 1e-9
 UNREADABLE = (pa.ArrowException, OSError, ValueError, pl.exceptions.PolarsError)
 
 
@@ -46,10 +41,10 @@ class Data:
         rows: `check_corpus.ROWS`, chunk and area_fraction of all specimens, in the order of the files.
     """
 
-    form: Form
+    form: Rows
     rows: pl.DataFrame
 
-    def of(self, where: pl.Expr | None = None) -> Form:
+    def of(self, where: pl.Expr | None = None) -> Rows:
         """Its rows, or those for which a condition on split and area_fraction holds."""
         if where is None:
             return self.form
@@ -59,7 +54,7 @@ class Data:
             for piece in self.form.pieces(tuple(needed)):
                 yield piece.filter(where).select("processid", *columns)
 
-        return Form(self.form.name, self.form.columns, pieces)
+        return Rows(self.form.name, self.form.columns, pieces)
 
 
 def check(root: Path, manifest: Manifest) -> tuple[Data | None, list[Fault]]:
@@ -73,13 +68,7 @@ def check(root: Path, manifest: Manifest) -> tuple[Data | None, list[Fault]]:
     data = _data(root, faults)
     if data is not None:
         faults += _counts(data.rows, manifest)
-        faults += _csv(root, csv_name(settings), schema.METADATA, data.form)
-        if settings.wants("partitioned"):
-            faults += _partitioned(root, data.form)
-        if settings.wants("splits"):
-            faults += _splits(root, data)
-        if settings.wants("bbox"):
-            faults += _boxes(root, data, settings.title)
+        faults += check_csv(root, csv_name(settings), schema.METADATA, data.form)
     faults += _logs(root, manifest)
     return data, faults
 
@@ -125,7 +114,7 @@ def row_groups(root: Path, name: str, columns: Sequence[str] | None = None) -> I
             yield frame if columns is None else frame.select(columns)
 
 
-def parquet_form(root: Path, name: str, files: Sequence[str], columns: Sequence[str]) -> Form:
+def parquet_form(root: Path, name: str, files: Sequence[str], columns: Sequence[str]) -> Rows:
     """Parquet files as a form; behind damage there is nothing."""
 
     def pieces(wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
@@ -135,7 +124,7 @@ def parquet_form(root: Path, name: str, files: Sequence[str], columns: Sequence[
             except UNREADABLE:
                 continue
 
-    return Form(name, tuple(column for column in columns if column != "processid"), pieces)
+    return Rows(name, tuple(column for column in columns if column != "processid"), pieces)
 
 
 def _parquet(root: Path, name: str, arrow: pa.Schema, faults: list[Fault]) -> pl.DataFrame | None:
@@ -167,7 +156,7 @@ def files_of(root: Path, folder: str) -> list[str]:
 
 def shards_of(root: Path, folder: str, arrow: pa.Schema, faults: list[Fault]) -> list[tuple[str, str]] | None:
     """Name and split of the shards in a folder, in the order of the splits; None where they are not complete."""
-    shards: dict[str, list[tuple[int, int, str]]] = {split: [] for split in schema.SPLITS}
+    shards: dict[str, list[tuple[int, int, str]]] = {split: [] for split in vocabulary.SPLITS}
     whole = True
     for name in files_of(root, folder):
         match = _SHARD.match(name)
@@ -205,7 +194,7 @@ def _data(root: Path, faults: list[Fault]) -> Data | None:
     faults += listing.faults()
     rows = pl.concat(kept)
     form = parquet_form(root, "data", [name for name, _ in shards], schema.METADATA_EXTENDED.names())
-    place = {split: number for number, split in enumerate(schema.SPLITS)}
+    place = {split: number for number, split in enumerate(vocabulary.SPLITS)}
     ordered = rows.select("processid", "split", "order", "family").sort(
         pl.col("split").replace_strict(place, default=99, return_dtype=pl.Int64),
         "order",
@@ -219,56 +208,18 @@ def _data(root: Path, faults: list[Fault]) -> Data | None:
     return Data(form, rows.drop("barcode"))
 
 
-def _partitioned(root: Path, data: Form) -> Iterator[Fault]:
-    """All files of the Hive form, with the keys from their folders."""
-    faults: list[Fault] = []
-    arrow = partitioned_schema()
-    files: dict[str, tuple[str, str | None]] = {}
-    for name in files_of(root, "partitioned"):
-        match = _HIVE.match(name)
-        order = None if match is None or match.group(2) == HIVE_NULL else unquote(match.group(2))
-        if match is None or hive_name(order) != match.group(2):
-            faults.append(Fault(name, None, "is no file of split=<split>/order=<order>/"))
-        elif open_parquet(root, name, arrow, faults):
-            files[name] = match.group(1), order
-    yield from faults
+def csv_rows(root: Path, name: str, table: schema.Table, separator: str = ",") -> Rows:
+    """A CSV of ours as the rows of a table."""
 
-    def pieces(columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        stored = [column for column in ("processid", *columns) if column not in {"split", "order"}]
-        # In the order of data/, so that no row has to be looked for.
-        for name in sorted(files, key=lambda name: (_place(files[name][0]), files[name][1] is None, files[name][1])):
-            split, order = files[name]
-            try:
-                for piece in row_groups(root, name, stored):
-                    keys = {"split": split, "order": order}
-                    yield piece.with_columns(pl.lit(value, pl.String).alias(key) for key, value in keys.items()).select(
-                        "processid", *columns
-                    )
-            except UNREADABLE:
-                continue
-
-    for name in files:
-        try:
-            for _ in row_groups(root, name, ["processid"]):
-                pass
-        except UNREADABLE as error:
-            yield unreadable(name, error)
-    yield from agreement(data, Form("partitioned", data.columns, pieces))
-
-
-def _place(split: str) -> int:
-    return schema.SPLITS.index(split) if split in schema.SPLITS else len(schema.SPLITS)
-
-
-def _csv_form(root: Path, name: str, table: schema.Table, separator: str = ",") -> Form:
     def pieces(columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         for fields in read_fields(root, name, table.names(), Listing(), separator):
             yield typed(fields, table).select("processid", *columns)
 
-    return Form(name, tuple(column for column in table.names() if column != "processid"), pieces)
+    return Rows(name, tuple(column for column in table.names() if column != "processid"), pieces)
 
 
-def _csv_faults(root: Path, name: str, table: schema.Table, separator: str = ",") -> Iterator[Fault]:
+def check_csv_alone(root: Path, name: str, table: schema.Table, separator: str = ",") -> Iterator[Fault]:
+    """What is wrong with a CSV, looked at alone."""
     if not is_plain(root, name):
         yield Fault(name, None, "is missing, or no plain file")
         return
@@ -279,62 +230,22 @@ def _csv_faults(root: Path, name: str, table: schema.Table, separator: str = ","
     yield from listing.faults()
 
 
-def _csv(root: Path, name: str, table: schema.Table, expected: Form, separator: str = ",") -> Iterator[Fault]:
+def check_csv(root: Path, name: str, table: schema.Table, expected: Rows, separator: str = ",") -> Iterator[Fault]:
     """What is wrong with a CSV, and where it differs from another form."""
-    yield from _csv_faults(root, name, table, separator)
+    yield from check_csv_alone(root, name, table, separator)
     if is_plain(root, name):
-        yield from agreement(expected, _csv_form(root, name, table, separator))
+        yield from agreement(expected, csv_rows(root, name, table, separator))
 
 
 def _counts(rows: pl.DataFrame, manifest: Manifest) -> Iterator[Fault]:
     found = dict(rows.group_by("split").len().iter_rows())
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         stated = manifest.counts.splits.get(split, 0)
         if found.get(split, 0) != stated:
             yield Fault("data", None, f"{found.get(split, 0)} rows of {split}, {MANIFEST} says {stated}")
     images = rows["area_fraction"].count()
     if images != manifest.counts.boxes:
         yield Fault("data", None, f"{images} rows have an image, {MANIFEST} says {manifest.counts.boxes}")
-
-
-_SPLIT_ROWS = schema.Table(
-    "splits", "a released specimen", ("processid",), (schema.METADATA["processid"], schema.METADATA["split"])
-)
-
-
-def _splits(root: Path, data: Data) -> Iterator[Fault]:
-    for split in ("all", *schema.SPLITS):
-        where = None if split == "all" else pl.col("split") == split
-        yield from _csv(root, f"splits/{split}.csv", _SPLIT_ROWS, data.of(where))
-
-
-def _boxes(root: Path, data: Data, title: str) -> Iterator[Fault]:
-    name, twin = f"{title}_bbox.tsv", f"{title}_bbox.tab.tsv"
-    yield from _csv_faults(root, name, schema.BBOX)
-    if not is_plain(root, name):
-        return
-    boxes = pl.concat([schema.BBOX.empty(), *_csv_form(root, name, schema.BBOX).pieces(schema.BBOX.names()[1:])])
-    yield from _csv(root, twin, schema.BBOX, held(name, boxes), "\t")
-    sizes = boxes.select("processid", "scale_factor", "area_fraction")
-    yield from agreement(data.of(pl.col("area_fraction").is_not_null()), held(name, sizes))
-    width, height = (pl.col(f"{end}1") - pl.col(f"{end}0") for end in "xy")
-    computed = boxes.with_columns(
-        area=width * height / (pl.col("width_original").cast(pl.Float64) * pl.col("height_original")),
-        scale=pl.min_horizontal(width, height) / 256,
-    )
-    outside = (
-        (width <= 0)
-        | (height <= 0)
-        | (pl.col("x1") > pl.col("width_original"))
-        | (pl.col("y1") > pl.col("height_original"))
-    )
-    for wrong, message in (
-        (outside, "the box {x0} {y0} {x1} {y1} is empty or leads out of the image"),
-        ((pl.col("area") - pl.col("area_fraction")).abs() > _ROUNDED, "area_fraction {area_fraction} is not {area}"),
-        ((pl.col("scale") - pl.col("scale_factor")).abs() > _ROUNDED, "scale_factor {scale_factor} is not {scale}"),
-        (pl.any_horizontal(pl.all().is_null()), "the box is not complete"),
-    ):
-        yield from faulty_rows(name, computed.filter(wrong.fill_null(value=False)), message)
 
 
 def _logs(root: Path, manifest: Manifest) -> Iterator[Fault]:

@@ -1,1 +1,1 @@
-"""What differs between two releases: read them, compare them, say it in words."""
+"""Differences between two releases: read them, compare them, report them."""

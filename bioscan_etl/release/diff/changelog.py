@@ -1,6 +1,6 @@
-"""The difference of two releases in words: changelog.md of a release, and the lines of `bioscan-etl diff`.
+"""The differences of two releases as text: changelog.md of a release, and the lines of `bioscan-etl diff`.
 
-Belongs here: what is said of the counts. Does not belong here: counting (`release.diff`).
+Belongs here: how the counts are reported. Does not belong here: counting (`release.diff`).
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from types import MappingProxyType
 import polars as pl
 
 from bioscan_etl.errors import SourceError
+from bioscan_etl.io.write import write_text
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.diff import compare as diff
 from bioscan_etl.release.diff.compare import Difference
-from bioscan_etl.release.diff.snapshot import Head, open_release, snapshot
+from bioscan_etl.release.scan import Head, release_tables, scan_release
 from bioscan_etl.rules import Rule, registry
-from bioscan_etl.storage import write_text
 
 CHANGELOG = "changelog.md"
-# The first part of a reason, where it is no rule.
+# The first part of a reason that is not a rule.
 WORDS: Mapping[str, str] = MappingProxyType(
     {
-        "new": "no row of the release before has it",
-        "gone": "no row of this release has it",
-        "quarantined": "a gate holds it in the other release",
-        "set_aside": "another row stands for it in the other release",
-        "rejected": "its row could not be read in the other release",
-        "RECOMPUTED": "the protocol bioscan-5m assigns all partitions anew",
-        "UNLISTED": "the protocol lists its moves, but not this one: report it",
-        "delivered": "BOLD delivers something else",
-        "undone": "a rule that had changed the value no longer does",
-        "derived": "follows from images, rules or other values",
-        "with_record": "its specimen came or went",
-        "package": "the package came or went",
-        "image": "the specimen had no such image, or has none now",
-        "bytes": "the image has other bytes",
+        "new": "the previous release has no row of it",
+        "gone": "this release has no row of it",
+        "quarantined": "it is quarantined in the other release",
+        "set_aside": "its row is set aside in the other release",
+        "rejected": "its row is rejected in the other release",
+        "RECOMPUTED": "the protocol bioscan-5m recomputes all partitions",
+        "UNLISTED": "the protocol lists its moves, but not this one: report it as a defect",
+        "delivered": "BOLD delivers another value",
+        "undone": "a rule that changed the value before no longer does",
+        "derived": "derived from images, rules or other values",
+        "with_record": "its specimen was added or removed",
+        "package": "the package was added or removed",
+        "image": "the image of the specimen was added or removed",
+        "bytes": "the bytes of the image differ",
     }
 )
 _SHOWN = 50
@@ -48,8 +48,8 @@ def changelog(version: str, found: Difference | None, note: str = "") -> str:
 
     Args:
         version: of the release.
-        found: how it differs from the version before; None for a first release, or one that cannot be compared.
-        note: what is said instead where it is None.
+        found: differences from the previous version; None for a first release, or one that cannot be compared.
+        note: text to write instead if it is None.
     """
     if found is None:
         return f"# Changes of {version}\n\n{note or 'The first release.'}\n"
@@ -61,47 +61,47 @@ def changelog(version: str, found: Difference | None, note: str = "") -> str:
         "",
     ]
     if found.is_empty:
-        lines += ["Both hold the same specimens, values and images.", ""]
+        lines += ["Both have the same specimens, values and images.", ""]
         return "\n".join(lines)
     lines += _table(("what", "specimens", "why"), _kinds(found))
     for title, columns, rows in _sections(found):
         lines += [f"## {title}", "", *_table(columns, rows)]
     if found.uncompared:
         names = ", ".join(f"`{name}`" for name in found.uncompared)
-        lines += [f"Not compared, for one of the two releases lacks them: {names}.", ""]
+        lines += [f"Not compared because one of the two releases lacks them: {names}.", ""]
     lines += ["## Reasons", "", *_table(("reason", "meaning"), list(_meanings(found)))]
     return "\n".join(lines)
 
 
 def lines(found: Difference, shown: int = 5) -> list[str]:
-    """What the terminal shows of a comparison.
+    """The lines that the terminal shows of a comparison.
 
     Args:
         found: the comparison.
         shown: pairs of values that are shown per field.
     """
-    told = [
+    shown_lines = [
         f"{found.before} -> {found.after}: {found.records_before:,} specimens before, {found.records_after:,} after"
     ]
     for kind, records in found.records.items():
-        told.append(f"{kind:<14} {records:>10,}")
+        shown_lines.append(f"{kind:<14} {records:>10,}")
         rows = found.reasons.filter(pl.col("kind") == kind)
         for field in rows["field"].unique(maintain_order=True):
             mine = rows.filter(pl.col("field") == field)
             why = ", ".join(f"{reason} {count:,}" for reason, count in mine.select("reason", "rows").iter_rows())
-            told.append(f"  {field:<26} {why}")
+            shown_lines.append(f"  {field:<26} {why}")
             pairs = found.values.filter(pl.col("kind") == kind, pl.col("field") == field)
             for before, after, reason, count in (
                 pairs.select("before", "after", "reason", "rows").head(shown).iter_rows()
             ):
-                told.append(f"    {_plain(before)} -> {_plain(after)}  {reason} {count:,}")
+                shown_lines.append(f"    {_plain(before)} -> {_plain(after)}  {reason} {count:,}")
             if pairs.height > shown:
-                told.append(f"    … and {pairs.height - shown:,} more pairs of values")
+                shown_lines.append(f"    … and {pairs.height - shown:,} more pairs of values")
     if found.is_empty:
-        told.append("no difference")
+        shown_lines.append("no difference")
     if found.uncompared:
-        told.append(f"not compared, for one release lacks them: {', '.join(found.uncompared)}")
-    return told
+        shown_lines.append(f"not compared because one release lacks them: {', '.join(found.uncompared)}")
+    return shown_lines
 
 
 def write_changelog(
@@ -112,14 +112,14 @@ def write_changelog(
     previous: Path | None,
     progress: Progress = silent,
 ) -> None:
-    """Write changelog.md of a release whose metadata, logs and images are there.
+    """Write changelog.md of a release whose metadata, logs and images are complete.
 
     Args:
         root: the release's folder.
-        head: what its manifest will say.
+        head: head of its future manifest.
         files: path and sha256 of its files, text.
-        previous: folder of the version before, or None.
-        progress: told of the records compared.
+        previous: folder of the previous version, or None.
+        progress: receives the number of records compared.
 
     Raises:
         SourceError: a file of either release is damaged.
@@ -128,14 +128,16 @@ def write_changelog(
         text = changelog(head.version, None)
     else:
         try:
-            before = open_release(previous)
+            before = scan_release(previous)
         except SourceError:
-            # Old versions may be thrown away to save space; that must not keep a new one from being made.
+            # Old versions may be deleted to save space; that must not prevent a new one.
             text = changelog(
-                head.version, None, f"The version before, {previous.name}, is no longer there to compare with."
+                head.version,
+                None,
+                f"The previous version, {previous.name}, no longer exists, so it cannot be compared.",
             )
         else:
-            after = snapshot(root, head, files)
+            after = release_tables(root, head, files)
             text = changelog(head.version, diff.compare(before, after, progress=progress))
     write_text(root / CHANGELOG, text)
 
@@ -175,7 +177,7 @@ def _sections(found: Difference) -> Iterator[tuple[str, tuple[str, ...], list[tu
 
 
 def _meanings(found: Difference) -> Iterator[tuple[str, str]]:
-    """Each word and rule that occurs among the reasons, and what it says."""
+    """Each term and rule that occurs among the reasons, with its meaning."""
     known: Mapping[str, Rule] = registry()
     parts = {part for reason in found.reasons["reason"] for part in reason.replace("+", ":").split(":")}
     words = [word for word in WORDS if word in parts]

@@ -1,18 +1,19 @@
-"""What differs between two releases: records, partitions, labels, other fields, images, each with its reason.
+"""Differences between two releases: records, partitions, labels, other fields, images, each with its reason.
 
-Belongs here: the comparison and its counts. Does not belong here: reading a release (`release.snapshot`), and words
-about the outcome (`release.changelog`, the command line).
+Belongs here: the comparison and its counts. Does not belong here: reading a release (`release.scan`), and
+reporting the result (`release.diff.changelog`, the command line).
 
-Two releases of millions of rows do not fit into memory side by side. One pass over each gives a hash per record;
-records whose hashes differ are then written to a scratch folder by ranges of process IDs, and one range after the
-other is compared value by value.
+Two releases of millions of rows do not fit into memory together. One pass over each gives a hash per record.
+Records whose hashes differ are then written to a scratch folder by ranges of process IDs, and each range
+is compared value by value.
 
-Reasons. A record *added* or *removed* is `new` or `gone`, or stands in the other release at a place such as
-`quarantined:NO_IMAGE`. A *moved* record has the reasons of the releases on the way, `RECOMPUTED` where the protocol
-assigns anew each time, `UNLISTED` where a protocol that lists its moves has not listed this one. A value is
-*relabelled* (a rank) or *changed* because something else was `delivered`, because of a rule of the change log, both
-(`delivered+RULE`), because a rule no longer applies (`undone:RULE`), or it is `derived` from images, rules and other
-values. An image comes and goes `with_record`, with its `package` or alone (`image`); `bytes` have changed.
+Reasons. A record *added* or *removed* is `new` or `gone`, or is in the other release at a place such as
+`quarantined:NO_IMAGE`. A *moved* record has the reasons of the releases in between, `RECOMPUTED` if the protocol
+assigns all partitions again each time, or `UNLISTED` if a protocol that lists its moves has not listed this one. A
+value is *relabelled* (a rank) or *changed* because another value was `delivered`, because of a rule of the change log,
+both (`delivered+RULE`), because a rule no longer applies (`undone:RULE`), or because it is `derived` from images, rules
+and other values. An image is added or removed `with_record`, with its `package` or alone (`image`); or its `bytes`
+differ.
 """
 
 from __future__ import annotations
@@ -26,17 +27,18 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from bioscan_etl.errors import SourceError
+from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.quality.spreadsheet import harmless
-from bioscan_etl.release import staging
-from bioscan_etl.release.diff.snapshot import MOVES, Snapshot
-from bioscan_etl.schema import DIFF_KINDS, METADATA_EXTENDED, PARTITION_MOVES, RANKS, RELEASE_DIFF
-from bioscan_etl.storage import atomic_file
+from bioscan_etl.quality.spreadsheet import escape_formulas
+from bioscan_etl.release import versions
+from bioscan_etl.release.scan import MOVES, ReleaseTables
+from bioscan_etl.schema import DIFF_KINDS, METADATA_EXTENDED, PARTITION_MOVES, RELEASE_DIFF
+from bioscan_etl.vocabulary import RANKS
 
 _GROUP = 100_000  # rows of a Parquet row group
 _RANGE = 200_000  # records that are compared value by value at a time
 _FILTERED = 500_000  # process IDs up to which a filter is faster than a join
-# Follow from other columns, or say where a row comes from and not what it says.
+# Columns that follow from others, or describe the origin of a row instead of its content.
 _UNCOMPARED = ("processid", "split", "taxon", "chunk", "batch", "snapshot_date")
 _DERIVED = (
     "image_measurement_value",
@@ -62,7 +64,7 @@ class Difference:
         after: version of the second one.
         records_before: its records.
         records_after: those of the second one.
-        records: records by kind of `schema.DIFF_KINDS`, each kind that occurs; images count by record, too.
+        records: records by kind of `schema.DIFF_KINDS`, for kinds that occur; images also count by record.
         reasons: kind, field, reason, rows; in the order of kinds and fields, then the most rows first.
         values: kind, field, before, after, reason, rows of moved and relabelled records; the most rows first.
         uncompared: columns that only one of the releases has.
@@ -79,13 +81,13 @@ class Difference:
 
     @property
     def is_empty(self) -> bool:
-        """Whether the releases hold the same records and images."""
+        """Whether the releases have the same records and images."""
         return not self.records
 
 
 def compare(
-    before: Snapshot,
-    after: Snapshot,
+    before: ReleaseTables,
+    after: ReleaseTables,
     write: Callable[[pl.DataFrame], None] | None = None,
     progress: Progress = silent,
     *,
@@ -97,10 +99,10 @@ def compare(
     Args:
         before: the first.
         after: the second.
-        write: is given the differences, `schema.RELEASE_DIFF`, part by part, in the order of process IDs, kinds and
+        write: receives the differences, `schema.RELEASE_DIFF`, part by part, in the order of process IDs, kinds and
             fields.
-        progress: told of the records compared.
-        between: `schema.PARTITION_MOVES` of the releases between them, oldest first, where there are any.
+        progress: receives the number of records compared.
+        between: `schema.PARTITION_MOVES` of the releases between them, oldest first, if there are any.
         records_per_range: records that are in memory at a time; no effect on results.
 
     Raises:
@@ -111,22 +113,22 @@ def compare(
     except (pl.exceptions.PolarsError, UnicodeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise SourceError(
-            f"{before.root} and {after.root} cannot be compared: {reason}; bioscan-etl check finds the damaged file"
+            f"{before.root} and {after.root} cannot be compared: {reason}; bioscan-etl check finds the damage"
         ) from error
 
 
-def moves_between(before: Snapshot, after: Snapshot) -> list[pl.LazyFrame]:
+def moves_between(before: ReleaseTables, after: ReleaseTables) -> list[pl.LazyFrame]:
     """`schema.PARTITION_MOVES` of the versions between two of one folder, oldest first."""
     if before.root.parent != after.root.parent:
         return []
-    versions = staging.versions(before.root.parent)
-    if before.root not in versions or after.root not in versions:
+    every = versions.versions(before.root.parent)
+    if before.root not in every or after.root not in every:
         return []
-    found = [root / MOVES for root in versions[versions.index(before.root) + 1 : versions.index(after.root)]]
+    found = [root / MOVES for root in every[every.index(before.root) + 1 : every.index(after.root)]]
     return [pl.scan_parquet(path, glob=False) for path in found if path.is_file()]
 
 
-def compared_fields(before: Snapshot, after: Snapshot) -> tuple[list[str], tuple[str, ...]]:
+def compared_fields(before: ReleaseTables, after: ReleaseTables) -> tuple[list[str], tuple[str, ...]]:
     """Columns that both have and that are compared, and those that only one has; in the order of the schema."""
     names = [before.columns(), after.columns()]
     order = list(dict.fromkeys([*METADATA_EXTENDED.names(), *names[0], *names[1]]))
@@ -136,8 +138,8 @@ def compared_fields(before: Snapshot, after: Snapshot) -> tuple[list[str], tuple
 
 
 def _compare(
-    before: Snapshot,
-    after: Snapshot,
+    before: ReleaseTables,
+    after: ReleaseTables,
     write: Callable[[pl.DataFrame], None] | None,
     progress: Progress,
     between: Sequence[pl.LazyFrame],
@@ -164,7 +166,7 @@ def _compare(
     return Difference(before.version, after.version, heights[0], heights[1], records, reasons, values, uncompared)
 
 
-def _texts(side: Snapshot, fields: Sequence[str]) -> list[pl.Expr]:
+def _texts(side: ReleaseTables, fields: Sequence[str]) -> list[pl.Expr]:
     """The fields as text: lists joined by '+', empty ones missing; all else as polars writes it."""
     types = side.rows.collect_schema()
     lists = [name for name in fields if types[name] == pl.List(pl.String)]
@@ -172,7 +174,7 @@ def _texts(side: Snapshot, fields: Sequence[str]) -> list[pl.Expr]:
     return [joined[name].alias(name) if name in joined else pl.col(name).cast(pl.String) for name in fields]
 
 
-def _digests(side: Snapshot, fields: Sequence[str]) -> pl.DataFrame:
+def _digests(side: ReleaseTables, fields: Sequence[str]) -> pl.DataFrame:
     """Process ID, split, digest of the record's fields and of its images.
 
     Hashes of 64 bits are compared within one run, for one record at a time: of 5 million changed records the chance
@@ -184,7 +186,7 @@ def _digests(side: Snapshot, fields: Sequence[str]) -> pl.DataFrame:
     images = (
         side.images()
         .select("processid", images=pl.struct("package", "sha256").hash() // 2**20)
-        # A sum, since it does not depend on the order of files.
+        # A sum, because it does not depend on the order of files.
         .group_by("processid")
         .agg(pl.col("images").sum())
         .collect(engine="streaming")
@@ -209,7 +211,7 @@ def _affected(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_reasons(
-    affected: pl.DataFrame, before: Snapshot, after: Snapshot, between: Sequence[pl.LazyFrame]
+    affected: pl.DataFrame, before: ReleaseTables, after: ReleaseTables, between: Sequence[pl.LazyFrame]
 ) -> pl.DataFrame:
     """Add `reason` of records added, removed and moved; null where the partition is the same."""
     added, removed = pl.col("split_before").is_null(), pl.col("split_after").is_null()
@@ -227,7 +229,7 @@ def _with_reasons(
     return affected.join(pl.concat(parts), on="processid", how="left", maintain_order="left")
 
 
-def _move_reasons(moved: pl.DataFrame, after: Snapshot, between: Sequence[pl.LazyFrame]) -> pl.DataFrame:
+def _move_reasons(moved: pl.DataFrame, after: ReleaseTables, between: Sequence[pl.LazyFrame]) -> pl.DataFrame:
     """Process ID and reason of moved records (columns processid, split_before, split_after)."""
     unlisted = pl.lit("RECOMPUTED" if after.protocol == "bioscan-5m" else "UNLISTED")
     if moved.is_empty():
@@ -240,7 +242,7 @@ def _move_reasons(moved: pl.DataFrame, after: Snapshot, between: Sequence[pl.Laz
         ]
     )
     listed = listed.join(moved.lazy(), on="processid").sort("processid", "step")
-    # A list is repeated by a release that has the partitions of the one before; a chain of lists has to lead from the
+    # A release with the partitions of the previous one repeats its list; a chain of lists must lead from the
     # first partition to the last.
     listed = listed.unique(["processid", "before", "after", "reason"], keep="first", maintain_order=True)
     chains = (
@@ -258,11 +260,11 @@ def _move_reasons(moved: pl.DataFrame, after: Snapshot, between: Sequence[pl.Laz
 
 
 class _Parts:
-    """The differences of one range of process IDs after the other."""
+    """The differences, one range of process IDs after the other."""
 
     def __init__(
         self,
-        sides: tuple[Snapshot, Snapshot],
+        sides: tuple[ReleaseTables, ReleaseTables],
         fields: Sequence[str],
         affected: pl.DataFrame,
         scratch: Path,
@@ -286,7 +288,7 @@ class _Parts:
         """Rows of these process IDs, to be read by range; in the scratch folder where there are several."""
         chosen = frame
         if len(ids) <= _FILTERED:
-            # The filter goes down to the Parquet file, which then reads the wide columns of these rows only.
+            # The filter is pushed down to the Parquet file, so that the wide columns are read only for these rows.
             chosen = chosen.filter(pl.col("processid").is_in(ids["processid"].implode()))
         chosen = chosen.join(ids.lazy(), on="processid")
         if self._ranges <= 1 or ids.is_empty():
@@ -450,15 +452,20 @@ class _Counts:
 
 
 def write_diff(
-    before: Snapshot, after: Snapshot, output: Path, progress: Progress = silent, *, records_per_range: int = _RANGE
+    before: ReleaseTables,
+    after: ReleaseTables,
+    output: Path,
+    progress: Progress = silent,
+    *,
+    records_per_range: int = _RANGE,
 ) -> Difference:
-    """Compare two releases and write every difference to a file, which appears whole or not at all.
+    """Compare two releases and write every difference to a file, atomically.
 
     Args:
         before: the first.
         after: the second.
-        output: `.parquet` (`schema.RELEASE_DIFF`) or `.csv` (the same, with `'` before what a spreadsheet would run).
-        progress: told of the records compared.
+        output: `.parquet` (`schema.RELEASE_DIFF`) or `.csv` (the same, with `'` before formula-like texts).
+        progress: receives the number of records compared.
         records_per_range: records that are in memory at a time; no effect on results.
 
     Raises:
@@ -473,7 +480,7 @@ def write_diff(
             return compare(
                 before,
                 after,
-                lambda part: harmless(part).write_csv(stream, include_header=False),
+                lambda part: escape_formulas(part).write_csv(stream, include_header=False),
                 progress,
                 between=between,
                 records_per_range=records_per_range,

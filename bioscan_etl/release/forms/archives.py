@@ -8,14 +8,36 @@ from __future__ import annotations
 import io
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema, vocabulary
+from bioscan_etl.io.write import atomic_file
+from bioscan_etl.progress import Progress
+from bioscan_etl.release.check.agreement import Rows, agreement
+from bioscan_etl.release.check.faults import Fault, capped
+from bioscan_etl.release.check.files import is_plain
+from bioscan_etl.release.check.jsonlines import read_objects
+from bioscan_etl.release.check.view import View
+from bioscan_etl.release.forms.registry import Card, Form
+from bioscan_etl.release.layout import images_name
+from bioscan_etl.release.rows import (
+    HAS_IMAGE,
+    Pieces,
+    package_folder,
+    released,
+    released_groups,
+    remove_temporary,
+    with_image,
+)
+from bioscan_etl.release.staging import Staging
 from bioscan_etl.settings import ReleaseSettings
 
+FOLDER = "packages"
 ZIP_GROUPS = {
     "pretrain": ("pretrain",),
     "train": ("train",),
@@ -26,6 +48,47 @@ ZIP_GROUPS = {
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first time a zip can state
 _MODE = 0o644
 _UNIX = 3
+
+
+def build(staging: Staging, settings: ReleaseSettings, progress: Progress) -> None:
+    """Write the archives from the staged metadata and images; a killed run resumes by archive.
+
+    Raises:
+        InvariantError: the metadata is not built yet.
+    """
+    images = with_image(released(staging))
+    folder = staging.tree / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_temporary(folder)
+    for package in settings.zip_packages:
+        root = package_folder(staging, settings, package)
+        for name, paths in zip_plan(images, package, settings):
+            if not (folder / name).is_file():
+                write_zip(paths, root, f"{images_name(settings)}/{package}", folder / name)
+            progress(f"{FOLDER}/{name}", len(paths), len(paths))
+    counts = dict(images.group_by("split").len().iter_rows())
+    for package in settings.webdataset_packages:
+        _write_tars(staging, settings, package, counts, progress)
+
+
+def _write_tars(
+    staging: Staging, settings: ReleaseSettings, package: str, counts: dict[str, int], progress: Progress
+) -> None:
+    root = package_folder(staging, settings, package)
+    plan = list(tar_plan(counts, package, settings))
+    for split in vocabulary.SPLITS:
+        shards = [(name, length) for of, name, _, length in plan if of == split]
+        paths = [staging.tree / FOLDER / name for name, _ in shards]
+        if not all(path.is_file() for path in paths):
+            rows = Pieces(map(with_image, released_groups(staging, schema.METADATA.names(), [split])))
+            for path, (_, length) in zip(paths, shards, strict=True):
+                pieces = rows.take(length, settings.images_per_group)
+                if path.is_file():
+                    for _ in pieces:
+                        pass
+                else:
+                    write_tar(pieces, root, path)
+                progress(f"{FOLDER}/{path.name}", length, length)
 
 
 def zip_plan(images: pl.DataFrame, package: str, settings: ReleaseSettings) -> Iterator[tuple[str, pl.Series]]:
@@ -51,7 +114,7 @@ def write_zip(paths: Iterable[str], root: Path, prefix: str, archive: Path) -> N
         archive: the file, written whole or not at all.
     """
     with (
-        storage.atomic_file(archive) as stream,
+        atomic_file(archive) as stream,
         zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED, allowZip64=True) as members,
     ):
         for path in paths:
@@ -69,7 +132,7 @@ def tar_plan(counts: dict[str, int], package: str, settings: ReleaseSettings) ->
         package: name of the package.
         settings: title, samples of a shard.
     """
-    for split in schema.SPLITS:
+    for split in vocabulary.SPLITS:
         for number, start in enumerate(range(0, counts.get(split, 0), settings.samples_per_tar)):
             length = min(settings.samples_per_tar, counts[split] - start)
             yield split, f"{settings.title}_{package}_{split}-{number:06d}.tar", start, length
@@ -84,7 +147,7 @@ def write_tar(samples: Iterable[pl.DataFrame], root: Path, archive: Path) -> Non
         archive: the file, written whole or not at all.
     """
     with (
-        storage.atomic_file(archive) as stream,
+        atomic_file(archive) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as members,
     ):
         for piece in samples:
@@ -99,3 +162,170 @@ def _add(members: tarfile.TarFile, name: str, data: bytes) -> None:
     member.size = len(data)
     member.mode = _MODE
     members.addfile(member, io.BytesIO(data))
+
+
+_ERRORS = (OSError, ValueError, KeyError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
+_LINES_AT_ONCE = 10_000
+_LONGEST_JSON = 1 << 20  # bytes; a row of ours has some 2,000
+
+
+def check(view: View) -> Iterator[Fault]:
+    """The archives hold the images of their packages, and the WebDataset shards the values of data/ too."""
+    for package in view.settings.zip_packages:
+        yield from _check_zips(view, package)
+    for package in view.settings.webdataset_packages:
+        yield from _check_tars(view, package)
+
+
+def _check_zips(view: View, package: str) -> Iterator[Fault]:
+    """The zips of a package hold its images, byte for byte, under `bioscan5m/images/<package>/`, and nothing else."""
+    root, settings = view.root, view.settings
+    prefix = f"{images_name(settings)}/{package}"
+    for file, paths in zip_plan(view.listed, package, settings):
+        name = f"packages/{file}"
+        if not is_plain(root, name):
+            yield Fault(name, None, "is missing, or no plain file")
+            continue
+        try:
+            yield from capped(_zip(root, name, prefix, paths))
+        except _ERRORS as error:
+            yield Fault(name, None, f"cannot be read as zip: {error}")
+
+
+def _zip(root: Path, name: str, prefix: str, paths: pl.Series) -> Iterator[Fault]:
+    with zipfile.ZipFile(root / name) as archive:
+        members = {member.filename: member for member in archive.infolist()}
+        if len(members) < len(archive.infolist()):
+            yield Fault(name, None, "holds a member twice")
+        expected = {f"{prefix}/{path}": path for path in paths}
+        for member in sorted(set(members) ^ set(expected)):
+            yield Fault(name, None, f"{'holds' if member in members else 'lacks'} {member!r}")
+        for member in sorted(set(members) & set(expected)):
+            image = root / member
+            if not is_plain(root, member):
+                continue
+            data = image.read_bytes()
+            found = members[member]
+            # The size before the bytes: a member that swells is not unpacked.
+            if found.file_size != len(data) or archive.read(found) != data:
+                yield Fault(name, Path(member).stem, "differs from the image file")
+
+
+def _check_tars(view: View, package: str) -> Iterator[Fault]:
+    """The WebDataset shards of a package hold, per specimen, its image, then its 23 columns."""
+    root, data, images = view.root, view.data, view.files(package)
+    counts = dict(data.rows.filter(HAS_IMAGE).group_by("split").len().iter_rows())
+    plan = [(split, f"packages/{file}", length) for split, file, _, length in tar_plan(counts, package, view.settings)]
+    whole = []
+    for split, name, length in plan:
+        if not is_plain(root, name):
+            yield Fault(name, None, "is missing, or no plain file")
+            continue
+        try:
+            yield from capped(_tar(root, name, split, length, images))
+        except _ERRORS as error:
+            yield Fault(name, None, f"cannot be read as tar: {error}")
+            continue
+        whole.append(name)
+
+    def pieces(columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        for name in whole:
+            yield from (rows.select("processid", *columns) for rows in _values(root / name))
+
+    form = Rows(f"packages/*_{package}_*.tar", tuple(schema.METADATA.names()[1:]), pieces)
+    yield from agreement(data.of(HAS_IMAGE), form)
+
+
+def _members(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Plain files of a tar in order; a member larger than the archive itself is damage, and ends it."""
+    largest = path.stat().st_size
+    with tarfile.open(path, "r|") as archive:
+        for member in archive:
+            if not member.isfile() or member.size > largest:
+                raise ValueError(f"member {member.name!r} is no plain file, or larger than the archive")
+            stream = archive.extractfile(member)
+            yield member.name, b"" if stream is None else stream.read()
+
+
+def _tar(root: Path, name: str, split: str, length: int, images: Mapping[str, Path]) -> Iterator[Fault]:
+    seen = 0
+    image = ""
+    for member, content in _members(root / name):
+        processid, _, kind = member.partition(".")
+        if kind == "jpg":
+            image = processid
+            seen += 1
+            path = images.get(processid)
+            if path is None:
+                yield Fault(name, processid, "no specimen of data has an image here")
+            elif path.is_file() and path.read_bytes() != content:
+                yield Fault(name, processid, "differs from the image file")
+        elif kind != "json" or processid != image or len(content) > _LONGEST_JSON:
+            yield Fault(name, None, f"holds {member!r}, which is no <processid>.json after its <processid>.jpg")
+    for rows in _values(root / name):
+        named = rows.filter(pl.col("split").ne_missing(split))
+        yield from (Fault(name, processid, f"is not of split {split}") for processid in named["processid"])
+    if seen != length:
+        yield Fault(name, None, f"holds {seen} samples, not {length}")
+
+
+def _values(path: Path) -> Iterator[pl.DataFrame]:
+    """The rows of a shard; what cannot be read is left out, for it is missing then."""
+    lines: list[bytes] = []
+
+    def rows() -> pl.DataFrame:
+        try:
+            return read_objects(b"\n".join(lines), schema.METADATA.arrow())
+        except pa.ArrowInvalid:
+            return schema.METADATA.empty()
+
+    try:
+        for member, content in _members(path):
+            if member.endswith(".json") and len(content) <= _LONGEST_JSON:
+                lines.append(content.replace(b"\n", b" "))
+                if len(lines) == _LINES_AT_ONCE:
+                    yield rows()
+                    lines.clear()
+    except _ERRORS:
+        pass
+    if lines:
+        yield rows()
+
+
+def _card(settings: ReleaseSettings) -> Card:
+    rows = []
+    if settings.zip_packages:
+        rows.append(("`packages/*.zip`", f"{', '.join(settings.zip_packages)}: to unpack here"))
+    if settings.webdataset_packages:
+        what = "WebDataset shards, `<processid>.jpg` and `<processid>.json` per sample"
+        rows.append(("`packages/*.tar`", f"{', '.join(settings.webdataset_packages)}: {what}"))
+    return Card(tuple(rows))
+
+
+FORM = Form(
+    name="archives",
+    about="The chosen packages as zips, as the published data set comes, and as WebDataset tar shards: `packages/`."
+    "\n\nSource: release_metadata and image_packages. A killed run goes on by archive.",
+    place=90,
+    stage="image_archives",
+    owns=lambda _: (FOLDER,),
+    build=build,
+    check=check,
+    card=_card,
+    images=True,
+    # Groups and partitions do not begin with a number, so that no package is the beginning of another.
+    packages={
+        "zip_packages": "packages/{title}_{package}_[a-z]*.zip",
+        "webdataset_packages": "packages/{title}_{package}_[a-z]*.tar",
+    },
+    settings=("dataset", "title", "images_per_group", "images_per_zip", "samples_per_tar"),
+    verified={
+        "release.zip_packages": "these zips are there, and no other",
+        "release.webdataset_packages": "these WebDataset shards are there, and no other",
+        "release.images_per_zip": "images of the zips",
+        "release.samples_per_tar": "samples of the WebDataset shards",
+    },
+    resumable=True,
+    kinds=("zip", "tar"),
+    media_types={".tar": "application/x-tar", ".zip": "application/zip"},
+)

@@ -1,6 +1,7 @@
 """croissant.json: the release described for machine-learning tools, as mlcroissant validates and loads it.
 
-Belongs here: files, record sets and fields in Croissant's terms (format 1.0). Every file has its sha256, and a path
+Belongs here: files, record sets and fields in Croissant's terms (format 1.1); how the release was made is in `_prov`,
+what its users should know in `_rai`. Every file has its sha256, and a path
 relative to the release. Written as plain JSON: building it with mlcroissant gives the same document, at three seconds
 more a release and a dozen libraries more in every installation; the tests hold it against that library.
 """
@@ -8,38 +9,50 @@ more a release and a dozen libraries more in every installation; the tests hold 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema, vocabulary
+from bioscan_etl.io.write import write_text
 from bioscan_etl.release import descriptors
-from bioscan_etl.release.manifest import Counts, Sums
-from bioscan_etl.release.parts import csv_name
-from bioscan_etl.settings import ReleaseSettings
+from bioscan_etl.release.check.descriptors import Place, check_descriptor
+from bioscan_etl.release.check.faults import Fault
+from bioscan_etl.release.check.view import View
+from bioscan_etl.release.descriptors import Description
+from bioscan_etl.release.forms._prov import NAMESPACE, provenance_of
+from bioscan_etl.release.forms._rai import CONFORMS_TO, responsible_use
+from bioscan_etl.release.forms.registry import LAST_STAGE, Card, Form, forms
+from bioscan_etl.release.layout import DATA, csv_name
+from bioscan_etl.release.manifest import Sums
 
+FILE = "croissant.json"
 SPECIMENS = "specimens"
 """Record set over the CSV."""
 
+_CONFORMS_TO = ["http://mlcommons.org/croissant/1.1", CONFORMS_TO]
 # All terms of the format, used here or not: mlcroissant warns of a context that lacks one.
 _TERMS = (
-    *("citeAs", "column", "equivalentProperty", "extract", "field", "fileObject", "fileProperty", "fileSet", "format"),
-    *("includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex"),
-    *("repeated", "replace", "samplingRate", "separator", "source", "subField", "transform"),
+    *("annotation", "arrayShape", "citeAs", "column", "containedIn", "equivalentProperty", "excludes", "extract"),
+    *("field", "fileObject", "fileProperty", "fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath"),
+    *("key", "md5", "parentField", "path", "readLines", "recordSet", "references", "regex", "repeated", "replace"),
+    *("samplingRate", "sdVersion", "separator", "source", "subField", "transform", "unArchive", "value"),
 )
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "cr": "http://mlcommons.org/croissant/",
     "dct": "http://purl.org/dc/terms/",
+    "prov": NAMESPACE,
     "rai": "http://mlcommons.org/croissant/RAI/",
     "sc": "https://schema.org/",
     "conformsTo": "dct:conformsTo",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "description": {"@container": "@language"},
     "examples": {"@id": "cr:examples", "@type": "@json"},
+    "name": {"@container": "@language"},
     **{term: f"cr:{term}" for term in _TERMS},
 }
 _DATA_TYPES: dict[pl.DataType, str] = {
@@ -50,36 +63,23 @@ _DATA_TYPES: dict[pl.DataType, str] = {
     pl.Date(): "sc:Date",
     pl.Binary(): "sc:ImageObject",
 }
-_WITH_IMAGE = (
-    schema.METADATA["processid"],
-    schema.METADATA["split"],
-    schema.METADATA["dna_barcode"],
-    *(schema.METADATA[rank] for rank in schema.RANKS),
-    schema.Column("image", pl.Binary(), "the image of package cropped_256, JPEG"),
-)
 
 
-def write_croissant(
-    root: Path, *, version: str, found: Iterable[Sums], counts: Counts, settings: ReleaseSettings
-) -> None:
+def describe(release: Description) -> None:
     """Write croissant.json.
 
-    Record sets: `specimens` over the CSV, `data/<split>` over the Parquet files of each split, `data_images/<split>`
-    over the images in Parquet, where there are any.
-
-    Args:
-        root: the release's folder.
-        version: such as `v3`.
-        found: sums of its files.
-        counts: rows and images.
-        settings: names, licence, forms.
+    Record sets: `specimens` over the CSV, `data/<split>` over the Parquet files of each split, and the like for each
+    form that is Parquet by split. What was done is stated as PROV-O, from the manifest's own provenance.
     """
-    files = list(descriptors.described(found, settings))
-    distribution = [_file_object(one, settings) for one in files]
+    settings, counts = release.settings, release.counts
+    files = list(descriptors.described(release.found, settings))
+    distribution = [_file_object(one) for one in files]
     csv = {"fileObject": {"@id": csv_name(settings)}}
     records = [_record_set(SPECIMENS, "the 23 columns of the CSV", schema.METADATA.columns, csv)]
-    for folder, columns in (("data", schema.METADATA_EXTENDED.columns), ("data_images", _WITH_IMAGE)):
-        for split in schema.SPLITS:
+    folders = [(DATA, schema.METADATA_EXTENDED.columns, "")]
+    folders += [(one.folder, one.columns, f" {one.remark}") for form in forms().values() if (one := form.shards)]
+    for folder, columns, remark in folders:
+        for split in vocabulary.SPLITS:
             shards = [one.path for one in files if one.path.startswith(f"{folder}/{split}-")]
             name = f"{folder}/{split}"
             if not shards:
@@ -90,34 +90,35 @@ def write_croissant(
                 # so a single file, which it does check, is named as a file.
                 distribution.append(_file_set(f"{name}-files", f"{name}-*.parquet"))
                 source = {"fileSet": {"@id": f"{name}-files"}}
-            meaning = f"rows of {split}" + (" with their images" if folder == "data_images" else "")
-            records.append(_record_set(name, meaning, columns, source))
+            records.append(_record_set(name, f"rows of {split}{remark}", columns, source))
     document = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "conformsTo": _CONFORMS_TO,
         "name": settings.title,
-        "description": descriptors.summary(settings, version, sum(counts.splits.values()), counts.boxes),
+        "description": descriptors.summary(settings, release.version, sum(counts.splits.values()), counts.boxes),
         "url": settings.home_page,
         "license": descriptors.license_address(settings),
         "citeAs": settings.citation,
         "creator": {"@type": "sc:Organization", "name": settings.copyright_holder},
         "keywords": list(descriptors.KEYWORDS),
-        "version": descriptors.semantic_version(version),
+        "version": descriptors.semantic_version(release.version),
+        **responsible_use(counts, settings, release.provenance),
+        **provenance_of(release.version, release.inputs, release.provenance),
         "distribution": distribution,
         "recordSet": records,
     }
-    storage.write_text(root / descriptors.CROISSANT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    write_text(release.root / FILE, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
-def _file_object(one: Sums, settings: ReleaseSettings) -> dict[str, Any]:
+def _file_object(one: Sums) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": one.path,
         "name": one.path,
         "contentUrl": one.path,
         "contentSize": f"{one.size} B",
-        "encodingFormat": descriptors.media_type(one.path, settings),
+        "encodingFormat": descriptors.media_type(one.path),
         "sha256": one.sha256,
     }
 
@@ -153,6 +154,43 @@ def _field(record_set: str, column: schema.Column, source: dict[str, Any]) -> di
         "name": name,
         "description": descriptors.meaning(column),
         "dataType": _DATA_TYPES.get(column.dtype, "sc:Text"),
-        **({"repeated": True} if column.dtype == pl.List(pl.String) else {}),
+        **({"isArray": True, "arrayShape": "-1"} if column.dtype == pl.List(pl.String) else {}),
         "source": {**source, "extract": {"column": column.name}, **unpacked},
     }
+
+
+def check(view: View) -> Iterator[Fault]:
+    """The file objects are the files of the release, with their sums; the names are those of the settings."""
+
+    def files(document: Any) -> Iterator[tuple[str, str]]:
+        for entry in document["distribution"]:
+            if entry["@type"] == "cr:FileObject":
+                yield entry["contentUrl"], entry["sha256"]
+
+    texts: dict[str, Place] = {
+        "release.home_page": ("url",),
+        "release.citation": ("citeAs",),
+        "release.copyright_holder": ("creator", "name"),
+    }
+    yield from check_descriptor(view, FILE, files, texts)
+
+
+FORM = Form(
+    name="croissant",
+    about="`croissant.json`: what is in the release, for machine-learning tools (Croissant 1.1).\n\n"
+    "States how the release was made (PROV-O) and what its users should know (Croissant RAI 1.0). "
+    "Written once the sums of all other files are known.",
+    place=120,
+    stage=LAST_STAGE,
+    owns=lambda _: (FILE,),
+    describe=describe,
+    check=check,
+    card=lambda _: Card(((f"`{FILE}`", "what is here, for machine-learning tools (Croissant)"),)),
+    settings=("citation", "copyright_holder", "dataset", "home_page", "image_license", "title"),
+    verified={
+        "release.copyright_holder": "the descriptors name it",
+        "release.home_page": "the descriptors name it",
+        "release.citation": "the descriptors name it",
+    },
+    kinds=("json",),
+)

@@ -8,91 +8,56 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
 
-from bioscan_etl import schema, storage
+from bioscan_etl import schema
+from bioscan_etl.io.write import write_text
 from bioscan_etl.release import descriptors
-from bioscan_etl.release.forms import barcodebert
-from bioscan_etl.release.manifest import Counts, Sums
-from bioscan_etl.release.parts import csv_name
+from bioscan_etl.release.check.descriptors import Place, check_descriptor
+from bioscan_etl.release.check.faults import Fault
+from bioscan_etl.release.check.view import View
+from bioscan_etl.release.descriptors import Description
+from bioscan_etl.release.forms.registry import LAST_STAGE, Card, Form, forms
+from bioscan_etl.release.layout import csv_name
+from bioscan_etl.release.manifest import Sums
 from bioscan_etl.settings import ReleaseSettings
 
-_SPLIT = schema.Table(
-    "split", "a released specimen", ("processid",), (schema.METADATA["processid"], schema.METADATA["split"])
-)
+FILE = "datapackage.json"
 
 
-def write_datapackage(
-    root: Path, *, version: str, found: Iterable[Sums], counts: Counts, settings: ReleaseSettings
-) -> None:
-    """Write datapackage.json.
-
-    Args:
-        root: the release's folder.
-        version: such as `v3`.
-        found: sums of its files.
-        counts: rows and images.
-        settings: names, licence, forms.
-    """
+def describe(release: Description) -> None:
+    """Write datapackage.json."""
+    settings = release.settings
     tables = _tables(settings)
     names: set[str] = set()
+    counts = release.counts
     package = {
         "$schema": "https://datapackage.org/profiles/1.0/datapackage.json",
         "profile": "data-package",
         "name": settings.title.lower(),
         "title": settings.title.replace("_", " "),
-        "description": descriptors.summary(settings, version, sum(counts.splits.values()), counts.boxes),
-        "version": descriptors.semantic_version(version),
+        "description": descriptors.summary(settings, release.version, sum(counts.splits.values()), counts.boxes),
+        "version": descriptors.semantic_version(release.version),
         "homepage": settings.home_page,
         "licenses": [{"path": descriptors.license_address(settings), "title": settings.image_license}],
         "contributors": [{"title": settings.copyright_holder, "role": "author"}],
         "keywords": list(descriptors.KEYWORDS),
-        "resources": [_resource(one, tables, settings, names) for one in descriptors.described(found, settings)],
+        "resources": [_resource(one, tables, names) for one in descriptors.described(release.found, settings)],
     }
-    storage.write_text(root / descriptors.DATAPACKAGE, json.dumps(package, indent=1, ensure_ascii=False) + "\n")
+    write_text(release.root / FILE, json.dumps(package, indent=1, ensure_ascii=False) + "\n")
 
 
 def _tables(settings: ReleaseSettings) -> dict[str, dict[str, Any]]:
     """Schemas of the CSV tables of a release, by path."""
-    boxes = table_schema(schema.BBOX)
-    tables = {
-        csv_name(settings): table_schema(schema.METADATA),
-        f"{settings.title}_bbox.tsv": boxes,
-        f"{settings.title}_bbox.tab.tsv": boxes,
-        **{f"splits/{name}.csv": table_schema(_SPLIT) for name in ("all", *schema.SPLITS)},
-    }
-    return tables | {f"barcodebert/{name}.csv": table_schema(_barcodebert(name)) for name in barcodebert.FILES}
+    tables = {csv_name(settings): schema.METADATA}
+    for form in forms().values():
+        tables |= form.tables(settings) if form.tables else {}
+    return {path: table_schema(table) for path, table in tables.items()}
 
 
-def _barcodebert(name: str) -> schema.Table:
-    labelled = name != "pre_training"
-    columns = [
-        schema.METADATA["processid"],
-        schema.Column("nucleotides", pl.String(), "COI-5P barcode", nullable=False, pattern="^[ACGTN]+$"),
-        *(schema.Column(bin, pl.String(), "Barcode Index Number", pattern=schema.BIN_PATTERN) for bin in _BINS),
-        *(
-            schema.Column(f"{rank}_name", pl.String(), rank, nullable=not (labelled and rank == "species"))
-            for rank in schema.RANKS
-        ),
-        *(
-            schema.Column(
-                f"{rank}_index",
-                pl.Int64(),
-                f"number of the {rank}; -1 is unlabelled",
-                nullable=False,
-                minimum=0 if labelled and rank == "species" else barcodebert.UNLABELLED,
-            )
-            for rank in schema.RANKS
-        ),
-    ]
-    return schema.Table(name, "a released specimen", ("processid",), tuple(columns))
-
-
-_BINS = ("bin_uri", "dna_bin")
 _TYPES: Mapping[pl.DataType, str] = {pl.Float64(): "number", pl.Boolean(): "boolean", pl.Date(): "date"}
 
 
@@ -125,10 +90,8 @@ def _field(column: schema.Column, *, key: bool) -> dict[str, Any]:
     }
 
 
-def _resource(
-    one: Sums, tables: Mapping[str, dict[str, Any]], settings: ReleaseSettings, names: set[str]
-) -> dict[str, Any]:
-    kind = descriptors.media_type(one.path, settings)
+def _resource(one: Sums, tables: Mapping[str, dict[str, Any]], names: set[str]) -> dict[str, Any]:
+    kind = descriptors.media_type(one.path)
     base = {
         "name": _name(one.path, names),
         "path": one.path,
@@ -158,3 +121,38 @@ def _name(path: str, names: set[str]) -> str:
         name = f"{plain}-{number}"
     names.add(name)
     return name
+
+
+def check(view: View) -> Iterator[Fault]:
+    """The resources are the files of the release, with their sums; names and licence are those of the settings."""
+
+    def files(document: Any) -> Iterator[tuple[str, str]]:
+        for entry in document["resources"]:
+            yield entry["path"], entry["hash"].removeprefix("sha256:")
+
+    texts: dict[str, Place] = {
+        "release.home_page": ("homepage",),
+        "release.image_license": ("licenses", 0, "title"),
+        "release.copyright_holder": ("contributors", 0, "title"),
+    }
+    yield from check_descriptor(view, FILE, files, texts)
+
+
+FORM = Form(
+    name="datapackage",
+    about="`datapackage.json`: what is in the release, column by column, as a Frictionless Data Package.\n\n"
+    "Written once the sums of all other files are known.",
+    place=130,
+    stage=LAST_STAGE,
+    owns=lambda _: (FILE,),
+    describe=describe,
+    check=check,
+    card=lambda _: Card(((f"`{FILE}`", "what is here, column by column (Frictionless Data Package)"),)),
+    settings=("copyright_holder", "home_page", "image_license", "title"),
+    verified={
+        "release.copyright_holder": "the descriptors name it",
+        "release.image_license": "the descriptors name it",
+        "release.home_page": "the descriptors name it",
+    },
+    kinds=("json",),
+)

@@ -8,31 +8,26 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow.parquet as pq
 
-from bioscan_etl import schema
+from bioscan_etl import vocabulary
 from bioscan_etl.errors import InvariantError, LakeError
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.release import manifest, staging
+from bioscan_etl.release import manifest, staging, versions
+from bioscan_etl.release.descriptors import Description
 from bioscan_etl.release.diff.changelog import write_changelog
-from bioscan_etl.release.diff.snapshot import Head
-from bioscan_etl.release.forms.croissant import write_croissant
-from bioscan_etl.release.forms.datapackage import write_datapackage
+from bioscan_etl.release.forms.registry import owned, wanted
 from bioscan_etl.release.manifest import Counts, Ledger
-from bioscan_etl.release.parts import owned, released, with_image
 from bioscan_etl.release.readme import write_readme
+from bioscan_etl.release.rows import released, with_image
+from bioscan_etl.release.scan import Head
 from bioscan_etl.release.staging import Staging
-from bioscan_etl.settings import ReleaseForm, Settings
-
-_DESCRIPTORS: Mapping[ReleaseForm, Callable[..., None]] = {
-    "croissant": write_croissant,
-    "datapackage": write_datapackage,
-}
+from bioscan_etl.settings import Settings
 
 
 def count(tree: Path, rows: pl.DataFrame, settings: Settings) -> Counts:
@@ -51,7 +46,7 @@ def count(tree: Path, rows: pl.DataFrame, settings: Settings) -> Counts:
         return dict(frame.iter_rows())
 
     return Counts(
-        splits={split: splits.get(split, 0) for split in schema.SPLITS},
+        splits={split: splits.get(split, 0) for split in vocabulary.SPLITS},
         images=dict.fromkeys(settings.release.image_packages, boxes),
         boxes=boxes,
         changes=pq.read_metadata(tree / "changes.parquet").num_rows,
@@ -92,13 +87,13 @@ def publish(
         InvariantError: rows are lost: read is not specimens + quarantined + set aside + rejected.
     """
     releases = draft.releases
-    with staging.publishing(releases):
-        existing = staging.published(releases, draft.digest)
+    with versions.publishing(releases):
+        existing = versions.published(releases, draft.digest)
         if existing is not None:
-            staging.point_latest(releases, existing)
+            versions.point_latest(releases, existing)
             staging.discard_stagings(releases)
             return existing
-        version = staging.next_version(releases)
+        version = versions.next_version(releases)
         _finish(
             draft,
             settings,
@@ -111,7 +106,7 @@ def publish(
         )
         os.sync()
         draft.tree.rename(releases / version)
-        staging.point_latest(releases, releases / version)
+        versions.point_latest(releases, releases / version)
         staging.discard_stagings(releases)
         return releases / version
 
@@ -149,9 +144,10 @@ def _finish(
         )
     found = manifest.sums(draft.tree, sorted(manifest.walk(draft.tree)), "checksums", progress)
     _write_changelog(draft, settings, version, found, progress)
-    for form, write in _DESCRIPTORS.items():
-        if settings.release.wants(form):
-            write(draft.tree, version=version, found=found, counts=counts, settings=settings.release)
+    release = Description(draft.tree, version, found, counts, settings.release, inputs, provenance)
+    for form in wanted(settings.release):
+        if form.describe is not None:
+            form.describe(release)
     write_readme(
         draft.tree,
         version=version,
@@ -186,7 +182,7 @@ def _write_changelog(
         settings=settings.choices(),
     )
     files = pl.LazyFrame({"path": [one.path for one in found], "sha256": [one.sha256 for one in found]})
-    earlier = staging.versions(draft.releases)
+    earlier = versions.versions(draft.releases)
     previous = earlier[-1] if earlier else None
     write_changelog(draft.tree, head=head, files=files, previous=previous, progress=progress)
 

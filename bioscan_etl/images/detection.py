@@ -1,0 +1,85 @@
+"""What a detector of specimens is, and what it says of an image.
+
+Belongs here: the interface, the result, and the statuses. Does not belong here: the choice of a detector (`detect`) and
+the detectors themselves (`trained`, `segmentation`, `one_stage`), which all build on this module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from bioscan_etl.images.decode import RGB
+from bioscan_etl.images.measure import FloatBox
+from bioscan_etl.settings import ImageSettings
+
+SHIPPED = Path(str(resources.files("bioscan_etl.images") / "models"))
+"""Folder of the detector that comes with the package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What a detector says of one image.
+
+    Attributes:
+        box: (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive; None where it is empty.
+        confidence: of the box, 0 to 1; of an empty image, that of the best rejected candidate.
+        specimens: number of plausible specimens.
+        status: detected, low_confidence, empty or multiple.
+        mask: (h, w), nonzero on the organism, over the whole image at any scale; None where not known.
+    """
+
+    box: FloatBox | None
+    confidence: float
+    specimens: int
+    status: str
+    mask: npt.NDArray[Any] | None = None
+
+
+class Detector(Protocol):
+    """Finds the specimen of an image; `detect` may be called from several threads."""
+
+    name: str
+
+    def detect(self, image: RGB, half: RGB | None = None) -> Detection:
+        """Find the specimen in an image (height, width, 3), RGB, uint8; `half` is `resize.halved` of it, if at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Score thresholds between the statuses of a detector.
+
+    Attributes:
+        empty: chance of a specimen below which an image is empty, 0 to 1.
+        sure: confidence below which a box is low_confidence, 0 to 1.
+    """
+
+    empty: float
+    sure: float
+
+    def under(self, settings: ImageSettings) -> Thresholds:
+        """These, or what the settings say instead."""
+        return Thresholds(
+            self.empty if settings.empty_confidence == "auto" else settings.empty_confidence,
+            self.sure if settings.min_confidence == "auto" else settings.min_confidence,
+        )
+
+
+def status_of(confidence: float, specimens: int, thresholds: Thresholds, present: float | None = None) -> str:
+    """The status of an image from its best box's confidence and the number of plausible specimens.
+
+    Args:
+        confidence: of the best box.
+        specimens: number of plausible specimens.
+        thresholds: of the detector, under the settings.
+        present: chance that there is a specimen; of a detector that does not tell it, the confidence.
+    """
+    if (confidence if present is None else present) < thresholds.empty:
+        return "empty"
+    if confidence < thresholds.sure:
+        return "low_confidence"
+    return "multiple" if specimens > 1 else "detected"

@@ -1,0 +1,153 @@
+"""The refiner, the second network of the detector: the specimen in the window around a box.
+
+Belongs here: the architecture and the meaning of its outputs. Does not belong here: its training (`refine`).
+"""
+
+from __future__ import annotations
+
+from bioscan_etl.extras import extras_named
+from bioscan_etl.images.window import INPUT_SIDE
+
+with extras_named():
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional
+
+
+GRID = INPUT_SIDE // 2
+"""Cells per side of the mask, and positions an edge of the box can take."""
+
+_NEAR = 6
+"""Positions on either side of the likeliest one that count for where an edge lies."""
+
+
+def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """A convolution, normed and rectified; the size stays, but for the stride."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class _Residual(nn.Module):
+    """Two convolutions with half as many channels between them: half the cost of the full width."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = convolution(channels, channels // 2)
+        self.second = nn.Sequential(nn.Conv2d(channels // 2, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.second(self.first(x)))
+
+
+class Refiner(nn.Module):
+    """A small encoder and decoder with three answers.
+
+    The input is (n, 3, 96, 96), RGB from 0 to 1. The answers are raw:
+
+    - mask (n, 1, 48, 48): logit that the cell shows the specimen;
+    - edges (n, 4, 48): for x0, y0, x1, y1 the logit of each position; position i is i / 48 of the side for x0
+      and y0, (i + 1) / 48 for x1 and y1. One set of weights serves all four: the picture is turned for it;
+    - scores (n, 2): logits that there is a specimen, and of the box's IoU with it.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128), top: int = 8) -> None:
+        super().__init__()
+        one, two, three, four = widths
+        self.stem = convolution(3, one, 3, 2)
+        self.down1 = nn.Sequential(convolution(one, two, 3, 2), _Residual(two))
+        self.down2 = nn.Sequential(convolution(two, three, 3, 2), _Residual(three), _Residual(three))
+        self.down3 = nn.Sequential(convolution(three, four, 3, 2), _Residual(four), _Residual(four))
+        self.context = nn.Sequential(nn.Linear(2 * four, four), nn.ReLU(inplace=True))
+        self.side2, self.up2 = convolution(four, three, 1), convolution(three, three)
+        self.side1, self.skip1, self.up1 = convolution(three, two, 1), convolution(two, two, 1), convolution(two, two)
+        # Twice as fine without a convolution at that size, which would take a tenth of the network's time.
+        self.side0, self.skip0 = nn.Sequential(nn.Conv2d(two, 4 * top, 1), nn.PixelShuffle(2)), nn.Conv2d(one, top, 1)
+        self.edge = edge_module(top)
+        self.scores = nn.Sequential(
+            nn.Linear(four + 2 * three, 64), nn.ReLU(inplace=True), nn.Dropout(0.2), nn.Linear(64, 2)
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mask, edges and scores."""
+        zero = self.stem(x)
+        one = self.down1(zero)
+        two = self.down2(one)
+        three = self.down3(two)
+        context = self.context(torch.cat([three.mean((2, 3)), three.amax((2, 3))], 1))
+        deep = self.up2(two + twice(self.side2(three + context[:, :, None, None])))
+        middle = self.up1(self.skip1(one) + twice(self.side1(deep)))
+        fine = self.skip0(zero) + self.side0(middle)
+        mask = fine[:, :1]
+        scores = self.scores(torch.cat([context, deep.mean((2, 3)), deep.amax((2, 3))], 1))
+        return mask, edges_of(self.edge, torch.cat([mask.sigmoid(), fine[:, 1:].relu()], 1)), scores
+
+
+def edge_module(channels: int) -> nn.Sequential:
+    """What `edges_of` takes for features of so many channels."""
+    return nn.Sequential(
+        nn.Conv2d(2 * channels, 32, (1, 5), padding=(0, 2)),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(32, 1, (1, 5), padding=(0, 2)),
+    )
+
+
+def edges_of(edge: nn.Module, x: Tensor) -> Tensor:
+    """Logits of the four edges, (n, 4, 48), of features (n, channels, 48, 48): one module serves them all.
+
+    It runs along four lines of 48 positions: columns, rows, and both from the other end.
+    """
+    columns = torch.cat([x.amax(2), x.mean(2)], 1)
+    rows = torch.cat([x.amax(3), x.mean(3)], 1)
+    lines = torch.stack([columns, rows], 2)
+    found = edge(torch.cat([lines, lines.flip(3)], 2))[:, 0]
+    return torch.cat([found[:, :2], found[:, 2:].flip(2)], 1)
+
+
+def twice(x: Tensor) -> Tensor:
+    """Both sides doubled."""
+    return functional.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+class Answers(nn.Module):
+    """The refiner as it is exported: probabilities and a box, instead of logits.
+
+    Gives mask (n, 48, 48), box (n, 4) in shares of the window's side, spread (n, 4) of each edge's position
+    in the same unit, and scores (n, 2).
+    """
+
+    def __init__(self, refiner: nn.Module) -> None:
+        super().__init__()
+        self.refiner = refiner
+        self.register_buffer("positions", positions())
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Mask, box, spread and scores."""
+        mask, edges, scores = self.refiner(x)
+        chances = edges.softmax(2)
+        box = places_of(chances, self.positions)
+        spread = (chances * (self.positions - box[:, :, None]) ** 2).sum(2).sqrt()
+        return mask.sigmoid()[:, 0], box, spread, scores.sigmoid()
+
+
+def places_of(chances: Tensor, positions: Tensor) -> Tensor:
+    """The edges, (n, 4) in shares of the side: the mean of the positions near the mode of each distribution.
+
+    The mean of all positions would be wrong for an edge that lies before or behind a wing: neither edge is there.
+
+    Args:
+        chances: of the positions, (n, 4, 48).
+        positions: as the function of that name gives them.
+    """
+    likeliest = functional.avg_pool1d(chances, 3, 1, 1).argmax(2, keepdim=True)
+    near = (torch.arange(GRID, device=chances.device) - likeliest).abs() <= _NEAR
+    chances = chances * near
+    return (chances * positions).sum(2) / chances.sum(2)
+
+
+def positions() -> Tensor:
+    """Where the positions of the four edges lie, in shares of the side; (1, 4, 48)."""
+    cells = torch.arange(GRID, dtype=torch.float32)
+    return torch.stack([cells, cells, cells + 1, cells + 1])[None] / GRID
