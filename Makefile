@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 CODE_OF_JOB = bioscan_etl.definitions$(if $(filter propose_reviews fine_tune_detector,$(JOB)),.training)
 HOME_OF_RUNS = DAGSTER_HOME=$(CURDIR) BIOSCAN_OUTPUT=$(abspath $(OUTPUT)) BIOSCAN_DAGSTER_STORAGE=$(abspath $(OUTPUT))/.dagster
 
-.PHONY: help run dev job test test-slow lock clean
+.PHONY: help run dev job test test-slow docs lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make job    one job of the UI, run here   (OUTPUT=$(OUTPUT) JOB=propose_reviews CONFIG=run.yaml)"
 	@echo "make test   ruff, mypy and the tests"
 	@echo "make test-slow  the slow tests, training, and every client of a release (installs 6 GB)"
+	@echo "make docs   the documentation site, into build/site; broken links are errors"
 	@echo "make lock   choose dependency versions anew (needs uv)"
 
 # The environment of `make run`: the locked base. Made once; afterwards no network is needed.
@@ -53,6 +54,11 @@ $(CLIENTS)/.clients: requirements-clients.lock $(VENV)/.dev
 	@VIRTUAL_ENV=$(CURDIR)/$(CLIENTS) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(VENV)/.docs: requirements-docs.lock $(VENV)/.dev
+	@echo "installing what builds the site into $(VENV) …"
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements-docs.lock
+	@touch $@
+
 run: $(VENV)/.base
 	@test -e $(OUTPUT)/landing || $(BIN)/bioscan-etl demo --output $(OUTPUT) --specimens $(SPECIMENS)
 	@$(BIN)/bioscan-etl run --output $(OUTPUT)
@@ -73,7 +79,11 @@ test: $(VENV)/.dev
 	@command -v chromium >/dev/null || echo "chromium is missing, its tests are skipped: apt-get install chromium"
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not clients and not train"
 
-test-slow: $(CLIENTS)/.clients
+docs: $(VENV)/.docs
+	@$(BIN)/python -m bioscan_etl.reference docs
+	@$(BIN)/zensical build --strict --clean --config-file mkdocs.yml
+
+test-slow: $(CLIENTS)/.clients $(VENV)/.docs
 	@command -v java >/dev/null || echo "Java is missing, PySpark's tests are skipped: apt-get install default-jre-headless"
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --dist loadfile -m "(slow or hypothesis) and not clients and not train"
 	@$(if $(BIOSCAN_NO_SKIPS),BIOSCAN_NO_SKIPS=clients) $(CLIENTS)/bin/python -m pytest -m "clients or train"
@@ -86,6 +96,9 @@ lock:
 	  -o requirements-dev.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --extra train -c requirements.lock -o requirements-train.lock
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --group docs -c requirements.lock -c requirements-dev.lock \
+	  -o requirements-docs.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --extra train --group base-build --group dev --group clients \
 	  -c requirements.lock -c requirements-dev.lock -o requirements-clients.lock

@@ -1,23 +1,87 @@
-"""The reference pages, printed from the registries: settings, tables, rules, stages, output forms.
+"""The reference pages, printed from the registries: settings, tables, rules, stages, forms, commands, the flow of data.
 
 `python -m bioscan_etl.reference docs` writes them; a test holds that the committed pages are what it writes.
+
+Belongs here: the form of the pages, and how a citation of the specification becomes a link. Does not belong here: what
+the pages say; that is in the registries. The drawing of the flow is `bioscan_etl.reference_flow`.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from bioscan_etl.io.write import write_text
+from bioscan_etl.reference_flow import flow_svg
 from bioscan_etl.release.forms.registry import forms
 from bioscan_etl.rules import Rule, Severity, registry
 from bioscan_etl.schema import METADATA, TABLES, data_dictionary
 from bioscan_etl.settings import Settings
-from bioscan_etl.stages.registry import STAGES, Scope, Stage
+from bioscan_etl.stages.registry import STAGES
 
+FOLDER = "reference"
+"""Folder of the printed pages in docs."""
 _PRINTED = "<!-- Printed by `python -m bioscan_etl.reference docs`; edit the registries, not this page. -->\n"
+
+SPECIFICATION: Mapping[str, str] = MappingProxyType(
+    {
+        "bold records": "records.md",
+        "taxonomy": "taxonomy.md",
+        "dna barcodes": "barcodes.md",
+        "geography": "geography.md",
+        "specimen images": "images.md",
+        "partitioning": "splits.md",
+        "the release": "release.md",
+        "statistics and figures": "statistics.md",
+        "orchestration": "orchestration.md",
+        "benchmarks": "benchmarks.md",
+    }
+)
+"""Pages of docs/specification by their title in lower case."""
+_CITED = re.compile(r"spec:\s+([^;)]+)")
+
+
+def anchor(heading: str) -> str:
+    """The anchor that GitHub and the site give to a heading.
+
+    Example:
+        >>> anchor('Protocol "bioscan-5m"')
+        'protocol-bioscan-5m'
+    """
+    return re.sub(r"[\s]+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip())
+
+
+def cited(text: str) -> Iterator[tuple[str, str]]:
+    """The citations in a text: each `spec: PAGE` or `spec: PAGE, HEADING`, up to a semicolon or a parenthesis.
+
+    Yields:
+        The citation without `spec:`, and its target below docs/specification, such as `records.md#layouts`.
+
+    Raises:
+        ValueError: there is no such page.
+
+    Example:
+        >>> list(cited("BIOSCAN-5M; spec: partitioning, checks; ICZN 28"))
+        [('partitioning, checks', 'splits.md#checks')]
+    """
+    for found in _CITED.findall(text):
+        citation = " ".join(found.split())
+        page, _, heading = citation.partition(", ")
+        if page.lower() not in SPECIFICATION:
+            raise ValueError(f"spec: {citation} names no page; the pages are {', '.join(SPECIFICATION)}")
+        yield citation, SPECIFICATION[page.lower()] + (f"#{anchor(heading)}" if heading else "")
+
+
+def _linked(source: str, folder: str) -> str:
+    """A source with its citations as links; `folder` leads to docs/specification."""
+    targets = dict(cited(source))
+    return _CITED.sub(
+        lambda found: f"specification, [{' '.join(found[1].split())}]({folder}/{targets[' '.join(found[1].split())]})",
+        source,
+    )
 
 
 def _cell(value: object) -> str:
@@ -44,7 +108,8 @@ def settings_page() -> str:
     defaults = Settings()
     for section in Settings.model_fields:
         model = getattr(defaults, section)
-        lines += [f"## [{section}]", "", (type(model).__doc__ or "").strip(), ""]
+        about = _linked((type(model).__doc__ or "").strip(), "../specification")
+        lines += [f"## [{section}]", "", about, ""]
         lines += ["| setting | default | meaning |", "|---|---|---|"]
         for name, field in type(model).model_fields.items():
             lines.append(f"| `{name}` | `{_cell(_toml(getattr(model, name)))}` | {_cell(field.description)} |")
@@ -84,7 +149,7 @@ def rule_page(rule: Rule) -> str:
         ]
     else:
         lines += ["**Setting.** None: the rule is fixed.", ""]
-    lines += [f"**Source.** {rule.source}.", ""]
+    lines += [f"**Source.** {_linked(rule.source, '../../specification')}.", ""]
     return "\n".join(lines)
 
 
@@ -105,17 +170,6 @@ def rules_page() -> str:
     return "\n".join(lines)
 
 
-def _graph(stages: Collection[Stage]) -> list[str]:
-    """The stages as a Mermaid graph, by scope."""
-    lines = ["```mermaid", "graph LR"]
-    for scope in Scope:
-        lines.append(f"  subgraph {scope.value}")
-        lines += [f"    {stage.name}" for stage in stages if stage.scope is scope]
-        lines.append("  end")
-    lines += [f"  {read} --> {stage.name}" for stage in stages for read in stage.reads]
-    return [*lines, "```", ""]
-
-
 def stages_page() -> str:
     """Every stage: description, inputs, the settings that make it stale, and its checks."""
     lines = [
@@ -124,7 +178,11 @@ def stages_page() -> str:
         "A stage is made again when its code, its settings, its data files, the libraries that decide its values, or",
         "the content of what it reads change, and for no other reason. Its asset in the UI has its name.",
         "",
-        *_graph(STAGES.values()),
+        "[![Which stage reads which](flow.svg)](flow.svg)",
+        "",
+        "An arrow leads from a stage to one that reads its output. A batch stage runs once for each delivery, a corpus",
+        "stage on all pinned batches together, a release stage writes a part of the release.",
+        "",
     ]
     for stage in STAGES.values():
         about, _, more = stage.about.partition("\n\n")
@@ -201,7 +259,7 @@ _ADD_A_FORM = (
     "## Add a form",
     "",
     "1. Write a module `bioscan_etl/release/forms/<name>.py` that ends with `FORM = Form(...)`; the form has the",
-    "   module's name. [splits.py](../bioscan_etl/release/forms/splits.py) is the shortest one.",
+    "   module's name. `bioscan_etl/release/forms/splits.py` is the shortest one.",
     "2. Give it `build`, which reads the released rows and images (`bioscan_etl.release.rows`) and writes below",
     "   `staging.tree`; `owns`, the paths that it writes; and `check`, which looks at a finished release and does not",
     "   call what wrote it.",
@@ -221,23 +279,24 @@ def readme_columns() -> str:
 
 
 def pages() -> dict[str, str]:
-    """All pages by name."""
+    """All printed files by name."""
     found = {
         "settings.md": settings_page(),
         "tables.md": tables_page(),
         "rules.md": rules_page(),
         "stages.md": stages_page(),
-        "reference/command-line.md": command_line_page(),
+        "command-line.md": command_line_page(),
         "forms.md": forms_page(),
+        "flow.svg": flow_svg(STAGES.values()),
     }
     found |= {f"rules/{rule.id}.md": rule_page(rule) for rule in registry().values()}
-    return {name: page.rstrip("\n") + "\n" for name, page in found.items()}
+    return {f"{FOLDER}/{name}": page.rstrip("\n") + "\n" for name, page in found.items()}
 
 
 def main(folder: str) -> None:
     """Write all pages into a folder, and the columns into the README of its parent folder."""
     root = Path(folder)
-    for old in (root / "rules").glob("*.md"):
+    for old in (root / FOLDER / "rules").glob("*.md"):
         old.unlink()
     for name, page in pages().items():
         write_text(root / name, page)

@@ -539,7 +539,7 @@ RELEASE_DIFF = Table(
         ),
         Column("before", _TEXT, "value in the first release; sha256 of an image; missing is null"),
         Column("after", _TEXT, "value in the second release; sha256 of an image; missing is null"),
-        Column("reason", _TEXT, "a rule, or a reason that docs/releases.md lists", nullable=False),
+        Column("reason", _TEXT, "a rule, or a reason that docs/guide/releases.md lists", nullable=False),
     ),
 )
 

@@ -194,7 +194,8 @@ class ReleaseSettings(_Section):
     image_packages: tuple[ImagePackage, ...] = Field(MADE_PACKAGES, description="image packages to write as folders")
     forms: tuple[FormName, ...] = Field(
         _FORMS,
-        description="output forms to write in addition to the CSV, data/ and the logs; docs/forms.md lists them all",
+        description="output forms to write in addition to the CSV, data/ and the logs; docs/reference/forms.md lists "
+        "them all",
     )
     hdf5_packages: tuple[ImagePackage, ...] = Field(
         ("cropped_256",), description="image packages to also write as HDF5 files with one dataset per image"
@@ -474,7 +475,7 @@ def load_settings(path: Path | None) -> Settings:
         name = ".".join(str(part) for part in first["loc"]) or "(file)"
         message = _unknown(name) if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise SettingsError(f"setting {name} in {path}: {message}{more}; see docs/settings.md") from error
+        raise SettingsError(f"setting {name} in {path}: {message}{more}; see docs/reference/settings.md") from error
 
 
 def _unknown(name: str) -> str:

@@ -48,7 +48,7 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
     "collection_date_start": ("collection_date_start",),
     "collection_date_end": ("collection_date_end",),
 }
-"""Checked values by the field that they are made of; `docs/tables.md` gives their types and meanings."""
+"""Checked values by the field that they are made of; `docs/reference/tables.md` gives their types and meanings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`bioscan-etl fetch` as a user runs it, and the commands of docs/fetch.md."""
+"""`bioscan-etl fetch` as a user runs it, and the commands of docs/how-to/fetch.md."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from images_drawn import insect, well
 from bioscan_etl.cli import main
 from bioscan_etl.schema import BCDM
 
-DOCS = Path(__file__).parents[1] / "docs" / "fetch.md"
+DOCS = Path(__file__).parents[1] / "docs" / "how-to" / "fetch.md"
 TERMS = "tax:family:Culicidae;geo:country/ocean:Canada"
 IDS = [f"AAASF{n:03}-17" for n in range(4)]
 
@@ -144,6 +144,6 @@ def test_the_commands_of_the_docs_work_one_after_the_other(place):
 def test_every_reason_is_in_the_docs():
     text = DOCS.read_text()
     for module in ("client", "images", "records", "partial"):
-        source = (DOCS.parents[1] / "bioscan_etl" / "bold" / f"{module}.py").read_text()
+        source = (DOCS.parents[2] / "bioscan_etl" / "bold" / f"{module}.py").read_text()
         for reason in re.findall(r'"(unreachable|truncated|timeout|refused|not_\w+|unsafe_\w+|too_large)"', source):
             assert f"`{reason}`" in text, reason

@@ -67,7 +67,7 @@ def test_boxes_that_stay_are_the_surest_and_overlap_little(rows: np.ndarray) -> 
 @pytest.mark.train
 @pytest.mark.skipif(not find_spec("ultralytics"), reason="needs .venv-clients: its package is not installed")
 def test_a_pt_gives_the_boxes_of_its_export(tmp_path: Path) -> None:
-    """To the half pixel that docs/detector.md states; on CUDA, where there is a device."""
+    """To the half pixel that docs/explanation/detector.md states; on CUDA, where there is a device."""
     import torch
     from ultralytics import YOLO
 

@@ -22,7 +22,7 @@ from bioscan_etl.settings import ImageSettings
 
 SETTINGS = ImageSettings(detector="trained")
 
-# What the shipped weights reach on images that they have never seen: see docs/detector.md.
+# What the shipped weights reach on images that they have never seen: see docs/explanation/detector.md.
 # At their own threshold, and at a higher one that loses more specimens for more empty dishes.
 REACHED = [("auto", 0.67, 0.8, 0.04), (0.65, 0.66, 0.88, 0.06)]
 

@@ -13,7 +13,7 @@ from bioscan_etl.cli import main
 from bioscan_etl.cli.app import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README = (ROOT / "README.md").read_text()
 
 
@@ -83,8 +83,8 @@ def test_the_snippets_of_the_docs_run(tmp_path, monkeypatch):
     (tmp_path / "plate-7.tsv").write_text("processid\nA-1\n")
     (tmp_path / "plate-7").mkdir()
     (tmp_path / "plate-7" / "A-1.jpg").write_bytes(b"jpeg")
-    for snippet in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "curation.md").read_text(), re.S):
-        exec(compile(snippet, "docs/curation.md", "exec"), {})
+    for snippet in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide" / "curation.md").read_text(), re.S):
+        exec(compile(snippet, "docs/guide/curation.md", "exec"), {})
     assert (tmp_path / "out" / "landing" / "plate-7" / "batch.json").exists()
 
 
@@ -94,7 +94,7 @@ def test_the_overrides_of_the_docs_are_read(tmp_path):
     from bioscan_etl import vocabulary
     from bioscan_etl.taxonomy.overrides import read_overrides
 
-    text = re.search(r"```\n(processid,rank.*?)```", (ROOT / "docs" / "curation.md").read_text(), re.S)[1]
+    text = re.search(r"```\n(processid,rank.*?)```", (ROOT / "docs" / "guide" / "curation.md").read_text(), re.S)[1]
     (tmp_path / "overrides.csv").write_text(text)
     columns = [*vocabulary.RANKS, *(f"{rank}_verbatim" for rank in vocabulary.RANKS)]
     known = pl.DataFrame({"processid": ["AAASF001-17"], **{name: ["Aus"] for name in columns}})

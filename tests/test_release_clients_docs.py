@@ -1,4 +1,4 @@
-"""docs/use-the-release.md is true: each snippet runs in a release's folder and prints what the page says."""
+"""docs/guide/use-the-release.md is true: each snippet runs in a release's folder and prints what the page says."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ import pytest
 from release_everything import EVERYTHING, everything
 
 pytestmark = pytest.mark.clients
-PAGE = (Path(__file__).parents[1] / "docs" / "use-the-release.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "guide" / "use-the-release.md").read_text()
 SECTIONS = re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```\n\n```text\n(.*?)^```", PAGE, re.S | re.M)
 NEEDS = {
     "PySpark": "pyspark",

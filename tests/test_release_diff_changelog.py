@@ -111,7 +111,7 @@ def test_words_and_rules_do_not_meet():
 
 
 def test_the_page_lists_every_reason():
-    page = (Path(__file__).parents[1] / "docs" / "releases.md").read_text()
+    page = (Path(__file__).parents[1] / "docs" / "guide" / "releases.md").read_text()
     for word in WORDS:
         assert f"`{word}`" in page or f"`{word}:" in page, word
 

@@ -597,7 +597,7 @@ def test_images_that_are_not_the_annotated_ones_are_named(house, reviews, equal,
 
 
 ROOT = Path(__file__).parents[1]
-DOCS = (ROOT / "docs" / "fine-tune.md").read_text()
+DOCS = (ROOT / "docs" / "how-to" / "fine-tune.md").read_text()
 
 
 def block(kind: str) -> str:

@@ -7,7 +7,7 @@ from bioscan_etl.assets.promotion import ValidationConfig
 from bioscan_etl.training.tuning import FROM_WEIGHTS
 from bioscan_etl.training.verdict import figures, table, worse
 
-DOCS = (Path(__file__).parents[1] / "docs" / "fine-tune.md").read_text()
+DOCS = (Path(__file__).parents[1] / "docs" / "how-to" / "fine-tune.md").read_text()
 
 
 def test_the_verdict_allows_the_tolerance_and_no_more_confusion():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bioscan_etl.rules import Rule, Severity
 
-_SPEC = "specification of the project: DNA barcodes"
+_SPEC = "spec: DNA barcodes, checks"
 
 RULES: tuple[Rule, ...] = (
     Rule(

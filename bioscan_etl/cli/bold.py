@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 fetch = App(
     name="fetch",
     help="Fetch records or images from BOLD.\n\n"
-    "Fetch what BOLD has published: records by a query, images by process ID. See docs/fetch.md.",
+    "Fetch what BOLD has published: records by a query, images by process ID. See docs/how-to/fetch.md.",
     default_parameter=DEFAULTS,
 )
 

@@ -63,7 +63,7 @@ def diff(
     """Tell what differs between two releases.
 
     Tell two releases apart: records added, removed, moved between partitions and relabelled, other fields and images,
-    each with its reason. See docs/releases.md.
+    each with its reason. See docs/guide/releases.md.
 
     Args:
         before: folder of a release, or a version such as v1 or latest
@@ -111,7 +111,7 @@ def publish(
     """Mirror a release to S3.
 
     Mirror a release to s3://bucket/prefix/VERSION, whole or not at all, and let s3://bucket/prefix/latest name it. The
-    same command again goes on after a break. See docs/releases.md.
+    same command again goes on after a break. See docs/guide/releases.md.
 
     Args:
         release: folder of the release

@@ -54,7 +54,7 @@ def run(
         batch: one batch of this name; without it, one per records file
         snapshot_date: date of the BOLD snapshot, where neither file name nor descriptor says it
         settings: TOML that becomes the settings of the corpus (DIR/settings.toml); without it, those it has count;
-            docs/settings.md lists them
+            docs/reference/settings.md lists them
         publish: mirror the release to s3://bucket/prefix after it is made
         dry_run: say what would be done and why; change nothing
     """

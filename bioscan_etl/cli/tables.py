@@ -36,7 +36,7 @@ def split(
     Args:
         table: CSV or Parquet
         protocol: bioscan-5m or stable; without it, that of the settings, bioscan-5m without any; see
-            docs/partitions.md
+            docs/guide/partitions.md
         output: CSV or Parquet: processid, split
         earlier: stable: what was assigned before, as --memory wrote it (or a release's partition_memory.parquet):
             processid, split, genus, species, dna_barcode
@@ -138,7 +138,7 @@ def detect(
     """Find the specimens of images, without records.
 
     Find the specimen of each image as the pipeline does: box, confidence, status and sizes. One row per image, also
-    where it is empty or cannot be read. See docs/detector.md.
+    where it is empty or cannot be read. See docs/explanation/detector.md.
 
     Args:
         images: folder, zip or s3://bucket/prefix

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bioscan_etl.rules import Rule, Severity
 
-_SPEC = "specification of the project: geography"
+_SPEC = "spec: geography"
 _GBIF = f"{_SPEC}; GBIF's occurrence issues"
 
 RULES: tuple[Rule, ...] = (
@@ -175,7 +175,7 @@ RULES: tuple[Rule, ...] = (
         id="DATE_SPREADSHEET_SERIAL",
         statement="The collection date is a spreadsheet serial number and was converted to a date.",
         reason="The file was saved by a spreadsheet, which may have damaged other columns too.",
-        source="specification of the project: records, nulls and types",
+        source="spec: BOLD records, nulls and types",
         example="41062 is 2012-06-02",
     ),
     Rule(

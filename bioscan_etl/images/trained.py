@@ -1,7 +1,7 @@
 """The detector `trained`: a region proposal network finds candidates, a refiner draws the box and the mask.
 
 Belongs here: how the two networks' answers become a detection. Does not belong here: their training and how the
-numbers of `calibration.json` were found (`bioscan_etl.training`; the model card is docs/detector.md).
+numbers of `calibration.json` were found (`bioscan_etl.training`; the model card is docs/explanation/detector.md).
 
 The region proposal network sees the whole image, reduced. The refiner sees a window around each plausible proposal and
 predicts whether it is a specimen. Two logistic regressions over the scores of both networks give the confidence (the
@@ -217,7 +217,7 @@ class TrainedDetector:
         if (home / "arbiter.onnx").exists():  # its calibration was fitted with a network that no longer exists
             raise SettingsError(
                 f"images.detector: {home} is a detector of three networks, which is no longer run; "
-                "train it again (docs/fine-tune.md)"
+                "train it again (docs/how-to/fine-tune.md)"
             )
         text = read_model(home / "calibration.json").decode("utf-8", "replace")
         self._calibration = Calibration.parse(text, str(home / "calibration.json"))

@@ -40,6 +40,7 @@ PLUMBING: tuple[str, ...] = (
     "bioscan_etl.definitions",  # Dagster's view of the graph
     "bioscan_etl.resources",  # Dagster's view of the lake
     "bioscan_etl.reference",  # prints the documentation
+    "bioscan_etl.reference_flow",  # the same
 )
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from bioscan_etl.rules import Rule, Severity
 
-_IMAGES = "specification of the project: specimen images"
-_BARCODES = "specification of the project: DNA barcodes"
-_TAXONOMY = "specification of the project: taxonomic labels"
+_IMAGES = "spec: specimen images"
+_BARCODES = "spec: DNA barcodes"
+_TAXONOMY = "spec: taxonomy"
 
 GATES: tuple[Rule, ...] = (
     Rule(
@@ -100,7 +100,7 @@ INVARIANTS: tuple[Rule, ...] = (
         id="COORDINATE_WITHOUT_PARTNER",
         statement="Latitude and longitude are both present or both missing.",
         reason="Maps and site counts need both.",
-        source="specification of the project: geography",
+        source="spec: geography",
         severity=Severity.BLOCKING,
         example="fails for coord-lat 51.4 without coord-lon",
     ),

@@ -1,8 +1,8 @@
 """Selecting one of several rows of a specimen.
 
-Belongs here: the order of preference, for one batch (`extract`) and for the corpus (`supersede`). Source: spec
-"BOLD records": the later snapshot, then the longest ungapped sequence with the fewest ambiguous bases, then
-record_id.
+Belongs here: the order of preference, for one batch (`extract`) and for the corpus (`supersede`). The later
+snapshot comes first, then the longest ungapped sequence, then the fewest ambiguous bases, then record_id (spec: BOLD
+records, from row to specimen).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bioscan_etl.rules import Rule, Severity
 
-_SPEC = "shared/spec/records.md"
+_SPEC = "spec: BOLD records, from row to specimen"
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -32,7 +32,7 @@ RULES: tuple[Rule, ...] = (
         "text that programs read as missing.",
         reason="Process IDs become names of image files and cells of spreadsheets. A path or a formula instead of a "
         "process ID could harm a user's machine. Programs would read NA, null or nan as a missing process ID.",
-        source="shared/spec/release.md, rule 2",
+        source="spec: the release, rule 2",
         severity=Severity.REJECT,
         example="../../x, =cmd, NA",
     ),
@@ -133,7 +133,7 @@ RULES: tuple[Rule, ...] = (
         id="RECORDS_LEDGER",
         statement="Rows read = records + set aside + rejected.",
         reason="Any difference means that a row was lost or counted twice.",
-        source="shared/design.md, rules of the house",
+        source="spec: BOLD records, ledger",
         severity=Severity.BLOCKING,
         example="3,520 = 3,121 + 399 + 0",
     ),

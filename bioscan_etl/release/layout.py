@@ -27,7 +27,7 @@ def images_name(settings: ReleaseSettings) -> str:
 
 
 def image_path(split: pl.Expr, chunk: pl.Expr, processid: pl.Expr) -> pl.Expr:
-    """Path of an image within its package: `<split>/[<chunk>/]<processid>.jpg` (spec: images, packages)."""
+    """Path of an image within its package: `<split>/[<chunk>/]<processid>.jpg` (spec: specimen images, packages)."""
     return pl.concat_str(
         split, pl.lit("/"), pl.when(chunk != "").then(pl.concat_str(chunk, pl.lit("/"))).otherwise(pl.lit("")),
         processid, pl.lit(".jpg"),

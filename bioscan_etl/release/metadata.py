@@ -101,7 +101,7 @@ _REWRITES: tuple[tuple[str, Callable[[pl.Expr, str], pl.Expr]], ...] = (
 
 
 def chunk(processid: pl.Series, split: pl.Series) -> pl.Series:
-    """Image subfolder of each specimen (spec: images, packages).
+    """Image subfolder of each specimen (spec: specimen images, packages).
 
     Args:
         processid: process IDs, text of length n.

@@ -149,7 +149,7 @@ class Release:
 
     @property
     def columns(self) -> list[str]:
-        """Columns of `scan` and `rows`; `docs/tables.md` gives their types, units and meanings."""
+        """Columns of `scan` and `rows`; `docs/reference/tables.md` gives their types, units and meanings."""
         with _readable(self._tables):
             return self._tables.columns()
 

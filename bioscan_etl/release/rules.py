@@ -5,7 +5,7 @@ Belongs here: the entries. Does not belong here: the expressions that apply them
 
 from bioscan_etl.rules import Rule, Severity
 
-_SPEC = "spec: the release, rules that make every client read it, 1"
+_SPEC = "spec: the release, rule 1"
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -57,7 +57,7 @@ RULES: tuple[Rule, ...] = (
         "BARCODE_CODE_TO_N",
         "A letter of dna_barcode other than A, C, G, T and N becomes N; dna_barcode_verbatim keeps it.",
         "Published tools for barcodes accept only A, C, G, T and N.",
-        "spec: the release, rules that make every client read it, 3",
+        "spec: the release, rule 3",
         Severity.CHANGE,
         None,
         "'ACRT' becomes 'ACNT'",

@@ -297,7 +297,7 @@ def _with_flags(frame: pl.DataFrame, raised: Sequence[pl.DataFrame]) -> pl.DataF
 
 
 def _measure(frame: pl.DataFrame) -> pl.DataFrame:
-    """Use the measurement delivered by BOLD, otherwise that of the mask (spec: images, sizes)."""
+    """Use the measurement delivered by BOLD, otherwise that of the mask (spec: specimen images, sizes)."""
     delivered = pl.col("delivered_measurement").cast(pl.Float64, strict=False).round().cast(pl.Int64, strict=False)
     usable = delivered.is_not_null() & (delivered >= 0)
     return frame.with_columns(

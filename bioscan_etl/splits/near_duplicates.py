@@ -1,4 +1,4 @@
-"""Near-duplicate barcodes across partitions (spec: partitioning, "near-duplicate barcodes").
+"""Near-duplicate barcodes across partitions (spec: partitioning, leakage).
 
 Comparing all pairs would take too long (118,000 by 18,000 barcodes of 658 bp). Two edits change at most two of three
 segments of a barcode, so a near duplicate contains one segment unchanged, shifted by the insertions and deletions

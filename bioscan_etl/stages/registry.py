@@ -3,7 +3,7 @@
 Belongs here: name, scope, what it reads and writes, the settings, data files and libraries that decide its values, its
 checks, and its description in the UI. Does not belong here: what it does. That is the function `build` of the module
 with its name, or of the module of an output form, whose entry the stage is derived from. Assets, jobs, dependencies,
-code versions, fingerprints, `status` and docs/stages.md are derived from these entries.
+code versions, fingerprints, `status` and docs/reference/stages.md are derived from these entries.
 """
 
 from __future__ import annotations

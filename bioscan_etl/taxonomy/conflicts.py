@@ -66,7 +66,7 @@ class Resolution:
 
 
 def resolve_conflicts(labels: pl.DataFrame, settings: TaxonomySettings, voters: Voters = BARCODE) -> Resolution:
-    """Resolve conflicting labels of the records of one barcode or BIN (spec: taxonomic labels, conflicts).
+    """Resolve conflicting labels of the records of one barcode or BIN (spec: taxonomy, conflicts).
 
     In each group of records, from phylum down: if all labels of the rank are equal, they are kept.
     Otherwise all labelled records get the label with at least `majority_share` of the group's labelled records and

@@ -88,7 +88,7 @@ class Curated:
 def curate(
     specimens: pl.DataFrame | pl.LazyFrame, settings: TaxonomySettings, overrides: pl.DataFrame | None = None
 ) -> Curated:
-    """Give every specimen its final labels, and log every change (spec: taxonomic labels).
+    """Give every specimen its final labels, and log every change (spec: taxonomy).
 
     A label counts as inferred if the record has no label at that rank after conflicts were resolved and
     the final one comes from records of its barcode or BIN, from its species name, or from the lineage of its

@@ -128,8 +128,7 @@ def infer_from_bin(labels: pl.DataFrame, bins: pl.Series, conflicts: pl.DataFram
 def bin_conflicts(labels: pl.DataFrame, bins: pl.Series) -> pl.DataFrame:
     """Rows whose BIN has more than one label at class, order, family or genus.
 
-    Species are not compared: a BIN may contain two closely related species (spec: a weaker rule, at the ranks where
-    a BIN is meaningful).
+    Species are not compared: a BIN may contain two closely related species (spec: taxonomy, conflicts).
 
     Args:
         labels: `row` and the ranks.

@@ -44,7 +44,7 @@ class Breach:
 def check(
     curated: pl.DataFrame | pl.LazyFrame, changes: pl.DataFrame, specimens: pl.DataFrame | pl.LazyFrame
 ) -> list[Breach]:
-    """Check curated labels against the four invariants (spec: taxonomic labels, invariants).
+    """Check curated labels against the four invariants (spec: taxonomy, invariants).
 
     Args:
         curated: `schema.CURATED`, or at least `processid`, `dna_barcode` and the ranks; of lazy frames only these

@@ -47,7 +47,7 @@ def name_table(names: pl.Series, rank: str) -> pl.DataFrame:
 
 
 def normalise_names(records: pl.LazyFrame) -> pl.DataFrame:
-    """Normalise and classify the labels of records (spec: taxonomic labels, names).
+    """Normalise and classify the labels of records (spec: taxonomy, names).
 
     Every distinct name is processed once; the result does not depend on other records.
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from bioscan_etl.vocabulary import RANKS
 
-# How a label was derived from the data that it describes (spec: report per run).
+# How a label was derived from the data that it describes (spec: taxonomy, report per run).
 CIRCULAR = {
     "bin_match": r"(?i)BIN[ -]?(?:taxonomy|match)|taxonomy match|\bBIN\b",
     "id_engine": r"(?i)ID(?:entification)? engine|\bBLAST",

@@ -47,7 +47,7 @@ class Corrected:
 
 
 def correct_typos(labels: pl.DataFrame, bins: pl.Series, settings: TaxonomySettings) -> Corrected:
-    """Correct spellings that are certainly typos and list those that are only likely (spec: typos).
+    """Correct spellings that are certainly typos and list those that are only likely (spec: taxonomy, typos).
 
     A typo has at most `typo_rarity` times the records of a name under the same parent, and differs from it by one
     letter (by up to two in names of ten letters or more). Placeholders, whose codes differ by design, are never

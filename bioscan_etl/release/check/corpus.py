@@ -22,7 +22,7 @@ ROWS = ("processid", "split", *vocabulary.RANKS)
 
 
 def row_findings(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, str]]:
-    """What is wrong with single rows (spec: taxonomic labels, the release).
+    """What is wrong with single rows (spec: taxonomy; spec: the release).
 
     Args:
         rows: `schema.METADATA_EXTENDED`, some or all.
@@ -49,7 +49,7 @@ def row_findings(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, str]]:
 
 
 def invariants(rows: pl.DataFrame, barcodes: pl.Series, data: Rows) -> Iterator[Fault]:
-    """What must hold of all released specimens together (spec: partitioning, taxonomic labels).
+    """What must hold of all released specimens together (spec: partitioning; spec: taxonomy).
 
     Args:
         rows: `ROWS` of all specimens.

@@ -1,4 +1,4 @@
-"""Does the metadata CSV read the same in every reader (spec: the release, rules 1 to 4)?
+"""Does the metadata CSV read the same in every reader (spec: the release, rules that make every client read it)?
 
 Belongs here: the CSV as text. It is split on bare commas, as one published client does; that this is right is
 the first thing checked.

@@ -49,7 +49,7 @@ def write_bbox(rows: pl.DataFrame, curated: pl.DataFrame, root: Path, settings: 
         write_csv(boxes, root / path, separator)
 
 
-# Sizes are stated with 4 decimals (spec: images, sizes).
+# Sizes are stated with 4 decimals (spec: specimen images, sizes).
 _ROUNDED = 0.5e-4 + 1e-9
 
 

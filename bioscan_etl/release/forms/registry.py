@@ -2,8 +2,8 @@
 
 Belongs here: what an entry says, finding the entries, and what is the same for all forms (whether one is wanted, what
 the release's parts own, building one). Does not belong here: what a single form does; its module says that. Settings,
-stages, `check`, the data card, the descriptors and docs/forms.md all read this registry, so that a new form is a new
-module beside this one and nothing else. A module whose name begins with `_` is no form.
+stages, `check`, the data card, the descriptors and docs/reference/forms.md all read this registry, so that a new form is
+a new module beside this one and nothing else. A module whose name begins with `_` is no form.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _load(listed: tuple[str, ...]) -> Mapping[str, Form]:
         module = importlib.import_module(f"{_package.__name__}.{name}")
         form = getattr(module, "FORM", None)
         if not isinstance(form, Form) or form.name != name:
-            raise InvariantError(f"{module.__file__} has no FORM named {name!r}; see docs/forms.md")
+            raise InvariantError(f"{module.__file__} has no FORM named {name!r}; see docs/reference/forms.md")
         others = {METADATA_STAGE} if form.describe is None else {LAST_STAGE}
         if (form.build is None) != (form.stage in others) or (form.build and form.describe):
             raise InvariantError(f"form {name} needs a stage of its own and `build`, or {' or '.join(others)} and none")
