@@ -14,6 +14,7 @@ import pytest
 
 from bioscan_etl.provenance.closure import closure
 from bioscan_etl.provenance.code import code_of
+from bioscan_etl.release.forms.registry import forms
 from bioscan_etl.stages.registry import BATCH_STAGES, PARTS, STAGES
 
 PACKAGE = Path(__file__).parents[1] / "bioscan_etl"
@@ -24,11 +25,12 @@ IMAGES = ("specimen_images", "specimen_boxes", "contact_sheet")
 TABLES = ("specimens", "curated_taxonomy")
 # They print every rule: a rule that comes, goes or changes its words belongs into the report and the changelog.
 PRINTED = ("quality_report", "release_manifest")
-# `release.parts` writes, and reads what is written: who reads the rows of a release depends on how they were written.
+# The tables that every release is made of, their packages of images, and the manifest.
+CORE = ("release_metadata", "image_packages", "release_manifest")
+# Who reads the rows of a release depends on how they are found and read (`release.rows`, `release.layout`).
 RELEASED = (*PARTS, "statistics", "figures", "release_manifest")
-# `release.image_parts` writes six parts in one module. A release is put together from all parts of one digest, so one
-# stale part makes all anew in any case; it is not worth six modules.
-OF_PARTS = (*("metadata_jsonld", "barcodebert_tables", "image_tables", "image_hdf5", "clibd_hdf5", "image_archives"),)
+# What is made of the released rows: a form each.
+OF_PARTS = tuple(stage.name for stage in STAGES.values() if stage.form is not None)
 
 # File, or pattern, below the package: the stages that a change of its logic, or of its bytes, makes stale.
 TABLE: dict[str, tuple[str, ...]] = {
@@ -45,16 +47,24 @@ TABLE: dict[str, tuple[str, ...]] = {
     "automation.py": NONE,
     "extras.py": NONE,
     "reference.py": NONE,  # prints the docs
+    "reference_flow.py": NONE,
     "resources.py": NONE,
-    "why.py": NONE,
-    "web.py": NONE,
+    "explain.py": NONE,
+    "api.py": NONE,
+    "overview.py": NONE,
+    "plans.py": NONE,
+    "runs.py": NONE,
+    "training/*": NONE,
+    # A user's table goes through the functions of the stages, and no stage through it.
+    "table.py": NONE,
+    "table_fields.py": NONE,
     # ---- plumbing (`provenance.plumbing` gives the reasons)
     "errors.py": NONE,
     "findings.py": NONE,
     "freed_memory.py": NONE,
     "progress.py": NONE,
     "state.py": NONE,
-    "storage.py": NONE,
+    "io/*": NONE,
     "threads.py": NONE,
     "lake/*": NONE,
     "landing/*": NONE,
@@ -67,12 +77,15 @@ TABLE: dict[str, tuple[str, ...]] = {
     "stages/work.py": NONE,
     "settings.py": NONE,  # values count, not their model
     "schema.py": NONE,  # tables and constants count one by one: SCHEMA below
+    "vocabulary.py": NONE,  # the same
     # ---- tools beside the graph
     "release/check/*.py": NONE,  # `bioscan-etl check` looks at what is published
+    "release/build.py": NONE,  # builds all parts at once, for tests and benchmarks
+    "release/opened.py": NONE,
+    "release/forms/registry.py": NONE,  # lists the forms; a stage counts those that it goes through
     "records/compare.py": NONE,
     "records/inspect.py": NONE,
     "splits/files.py": NONE,
-    "splits/price.py": NONE,
     "images/coco.py": NONE,
     "images/find_specimens.py": NONE,
     "images/reviews.py": NONE,
@@ -80,18 +93,58 @@ TABLE: dict[str, tuple[str, ...]] = {
     "*/README.md": NONE,
     "images/models/README.md": NONE,
     # ---- the stages' own modules
-    "stages/__init__.py": EVERY,  # a docstring: code there would be everybody's
-    **{f"stages/{name}.py": (name,) for name in STAGES},
-    "stages/curated_expectations.py": ("curated_expectations", "quality_report"),  # the report reads its results
+    "stages/__init__.py": (
+        "raw_records",
+        "specimen_images",
+        "specimen_boxes",
+        "contact_sheet",
+        "checked_barcodes",
+        "checked_geography",
+        "normalised_names",
+        "specimens",
+        "curated_taxonomy",
+        "curated_expectations",
+        "partitions",
+        "release_metadata",
+        "image_packages",
+        "statistics",
+        "figures",
+        "quality_report",
+        "release_manifest",
+        "release_mirror",
+    ),  # a docstring: code there would be everybody's
+    **{f"stages/{stage.name}.py": (stage.name,) for stage in STAGES.values() if stage.form is None},
     # ---- packages: a docstring each; code there would be everybody's below
-    "barcodes/__init__.py": ("checked_barcodes", *TABLES, "curated_expectations", "partitions", *PRINTED),
+    "barcodes/__init__.py": (
+        "checked_barcodes",
+        "specimens",
+        "curated_taxonomy",
+        "curated_expectations",
+        "partitions",
+        "release_metadata",
+        "image_packages",
+        "statistics",
+        "figures",
+        "quality_report",
+        "release_manifest",
+    ),
     "geography/__init__.py": ("checked_geography", "specimens", "figures", *PRINTED),
-    "images/__init__.py": (*IMAGES, "specimens", "partitions", *RELEASED, "quality_report"),
+    "images/__init__.py": (
+        "specimen_images",
+        "specimen_boxes",
+        "contact_sheet",
+        "specimens",
+        "partitions",
+        "release_metadata",
+        "image_packages",
+        "quality_report",
+        "release_manifest",
+    ),
     "quality/__init__.py": ("specimens", "curated_expectations", *PRINTED),
     "records/__init__.py": ("raw_records", "specimens", *PRINTED),
     "release/diff/__init__.py": ("release_manifest",),
     "release/ship/__init__.py": ("release_manifest", "release_mirror"),
-    "release/forms/__init__.py": (*OF_PARTS, "release_manifest"),
+    "release/forms/__init__.py": (*OF_PARTS, "release_metadata", "image_packages", "release_manifest"),
     "release/__init__.py": ("partitions", *RELEASED, "quality_report", "release_mirror"),
     "splits/__init__.py": ("curated_expectations", "partitions", *PRINTED),
     "statistics/__init__.py": ("statistics", "figures", "quality_report"),
@@ -123,10 +176,20 @@ TABLE: dict[str, tuple[str, ...]] = {
     "barcodes/check.py": ("checked_barcodes", "specimens"),  # specimens log what it changed (`barcode_changes`)
     "barcodes/reading_frame.py": ("checked_barcodes", "specimens"),
     "barcodes/corpus.py": ("specimens",),
-    "barcodes/identity.py": TABLES,
+    "barcodes/identity.py": (
+        "checked_barcodes",
+        "specimens",
+        "curated_taxonomy",
+        "curated_expectations",
+        "partitions",
+        "release_metadata",
+        "image_packages",
+        "statistics",
+        "figures",
+    ),
     "barcodes/neighbours.py": ("specimens",),
     # Letters and identity of a barcode; the expectations on the curated table hold it against them.
-    "barcodes/sequences.py": ("checked_barcodes", *TABLES, "curated_expectations", "partitions", "quality_report"),
+    "barcodes/sequences.py": ("checked_barcodes", "specimens"),
     "barcodes/rules.py": PRINTED,
     # ---- places
     "geography/check.py": ("checked_geography",),
@@ -134,7 +197,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "geography/*.csv": ("checked_geography", "specimens"),  # the log of changes asks which spellings are known
     "geography/equivalences.csv": ("checked_geography", "figures"),
     "geography/borders.parquet": ("checked_geography", "figures"),
-    "geography/borders.py": ("checked_geography", "figures", "quality_report"),  # the map of sites draws the land
+    "geography/borders.py": ("checked_geography", "figures"),  # the map of sites draws the land
     # Specimens log what was changed.
     "geography/coordinates.py": ("checked_geography", "specimens"),
     "geography/countries.py": ("checked_geography", "specimens"),
@@ -151,8 +214,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     # ---- images
     "images/index.py": ("specimen_images",),
     # Reading of folders, zips and S3. Packages copy originals from there, and with them comes all of `release.parts`.
-    "images/sources.py": (*IMAGES, *RELEASED),
-    "images/s3_ranges.py": (*IMAGES, *RELEASED),
+    "images/sources.py": ("specimen_images", "specimen_boxes", "contact_sheet", "release_metadata", "image_packages"),
     "images/decode.py": ("specimen_boxes", "contact_sheet"),
     "images/quality.py": ("specimen_boxes",),
     "images/duplicates.py": ("specimens",),
@@ -177,43 +239,82 @@ TABLE: dict[str, tuple[str, ...]] = {
     # ---- partitions
     "splits/*.py": ("partitions",),
     "splits/rules.py": ("curated_expectations", "partitions", *PRINTED),  # ids are checks, and reasons of moves
+    # ---- found in several packages
+    "barcodes/numbering.py": ("specimens", "curated_taxonomy"),
+    "images/detection.py": ("specimen_boxes",),
+    "quality/parquet_views.py": ("curated_expectations",),
+    "quality/results.py": ("curated_expectations", "quality_report"),
+    "stages/curated_expectations.py": ("curated_expectations",),
+    "statistics/titles.py": ("figures", "quality_report"),
     # ---- quality
     "quality/ledger.py": ("specimens", "quality_report"),
     "quality/report.py": ("quality_report",),
     "quality/report.html.jinja": ("quality_report",),
     # The report reads the results in the form that the stage gives them, and so depends on how they are found.
-    "quality/duckdb_dialect.py": ("curated_expectations", "quality_report"),
-    "quality/expectations.py": ("curated_expectations", "quality_report"),
-    "quality/validate.py": ("curated_expectations", "quality_report"),
+    "quality/duckdb_dialect.py": ("curated_expectations",),
+    "quality/expectations.py": ("curated_expectations",),
+    "quality/validate.py": ("curated_expectations",),
     "quality/rules.py": ("curated_expectations", *PRINTED),
     "quality/spreadsheet.py": ("curated_expectations", *PRINTED),  # cells that a spreadsheet would run
-    "statistics/tables.py": ("statistics", "figures", "quality_report"),
-    "statistics/figures.py": ("figures", "quality_report"),  # the report knows the titles of the figures
+    "statistics/tables.py": ("statistics", "figures"),
+    "statistics/figures.py": ("figures",),  # the report knows the titles of the figures
     # ---- the release
     # Versions and their manifests: `partitions` looks for the last release, whose assignments it keeps.
     "release/manifest.py": ("partitions", *RELEASED, "quality_report", "release_mirror"),
-    "release/staging.py": ("partitions", *RELEASED, "quality_report", "release_mirror"),
-    "release/parts.py": RELEASED,
-    "release/images.py": RELEASED,
-    "release/metadata.py": RELEASED,
-    "release/tables.py": RELEASED,
-    "release/image_parts.py": OF_PARTS,
-    "release/forms/archives.py": OF_PARTS,
-    "release/forms/data_images.py": OF_PARTS,
-    "release/forms/hdf5.py": OF_PARTS,
-    "release.forms.clibd.py": OF_PARTS,
-    "release/forms/hdf5_packed.py": OF_PARTS,
-    "release/forms/jsonld.py": OF_PARTS,
-    "release/forms/barcodebert.py": (*OF_PARTS, "release_manifest"),  # the descriptors list its files
+    "release/staging.py": (
+        *OF_PARTS,
+        "release_metadata",
+        "image_packages",
+        "statistics",
+        "figures",
+        "release_manifest",
+        "release_mirror",
+    ),
+    "release/parts.py": ("release_metadata", "image_packages"),
+    "release/images.py": ("release_metadata", "image_packages"),
+    "release/metadata.py": ("release_metadata", "image_packages"),
+    "release/tables.py": (
+        "release_metadata",
+        "image_packages",
+        "image_tables",
+        "partitioned_metadata",
+        "split_manifests",
+        "release_manifest",
+    ),
     "release/ship/version.py": ("release_manifest",),
     "release/readme.py": ("release_manifest",),
     "release/card.md.j2": ("release_manifest",),
     "release/diff/changelog.py": ("release_manifest",),
     "release/diff/compare.py": ("release_manifest",),
-    "release/diff/snapshot.py": ("release_manifest",),
+    "release/descriptors.py": ("release_manifest",),
+    "release/core.py": ("release_metadata", "image_packages", "release_manifest"),
+    "release/forms/_packed.py": ("image_hdf5", "release_manifest"),
+    "release/forms/_prov.py": ("release_manifest",),
+    "release/forms/_rai.py": ("release_manifest",),
+    "release/forms/bbox.py": ("release_metadata", "image_packages", "release_manifest"),
+    "release/hdf5_files.py": ("image_hdf5", "clibd_hdf5", "release_manifest"),
+    "release/layout.py": (*OF_PARTS, "release_metadata", "image_packages", "statistics", "figures", "release_manifest"),
+    "release/rows.py": (*OF_PARTS, "release_metadata", "image_packages", "statistics", "figures", "release_manifest"),
+    "release/scan.py": ("release_manifest",),
+    "release/versions.py": (
+        *OF_PARTS,
+        "partitions",
+        "release_metadata",
+        "image_packages",
+        "statistics",
+        "figures",
+        "quality_report",
+        "release_manifest",
+        "release_mirror",
+    ),
+    # A form is built by its stage; the release's manifest describes all forms in the card and the descriptors.
+    **{
+        f"release/forms/{form.name}.py": (form.stage, "release_manifest")
+        for form in forms().values()
+        if form.build is not None
+    },
     "release/forms/croissant.py": ("release_manifest",),
     "release/forms/datapackage.py": ("release_manifest",),
-    "release/descriptors.py": ("release_manifest",),
     "release/rules.py": PRINTED,
     "release/ship/mirror.py": ("release_mirror",),
 }
@@ -223,7 +324,7 @@ COSTLY = {*BATCH_STAGES, "specimens", "curated_taxonomy", "partitions"}
 SHOWN = (
     *("quality/report.py", "quality/report.html.jinja", "statistics/figures.py", "statistics/tables.py"),
     *("reference.py", "stages/quality_report.py", "stages/figures.py", "stages/statistics.py"),
-    *("demo/*", "cli/*", "ui/*", "definitions/*", "automation.py", "why.py", "resources.py"),
+    *("demo/*", "cli/*", "ui/*", "definitions/*", "automation.py", "explain.py", "resources.py"),
     *(
         "release/ship/mirror.py",
         "stages/release_mirror.py",
@@ -237,8 +338,8 @@ SHOWN = (
 # Tables and constants of the schema, and the stages that a change of theirs makes stale.
 SCHEMA: dict[str, tuple[str, ...]] = {
     "RECORDS": ("raw_records", "specimens"),
-    "REJECTS": ("raw_records", "specimens", *RELEASED),
-    "SET_ASIDE": ("raw_records", "specimens", *RELEASED),
+    "REJECTS": ("raw_records", "specimens", *CORE),
+    "SET_ASIDE": ("raw_records", "specimens", *CORE),
     "IMAGE_INDEX": ("specimen_images",),
     "BOXES": ("specimen_boxes", "specimens"),
     "CROPS": ("specimen_boxes",),
@@ -246,15 +347,15 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "CHECKED_GEOGRAPHY": ("checked_geography", "specimens"),
     "NORMALISED_NAMES": ("normalised_names", *TABLES),
     "SPECIMENS": ("specimens",),
-    "CURATED": ("curated_taxonomy", "curated_expectations", "quality_report"),
-    "CHANGES": ("curated_taxonomy", *RELEASED),
-    "QUARANTINE": ("specimens", *RELEASED),
+    "CURATED": ("curated_taxonomy", "curated_expectations"),
+    "CHANGES": ("curated_taxonomy", *CORE),
+    "QUARANTINE": ("specimens", *CORE),
     "PARTITIONS": ("partitions",),
     "PARTITION_MEMORY": ("partitions",),
     "PARTITION_MOVES": ("partitions", "release_manifest"),
-    "METADATA": RELEASED,
-    "METADATA_EXTENDED": (*RELEASED, "quality_report"),
-    "BBOX": RELEASED,
+    "METADATA": (*CORE, "metadata_jsonld", "image_hdf5", "image_archives"),
+    "METADATA_EXTENDED": (*CORE, "image_tables", "partitioned_metadata", "split_manifests", "statistics", "figures"),
+    "BBOX": CORE,
     "RELEASE_DIFF": ("release_manifest",),
 }
 
