@@ -2,7 +2,7 @@
 
 Belongs here: what an entry says, finding the entries, and what is the same for all forms (whether one is wanted, what
 the release's parts own, building one). Does not belong here: what a single form does; its module says that. Settings,
-stages, `check`, the data card, the descriptors and docs/reference/forms.md all read this registry, so that a new form is
+stages, `check`, the data card, the descriptors and docs/reference/forms.md all read this registry: a new form is
 a new module beside this one and nothing else. A module whose name begins with `_` is no form.
 """
 
