@@ -146,11 +146,11 @@ def failed_sentence(finding: Finding) -> str:
 
 def _pin(stage: Stage, context: dg.AssetExecutionContext, home: Lake, settings: Settings) -> pins.Pin:
     """The pin of the run: that of its tag, else a new one by the first stage, else that of the last corpus run."""
-    run = context.instance.get_run_by_id(context.run_id)
+    run = context.instance.get_run_by_id(context.run.run_id)
     wanted = (run.tags if run else context.run_tags).get(PIN_TAG)
     if not wanted and stage.name == "specimens":
         pin = state.pin_now(home, settings)
-        context.instance.add_run_tags(context.run_id, {PIN_TAG: pin.digest, SETTINGS_TAG: settings.digest()[:16]})
+        context.instance.add_run_tags(context.run.run_id, {PIN_TAG: pin.digest, SETTINGS_TAG: settings.digest()[:16]})
         return pin
     pin = pins.load_pin(home, wanted or state.pin_of_last_run(home))
     if pin.settings != settings.digest():

@@ -163,13 +163,7 @@ _BATCH = Column("batch", _TEXT, "specimen batch that delivered the row", nullabl
 _RECORD_ID = Column("record_id", _TEXT, "processid.marker_code", nullable=False)
 _SOURCE = (
     Column("source_file", _TEXT, "file name of the source", nullable=False),
-    Column(
-        "source_line",
-        pl.Int64(),
-        "line number, 1 is the header; row number in a Parquet file",
-        unit="1-based",
-        minimum=1,
-    ),
+    Column("source_line", pl.Int64(), "line, 1 is the header; row in a Parquet file", unit="1-based", minimum=1),
 )
 _SNAPSHOT = Column("snapshot_date", pl.Date(), "date of the BOLD snapshot that the source is from")
 
