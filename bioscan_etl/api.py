@@ -134,7 +134,7 @@ def write_demo(corpus: Place, specimens: int = 300, seed: int = 0, *, progress: 
     Raises:
         SourceError: no specimens, a negative seed, or the folder holds something else.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> bioscan_etl.write_demo("out", specimens=40).batches
         ('autumn-2025', 'malaise-2023', 'survey-2024')
@@ -195,7 +195,7 @@ def run(
         LakeError: the corpus is of another layout.
         MissingExtraError: Dagster is not installed.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> done = bioscan_etl.run("out")
         >>> done.release.version, done.failed
@@ -235,7 +235,7 @@ def plan(
         SourceError: a records file cannot be used.
         LakeError: the corpus is of another layout.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> bioscan_etl.plan("nowhere").release.blocked
         'no batch is ingested yet'
@@ -268,7 +268,7 @@ def land(
         SourceError: a source is absent or of no known kind, there are no records, or the batch needs a name.
         LakeError: the corpus is of another layout.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> from pathlib import Path
         >>> columns = ["processid", "marker_code", "nuc", "bin_uri", "phylum", "class", "order", "family", "subfamily",
@@ -307,7 +307,7 @@ def status(corpus: Place) -> Overview:
         SourceError: there is no such folder.
         LakeError: the corpus is of another layout.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> found = bioscan_etl.status("corpus")
         >>> [(batch.batch, batch.status) for batch in found.batches]
@@ -333,7 +333,7 @@ def why(corpus: Place, processid: str) -> Why:
         SourceError: there is no such folder, or the process ID is empty.
         BioscanError: the state of the batches cannot be told.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> bioscan_etl.why("corpus", "AAASF999-17").is_known
         False
@@ -356,7 +356,7 @@ def withdraw(corpus: Place, batch: str, reason: str) -> Withdrawal:
     Raises:
         SourceError: there is no such folder or batch, no reason, or the batch is withdrawn already.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> bioscan_etl.withdraw("corpus", "plate-7", "two plates were mixed up").next_run.to_ingest
         ()
@@ -378,7 +378,7 @@ def restore(corpus: Place, batch: str) -> Withdrawal:
     Raises:
         SourceError: there is no such folder, or the batch is not withdrawn.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> bioscan_etl.restore("corpus", "plate-7").withdrawn
         False
@@ -404,7 +404,7 @@ def check(release: Place, *, images: Literal["sample", "all"] = "sample", progre
     Raises:
         SourceError: there is no such release on S3.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> bioscan_etl.check("out/releases/latest")
         []
@@ -440,7 +440,7 @@ def diff(
     Raises:
         SourceError: there is no such release, the output has another ending, or a file of a release is damaged.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> bioscan_etl.diff("v1", "latest", releases="out").is_empty
         True
@@ -472,7 +472,7 @@ def publish(release: Place, location: str, *, progress: Progress = silent) -> Pu
         SourceError: the location is none, cannot be written, or holds another release of this version.
         LakeError: the release is damaged.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> bioscan_etl.publish("out/releases/latest", "s3://deliveries/demo").location
         's3://deliveries/demo/v1'
@@ -508,7 +508,7 @@ def split(
         SourceError: the table cannot be read, lacks a column, or names a process ID twice.
         SettingsError: the settings cannot be used, or do not go together with the protocol.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> import polars as pl
         >>> table = pl.DataFrame({
@@ -575,7 +575,7 @@ def compare(
         SourceError: a file cannot be read, or the output has another ending.
         SettingsError: the settings cannot be used.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> from pathlib import Path
         >>> layout = ["processid", "marker_code", "nuc", "bin_uri", "phylum", "class", "order", "family",
@@ -604,7 +604,7 @@ def compare(
 def records_beside(output: Path) -> Path:
     """The file of `compare` that holds the records of one snapshot alone.
 
-    Example:
+    Examples:
         >>> records_beside(Path("changes.csv")).name
         'changes-records.csv'
     """
@@ -637,7 +637,7 @@ def detect(
         SourceError: the images cannot be read.
         MissingExtraError: OpenCV or ONNX Runtime is not installed.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> import numpy as np
         >>> photo = np.full((768, 1024, 3), 210, np.uint8)
@@ -695,7 +695,7 @@ def detect_to_file(
         SourceError: the images cannot be read.
         MissingExtraError: OpenCV or ONNX Runtime is not installed.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> from pathlib import Path
         >>> Path("photos").mkdir()
@@ -736,7 +736,7 @@ def fetch_records(
             deliver.
         SettingsError: the settings cannot be used.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> bioscan_etl.fetch_records("tax:Culicidae;geo:Canada", "q.tsv", settings="bold.toml").records
         4
@@ -770,7 +770,7 @@ def fetch_images(
         SettingsError: the settings cannot be used.
         BoldError: BOLD cannot be reached.
 
-    Example:
+    Examples:
         >>> import bioscan_etl
         >>> done = bioscan_etl.fetch_images(["AAASF000-17", "AAASF001-17"], "photos", settings="bold.toml")
         >>> done.fetched, done.failed

@@ -143,7 +143,7 @@ def test_the_commands_of_the_docs_work_one_after_the_other(place):
 
 def test_every_reason_is_in_the_docs():
     text = DOCS.read_text()
-    for module in ("client", "images", "records", "partial"):
+    for module in ("client", "images", "records"):
         source = (DOCS.parents[2] / "bioscan_etl" / "bold" / f"{module}.py").read_text()
         for reason in re.findall(r'"(unreachable|truncated|timeout|refused|not_\w+|unsafe_\w+|too_large)"', source):
             assert f"`{reason}`" in text, reason
