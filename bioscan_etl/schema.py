@@ -328,7 +328,8 @@ BOXES = Table(
         Column("y1", pl.Int32(), "bottom edge, exclusive", unit="px", minimum=0),
         Column("confidence", pl.Float64(), "confidence of the box", minimum=0, maximum=1),
         Column("specimens", pl.Int32(), "number of plausible specimens", minimum=0),
-        Column("status", _TEXT, "result of the detector", nullable=False, allowed=BOX_STATUSES),
+        # Parquet files keep these texts, so that another wording would make all images again.
+        Column("status", _TEXT, "what the detector says", nullable=False, allowed=BOX_STATUSES),
         Column("area_fraction", pl.Float64(), "box area over image area, 4 decimals", minimum=0, maximum=1),
         Column("scale_factor", pl.Float64(), "shorter box side over 256 px, 4 decimals", minimum=0),
         Column(
@@ -343,7 +344,7 @@ BOXES = Table(
         Column("sha256", _TEXT, "sha256 of the file", unit="hex"),
         Column("dhash", pl.UInt64(), "perceptual difference hash of the specimen with its surroundings"),
         Column("detector", _TEXT, "detector that found the box", nullable=False),
-        Column("flags", _FLAGS, "image rules that apply", nullable=False),
+        Column("flags", _FLAGS, "image rules that hit", nullable=False),
         Column("detail", _TEXT, "why the image is unreadable"),
     ),
 )
