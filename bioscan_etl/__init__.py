@@ -37,7 +37,9 @@ if TYPE_CHECKING:
         write_demo,
     )
     from bioscan_etl.errors import BioscanError
+    from bioscan_etl.release.opened import Release, open_release
     from bioscan_etl.settings import Settings, load_settings
+    from bioscan_etl.table import curate_table
 
 __version__ = "0.1.0"
 

@@ -12,6 +12,7 @@ import json
 import tomllib
 from collections.abc import Collection, Iterable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,9 +27,13 @@ WebAddress = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]+)*$")]
 
 
 def _require_form(name: str) -> str:
-    from bioscan_etl.release.forms.registry import require_name  # reads the settings
+    named: str = _output_forms().require_name(name)
+    return named
 
-    return require_name(name)
+
+def _output_forms() -> Any:
+    """The registry of the output forms: plug-ins, found by name, that all read the settings themselves."""
+    return import_module("bioscan_etl.release.forms.registry")
 
 
 FormName = Annotated[str, AfterValidator(_require_form)]
@@ -251,16 +256,13 @@ class ReleaseSettings(_Section):
         # A form of the default is left out of a release without its images; any other was asked for.
         asked = tuple(name for name in self.forms if name not in _FORMS)
         if asked:
-            from bioscan_etl.release.forms.registry import require_askable  # reads the settings
-
-            require_askable(asked, self.image_packages)
+            _output_forms().require_askable(asked, self.image_packages)
         return self
 
     def wants(self, form: str) -> bool:
-        """Whether an output form is asked for and its images are written."""
-        from bioscan_etl.release.forms.registry import forms  # reads the settings
-
-        return forms()[form].is_wanted(self)
+        """Whether an output form is wanted and its images are written."""
+        wanted: bool = _output_forms().forms()[form].is_wanted(self)
+        return wanted
 
 
 class BoldSettings(_Section):

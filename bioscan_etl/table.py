@@ -254,7 +254,7 @@ def _left_out(records: pl.DataFrame, settings: RecordSettings, given: Iterable[s
         if compare:
             usable = records.filter(~(found["OTHER_MARKER"] | found["NO_PROCESSID"] | found["UNSAFE_PROCESSID"]))
             ordered = prefer(usable.with_columns(MEASURES), after=("row",))
-            found["DUPLICATE_MARKER_ROW"] = records["row"].is_in(ordered.filter(~pl.col("stands"))["row"].implode())
+            found["DUPLICATE_MARKER_ROW"] = records["row"].is_in(ordered.filter(~pl.col("selected"))["row"].implode())
     return pl.DataFrame(found)
 
 

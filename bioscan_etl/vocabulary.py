@@ -41,8 +41,11 @@ UNSEEN = (UNSEEN_KEY, *UNSEEN_QUERIES)
 EVALUATED = ("val", "test", *UNSEEN_QUERIES)
 """Partitions that models are measured on. No record moves into one of them from any other partition."""
 
-TRAINED = tuple(split for split in SPLITS if split not in EVALUATED)
-"""Partitions that a model may have learned from, or has as references."""
+NOT_EVALUATED = tuple(split for split in SPLITS if split not in EVALUATED)
+"""Partitions that a model may be trained on, or has as references."""
+
+TRAINING = ("pretrain", "train")
+"""Partitions that models are trained on: without labels, and with them."""
 
 ImagePackage = Literal["original_full", "original_256", "cropped", "cropped_256"]
 

@@ -3,6 +3,7 @@
 import duckdb
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ def by_the_book(text: str | None) -> str | None:
     return "".join(letters).strip("N") or None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.one_of(st.none(), LETTERS, st.text(max_size=6).filter(lambda text: "\0" not in text)), max_size=20))
 @example([None, "", "N", "nn", "-", "--ACGT--", "acgt", "ACGRACGT", "ACGNACGT", "NNacRT-GN", "\n", "İA", "ßC"])
 def test_expression_and_sql_and_the_definition_agree(texts):
@@ -31,7 +32,7 @@ def test_expression_and_sql_and_the_definition_agree(texts):
     assert [value for (value,) in found] == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(LETTERS)
 def test_the_identity_of_what_is_released_and_of_an_identity_is_the_same(text):
     released = pl.select(as_released(pl.lit(text))).item()

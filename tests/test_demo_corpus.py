@@ -20,6 +20,7 @@ from bioscan_etl.demo.layouts import LAYOUT_2023, LAYOUT_2024, LAYOUT_2025
 from bioscan_etl.errors import SourceError
 from bioscan_etl.vocabulary import RANKS
 
+pytestmark = pytest.mark.slow
 _REAL = {
     "BOLD_Public.18-Dec-2023.head.tsv": LAYOUT_2023,
     "BOLD_Public.21-Jun-2024.NL.tsv": LAYOUT_2024,

@@ -361,7 +361,7 @@ def test_an_object_is_read_by_place(s3, tmp_path):
             written.writestr(f"{number}.jpg", os.urandom(300_000))
     s3.upload_file(str(tmp_path / "a.zip"), "deliveries", "a.zip")
     with zipfile.ZipFile(open_seekable("s3://deliveries/a.zip")) as archive:
-        with zipfile.ZipFile(open_seekable(str(tmp_path / "a.zip"))) as local:
+        with open_seekable(str(tmp_path / "a.zip")) as opened, zipfile.ZipFile(opened) as local:
             assert archive.read("3.jpg") == local.read("3.jpg")
         s3.put_object(Bucket="deliveries", Key="a.zip", Body=b"other")
         with pytest.raises(SourceError, match=r"s3://deliveries/a\.zip changed while it was read"):

@@ -237,8 +237,7 @@ READ_BY = {
     "bioscan_etl.release.readme": ("card.md.j2",),
 }
 # Stages that reach such a module and ask it for nothing that it reads.
-DATA_UNREAD = {
-}
+DATA_UNREAD = {}
 NO_DATA = {"coarse.yaml", "README.md", "py.typed", "recorded.json", "instance.yaml"}
 
 

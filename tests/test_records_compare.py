@@ -1,6 +1,7 @@
 import polars as pl
 import pytest
-from hypothesis import given
+from examples import examples
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioscan_etl.cli import main
@@ -91,6 +92,7 @@ some_records = st.dictionaries(
 )
 
 
+@settings(max_examples=examples(40))
 @given(some_records, some_records)
 def test_backwards_is_the_same_with_before_and_after_swapped(one, two):
     there, back = compare(records(**one), records(**two)), compare(records(**two), records(**one))

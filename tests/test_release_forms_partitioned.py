@@ -20,7 +20,7 @@ from bioscan_etl.settings import ReleaseSettings
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
     made = corpus(tmp_path_factory.mktemp("corpus"), order=["Dip/tera 100%", None])
-    return metadata(made.curated, made.partitions, ReleaseSettings())[0]
+    return metadata(made.curated, made.partitions)[0]
 
 
 def test_every_engine_reads_the_hive_form_with_missing_and_odd_orders(rows, tmp_path):

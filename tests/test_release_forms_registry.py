@@ -69,7 +69,7 @@ print(json.dumps({
     "part": "toy_lengths" in PARTS,
     "manifest_reads": "toy_lengths" in STAGES["release_manifest"].reads,
     "code": code_of("toy_lengths").version,
-    "pages": {name: reference.pages()[name] for name in ("forms.md", "stages.md")},
+    "pages": {name: reference.pages()[name] for name in ("reference/forms.md", "reference/stages.md")},
 }))
 """
 
@@ -125,8 +125,8 @@ def test_a_new_form_has_a_stage_with_code_of_its_own(told):
 
 
 def test_a_new_form_is_in_the_docs(told):
-    assert "## toy\n" in told["pages"]["forms.md"]
-    assert "## toy_lengths\n" in told["pages"]["stages.md"]
+    assert "## toy\n" in told["pages"]["reference/forms.md"]
+    assert "## toy_lengths\n" in told["pages"]["reference/stages.md"]
 
 
 # ---- names

@@ -7,13 +7,12 @@ from release_corpus import corpus
 from bioscan_etl import vocabulary
 from bioscan_etl.release.forms import splits
 from bioscan_etl.release.metadata import metadata
-from bioscan_etl.settings import ReleaseSettings
 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
     made = corpus(tmp_path_factory.mktemp("corpus"), order=["Dip/tera 100%", None])
-    return metadata(made.curated, made.partitions, ReleaseSettings())[0]
+    return metadata(made.curated, made.partitions)[0]
 
 
 def test_splits_list_every_specimen_once(rows, tmp_path):

@@ -84,7 +84,7 @@ def test_a_version_is_found_in_the_output_of_a_run(output):
     assert open_release(output, "v1").version == "v1"
     assert open_release(output / "releases" / "latest").root == (output / "releases" / "v2").resolve()
     for arguments, match in (
-        ((output, "v7"), "has no release v7|is no release"),
+        ((output, "v7"), "has no release v7|is not a release"),
         ((output / "releases/v1", "v2"), "is v1, not v2"),
         ((output, "../x"), "is no version"),
         ((output / "none",), "there is no release"),

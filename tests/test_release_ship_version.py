@@ -90,7 +90,7 @@ def test_the_card_names_splits_counts_and_the_loaders_lines(release):
         found = [path.name for path in release.glob(entry["path"])]
         assert found == [f"{entry['split']}-00000-of-00001.parquet"]
     assert front["license"] == "cc-by-3.0"
-    assert "36 read = 32 specimens" in text.replace("\n", " ")
+    assert "36 rows read = 32 specimens" in text.replace("\n", " ")
 
 
 def test_the_cards_loader_code_pins_the_files_that_are_there(release):
@@ -304,5 +304,5 @@ def test_an_image_without_a_box_is_refused(made, tmp_path):
     one = pl.col("processid") == "DEMO003-24"
     odd = made.curated.with_columns(area_fraction=pl.when(~one).then("area_fraction"))
     parts.build_metadata(staging, odd, made.partitions, made.logs, ReleaseSettings())
-    with pytest.raises(InvariantError, match=r"1 specimens \(DEMO003-24\) have an image but no box"):
+    with pytest.raises(InvariantError, match=r"1 specimens \(DEMO003-24\) have an image without a box"):
         parts.build_images(staging, odd, made.crops, ReleaseSettings())

@@ -3,7 +3,8 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from examples import examples
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioscan_etl.errors import InvariantError
@@ -44,6 +45,7 @@ def images(draw):
     return rows
 
 
+@settings(max_examples=examples(40))
 @given(images(), st.integers(0, 16))
 def test_they_are_those_of_all_pairs(rows, bits):
     assert count(rows, bits).rows() == expected(rows, bits)

@@ -8,6 +8,7 @@ import sys
 import duckdb
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -256,7 +257,7 @@ def test_what_is_no_table_is_one_line():
 TEXT = st.one_of(st.none(), st.text(max_size=12), st.sampled_from(["", "None", "Canada", "ACGT-N", "1,2", "BOLD:AAA1"]))
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(st.lists(st.tuples(*[TEXT] * 6), max_size=6))
 def test_any_text_is_data_and_the_input_stays_as_it_is(rows):
     names = ("processid", "nuc", "species", "country", "coord", "collection_date_end")

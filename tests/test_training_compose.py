@@ -26,6 +26,7 @@ def test_material_is_what_the_images_hold(material: compose.Material) -> None:
     assert all(np.all(dish < 100, axis=2).mean() < 0.001 for dish in material.dishes)
 
 
+@pytest.mark.slow
 def test_only_the_parts_that_are_asked_for_are_learnt(tmp_path: Path) -> None:
     images, annotations = annotated_corpus(tmp_path, 24)
     known = {part: dataset.read_annotations(annotations, part) for part in dataset.PARTS}

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 MAY = {
     "vocabulary.py": "types it once",
     "release/check": "a check states an invariant a second time, on purpose",
+    "training/dataset.py": "folders of Ultralytics, whose parts have the same names as three partitions",
     "release/forms/barcodebert.py": "the precedence of BarcodeBERT's own groups",
 }
 
@@ -80,7 +81,7 @@ def test_what_counts_as_typed_again(text, lists):
 
 
 def test_partitions_are_trained_or_evaluated_and_seen_or_unseen_or_neither():
-    assert sorted(vocabulary.TRAINED + vocabulary.EVALUATED) == sorted(vocabulary.SPLITS)
+    assert sorted(vocabulary.NOT_EVALUATED + vocabulary.EVALUATED) == sorted(vocabulary.SPLITS)
     assert not {*vocabulary.SEEN} & {*vocabulary.UNSEEN}
     assert {*vocabulary.SPLITS} - {*vocabulary.SEEN, *vocabulary.UNSEEN} == {"pretrain", "other_heldout"}
     assert {*vocabulary.EVALUATED} < {*vocabulary.SEEN, *vocabulary.UNSEEN}

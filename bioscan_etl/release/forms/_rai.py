@@ -11,10 +11,9 @@ from typing import Any
 
 from bioscan_etl.release.manifest import Counts
 from bioscan_etl.settings import ReleaseSettings
+from bioscan_etl.vocabulary import TRAINING, UNSEEN
 
 CONFORMS_TO = "http://mlcommons.org/croissant/RAI/1.0"
-_TRAINED = ("pretrain", "train")
-_UNSEEN = ("key_unseen", "val_unseen", "test_unseen")
 
 
 def responsible_use(counts: Counts, settings: ReleaseSettings, made: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -26,7 +25,7 @@ def responsible_use(counts: Counts, settings: ReleaseSettings, made: Mapping[str
         made: how batches and stages were made (`manifest.Provenance`); None outside the pipeline.
     """
     specimens = sum(counts.splits.values())
-    trained, unseen = (sum(counts.splits.get(split, 0) for split in splits) for splits in (_TRAINED, _UNSEEN))
+    trained, unseen = (sum(counts.splits.get(split, 0) for split in splits) for splits in (TRAINING, UNSEEN))
     tools = sorted(set(_tools(made)))
     return {
         "rai:dataCollection": "Insects and their relatives were collected, sequenced and photographed by the "
@@ -65,9 +64,9 @@ def responsible_use(counts: Counts, settings: ReleaseSettings, made: Mapping[str
             "Barcode and label are not independent: many labels were given with the barcode's help.",
         ],
         "rai:dataUseCases": [
-            f"Training: the partitions {' and '.join(_TRAINED)}, {trained} specimens.",
+            f"Training: the partitions {' and '.join(TRAINING)}, {trained} specimens.",
             "Validation and testing on species seen in training: val and test.",
-            f"Testing on species not seen in training: {', '.join(_UNSEEN)}, {unseen} specimens.",
+            f"Testing on species not seen in training: {', '.join(UNSEEN)}, {unseen} specimens.",
             "Not recommended: decisions on single specimens without an expert's confirmation.",
         ],
         "rai:personalSensitiveInformation": "The released columns name no person. Places are those that BOLD "
