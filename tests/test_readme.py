@@ -46,7 +46,7 @@ def test_every_command_line_that_is_named_parses(page):
 
 
 def test_the_layout_of_the_release_is_told_as_it_is():
-    tree = README.split("```")[1]
+    tree = README.partition("## What comes out")[2].split("```")[1]
     from bioscan_etl.release.core import LOGS
     from bioscan_etl.release.layout import csv_name
     from bioscan_etl.settings import ReleaseSettings
@@ -76,6 +76,19 @@ def test_the_real_run_of_the_readme_runs(tmp_path):
         done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     assert "no fault found" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_notebook_lines_of_the_readme_run(tmp_path, monkeypatch):
+    assert main(["demo", "--output", str(tmp_path / "out"), "--specimens", "40"]) == 0
+    assert main(["run", "--output", str(tmp_path / "out")]) == 0
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"<!-- notebook -->\n```python\n(.*?)```", README, re.S)
+    names: dict[str, object] = {}
+    exec(compile(block, "README.md", "exec"), names)
+    assert names["checked"].table.height == names["train"].height > 0
+    assert names["pixels"].ndim == 3
+    assert names["partitions"].height == names["release"].ledger.specimens
 
 
 def test_the_snippets_of_the_docs_run(tmp_path, monkeypatch):
