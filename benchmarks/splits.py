@@ -33,7 +33,7 @@ def records_like_bioscan(records: int, seed: int) -> pl.DataFrame:
     """Synthetic records with the proportions of BIOSCAN-5M.
 
     9 % carry one of `records / 228` species, half of them placeholders; species sizes and barcode sizes fall off as
-    1/rank; a barcode stands for two records on average and differs from its species' ancestor in up to 6 bases.
+    1/rank; a barcode has two records on average and differs from its species' ancestor in up to 6 bases.
     """
     generator = np.random.default_rng(seed)
     labelled = int(records * 0.092)

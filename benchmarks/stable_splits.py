@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/stable_splits.py                    # 4,000 species, some 230,000 records
     .venv/bin/python benchmarks/stable_splits.py --species 20000
 
-The corpus is that of `tests/splits_growth.py`, once with growth alone and once with labels that change. At the end
-stand the same corpus partitioned at once, by both protocols, and the price of keeping BINs together.
+The corpus is that of `tests/splits_growth.py`, once with growth alone and once with labels that change. The last lines
+show the same corpus partitioned at once, by both protocols, and the cost of keeping BINs together.
 """
 
 import argparse

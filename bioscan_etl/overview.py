@@ -158,7 +158,7 @@ def survey_corpus(lake: Lake, settings: Settings) -> Overview:
 
 
 def set_withdrawn(lake: Lake, settings: Settings, batch: str, reason: str | None) -> Withdrawal:
-    """Withdraw a batch, or undo that where the reason is None; the withdrawal counts whatever else is damaged.
+    """Withdraw a batch, or undo that where the reason is None; the withdrawal counts even if something else is damaged.
 
     Raises:
         SourceError: there is no such batch, no reason, it is withdrawn already, or there is nothing to undo.

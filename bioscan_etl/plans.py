@@ -98,7 +98,7 @@ def make_plan(
     ingest |= dict.fromkeys(land, ("it would land now; ingested if its content or the settings are new",))
     damaged = {one.name: one.problem for one in corpus.batches if one.status == "damaged" and one.name not in land}
     if ingest:
-        # What they become decides it: a batch that comes out the same makes no release by itself.
+        # Their outputs decide it: a batch whose outputs stay the same makes no release by itself.
         reasons = (*corpus.reasons, f"{', '.join(sorted(ingest))} would be ingested first")
         release = PlannedRelease(None, reasons, "")
     else:

@@ -58,7 +58,7 @@ class SettingsInstalled:
     """A settings file became the settings of the corpus.
 
     Attributes:
-        changed: `section.name: before -> after`, one line per setting that is another now.
+        changed: `section.name: before -> after`, one line per setting that differs now.
     """
 
     changed: tuple[str, ...]
@@ -135,7 +135,7 @@ class Run:
     """What came of a run.
 
     Attributes:
-        settings_changed: what became other settings of the corpus, one line each; None where no file was given.
+        settings_changed: settings of the corpus that changed, one line each; None where no file was given.
         fetched: images that were fetched from BOLD, by batch.
         landings: what landed, and what did not.
         ingested: batches that were ingested now.
@@ -154,11 +154,11 @@ class Run:
 
 
 Event = SettingsInstalled | ImagesFetched | Landings | LatestRelease | Published
-"""What a run reports as soon as it is so."""
+"""What a run reports as soon as it happens."""
 
 
 def _ignore(_: Event) -> None:
-    """Report to nobody."""
+    """Ignore an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Order:
     Attributes:
         records: records files, or folders of them, to land as batches.
         images: where the images of these batches are; `FROM_BOLD` has them fetched.
-        image_manifest: CSV of processid, image_file; None where file names say whose an image is.
+        image_manifest: CSV of processid, image_file; None if file names state the process ID of each image.
         batch: one batch of this name; None for one per records file.
         snapshot_date: date of the BOLD snapshot, where neither file name nor descriptor says it.
         settings: file that becomes the settings of the corpus; None keeps those it has.
@@ -198,8 +198,8 @@ def run_corpus(
     Args:
         lake: the corpus.
         order: what to do.
-        progress: told of every step.
-        listen: given each event as soon as it is so, from this thread.
+        progress: reports every step.
+        listen: called with each event as soon as it happens, in this thread.
 
     Raises:
         SettingsError: the settings cannot be used; nothing has changed.
@@ -297,7 +297,7 @@ class _Run:
         self.failed += [Failed("folder", name, why) for name, why in found.refused.items()]
 
     def _fetch(self, files: Sequence[str], folder: Path) -> None:
-        """Fetch what BOLD has of the images of records files; images of some specimens are of use, too."""
+        """Fetch what BOLD has of the images of records files; images of only some specimens are useful, too."""
         from bioscan_etl.bold import processids
         from bioscan_etl.bold.images import fetch_images
 

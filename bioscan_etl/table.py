@@ -64,8 +64,8 @@ class CuratedTable:
             where the table has none. Upper case and gaps at the ends of a barcode are no changes.
         read_as: the field that each input column was read as.
         unread: input columns that no check reads.
-        missing: fields that the table does not have, each with the ids of the rules that were not checked for want of
-            it; none where only the field's own value is not looked at.
+        missing: fields that the table does not have, each with the ids of the rules that were not checked for lack of
+            it; none where only the field's own value is not checked.
     """
 
     table: pl.DataFrame
@@ -120,7 +120,7 @@ def curate_table(
     because both need a whole corpus.
 
     Args:
-        frame: a polars, pandas or pyarrow table, or whatever gives an Arrow stream (DuckDB's relations do).
+        frame: a polars, pandas or pyarrow table, or any object with an Arrow stream (DuckDB's relations do).
         settings: `Settings` or a TOML file, of which the sections records, barcodes and geography are read; None for
             the defaults.
         columns: field by input column, where a name is not known or means something else; None: do not read it.

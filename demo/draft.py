@@ -1,4 +1,4 @@
-"""The corpus in the making: specimens, the rows that speak of them, and what was planted where.
+"""The corpus under construction: specimens, their rows, and what was planted where.
 
 Belongs here: sound specimens and the book-keeping of edits and truths. Does not belong here: the defects
 themselves, and how rows become files (`bioscan_etl.demo.records_file`).
@@ -67,7 +67,7 @@ _STAGES = ("None", "A", "Adult", "adult", "Imago", "L")
 
 @dataclass(slots=True)
 class Truth:
-    """A planted fact: the row or image it lies in, what was written, and what is to come of it."""
+    """A planted fact: its row or image, what was written, and the expected outcome."""
 
     kind: str
     row: int | None = None
@@ -84,7 +84,7 @@ class Draft:
     """Everything the writers need.
 
     Attributes:
-        rng: the source of chance for planting.
+        rng: the random generator for planting.
         specimens: a row per specimen: processid, labels, place, dates; text, `None` for null.
         taxonomy: the clusters.
         cluster: shape (specimens,).
@@ -168,7 +168,7 @@ class Draft:
         return [int(specimen) for specimen in chosen]
 
     def give_back(self, specimens: Sequence[int]) -> None:
-        """Let something else be planted in specimens of which what was planted is no fault."""
+        """Let something else be planted in specimens whose planted fact is not a fault."""
         self.free[list(specimens)] = True
         if self.left is not None:
             self.left += len(specimens)

@@ -165,7 +165,7 @@ def write_images(
         batch, image_file, processid, x0, y0, x1, y1, area, specimens: the true box of each readable image,
         null in an empty well; `area` in px of the organism.
     """
-    # A well takes longer to draw than what lies in it.
+    # A well takes longer to draw than its specimen.
     studio = Studio(seed, min(_WELLS, 2 + len(pictures) // 8))
     boxes = []
     with zipfile.ZipFile(landing / BATCHES[_ZIPPED].name / ARCHIVE, "w") as archive:

@@ -1,4 +1,4 @@
-"""Rows that are no records, rows that others stand for, and nulls and texts of every spelling.
+"""Rows that are not records, rows that other rows replace, and nulls and texts of every spelling.
 
 Belongs here: planting them, after the records spec.
 """

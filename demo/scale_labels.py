@@ -42,7 +42,7 @@ class Labels:
         order_of_family: (families,).
         bins: BIN of each cluster.
         by_genus: (clusters,) clusters, those of one genus together.
-        place: (clusters,) where a cluster stands in `by_genus`.
+        place: (clusters,) position of a cluster in `by_genus`.
     """
 
     names: dict[str, pl.Series]

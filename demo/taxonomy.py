@@ -112,7 +112,7 @@ _NOVEL_FORMS = ("placeholder_sp_code", "placeholder_genus_collector", "placehold
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """The clusters and the tree they hang on.
+    """The clusters and the tree they belong to.
 
     Attributes:
         clusters: a row per cluster: role, size, bin, form (kind of placeholder or null) and the seven ranks,

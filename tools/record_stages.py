@@ -6,7 +6,7 @@
 
 `bioscan_etl/provenance/recorded.json` holds, per stage, the version of its logic, the digest of that logic
 (`bioscan_etl.provenance.closure`), and digests of what the stage makes of the golden corpora below and from what. JSON
-has no comments, so they stand here:
+has no comments, so they are here:
 
     machine    on which the golden outputs were made: CPU and libraries, for bytes of images depend on them
     version    what an output's fingerprint holds while the logic is the recorded one
@@ -91,7 +91,7 @@ class Corpus:
         settings: it is made with.
         rounds: batches that come in before each release; empty: no release, the batches only.
         of_cpu: whether its bytes can depend on the CPU.
-        folder: where it lies; corpora of one folder share deliveries.
+        folder: where it is; corpora of one folder share deliveries.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What a user asks for, in the words that the portal's query takes.
+"""Translate what a user asks for into the terms of the portal's query.
 
 Belongs here: the check and translation of query terms. Does not belong here: running the query (`records`).
 

@@ -130,7 +130,7 @@ def find_specimen(image: Path | RGB, settings: ImageSettings) -> pl.DataFrame:
             raise SourceError(
                 f"an array of shape {image.shape} and type {image.dtype} is no image; give (height, width, 3), uint8"
             )
-        # Without loss, so that the pixels take the same way as a file's.
+        # Encode without loss, so that pixels are processed in the same way as a file.
         data = cv2.imencode(".png", image[:, :, ::-1])[1].tobytes()
     return _frame([{"processid": None, "image_file": name} | work.process(lambda: data).row])
 

@@ -36,8 +36,8 @@ def index_images(
 ) -> pl.DataFrame:
     """Index the image files of a batch's sources.
 
-    A line of the manifest gives a file to a process ID, by its path within the source or, where that is not
-    unique to one folder, by its file name. Files that no line names are taken by their own name:
+    A line of the manifest assigns a file to a process ID, by its path within the source or, where that is not
+    unique to one folder, by its file name. Files that no line names are assigned by their own name:
     `{processid}.jpg` (jpeg, png, tif, tiff) or `{processid}.1024px.jpg`. Of several files of a process ID the
     first by name is `found`, those of the manifest first; the others are `duplicate`. Files that are no
     images by their suffix count only where the manifest names them.

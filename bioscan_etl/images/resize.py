@@ -14,7 +14,7 @@ from bioscan_etl.images.decode import RGB
 
 
 def halved(image: RGB) -> RGB:
-    """An image at half its size, by the area filter; of an odd number of rows all are spread over the half."""
+    """An image at half its size, by the area filter; an odd number of rows is spread evenly over the half."""
     half = image.shape[1] // 2, image.shape[0] // 2
     # Of even sides, both filters give the mean of four pixels, and OpenCV's code for the second one is faster.
     even = image.shape[0] % 2 == image.shape[1] % 2 == 0

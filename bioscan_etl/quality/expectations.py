@@ -81,7 +81,7 @@ def _columns_in_order(table: schema.Table) -> ExpectationRule:
 
 
 def _column_rules(column: schema.Column) -> list[ExpectationRule]:
-    """What the schema says of one column; lists and bytes have no single value to hold against it."""
+    """The expectations that the schema sets on one column; lists and bytes have no single value to check."""
     name, identifier = column.name, _identifier(column.name)
     # A missing or foreign value breaks the readers of a column that is promised to be set; elsewhere it is
     # the source's own value, for a curator to see.

@@ -18,7 +18,7 @@ def open_views(views: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
         views: path of each file by the view's name; a path is no pattern.
     """
     connection = duckdb.connect(":memory:")
-    # Parquet's minimum and maximum leave NaN out; believing them, DuckDB takes "x <= 180" for true of a NaN, and skips
+    # Parquet's minimum and maximum leave NaN out; relying on them, DuckDB takes "x <= 180" as true for a NaN, and skips
     # the rows of a NaN where it looks for "x > 180".
     connection.execute("SET disabled_optimizers = 'statistics_propagation,filter_pushdown'")
     for name, path in views.items():

@@ -1,4 +1,4 @@
-"""Hold a Parquet file against the expectations on its table.
+"""Check a Parquet file against the expectations on its table.
 
 Belongs here: evaluating expectations with Great Expectations on DuckDB, and the complete lists of failing rows. Does
 not belong here: what is expected (`bioscan_etl.quality.expectations`), and the form of the results (`results`).

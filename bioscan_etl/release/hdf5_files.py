@@ -58,7 +58,7 @@ def byte_strings(values: pl.Series, missing: str, width: int) -> npt.NDArray[np.
 
     Args:
         values: (n,) text.
-        missing: what stands for null.
+        missing: the text that is used for null.
         width: bytes of the longest, at least 1.
 
     Returns:

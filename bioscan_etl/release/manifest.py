@@ -101,7 +101,7 @@ class Provenance(_Part):
         batches: by name.
         corpus: stages over all batches, by name.
         withdrawn: reason by batch that was kept out.
-        notes: a line by batch of which something is to be said, such as a delivery that failed.
+        notes: a remark by batch, if there is one, such as a delivery that failed.
         settings_digest: of the settings that the manifest states.
     """
 
@@ -201,7 +201,7 @@ def write_manifests(
         inputs: one entry per input file: name and sha256, no local folders.
         provenance: see `Provenance`; None where the parts were not made by the pipeline.
         known: sums of files that are not to be read again.
-        progress: told of each thousand files.
+        progress: reports each thousand files.
     """
     names = set(walk(root)) - {MANIFEST, MD5SUMS}
     old = [one for one in known if one.path in names]
@@ -276,7 +276,7 @@ def read_files(root: Path) -> Iterator[Sums]:
 
     Raises:
         OSError: one of the two cannot be read.
-        ValueError: they name other files, or a line is none of theirs.
+        ValueError: they name different files, or a line is malformed.
     """
     with (root / MANIFEST).open(encoding="utf-8") as entries, (root / MD5SUMS).open(encoding="utf-8") as digests:
         for line in entries:

@@ -91,7 +91,7 @@ def package_folder(staging: Staging, settings: ReleaseSettings, package: str) ->
 
 
 class Pieces:
-    """Rows that come in pieces, handed out in other pieces."""
+    """Regroups rows that come in pieces into pieces of another size."""
 
     def __init__(self, pieces: Iterable[pl.DataFrame]) -> None:
         self._pieces = iter(pieces)

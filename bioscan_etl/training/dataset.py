@@ -47,7 +47,7 @@ class Annotated:
         number: id in the COCO file.
         file_name: of the image in its folder.
         size: width and height in pixels.
-        polygons: outlines of the specimen, together; none in an empty dish.
+        polygons: outlines of the specimen, together; none in an empty well.
         box: (x0, y0, x1, y1) of the specimen as annotated, or None.
     """
 

@@ -61,7 +61,7 @@ ENCODER_RATE = 0.3  # of the rate, for an encoder that has learnt elsewhere
 WARM_UP = 200  # batches
 EPOCH = 128  # batches between two checkpoints
 PER_SCENE = 4
-HIDDEN = 0.4  # share of the specimen that may lie outside the window
+HIDDEN = 0.4  # share of the specimen that may be outside the window
 TRACE = 0.1  # share of a specimen that a window without one may show
 PROPOSED = 0.5  # share of the scenes that the region proposal network runs on
 PROPOSALS = 3
@@ -112,7 +112,7 @@ def _around(rng: np.random.Generator, scene: Scene, found: Object, box: npt.NDAr
         middle = (box[:2] + box[2:]) / 2 + rng.normal(0, shift, 2) * size
         half = size * np.exp(rng.normal(0, stretch, 2)) / 2
         low, high = middle - half, middle + half
-    else:  # a box that takes in what lies beside the specimen, or leaves out its wings
+    else:  # a box that takes in what is beside the specimen, or leaves out its wings
         low = box[:2] - np.where(rng.random(2) < 0.5, rng.uniform(-0.3, 1.1, 2), 0) * size
         high = box[2:] + np.where(rng.random(2) < 0.5, rng.uniform(-0.3, 1.1, 2), 0) * size
     height, width = scene.pixels.shape[:2]
@@ -185,7 +185,7 @@ def _turned(rng: np.random.Generator, sample: Sample) -> Sample:
         pixels, mask, x0, y0, x1, y1 = pixels.transpose(1, 0, 2), mask.T, y0, x0, y1, x1
     beyond = ~pixels.any(axis=2)
     lit = relit(rng, np.ascontiguousarray(pixels))
-    lit[beyond] = 0  # the light does not change what lies beyond the picture
+    lit[beyond] = 0  # the light does not change what is beyond the picture
     return lit, np.ascontiguousarray(mask), np.array([x0, y0, x1, y1], np.float32), present
 
 

@@ -18,7 +18,7 @@ GRID = INPUT_SIDE // 2
 """Cells per side of the mask, and positions an edge of the box can take."""
 
 _NEAR = 6
-"""Positions on either side of the likeliest one that count for where an edge lies."""
+"""Positions on either side of the mode that are averaged for the position of an edge."""
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -135,7 +135,7 @@ class Answers(nn.Module):
 def places_of(chances: Tensor, positions: Tensor) -> Tensor:
     """The edges, (n, 4) in shares of the side: the mean of the positions near the mode of each distribution.
 
-    The mean of all positions would be wrong for an edge that lies before or behind a wing: neither edge is there.
+    The mean of all positions would be wrong for an edge that is before or behind a wing: neither edge is there.
 
     Args:
         chances: of the positions, (n, 4, 48).
@@ -148,6 +148,6 @@ def places_of(chances: Tensor, positions: Tensor) -> Tensor:
 
 
 def positions() -> Tensor:
-    """Where the positions of the four edges lie, in shares of the side; (1, 4, 48)."""
+    """The positions of the four edges, in shares of the side; (1, 4, 48)."""
     cells = torch.arange(GRID, dtype=torch.float32)
     return torch.stack([cells, cells, cells + 1, cells + 1])[None] / GRID

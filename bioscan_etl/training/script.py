@@ -1,4 +1,4 @@
-"""What the scripts of the training have in common: a user reads one line where something is wrong.
+"""What the scripts of the training have in common: if something is wrong, a user reads one line.
 
 Belongs here: how a script starts and ends. Does not belong here: what one script does, and how the assets run scripts
 in another Python (`processes`).
@@ -35,7 +35,7 @@ def extras_of(module: str) -> Iterator[None]:
 
 
 def execute(main: Callable[[], None]) -> None:
-    """Run a script's `main`, and end with one line where the user can mend what is wrong.
+    """Run a script's `main`, and end with one line if the user can fix the error.
 
     Raises:
         SystemExit: `main` failed with an error that a user can act on.

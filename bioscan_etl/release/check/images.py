@@ -48,7 +48,7 @@ def check(
         manifest: its packages.
         rows: processid, split, chunk, area_fraction of the released specimens.
         images: decode a fixed sample, or all.
-        progress: told of the images.
+        progress: reports the images.
         short_side: px of the shorter side in the *_256 packages, as the manifest states images.short_side.
     """
     folder = images_name(names(manifest))

@@ -60,7 +60,7 @@ def write_packed(
         package: name of the package.
         path: the file, written whole or not at all.
         settings: names in the attributes.
-        progress: told of each thousand images.
+        progress: reports each thousand images.
 
     Returns:
         Number of images.

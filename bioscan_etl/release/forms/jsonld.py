@@ -1,8 +1,8 @@
 """The metadata as JSON-LD: a node per specimen, with the 23 columns as its properties.
 
 Belongs here: the document and the context that says what the properties mean. The published file is a JSON array of
-objects whose keys are the columns; this one is too, and each object names the context that lies beside it, so that
-linked-data readers know the terms and all others can pass it over.
+objects whose keys are the columns; this one is too, and each object names the context file beside it, so that
+linked-data readers know the terms and all others can ignore it.
 """
 
 from __future__ import annotations
