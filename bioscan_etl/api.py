@@ -561,7 +561,7 @@ def compare(
     output: Place | None = None,
     progress: Progress = silent,
 ) -> Comparison:
-    r"""Compare the records that two snapshots of BOLD share, field by field, whatever their layouts.
+    r"""Compare the records that two snapshots of BOLD share, field by field, independent of their layouts.
 
     Args:
         earlier: records file, or folder of them.

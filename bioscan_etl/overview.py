@@ -31,7 +31,7 @@ class BatchOverview:
         images: images that were looked at; None likewise.
         detected: images with one sure specimen; None likewise.
         why: every reason for the status, one line each.
-        reasons: why it is to be made (anew), one line each; empty where it is current.
+        reasons: why it has to be ingested (again), one line each; empty if it is current.
         problem: why it cannot be made, in one line; empty where it can.
         failure: the last failed attempt, in one line; empty where there was none.
         withdrawn: why it was withdrawn; empty where it was not.
@@ -85,7 +85,7 @@ class NextRun:
     Attributes:
         last_release: version of the last release; None where there is none.
         to_ingest: batches that it would ingest.
-        reasons: why a release is due, one line each; empty where the last one is of what is there.
+        reasons: why a release is due, one line each; empty if the last one is up to date.
         blocked: why no release can be made, in one line; empty where one can.
         failure: the last failed attempt at the release that is due, in one line; empty where there was none.
     """

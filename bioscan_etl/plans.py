@@ -39,7 +39,7 @@ class PlannedRelease:
     Attributes:
         made: True or False; None where batches are ingested first and their outcome decides it.
         reasons: why one is due, one line each.
-        blocked: why none can be made, in one line; empty where one can.
+        blocked: why none can be made, in one line; empty if one can.
     """
 
     made: bool | None
@@ -52,7 +52,7 @@ class Plan:
     """What a run would do.
 
     Attributes:
-        settings_changed: what the given settings file would change, one line per setting; None where none is given.
+        settings_changed: what the given settings file would change, one line per setting; None if none is given.
         land: batches that would land, by name.
         folders: folders of the inbox that have not landed, or have changed since, each with what is known of it.
         ingest: reasons, one line each, by batch that would be ingested; sorted by name.
@@ -111,7 +111,7 @@ def _settings_changed(lake: Lake, source: Path) -> list[str]:
     target = settings_file(lake)
     try:
         before = load_settings(target if target.exists() else None)
-    except SettingsError:  # the new file would take the place of a broken one
+    except SettingsError:  # the new file would replace a broken one
         before = Settings()
     return differences(before, load_settings(source))
 
@@ -139,7 +139,7 @@ def unlanded(lake: Lake, settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _content(folder: Path) -> str:
-    """What a folder would be landed with, or what it lacks."""
+    """What would land from a folder, or what the folder lacks."""
     try:
         found = landing.recognise(str(folder))
     except (BioscanError, OSError) as error:

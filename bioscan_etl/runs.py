@@ -1,6 +1,6 @@
 """A whole run: land, ingest what is not current, make the next release, and list what failed.
 
-Belongs here: the order of these steps, and what came of them. Does not belong here: which batches are stale
+Belongs here: the order of these steps, and their outcome. Does not belong here: which batches are stale
 (`bioscan_etl.state`), running the graph (`bioscan_etl.definitions.running`), what a run would do
 (`bioscan_etl.plans`), and the words for a terminal (`bioscan_etl.cli.run`).
 """
@@ -70,7 +70,7 @@ class ImagesFetched:
 
     Attributes:
         folder: where they are.
-        images: what came of it; what could not be fetched is tried again by the next run.
+        images: the outcome; what could not be fetched is tried again by the next run.
     """
 
     folder: Path
@@ -79,7 +79,7 @@ class ImagesFetched:
 
 @dataclass(frozen=True, slots=True)
 class Landings:
-    """What landed, and what did not.
+    """What has landed, and what has not.
 
     Attributes:
         given: batches that the call named.
@@ -112,10 +112,10 @@ class LatestRelease:
         ledger: rows by outcome: rows_read = specimens + quarantined + set_aside + rejected.
         counts: rows by outcome and reason.
         report: the page of its report.
-        newer_report: a page of the same data with another template or other notes; None where there is none.
+        newer_report: a page of the same data with a newer template or notes; None if there is none.
         notes: what it does not hold of a batch, by batch.
         withdrawn: why, by batch that is withdrawn.
-        problem: why this run could make no release, in one line; empty where it could, or nothing changed.
+        problem: why this run could not make a release, in one line; empty if it could, or if nothing changed.
     """
 
     version: str
@@ -132,7 +132,7 @@ class LatestRelease:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of a run.
+    """The outcome of a run.
 
     Attributes:
         settings_changed: settings of the corpus that changed, one line each; None where no file was given.
@@ -140,7 +140,7 @@ class Run:
         landings: what landed, and what did not.
         ingested: batches that were ingested now.
         release: the latest release; None where there is none.
-        published: its mirror; None where none was asked for, or it failed.
+        published: its mirror; None if none was asked for, or if it failed.
         failed: everything that failed; one failure does not stop the rest.
     """
 

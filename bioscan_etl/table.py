@@ -53,7 +53,7 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class CuratedTable:
-    """A table that was checked.
+    """A checked table.
 
     Attributes:
         table: the input's columns, unchanged and in its order of rows; then the checked values, each named

@@ -94,7 +94,7 @@ class Draft:
         file: shape (specimens,), index into `FILES`.
         free: shape (specimens,), whether nothing has been planted in it yet.
         rate: how often a kind is planted, at least 1.
-        left: how many more specimens `take` gives away in a corpus too small for every kind; None in others.
+        left: how many more specimens `take` may hand out in a corpus too small for every kind; None in others.
         extra: further rows as (specimen, file).
         edits: column to (row, text) pairs; `nuc` among them.
         raw_rows: rows that are written as these bytes.

@@ -1,4 +1,4 @@
-"""Which picture each specimen gets, under which file name, and what is planted among the files.
+"""Which picture each specimen gets, its file name, and what is planted among the files.
 
 Belongs here: planting defects of images and writing the image sources. Does not belong here: drawing
 (`bioscan_etl.demo.images`).
@@ -27,7 +27,7 @@ _WELLS = 16
 _WINDOW = 64
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
-# Planted kind: what the studio is asked for.
+# Planted kind: the fault that the studio renders.
 _PICTURES = {
     "empty_well": "empty_well",
     "two_specimens": "two_specimens",
@@ -50,7 +50,7 @@ _NOT_FOR_RELEASE = ("empty_well", "two_specimens", "image_text", "image_truncate
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image file to be made: its batch and name, whose it is, whose picture it shows, and what is wrong."""
+    """An image file to be made: its batch and name, its specimen, the specimen that it shows, and its fault."""
 
     batch: int
     name: str
@@ -131,7 +131,7 @@ def _note(draft: Draft, choice: _Choice, specimen: int, name: str) -> None:
 
 
 def _stray_files(draft: Draft, twice: Sequence[int], processids: Sequence[str]) -> list[Picture]:
-    """Files that belong to nobody, that come twice, and one that climbs out of its archive."""
+    """Files that belong to no specimen, files that come twice, and one whose path leads out of its archive."""
     strays = []
     for number in range(draft.rate):
         name = f"QDNONE{number + 1:03d}-22.jpg"

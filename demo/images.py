@@ -89,7 +89,7 @@ class Studio:
         """Take a picture.
 
         Args:
-            rng: the source of chance, one per image.
+            rng: the random generator, one per image.
             fault: `empty_well`, `two_specimens`, `cut_off`, `fragment`, `blurred`, `dark` or `hard`; a good
                 picture of one specimen without it.
         """

@@ -198,7 +198,7 @@ def draw_insect(
     """An insect on a patch cut to its outline.
 
     Args:
-        rng: the source of chance: build, colours, pose and turn.
+        rng: the random generator for build, colours, pose and turn.
         length: body length in px.
         kind: one of `KINDS`; any, without one.
         shades: one of `SHADES`.

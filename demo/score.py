@@ -120,7 +120,7 @@ def _alarms(facts: pl.DataFrame, reported: pl.DataFrame, clean: pl.Series) -> pl
         unexplained.append(
             reported.filter(pl.col("report") == str(report)).join(planted, on=[*keys, "expected"], how="anti")
         )
-    # Where rows, not specimens, are reported, a row that no fact explains is an alarm whoever it belongs to.
+    # If rows, not specimens, are reported, a row that no fact explains is an alarm for any specimen.
     of_rows = pl.col("report").is_in([str(report) for report in (Report.REJECT, Report.SET_ASIDE, Report.IMAGE_INDEX)])
     return pl.concat(unexplained).select(
         "report", "expected", at=_where(), clean=of_rows | pl.col("processid").is_in(clean.implode())
@@ -156,7 +156,7 @@ def score(output: Path) -> pl.DataFrame:
     A fact counts as found if the run reports it where, and as what, `kinds` says, and if the expected value
     is in the final table. Labels of specimens that a gate holds are not curated: such facts
     are `not_scored`. Reports of clean specimens are false alarms; of specimens with other faults they are
-    counted as `elsewhere` and judged by nobody, for faults have consequences.
+    counted as `elsewhere` and not judged, because faults have consequences.
 
     Args:
         output: the folder that `write_demo` and the run were given.

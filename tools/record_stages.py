@@ -380,7 +380,7 @@ def decide(  # noqa: PLR0911 - a table of cases
         logic: digest of its logic now.
         made: what it makes of the golden corpora now.
         obstacles: why contents of a corpus cannot be compared (`comparable`).
-        forced: raise the version whatever the golden corpora show.
+        forced: raise the version independent of the golden corpora.
     """
     golden = {name: one.content for name, one in sorted(made.items())}
     inputs = {name: one.inputs for name, one in sorted(made.items())}

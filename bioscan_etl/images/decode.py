@@ -70,7 +70,7 @@ def _header(data: bytes, max_pixels: int) -> Format:
         width, height = image.size
     except UnidentifiedImageError:
         raise UnreadableImage("the file is no JPEG, PNG or TIFF image, or its header is damaged") from None
-    except Exception as error:  # Pillow's parsers raise whatever a broken header leads them into
+    except Exception as error:  # Pillow's parsers raise many kinds of errors for a broken header
         raise UnreadableImage(f"the image header is damaged: {_one_line(error)}") from None
     if width < 1 or height < 1:
         raise UnreadableImage(f"the image has no pixels: {width} x {height}")

@@ -69,7 +69,7 @@ def index_images(
 
 
 def list_images(sources: Sources) -> pl.DataFrame:
-    """Every image of the sources by its suffix, whatever record it belongs to.
+    """Every image of the sources by its suffix, independent of the records.
 
     Returns:
         `image_file` (printable and unique), `name` (to read it by), `processid` (of the file name; null where

@@ -146,7 +146,7 @@ class UltralyticsBoxes:
             self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             self._stride = int(model.stride.max())
             self._model = model.float().fuse(verbose=False).eval().to(self._device)
-        except Exception as error:  # Ultralytics and pickle raise whatever a wrong file leads them into
+        except Exception as error:  # Ultralytics and pickle raise many kinds of errors for a wrong file
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise SettingsError(f"images.detector: {path} is no detection model of Ultralytics: {first}") from None
         self._torch = torch

@@ -221,7 +221,7 @@ def _boxes_writer(stream: Any, fingerprint: str) -> pq.ParquetWriter:
 
 
 def _assemble(parts: Sequence[Path], target: Path, fingerprint: str) -> None:
-    """Join the parts in row groups of a fixed size, whatever the size of a shard was."""
+    """Join the parts in row groups of a fixed size, independent of the size of a shard."""
     with atomic_file(target) as stream, _boxes_writer(stream, fingerprint) as writer:
         held = pa.Table.from_batches([], writer.schema)
         for part in parts:

@@ -15,7 +15,7 @@ def open_views(views: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
     """Open a database in memory that holds Parquet files as views.
 
     Args:
-        views: path of each file by the view's name; a path is no pattern.
+        views: path of each file by the view's name; a path is never read as a pattern.
     """
     connection = duckdb.connect(":memory:")
     # Parquet's minimum and maximum leave NaN out; relying on them, DuckDB takes "x <= 180" as true for a NaN, and skips

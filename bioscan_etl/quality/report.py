@@ -94,7 +94,7 @@ class Report:
 def write_report(folder: Path, report: Report) -> Path:
     """Write `index.html` and, beside it, the complete lists and the contact sheets.
 
-    A ledger that does not add up has a report too, which says so.
+    A report is written even if the ledger does not add up; the report says so.
 
     Args:
         folder: of the report; made if missing.

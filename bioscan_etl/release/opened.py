@@ -220,7 +220,7 @@ class Release:
         """
         if shuffle is not None and shuffle < 0:
             raise SourceError(f"shuffle={shuffle} is no seed; give a number from 0 on, or None")
-        # In the order of the release, whatever the order they are asked for in.
+        # In the order of the release, independent of the order in which they are asked for.
         splits = [name for name in vocabulary.SPLITS if name in _splits(split)]
         return Images(self._tables, self._package(package), splits, self._known(columns), shuffle)
 
@@ -371,7 +371,7 @@ def _splits(split: Splits) -> tuple[str, ...]:
 
 
 class _readable:  # noqa: N801 - used as a statement
-    """Turn what goes wrong with a file of a release into one line."""
+    """Turn errors with a file of a release into one line."""
 
     def __init__(self, tables: ReleaseTables) -> None:
         self._tables = tables
@@ -391,7 +391,7 @@ def _decoded(root: Path, name: str, processid: str) -> RGB:
     """The pixels of a file of the release.
 
     Raises:
-        SourceError: it is outside of the release, missing or damaged.
+        SourceError: it is outside the release, missing or damaged.
     """
     path = root / name
     if not is_inside(name) or path.resolve() != path:

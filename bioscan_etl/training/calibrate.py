@@ -192,7 +192,7 @@ def plot(path: Path, pictures: Pictures, chosen: tuple[float, float]) -> None:
 
 
 def main() -> None:
-    """Fit, choose, write and say what was chosen."""
+    """Fit, choose, write and print the choice."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("images", type=Path)
     parser.add_argument("annotations", type=Path)

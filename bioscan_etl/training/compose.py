@@ -7,7 +7,7 @@ There are few annotated images, and each shows its specimen in one well only. So
 background is an empty well, or a well whose specimen was replaced by its surroundings. A specimen is laid into it at
 another size, rotation and place, with the light of the well and a soft edge, with or without a shadow.
 
-Dirt and lost legs stay where they are, without a label, and more of them are laid beside specimens: the commonest
+Dirt and lost legs stay where they are, without a label, and more of them are laid beside specimens: the most common
 mistake of a detector on these images is a box that includes what is next to the specimen. Wings are cut off
 specimens and laid out alone, because a well with only a wing is annotated as empty and there are few such wells. A
 few scenes are drawn altogether, as in `bioscan_etl.demo`, so that drawn specimens are found as well.

@@ -191,7 +191,7 @@ def _label(box: tuple[float, float, float, float], size: tuple[int, int]) -> str
 
 
 def main() -> None:
-    """Write the data set and say what is in it."""
+    """Write the data set and print its contents."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("images", type=Path)
     parser.add_argument("annotations", type=Path)

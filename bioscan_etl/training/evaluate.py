@@ -71,7 +71,7 @@ class Result:
 
 @dataclass
 class Sized:
-    """Of the specimens of one size.
+    """Figures of the specimens of one size.
 
     Attributes:
         specimens: their number.

@@ -57,7 +57,7 @@ with extras_of(__name__):
 SCENE_WIDTH = 1024
 BATCH = 32
 RATE = 2e-3
-ENCODER_RATE = 0.3  # of the rate, for an encoder that has learnt elsewhere
+ENCODER_RATE = 0.3  # of the rate, for an encoder that was trained before
 WARM_UP = 200  # batches
 EPOCH = 128  # batches between two checkpoints
 PER_SCENE = 4
@@ -66,8 +66,8 @@ TRACE = 0.1  # share of a specimen that a window without one may show
 PROPOSED = 0.5  # share of the scenes that the region proposal network runs on
 PROPOSALS = 3
 WORTH = 0.02  # confidence of the region proposal network below which a proposal is left out
-MEANT = 0.25  # IoU from which a proposal means the specimen
-MEASURED = 24  # batches that the normings of an exported network are set by
+MEANT = 0.25  # IoU from which a proposal is assigned to the specimen
+MEASURED = 24  # batches that set the normalisations of an exported network
 
 NETWORKS = {"refiner": Refiner, "teacher": Teacher}
 
@@ -261,7 +261,7 @@ def overlap(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Run:
-    """A training that can stop at any checkpoint and go on."""
+    """A training that can stop at any checkpoint and resume."""
 
     def __init__(
         self,
@@ -292,7 +292,7 @@ class Run:
         self.average = copy.deepcopy(self.model).eval()
         known = {id(parameter) for parameter in encoder}
         others = [parameter for parameter in self.model.parameters() if id(parameter) not in known]
-        # What has learnt already learns slower.
+        # Layers that are already trained get a lower rate.
         groups = [{"params": others, "rate": rate}, {"params": encoder, "rate": rate * ENCODER_RATE}]
         self.optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=rate, weight_decay=0.02)
         self.total = math.ceil(windows / BATCH)
@@ -379,7 +379,7 @@ def starting_weights(path: Path, network: str, windows: Windows) -> dict[str, Te
 
 
 def main() -> None:
-    """Train, or go on with it."""
+    """Train, or resume the training."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("images", type=Path)
     parser.add_argument("annotations", type=Path)

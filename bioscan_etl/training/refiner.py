@@ -22,7 +22,7 @@ _NEAR = 6
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    """A convolution, normed and rectified; the size stays, but for the stride."""
+    """A convolution with normalisation and rectifier; only the stride changes the size."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -86,7 +86,7 @@ class Refiner(nn.Module):
 
 
 def edge_module(channels: int) -> nn.Sequential:
-    """What `edges_of` takes for features of so many channels."""
+    """The module that `edges_of` takes, for features of so many channels."""
     return nn.Sequential(
         nn.Conv2d(2 * channels, 32, (1, 5), padding=(0, 2)),
         nn.ReLU(inplace=True),

@@ -125,7 +125,7 @@ def collect(
         _write(draft, home, settings.images, found, earlier, known, progress)
 
     inputs = {
-        # A reviewed line moved, or another batch ingested, makes nothing anew.
+        # Moving a line of the reviews, or ingesting another batch, must not make the output again.
         "reviews": digest(found.drop("line").rows()),
         "annotations": file_sha256(earlier.annotations) if earlier.annotations else "",
         "images": digest([[image.file_name, earlier.sha256(image.file_name)] for image in known]),

@@ -1,4 +1,4 @@
-"""What the scripts of the training have in common: if something is wrong, a user reads one line.
+"""What the training scripts have in common: if something is wrong, a user reads one line.
 
 Belongs here: how a script starts and ends. Does not belong here: what one script does, and how the assets run scripts
 in another Python (`processes`).

@@ -42,7 +42,7 @@ class _Padded(nn.Conv2d):
         super().__init__(inputs, outputs, kernel, stride, kernel // 2 * (stride == 1), groups=groups, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """As every convolution."""
+        """Pad, then convolve."""
         if self.stride[0] > 1:
             total = self.kernel_size[0] - self.stride[0]
             x = functional.pad(x, [total // 2, total - total // 2] * 2)
@@ -75,7 +75,7 @@ class _Block(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """What is seen at a half, a quarter, ... a 32nd of the side; each the last before the next halving."""
+    """Features at a half, a quarter, ... a 32nd of the side; each the last ones before the next halving."""
 
     def __init__(self) -> None:
         super().__init__()

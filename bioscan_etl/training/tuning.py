@@ -62,7 +62,7 @@ def tune(
 ) -> tuple[Output, bool]:
     """Train a detector on the reviewed boxes: two networks, their calibration, the weights.
 
-    The scripts run in a Python that has the extra `train` (`processes.training_python`). A call that was killed goes on
+    The scripts run in a Python that has the extra `train` (`processes.training_python`). A call that was killed resumes
     where it stopped.
 
     Args:

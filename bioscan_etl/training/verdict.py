@@ -150,7 +150,7 @@ def figures(result: Mapping[str, Any]) -> dict[str, float]:
 
 
 def worse(current: Figures, tuned: Figures, tolerance: float) -> list[str]:
-    """In what the tuned detector is worse; empty if it may replace the current one.
+    """The figures in which the tuned detector is worse; empty if it may replace the current one.
 
     Args:
         current: figures of the detector of the settings.

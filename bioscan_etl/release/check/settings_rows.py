@@ -218,7 +218,7 @@ def _measured(piece: pl.DataFrame, stated: Stated, relabelled: pl.Series) -> pl.
 
 
 def _repeat_share(barcodes: pl.Series, bound: float) -> pl.Series:
-    """Share that the commonest trinucleotide takes of each barcode, occurrences that overlap counted once.
+    """Share that the most common trinucleotide takes of each barcode; overlapping occurrences count once.
 
     It is exact if it may exceed `bound`, else null: a cheap count with overlaps is an upper bound.
     """

@@ -1,6 +1,6 @@
 """Are the partitions those of the stated protocol?
 
-Belongs here: assigning the released specimens anew by the protocol's own code, and the memory that `stable` leaves.
+Belongs here: assigning the released specimens again by the protocol's own code, and the memory that `stable` leaves.
 Does not belong here: what must hold for partitions of every protocol (`corpus`).
 
 Both protocols look only at labelled specimens and at those that share a barcode with one; all others are in pretrain.
