@@ -85,7 +85,7 @@ def bin_price(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     Returns:
         One row per partition in the order of `vocabulary.SPLITS`: split; samples and samples_together, species and
         species_together (with BINs kept together), int64; bins_shared (BINs of the partition, without the option,
-        that have records in another one, too), int64; target_samples (null where the partition takes what is left),
+        that have records in another one, too), int64; target_samples (null if the partition takes what is left),
         share and share_together, float.
     """
     plain, _ = assign_stable(table, None, SplitSettings(protocol="stable", seed=seed))

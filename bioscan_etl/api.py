@@ -86,7 +86,7 @@ class LandedBatch:
         delivery: fingerprint of its content, hex.
         records: its records files.
         images: its image sources.
-        image_manifest: CSV that says whose an image is; None where there is none.
+        image_manifest: CSV that assigns images to process IDs; None if there is none.
         left_out: names of files of no known kind.
     """
 
@@ -181,7 +181,7 @@ def run(
         records: BOLD records: TSV, JSON lines, Parquet, .gz, .zip, .tar.gz, or folders of these; `s3://` and
             `https://`, too.
         images: folders, .zip files or `s3://` prefixes; the word `bold` fetches them from BOLD by process ID.
-        image_manifest: CSV of processid, image_file, where file names do not say whose an image is.
+        image_manifest: CSV of processid, image_file, if file names do not state the process IDs.
         batch: name of one batch of all records; None for one batch per records file.
         snapshot_date: date of the BOLD snapshot, where neither file name nor descriptor says it.
         settings: TOML file that becomes the settings of the corpus; None keeps those it has.
@@ -628,7 +628,7 @@ def detect(
         progress: reports the images done.
 
     Returns:
-        One row per image, also where it is empty or cannot be read, sorted by `image_file`: processid, image_file,
+        One row per image, also if it is empty or cannot be read, sorted by `image_file`: processid, image_file,
         width_original and height_original in pixels, the box x0, y0, x1, y1 in pixels (x1 and y1 exclusive),
         confidence (0 to 1), specimens, status, area_fraction, scale_factor, image_measurement_value.
 
@@ -759,9 +759,9 @@ def fetch_images(
     Images that are in the folder already are not fetched again.
 
     Args:
-        processids: process IDs, or a file of them, one per line; None where `records` is given.
+        processids: process IDs, or a file of them, one per line; None if `records` is given.
         output: folder to fill.
-        records: BOLD records whose images are wanted; None where `processids` is given.
+        records: BOLD records whose images are wanted; None if `processids` is given.
         settings: `bioscan_etl.Settings` or a TOML file, of which `[bold]` and `[records]` are read.
         progress: reports the images fetched.
 

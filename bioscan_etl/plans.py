@@ -37,7 +37,7 @@ class PlannedRelease:
     """Whether a release would be made.
 
     Attributes:
-        made: True or False; None where batches are ingested first and their outcome decides it.
+        made: True or False; None if batches are ingested first and their outcome decides it.
         reasons: why one is due, one line each.
         blocked: why none can be made, in one line; empty if one can.
     """
@@ -58,7 +58,7 @@ class Plan:
         ingest: reasons, one line each, by batch that would be ingested; sorted by name.
         damaged: what is wrong, by batch that cannot be ingested.
         release: whether a release would be made.
-        last_release: version of the last release; None where there is none.
+        last_release: version of the last release; None if there is none.
     """
 
     settings_changed: tuple[str, ...] | None
@@ -84,7 +84,7 @@ def make_plan(
         settings: that the run would have.
         deliveries: records files by batch that would land.
         images: where the images of these batches are.
-        new_settings: file that would become the settings of the corpus; None where the corpus keeps its own.
+        new_settings: file that would become the settings of the corpus; None if the corpus keeps its own.
 
     Raises:
         LakeError: the lake is of another layout.

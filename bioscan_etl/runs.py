@@ -135,11 +135,11 @@ class Run:
     """The outcome of a run.
 
     Attributes:
-        settings_changed: settings of the corpus that changed, one line each; None where no file was given.
+        settings_changed: settings of the corpus that changed, one line each; None if no file was given.
         fetched: images that were fetched from BOLD, by batch.
         landings: what landed, and what did not.
         ingested: batches that were ingested now.
-        release: the latest release; None where there is none.
+        release: the latest release; None if there is none.
         published: its mirror; None if none was asked for, or if it failed.
         failed: everything that failed; one failure does not stop the rest.
     """
@@ -378,7 +378,7 @@ class _Run:
 
 
 def _newer_report(lake: Lake, report: Path) -> Path | None:
-    """The report in the lake, where it is another than the release's: a new template or note makes no new release."""
+    """The report in the lake, if it differs from the release's: a new template or note makes no new release."""
     output = current(lake, "quality_report")
     page = None if output is None else output.folder / "report" / "index.html"
     if page is None or not page.is_file() or (report.is_file() and page.read_bytes() == report.read_bytes()):

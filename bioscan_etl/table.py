@@ -65,7 +65,7 @@ class CuratedTable:
         read_as: the field that each input column was read as.
         unread: input columns that no check reads.
         missing: fields that the table does not have, each with the ids of the rules that were not checked for lack of
-            it; none where only the field's own value is not checked.
+            it; none if only the field's own value is not checked.
     """
 
     table: pl.DataFrame

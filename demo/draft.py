@@ -150,7 +150,7 @@ class Draft:
             some: whether fewer are better than none, where a small corpus has no more.
 
         Returns:
-            Their numbers, sorted; none where a small corpus has too few: the kind is then left out.
+            Their numbers, sorted; none if a small corpus has too few: the kind is then left out.
 
         Raises:
             ValueError: a corpus that holds every kind has too few; the plan of `taxonomy` and the kinds do

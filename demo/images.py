@@ -176,7 +176,7 @@ def _lay(
 
 
 def _box(visible: npt.NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    """The tight box of a mask, x1 and y1 exclusive; None where nothing is visible."""
+    """The tight box of a mask, x1 and y1 exclusive; None if nothing is visible."""
     rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
     if not len(rows):
         return None

@@ -116,7 +116,7 @@ class Taxonomy:
 
     Attributes:
         clusters: a row per cluster: role, size, bin, form (kind of placeholder or null) and the seven ranks,
-            null where unlabelled.
+            null if unlabelled.
         genus_of_cluster: shape (clusters,).
         family_of_genus: shape (genera,).
         order_of_family: shape (families,).

@@ -324,11 +324,11 @@ def _cpu() -> str:
 
 
 def comparable(now: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, str]:
-    """Why the golden contents of a corpus cannot be compared, by corpus; empty where they can.
+    """Why the golden contents of a corpus cannot be compared, by corpus; empty if they can.
 
     Args:
         now: `machine()`.
-        then: the recorded one; empty where nothing is recorded.
+        then: the recorded one; empty if nothing is recorded.
     """
     old, new = then.get("libraries", {}), now["libraries"]
     differ = [

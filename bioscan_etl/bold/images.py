@@ -263,7 +263,7 @@ def _entries(answer: Any) -> Iterator[tuple[str, str]]:
 
 
 def _unsafe(processid: str) -> str:
-    """Why a process ID must not become a file name; '' where it may."""
+    """Why a process ID must not become a file name; '' if it may."""
     if not _PROCESSID.fullmatch(processid):
         return "it has other characters than A-Z, a-z, 0-9, -"
     return f"it has more than {_LONGEST_ID} characters" if len(processid) > _LONGEST_ID else ""

@@ -59,7 +59,7 @@ def resolve(client: Client, query: str) -> str:
 
 
 def _identifier(token: str) -> list[str]:
-    """The term of a BIN, a record set or a complete identifier; empty where BOLD has to be asked."""
+    """The term of a BIN, a record set or a complete identifier; empty if BOLD has to be asked."""
     if name := _BIN.fullmatch(token):
         return [f"bin:uri:{name[1].upper()}"]
     parts = token.split(":", 2)

@@ -126,7 +126,7 @@ def resize_short(image: RGB, side: int, half: RGB | None = None) -> RGB:
     """Resize so that the shorter side has exactly `side` pixels, aspect kept (longer side rounded).
 
     Area and bicubic filter when shrinking (see `images.resize`), bicubic when enlarging. `half` is
-    `resize.halved(image)`, where the caller has it.
+    `resize.halved(image)`, if the caller has it.
     """
     height, width = image.shape[:2]
     shorter = min(height, width)

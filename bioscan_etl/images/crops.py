@@ -26,7 +26,7 @@ def shard_path(folder: Path, package: str, number: int) -> Path:
 
 
 def stored_fingerprint(path: Path) -> str | None:
-    """The fingerprint in a Parquet file's metadata; None where the file is absent, damaged or has none."""
+    """The fingerprint in a Parquet file's metadata; None if the file is absent, damaged or has none."""
     try:
         metadata = pq.read_metadata(path).metadata or {}
     except (OSError, pa.ArrowInvalid):

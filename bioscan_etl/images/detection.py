@@ -26,11 +26,11 @@ class Detection:
     """The result of a detector for one image.
 
     Attributes:
-        box: (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive; None where it is empty.
+        box: (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive; None if it is empty.
         confidence: of the box, 0 to 1; of an empty image, that of the best rejected candidate.
         specimens: number of plausible specimens.
         status: detected, low_confidence, empty or multiple.
-        mask: (h, w), nonzero on the organism, over the whole image at any scale; None where not known.
+        mask: (h, w), nonzero on the organism, over the whole image at any scale; None if not known.
     """
 
     box: FloatBox | None

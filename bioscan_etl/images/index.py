@@ -44,7 +44,7 @@ def index_images(
 
     Args:
         sources: folders, zips and S3 prefixes; their order makes no difference.
-        manifest: CSV with the columns `processid`, `image_file`; None where there is none.
+        manifest: CSV with the columns `processid`, `image_file`; None if there is none.
         processids: process IDs of the batch's records; None takes every file that names one.
         batch: name of the batch.
         settings: number of threads.
@@ -73,7 +73,7 @@ def list_images(sources: Sources) -> pl.DataFrame:
 
     Returns:
         `image_file` (printable and unique), `name` (to read it by), `processid` (of the file name; null where
-        that holds none), `problem` (why it must not be read; '' where it may), sorted by `image_file`.
+        that holds none), `problem` (why it must not be read; '' if it may), sorted by `image_file`.
     """
     files = _list(sources).filter(pl.col("name").str.contains(_IMAGE_SUFFIX))
     again = pl.when(pl.col("repeated")).then(pl.lit("the sources hold this name more than once"))

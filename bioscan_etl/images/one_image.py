@@ -36,7 +36,7 @@ class Outcome:
 
     Attributes:
         row: of the table `boxes`, without what its file says (batch, process ID, file, sha256) and flags.
-        files: JPEG files by package; none where no specimen was found.
+        files: JPEG files by package; none if no specimen was found.
         detection: the detector's result; None for an unreadable image.
     """
 
@@ -51,7 +51,7 @@ class ImageWork:
     Args:
         settings: of the image stage.
         detector: that finds the specimen.
-        packages: images to make, of `vocabulary.IMAGE_PACKAGES`; none where only the row is wanted.
+        packages: images to make, of `vocabulary.IMAGE_PACKAGES`; none if only the row is wanted.
     """
 
     def __init__(self, settings: ImageSettings, detector: Detector, packages: Sequence[str]) -> None:

@@ -33,7 +33,7 @@ class DamagedFile(Exception):  # noqa: N818 - the state of a file that becomes a
 
 @dataclass(frozen=True, slots=True, order=True)
 class SourceFile:
-    """A file of a source: path within it, size in bytes, and why the name is unsafe ('' where it is safe)."""
+    """A file of a source: path within it, size in bytes, and why the name is unsafe ('' if it is safe)."""
 
     name: str
     size: int
@@ -64,7 +64,7 @@ class ImageSource(Protocol):
 
 
 def unsafe_reason(name: str) -> str:
-    """Why a path within a source must never touch a file system; '' where it may.
+    """Why a path within a source must never touch a file system; '' if it may.
 
     Example:
         >>> unsafe_reason("images/AAASF005-17.jpg")

@@ -56,7 +56,7 @@ class Partial:
         return self._length
 
     def headers(self) -> dict[str, str]:
-        """Headers of a request for the missing bytes; none where all are missing."""
+        """Headers of a request for the missing bytes; none if all are missing."""
         if not self.size:
             return {}
         wanted = {"Range": f"bytes={self.size}-"}

@@ -108,7 +108,7 @@ def failing_rows(parquet: Path, table: Table) -> pl.DataFrame:
         table: what the file should be.
 
     Returns:
-        processid (null where the table has none), rule, value as text; sorted by the order of
+        processid (null if the table has none), rule, value as text; sorted by the order of
         `expectation_rules`, then processid and value.
     """
     found = pl.read_parquet_schema(parquet)

@@ -55,7 +55,7 @@ class Entry:
         name: the file's base name, or the member's name in an archive; never an absolute path.
         pieces: its bytes, to be read before the next entry is asked for; raises DamagedError at the end of
             what could be read.
-        path: the local file that holds the same bytes, where there is one: Parquet is not read sequentially.
+        path: the local file that holds the same bytes, if there is one: Parquet is not read sequentially.
     """
 
     name: str

@@ -199,7 +199,7 @@ def write_manifests(
         counts: see `Counts`.
         ledger: see `Ledger`.
         inputs: one entry per input file: name and sha256, no local folders.
-        provenance: see `Provenance`; None where the parts were not made by the pipeline.
+        provenance: see `Provenance`; None if the parts were not made by the pipeline.
         known: sums of files that are not to be read again.
         progress: reports each thousand files.
     """

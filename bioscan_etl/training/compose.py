@@ -403,7 +403,7 @@ def _place(rng: np.random.Generator, size: tuple[int, int]) -> Place:
 
 
 def _lay(rng: np.random.Generator, canvas: Image, cut: CutOut, factor: float, place: Place) -> Object | None:
-    """Blend a cut-out into the canvas, in place, at any turn; None where too little of it is seen."""
+    """Blend a cut-out into the canvas, in place, at any turn; None if too little of it is seen."""
     pixels, opacity = cut.pixels, cut.opacity
     start = 1.0
     if factor < 0.7:  # a linear filter would skip pixels
@@ -457,7 +457,7 @@ def _visible(objects: list[Object]) -> list[Object]:
 
 
 def box_of(outline: Points, size: tuple[int, int]) -> npt.NDArray[np.float64] | None:
-    """(x0, y0, x1, y1) of an outline within a picture of `size`; None where less than a third of it is inside."""
+    """(x0, y0, x1, y1) of an outline within a picture of `size`; None if less than a third of it is inside."""
     low, high = outline.min(axis=0).astype(np.float64), outline.max(axis=0).astype(np.float64)
     inner_low, inner_high = np.clip(low, 0, size), np.clip(high, 0, size)
     if (inner_high - inner_low).prod() < 0.33 * max((high - low).prod(), 1e-6):

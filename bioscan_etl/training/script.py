@@ -16,7 +16,7 @@ from bioscan_etl.extras import MissingExtraError, extras_named
 
 @contextmanager
 def extras_of(module: str) -> Iterator[None]:
-    """Import what an extra brings; where it is missing, say in one line what to install.
+    """Import what an extra brings; if it is missing, say in one line what to install.
 
     Args:
         module: `__name__` of the importing module. A module that runs as a script ends with the line.

@@ -155,7 +155,7 @@ def _train(
 
 
 def starting_weights(asked: str, settings: ImageSettings, home: Lake) -> dict[str, Path]:
-    """Where each network starts from; empty where both start from random weights.
+    """Where each network starts from; empty if both start from random weights.
 
     A `.pt` is a pickle and can run code, so only one of this lake is read; elsewhere only `.onnx` counts.
 

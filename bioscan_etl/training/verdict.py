@@ -61,7 +61,7 @@ def evaluate(home: Lake, settings: Settings, demands: Demands) -> Output:
 
     Returns:
         The output: its counts hold the figures of both, the number of images, and under `worse` the reasons against the
-        tuned detector, none where it may be used.
+        tuned detector, none if it may be used.
 
     Raises:
         SettingsError: too few images, or images that cannot be measured on.

@@ -236,7 +236,7 @@ def _sizes(
 
 
 def _pixels(root: Path, name: str, frame: _Frame | None) -> tuple[_Pixels, _Header] | None:
-    """A crop's pixels (height, width, 3) RGB and header; None where it is not of the size that it should have."""
+    """A crop's pixels (height, width, 3) RGB and header; None if it is not of the size that it should have."""
     header = _header(root, name)
     if header is None or frame is None or (header.width, header.height) != (frame.width, frame.height):
         return None

@@ -155,7 +155,7 @@ def files_of(root: Path, folder: str) -> list[str]:
 
 
 def shards_of(root: Path, folder: str, arrow: pa.Schema, faults: list[Fault]) -> list[tuple[str, str]] | None:
-    """Name and split of the shards in a folder, in the order of the splits; None where they are not complete."""
+    """Name and split of the shards in a folder, in the order of the splits; None if they are not complete."""
     shards: dict[str, list[tuple[int, int, str]]] = {split: [] for split in vocabulary.SPLITS}
     whole = True
     for name in files_of(root, folder):

@@ -55,7 +55,7 @@ def write_packed(
     Args:
         groups: `schema.METADATA`, in pieces, sorted.
         widths: bytes of the longest value of each text column, at least 1.
-        images: (N,) path of each row's image within the package, null where it has none; rows as in `groups`.
+        images: (N,) path of each row's image within the package, null if it has none; rows as in `groups`.
         root: folder of the packages.
         package: name of the package.
         path: the file, written whole or not at all.

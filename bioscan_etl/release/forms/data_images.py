@@ -80,7 +80,7 @@ def write_data_images(
 
     Args:
         groups: rows of a split, in pieces, sorted: `schema.METADATA_EXTENDED` and `path` within the package,
-            null where a specimen has no image.
+            null if a specimen has no image.
         counts: rows by split.
         root: folder of the package `cropped_256`.
         folder: where the files go.
