@@ -76,7 +76,7 @@ def bin_price(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     """Partition sizes with barcodes kept together and with BINs kept together, as for a first release.
 
     A species in one BIN cannot be divided: it is in train, or in key_unseen, as a whole. Records without a species
-    follow the BIN's, and a placeholder in a described species' BIN is no unseen species.
+    follow the BIN's, and a placeholder in a described species' BIN is not an unseen species.
 
     Args:
         table: columns processid, genus, species, dna_barcode, dna_bin, text; one row per record.

@@ -177,7 +177,7 @@ def run(
     stop the others; it is listed in `failed`. Needs the extra `pipeline`.
 
     Args:
-        corpus: folder of the corpus; it is made where there is none.
+        corpus: folder of the corpus; it is made if there is none.
         records: BOLD records: TSV, JSON lines, Parquet, .gz, .zip, .tar.gz, or folders of these; `s3://` and
             `https://`, too.
         images: folders, .zip files or `s3://` prefixes; the word `bold` fetches them from BOLD by process ID.
@@ -258,7 +258,7 @@ def land(
     r"""Land a delivery as one specimen batch: hash its files and write its marker; files stay where they are.
 
     Args:
-        corpus: folder of the corpus; it is made where there is none.
+        corpus: folder of the corpus; it is made if there is none.
         sources: one folder with the whole delivery, or its files and folders; each is recognised by its content.
         name: of the batch; None for that of the folder or file.
         snapshot_date: date of the BOLD snapshot, where neither file name nor descriptor says it.

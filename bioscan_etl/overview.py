@@ -64,7 +64,7 @@ class ReleaseOverview:
         latest: whether `latest` names it.
         specimens: specimens that it holds.
         quarantined: specimens that a gate holds back.
-        set_aside: rows that are no specimens of their own.
+        set_aside: rows that are not specimens of their own.
         rejected: rows that could not be read.
         problem: why the counts are not known; empty if they are.
     """
@@ -158,7 +158,7 @@ def survey_corpus(lake: Lake, settings: Settings) -> Overview:
 
 
 def set_withdrawn(lake: Lake, settings: Settings, batch: str, reason: str | None) -> Withdrawal:
-    """Withdraw a batch, or undo that where the reason is None; the withdrawal counts even if something else is damaged.
+    """Withdraw a batch, or undo that if the reason is None; the withdrawal counts even if something else is damaged.
 
     Raises:
         SourceError: there is no such batch, no reason, it is withdrawn already, or there is nothing to undo.

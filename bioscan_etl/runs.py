@@ -351,7 +351,7 @@ class _Run:
     def _latest(self, folder: Path, *, made: bool, problem: str) -> LatestRelease:
         head = read_head(folder)
         report = folder / "report" / "index.html"
-        # The notes are the run's, not the manifest's: where nothing changed, that was written before a delivery failed.
+        # The notes are the run's, not the manifest's: if nothing changed, that was written before a delivery failed.
         pin = None if problem and not made else pins.load_pin(self._lake, state.pin_of_last_run(self._lake))
         return LatestRelease(
             version=folder.name,

@@ -130,7 +130,7 @@ def read_fields(schema: pl.Schema, columns: Mapping[str, str | None] | None = No
 
     A field takes the column that has its own name, else the first of its other names that is there; then the same
     again with case, blanks and punctuation left out of account. A column is one field at most, except `eventDate`.
-    `scientificName` is the species, in rows whose `taxonRank` says so where there is such a column.
+    `scientificName` is the species; if there is a column `taxonRank`, only in rows where it says so.
 
     Args:
         schema: columns of the table.

@@ -63,7 +63,7 @@ def plant_barcodes(draft: Draft) -> None:
         for specimen in draft.take(draft.rate, unlabelled):
             sequence = recipe(draft.barcode(specimen))
             draft.edit_barcode(specimen, sequence)
-            # Only the other strand is put right again; a letter that is no base becomes N.
+            # Only the other strand is put right again; a letter that is not a base becomes N.
             kept = {"reverse_complement": draft.barcode(specimen), "invalid_letters": _as_n(sequence)}.get(
                 kind, sequence
             )

@@ -147,7 +147,7 @@ class Draft:
         Args:
             count: how many.
             among: which ones may be chosen; all, without it.
-            some: whether fewer are better than none, where a small corpus has no more.
+            some: whether fewer are better than none, if a small corpus has no more.
 
         Returns:
             Their numbers, sorted; none if a small corpus has too few: the kind is then left out.
@@ -174,12 +174,12 @@ class Draft:
             self.left += len(specimens)
 
     def template(self, batch: int, number: int = 0) -> int:
-        """A specimen whose row others start from: one of the batch, where the batch has any."""
+        """A specimen whose row others start from: one of the batch, if the batch has any."""
         there = np.flatnonzero(self.batch == batch)
         return int(there[number % len(there)]) if len(there) else 0
 
     def value(self, specimen: int, column: str) -> str:
-        """A specimen's sound value; `None` as text where it has none."""
+        """A specimen's sound value; `None` as text if it has none."""
         return str(self.specimens[column][specimen])
 
     def barcode(self, specimen: int) -> str:

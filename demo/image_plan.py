@@ -61,7 +61,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """Which specimens' pictures are faulty: `fault` by specimen, `kind` where it has another name, and so on."""
+    """Which specimens' pictures are faulty: `fault` by specimen, `kind` if it has another name, and so on."""
 
     fault: dict[int, str]
     kind: dict[int, str]
@@ -75,7 +75,7 @@ def _choose(draft: Draft) -> _Choice:
     """Take the specimens; those that have to be of one batch first, while there are enough."""
     alone = draft.alone
     promised = draft.take(draft.rate, alone & (draft.batch == _LISTED))
-    # A file of another suffix belongs to a specimen only where a manifest says so.
+    # A file of another suffix belongs to a specimen only if a manifest says so.
     fault = dict.fromkeys(draft.take(draft.rate, alone & (draft.batch == _LISTED)), "image_png")
     twice = draft.take(draft.rate, alone & (draft.batch == 0))
     for name in (*_PICTURES, "image_text", "image_truncated", "image_zero_bytes", "image_turned"):

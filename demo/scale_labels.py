@@ -31,7 +31,7 @@ _SYLLABLES = [a + b for a in (*"bcdfghlmnprstvz", "br", "cr", "dr", "st", "tr") 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What clusters are called. A code below 0 is no label.
+    """What clusters are called. A code below 0 means no label.
 
     Attributes:
         names: per rank the distinct names.

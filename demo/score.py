@@ -97,7 +97,7 @@ def _as_numbers(pair: pl.Expr) -> pl.Expr:
 
 
 def _where() -> pl.Expr:
-    """A specimen, or the file (and line) where there is none."""
+    """A specimen, or the file (and line) if there is none."""
     line = pl.format("{}:{}", "source_file", "source_line")
     return pl.coalesce("processid", line, "image_file")
 
@@ -220,7 +220,7 @@ def _row(kind: str, report: str, expected: str, facts: pl.DataFrame, alarms: pl.
 
 
 def _beside(facts: pl.DataFrame, alarms: pl.DataFrame) -> Iterable[tuple[object, ...]]:
-    """Rules that no kind covers, where they hit clean specimens, and statuses that clean pictures may not have."""
+    """Rules that no kind covers, if they hit clean specimens, and statuses that clean pictures may not have."""
     known = {
         (str(kind.report), kind.rule if kind.report is Report.VALUE and kind.rule else kind.expected)
         for kind in KINDS.values()

@@ -14,14 +14,14 @@ has no comments, so they are here:
     golden     digest of the stage's output by corpus: files, counts and outcomes of checks
     inputs     digest of what that output was made from: delivery, settings, data files, outputs of other stages
 
-Where the logic of a stage has changed, the tool makes the golden corpora with the code as it is now. If a stage makes
+If the logic of a stage has changed, the tool makes the golden corpora with the code as it is now. If a stage makes
 the same of the same inputs, byte for byte, its version stays, and with it all outputs of millions of specimens
 ("proven"). If it makes something else, or of something else, its version is raised. The golden outputs carry no code
 labels, so that they depend on content alone.
 
 A proof is as good as the corpora: `images` has every form of a release and drawn images, `segmentation` the same images
 with the other detector, `records` every planted kind of defective record and two releases with protocol `stable`, and
-`real` some real records and images from ../shared/data, where that folder is there. A change that none of them can show
+`real` some real records and images from ../shared/data, if that folder is there. A change that none of them can show
 (a rare defect, S3, a corpus of millions) needs `--new`.
 """
 

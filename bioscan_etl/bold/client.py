@@ -96,7 +96,7 @@ class Client:
         Args:
             url: the whole address.
             read: takes the streamed answer and reads its body; raises `TemporaryError` if another attempt
-                is worth it. An attempt whose body breaks off is repeated too.
+                is worth it. An attempt whose body breaks off is repeated, too.
             headers: called before each attempt.
             also: statuses besides 200 that are passed to `read`.
 

@@ -96,7 +96,7 @@ def fetch_records(
 
 
 def form_of(output: Path) -> RecordsFormat:
-    """The format that a file name asks for; `tsv` where it asks for none."""
+    """The format that a file name asks for; `tsv` if it asks for none."""
     return "json" if output.suffix.lower() in {".json", ".jsonl", ".ndjson"} else "tsv"
 
 
@@ -175,7 +175,7 @@ def _download(
         def took(piece: bytes) -> None:
             nonlocal seen
             seen += piece.count(b"\n")
-            # The header is no record; lines within quotes are none either.
+            # The header is not a record; neither are lines within quotes.
             progress("fetch_records", seen if expected is None else min(seen, expected), expected)
 
         part.take(response, took)

@@ -1,6 +1,6 @@
 """The crop, the resized images and their JPEG files, exact (spec: specimen images, "The crop").
 
-The rules of the spec are read in their order. Where it leaves a choice, this is what the project does:
+The rules of the spec are applied in their order. If it leaves a choice, this is what the project does:
 the margin goes around the box in whole pixels that the bbox table holds, so a crop can be made again from
 the released table; "taller than wide" is tested on the box with its margin; the two edges of the extended
 side are rounded one by one, halves to the even pixel (Python's `round`).

@@ -59,7 +59,7 @@ def find_specimens(
             unreadable, sorted by `image_file`. It appears when it is complete.
         settings: detector, thresholds, limits and number of threads.
         masks: folder for the organism's masks, 8-bit PNG, 255 on the organism, over the whole image (reduced to
-            1024 px where that is larger), named by `mask_name`; none if the detector gives none.
+            1024 px if that is larger), named by `mask_name`; none if the detector gives none.
         progress: is called with the step "detect" and the number of images done.
 
     Returns:

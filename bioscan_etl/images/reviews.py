@@ -118,7 +118,7 @@ def read_reviews(path: Path, boxes: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame
 
     Raises:
         SettingsError: the file cannot be read, or a line names no image or an unknown one, has an unknown verdict,
-            no box where it needs one, a box beyond its image, or contradicts another; the message names the line.
+            no box if it needs one, a box beyond its image, or contradicts another; the message names the line.
     """
     lines = _read_lines(path)
     frame = boxes.lazy().select(_CANDIDATE)

@@ -165,7 +165,7 @@ def _contrast(image: RGB) -> _Contrast:
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
     tiny = cv2.resize(lab, (max(1, size[0] // 4), max(1, size[1] // 4)), interpolation=cv2.INTER_AREA)
     background = cv2.medianBlur(tiny, _MEDIAN)
-    # Where a large specimen fills the median's window, its own darkness must not become the background.
+    # If a large specimen fills the median's window, its own darkness must not become the background.
     floor = max(0, int(np.median(tiny[..., 0])) - _DEEPEST)
     background[..., 0] = np.maximum(background[..., 0], floor)
     background = cv2.resize(background, size, interpolation=cv2.INTER_LINEAR)

@@ -183,7 +183,7 @@ class ZipSource:
     def files(self) -> list[SourceFile]:
         """All members that are files, sorted by name."""
         return sorted(
-            # orig_filename still has what zipfile cut off behind a NUL byte.
+            # orig_filename still has what zipfile cut off after a NUL byte.
             SourceFile(member.filename, member.file_size, unsafe_reason(member.orig_filename))
             for member in self._zip.infolist()
             if not member.is_dir()

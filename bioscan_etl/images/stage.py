@@ -122,7 +122,7 @@ def _fingerprint(
 ) -> str:
     # The model is identified by its content (in the detector's name), not by its path.
     values = settings.model_dump(mode="json", exclude={"detector", "workers", "shard_images"})
-    # The folder is of one code version (its name says so), so code is no part of a shard's fingerprint.
+    # The folder is of one code version (its name says so), so code is not part of a shard's fingerprint.
     head = [values, detector, packages, batch]
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     for rows in images.iter_slices(10_000):

@@ -6,7 +6,7 @@ numbers of `calibration.json` were found (`bioscan_etl.training`; the model card
 The region proposal network sees the whole image, reduced. The refiner sees a window around each plausible proposal and
 predicts whether it is a specimen. Two logistic regressions over the scores of both networks give the confidence (the
 probability that the box is good) and the presence (the probability that there is a specimen at all). They are two
-values because a specimen whose box is doubtful is no empty well.
+values because a specimen whose box is doubtful is not an empty well.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Partial:
         return wanted | ({"If-Range": self._version} if self._version else {})
 
     def take(self, response: web.Response, took: Callable[[bytes], None] = lambda _: None) -> None:
-        """Write an answer's body behind the bytes so far, or in their place.
+        """Append an answer's body to the bytes so far, or replace them.
 
         Args:
             response: the answer to a request with `headers`, its body unread; status 200, 206 or 416.

@@ -21,7 +21,7 @@ _TEXT_LIMIT = 1024
 
 @cache
 def client() -> Any:
-    """The process' boto3 client: adaptive retries, ten attempts, checksums verified where the server has them."""
+    """The process' boto3 client: adaptive retries, ten attempts, checksums verified if the server has them."""
     import boto3
     from botocore.config import Config
 

@@ -129,7 +129,7 @@ class _Resuming:
             content = body.read()
             body.seek(0)
             sha256 = _base64(hashlib.sha256(content).digest())
-            # A server need not list the sha256; encrypted parts have an ETag that is no md5.
+            # A server need not list the sha256; encrypted parts have an ETag that is not an md5.
             if there.get("ChecksumSHA256") == sha256 or (
                 "ChecksumSHA256" not in there
                 and there["ETag"].strip('"') == hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -19,7 +19,7 @@ def open_views(views: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
     """
     connection = duckdb.connect(":memory:")
     # Parquet's minimum and maximum leave NaN out; relying on them, DuckDB takes "x <= 180" as true for a NaN, and skips
-    # the rows of a NaN where it looks for "x > 180".
+    # rows with a NaN if it looks for "x > 180".
     connection.execute("SET disabled_optimizers = 'statistics_propagation,filter_pushdown'")
     for name, path in views.items():
         connection.read_parquet(glob.escape(path), hive_partitioning=False).create_view(name)

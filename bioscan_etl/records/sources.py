@@ -175,7 +175,7 @@ def _read(stream: IO[bytes], location: str) -> Iterator[bytes]:
 
 
 def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Undo gzip, members after each other included; all that comes before damage is delivered."""
+    """Unpack gzip, several members included; all that comes before damage is delivered."""
     member = zlib.decompressobj(31)
     for piece in pieces:
         left = piece
@@ -256,7 +256,7 @@ def _untar(pieces: Iterator[bytes]) -> Iterator[tuple[str, Iterator[bytes]]]:
 
 
 def _member(archive: tarfile.TarFile, size: int, reader: _Reader) -> Iterator[bytes]:
-    """A member's bytes off the stream behind its header; `extractfile` would drop the last ones of a cut member."""
+    """A member's bytes, from the stream after its header; `extractfile` would drop the last ones of a cut member."""
     stream: Any = archive.fileobj
     left = size
     while left:
@@ -269,7 +269,7 @@ def _member(archive: tarfile.TarFile, size: int, reader: _Reader) -> Iterator[by
 
 
 def _unzip(pieces: Iterator[bytes]) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Undo zip from its local headers: works on streams, and on archives whose end is missing."""
+    """Unpack zip from its local headers: works on streams, and on archives whose end is missing."""
     from stream_unzip import UnzipError, stream_unzip
 
     try:

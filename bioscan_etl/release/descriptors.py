@@ -81,7 +81,7 @@ def media_type(path: str) -> str:
 
 
 def license_address(settings: ReleaseSettings) -> str:
-    """Address of the images' licence, or its name where the address is not known."""
+    """Address of the images' licence, or its name if the address is not known."""
     return _LICENSES.get(settings.image_license, settings.image_license)
 
 

@@ -1,4 +1,4 @@
-"""HDF5 files whose bytes depend on what is in them alone.
+"""HDF5 files whose bytes depend on their content alone.
 
 Belongs here: what the forms in HDF5 share: a new file, its attributes, texts as byte strings. Does not belong here: the
 layout of a file (`release.forms`).

@@ -2,8 +2,8 @@
 
 Belongs here: which image goes where. Does not belong here: how a crop is made (`bioscan_etl.images`).
 
-The crops come from the lake. `original_full` is no crop: its bytes are the imager's, untouched, and so are copied from
-where the batch was delivered, each checked against its sha256 in the image index.
+Crops come from the lake. `original_full` is not a crop: its bytes are the imager's, unchanged. It is copied from
+the delivery of the batch, each file checked against its sha256 in the image index.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ class Sums(_Part):
 
 
 def walk(root: Path) -> Iterator[str]:
-    """Relative paths of everything below a folder that is no folder, links to folders included; unordered."""
+    """Relative paths of everything below a folder that is not a folder, links to folders included; unordered."""
     for folder, names, files in os.walk(root):
         here = Path(folder)
         links = [name for name in names if (here / name).is_symlink()]
@@ -244,7 +244,7 @@ def read_head(root: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: it is no manifest of a release.
+        ValueError: it is not a manifest of a release.
     """
     lines = []
     with (root / MANIFEST).open(encoding="utf-8") as stream:

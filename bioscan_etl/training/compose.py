@@ -164,7 +164,7 @@ class Material:
         return Scene(canvas, _visible(objects))
 
     def _part(self, rng: np.random.Generator, canvas: Image) -> None:
-        """Lay out parts of insects, which alone are no specimen, in place."""
+        """Lay out parts of insects, which alone are not a specimen, in place."""
         chance = rng.random()
         if self.wings and chance < 0.55:
             for _ in range(2 if rng.random() < 0.25 else 1):

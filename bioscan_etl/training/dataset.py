@@ -87,7 +87,7 @@ def read_annotations(path: Path, part: str | None = None) -> list[Annotated]:
         part: only the images of this part; all without it.
 
     Raises:
-        SettingsError: the file does not exist, is no COCO file, or a name leads out of the folder.
+        SettingsError: the file does not exist, is not a COCO file, or a name leads out of the folder.
     """
     try:
         return _read(json.loads(path.read_text(encoding="utf-8")), part)
@@ -141,7 +141,7 @@ def read_annotated_image(folder: Path, name: str) -> bytes:
     """
     try:
         return (folder / name).read_bytes()
-    except (OSError, ValueError):  # also a name that is no file's
+    except (OSError, ValueError):  # also a name that cannot be a file's
         raise SettingsError(f"{folder} has no image {name!r} that can be read; its annotations name it") from None
 
 

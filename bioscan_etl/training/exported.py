@@ -38,7 +38,7 @@ def take_over(network: nn.Module, path: Path, example: Tensor) -> None:
         example: a batch of pictures that the network takes.
 
     Raises:
-        SystemExit: the file is no export of this network.
+        SystemExit: the file is not an export of this network.
     """
     network.eval()
     try:

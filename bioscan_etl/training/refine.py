@@ -72,7 +72,7 @@ MEASURED = 24  # batches that set the normalisations of an exported network
 NETWORKS = {"refiner": Refiner, "teacher": Teacher}
 
 Sample = tuple[Image, npt.NDArray[np.float32], npt.NDArray[np.float32], float]
-"""Pixels, mask (48, 48), box in shares of the side, and 1 where there is a specimen."""
+"""Pixels, mask (48, 48), box in shares of the side, and 1 if there is a specimen."""
 
 
 class Windows(torch.utils.data.IterableDataset[Sample]):
@@ -205,12 +205,12 @@ Answer = tuple[Tensor, Tensor, Tensor]
 
 
 def loss_of(answers: Answer, targets: Answer, taught: Answer | None = None) -> dict[str, Tensor]:
-    """The parts of the loss; the box counts only where there is a specimen.
+    """The parts of the loss; the box counts only if there is a specimen.
 
     Args:
         answers: of the network that learns.
         targets: masks, boxes and presence, as `collate` gives them.
-        taught: the answers of a teacher, which count as much as the targets where there is a specimen. Elsewhere they
+        taught: the answers of a teacher, which count as much as the targets if there is a specimen. Otherwise they
             do not count: the teacher has learnt from few wings and legs without a specimen.
     """
     (mask, edges, scores), (masks, boxes, present) = answers, targets

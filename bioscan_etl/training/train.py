@@ -99,7 +99,7 @@ class Trainer(DetectionTrainer):
     exported: Path | None = None
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
-        """The network, with the weights of an export where one is given."""
+        """The network, with the weights of an export if one is given."""
         model = super().get_model(cfg, weights, verbose)
         if self.exported is not None:
             take_over(model, self.exported, torch.zeros(1, 3, SIZE[1], SIZE[0]))

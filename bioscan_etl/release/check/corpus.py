@@ -41,7 +41,7 @@ def row_findings(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, str]]:
     expected = rows.select("processid", "chunk", expected=chunk(rows["processid"], rows["split"]))
     yield expected.filter(pl.col("chunk") != pl.col("expected")), "chunk is {chunk}, its md5 says {expected}"
     deepest = [pl.col(rank) for rank in reversed(vocabulary.RANKS)]
-    # A filler, such as subfamily `unassigned Culicidae`, is no name: taxon may pass it over.
+    # A filler, such as subfamily `unassigned Culicidae`, is not a name: taxon may skip it.
     named = pl.coalesce(pl.when(~rank.str.starts_with("unassigned ")).then(rank) for rank in deepest)
     labels = pl.coalesce(deepest)
     wrong = rows.filter(pl.col("taxon").ne_missing(labels) & pl.col("taxon").ne_missing(named))

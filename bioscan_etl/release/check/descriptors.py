@@ -1,6 +1,6 @@
 """Does a descriptor of a release describe the files that are there, and agree with the settings?
 
-Belongs here: what the checks of all descriptors share. Does not belong here: where a descriptor keeps it; the form's
+Belongs here: what the checks of all descriptors share. Does not belong here: where each descriptor has them; the form's
 own module reads that.
 """
 

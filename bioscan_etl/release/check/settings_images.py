@@ -250,7 +250,7 @@ def _pixels(root: Path, name: str, frame: _Frame | None) -> tuple[_Pixels, _Head
 
 
 def _outside(pixels: _Pixels, frame: _Frame) -> _Pixels:
-    """The pixels (n, 3) of a crop that lie so far out of the original that nothing of it can be in them."""
+    """The pixels (n, 3) of a crop that are so far outside the original that nothing of it can be in them."""
     outside = np.zeros(pixels.shape[:2], np.bool_)
 
     def before(edge: int) -> int:

@@ -55,7 +55,7 @@ class Stated:
 def read_stated(document: Mapping[str, Any]) -> tuple[Stated, list[Fault]]:
     """Validate the settings of a manifest.
 
-    Settings that this version does not know, and those that an earlier one did not state, are no faults.
+    Settings that this version does not know, and those that an earlier one did not state, are not faults.
 
     Args:
         document: `settings` of manifest.json, which may be hostile.

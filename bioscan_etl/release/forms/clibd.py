@@ -78,7 +78,7 @@ def write_clibd(rows: pl.DataFrame, root: Path, path: Path, progress: Progress =
     """Write the file; memory holds a few hundred images at a time.
 
     In each group: `image` uint8 (N, width of the longest), zero-padded, a row a chunk; `image_mask` int64 (N,) the
-    bytes of each; and byte strings (N,), where a missing value is `not_classified`.
+    bytes of each; and byte strings (N,), with `not_classified` for a missing value.
 
     Args:
         rows: released specimens with an image: split, path within the package, and the columns of `COLUMNS`, sorted.

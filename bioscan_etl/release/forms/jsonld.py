@@ -34,7 +34,7 @@ CONTEXT = "context.jsonld"
 _ROWS_AT_ONCE = 10_000
 _THREADS = 2
 _DARWIN_CORE = "http://rs.tdwg.org/dwc/terms/"
-# Only where the Darwin Core term has the same meaning; all other columns are terms of our own.
+# Only if the Darwin Core term has the same meaning; all other columns are terms of our own.
 _TERMS = {
     "sampleid": "catalogNumber",
     **{rank: rank for rank in RANKS[:-1]},

@@ -3,7 +3,7 @@
 Belongs here: what an entry holds, finding the entries, and what is the same for all forms (whether one is wanted, what
 the release's parts own, building one). Does not belong here: what a single form does; see its module. Settings,
 stages, `check`, the data card, the descriptors and docs/reference/forms.md all read this registry, so that a new form
-is a new module in this folder and nothing else. A module whose name begins with `_` is no form.
+is a new module in this folder and nothing else. A module whose name begins with `_` is not a form.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bioscan_etl.settings import ReleaseSettings
 
 METADATA_STAGE, IMAGES_STAGE, LAST_STAGE = "release_metadata", "image_packages", "release_manifest"
-"""Stages that make what no form is: the metadata, the images, and the version."""
+"""Stages that make other parts than forms: the metadata, the images, and the version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def forms() -> Mapping[str, Form]:
     """All forms by name, in the order of `Form.place`.
 
     Raises:
-        InvariantError: a module of the package is no form, or two forms have one stage.
+        InvariantError: a module of the package is not a form, or two forms have the same stage.
     """
     return _load(names())
 

@@ -205,7 +205,7 @@ class _Target:
             )
 
     def refuse_strangers(self) -> None:
-        """Refuse objects that are no files of the release: who fetches it would get them, too."""
+        """Refuse objects that are not files of the release: whoever fetches it would get them, too."""
         names = (file.path for file in self.files(looked_at=True))
         name = next(names, None)
         for there in self._listed():
@@ -227,7 +227,7 @@ class _Target:
             yield file, bool(found and there is not None and self._is(there, file))
 
     def _is(self, there: StoredFile, file: Sums) -> bool:
-        """Whether a listed object is the file. Encrypted and large objects have an ETag that is no md5."""
+        """Whether a listed object is the file. Encrypted and large objects have an ETag that is not an md5."""
         if there.size != file.size:
             return False
         if there.etag == file.md5:
@@ -270,7 +270,7 @@ class _Target:
         s3.delete(self._claim)
 
     def newest(self) -> int:
-        """Number of the version that `latest` names; 0 where there is none."""
+        """Number of the version that `latest` names; 0 if there is none."""
         text = s3.read_text(f"{self.base}/{LATEST}")
         if text is None:
             return 0
