@@ -137,7 +137,7 @@ def read_fields(schema: pl.Schema, columns: Mapping[str, str | None] | None = No
         columns: field by input column, for names that are not known; None for a column that is not to be read.
 
     Raises:
-        SourceError: `columns` names a column or field that there is not, or two columns for one field.
+        SourceError: `columns` names an unknown column or field, or two columns for one field.
     """
     names = schema.names()
     taken = _asked_for(names, columns or {})
