@@ -2,7 +2,7 @@
 
     PYTHON benchmarks/detr.py [--images 4]
 
-Needs `torch` and `transformers` (an environment of its own: they are no part of the project's). The weights are
+Needs `torch` and `transformers` (an environment of its own: they are not part of the project's). The weights are
 random, which takes as long as trained ones. A 1024x768 image enters at 1066x800, the tool's size. Prints one line
 of JSON.
 """

@@ -174,7 +174,7 @@ def _peak() -> float:
 
 
 def _metadata(lake: Path, out: Path, answer) -> None:
-    """Build and publish; tell the seconds of each step."""
+    """Build and publish; report the seconds of each step."""
     settings = Settings(release=METADATA)
     staging = Staging(out, "0" * 64)
     steps = []

@@ -92,7 +92,7 @@ def write_release(root: Path, rows: pl.DataFrame) -> None:
 
 
 def write_releases(folder: Path, records: int, answer) -> None:
-    """Three releases, and how many records of each kind of difference lie between the first two."""
+    """Three releases, and how many records differ in each way between the first two."""
     rows = metadata(records * 104 // 100)
     number = pl.int_range(pl.len(), dtype=pl.Int64)
     first, new = number < records, number >= records

@@ -33,7 +33,7 @@ def records_like_bioscan(records: int, seed: int) -> pl.DataFrame:
     """Synthetic records with the proportions of BIOSCAN-5M.
 
     9 % carry one of `records / 228` species, half of them placeholders; species sizes and barcode sizes fall off as
-    1/rank; a barcode stands for two records on average and differs from its species' ancestor in up to 6 bases.
+    1/rank; a barcode has two records on average and differs from its species' ancestor in up to 6 bases.
     """
     generator = np.random.default_rng(seed)
     labelled = int(records * 0.092)
@@ -42,7 +42,7 @@ def records_like_bioscan(records: int, seed: int) -> pl.DataFrame:
     weight = 1 / (np.arange(species_count) + 20)
     species = generator.choice(species_count, size=labelled, p=weight / weight.sum())
     cluster = np.concatenate([species, generator.integers(species_count, clusters, records - labelled)])
-    # Within a cluster of n records there are about n / 2 barcodes, the first of them the commonest.
+    # Within a cluster of n records there are about n / 2 barcodes, the first of them the most common.
     width = np.bincount(cluster, minlength=clusters) // 2 + 1
     variant = (width[cluster] * generator.random(records) ** 2).astype(np.int64)
     start = np.concatenate([[0], np.cumsum(width)[:-1]])

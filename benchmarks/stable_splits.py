@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/stable_splits.py                    # 4,000 species, some 230,000 records
     .venv/bin/python benchmarks/stable_splits.py --species 20000
 
-The corpus is that of `tests/splits_growth.py`, once with growth alone and once with labels that change. At the end
-stand the same corpus partitioned at once, by both protocols, and the price of keeping BINs together.
+The corpus is that of `tests/splits_growth.py`, once with growth alone and once with labels that change. The last lines
+show the same corpus partitioned at once, by both protocols, and the cost of keeping BINs together.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def bin_price(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     """Partition sizes with barcodes kept together and with BINs kept together, as for a first release.
 
     A species in one BIN cannot be divided: it is in train, or in key_unseen, as a whole. Records without a species
-    follow the BIN's, and a placeholder in a described species' BIN is no unseen species.
+    follow the BIN's, and a placeholder in a described species' BIN is not an unseen species.
 
     Args:
         table: columns processid, genus, species, dna_barcode, dna_bin, text; one row per record.
@@ -85,7 +85,7 @@ def bin_price(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     Returns:
         One row per partition in the order of `vocabulary.SPLITS`: split; samples and samples_together, species and
         species_together (with BINs kept together), int64; bins_shared (BINs of the partition, without the option,
-        that have records in another one, too), int64; target_samples (null where the partition takes what is left),
+        that have records in another one, too), int64; target_samples (null if the partition takes what is left),
         share and share_together, float.
     """
     plain, _ = assign_stable(table, None, SplitSettings(protocol="stable", seed=seed))

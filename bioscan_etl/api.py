@@ -1,7 +1,7 @@
 """The functions that a notebook calls; the command line wraps the same ones.
 
 Belongs here: one function per task, which takes paths, frames and arrays and returns values. Does not belong here: the
-work itself, which is in the module that each function imports, and any word for a terminal (`bioscan_etl.cli`).
+work itself, which is in the module that each function imports, and any text for a terminal (`bioscan_etl.cli`).
 
 Nothing is printed. What cannot be done raises `bioscan_etl.BioscanError`, whose message is one line that names the
 thing and the way out. A `corpus` is the folder that holds landing folder, lake, settings and releases of one dataset.
@@ -86,7 +86,7 @@ class LandedBatch:
         delivery: fingerprint of its content, hex.
         records: its records files.
         images: its image sources.
-        image_manifest: CSV that says whose an image is; None where there is none.
+        image_manifest: CSV that assigns images to process IDs; None if there is none.
         left_out: names of files of no known kind.
     """
 
@@ -129,7 +129,7 @@ def write_demo(corpus: Place, specimens: int = 300, seed: int = 0, *, progress: 
         corpus: folder to write into; an earlier demo there is replaced.
         specimens: number of specimens, from 1.
         seed: seed of everything, from 0.
-        progress: told of each step.
+        progress: reports each step.
 
     Raises:
         SourceError: no specimens, a negative seed, or the folder holds something else.
@@ -177,17 +177,17 @@ def run(
     stop the others; it is listed in `failed`. Needs the extra `pipeline`.
 
     Args:
-        corpus: folder of the corpus; it is made where there is none.
+        corpus: folder of the corpus; it is made if there is none.
         records: BOLD records: TSV, JSON lines, Parquet, .gz, .zip, .tar.gz, or folders of these; `s3://` and
             `https://`, too.
         images: folders, .zip files or `s3://` prefixes; the word `bold` fetches them from BOLD by process ID.
-        image_manifest: CSV of processid, image_file, where file names do not say whose an image is.
+        image_manifest: CSV of processid, image_file, if file names do not state the process IDs.
         batch: name of one batch of all records; None for one batch per records file.
         snapshot_date: date of the BOLD snapshot, where neither file name nor descriptor says it.
         settings: TOML file that becomes the settings of the corpus; None keeps those it has.
         publish: `s3://bucket/prefix` to mirror the release to.
-        progress: told of every step.
-        listen: given each event of `bioscan_etl.runs` as soon as it is so, such as the batches that landed.
+        progress: reports every step.
+        listen: called with each event of `bioscan_etl.runs` as soon as it happens, such as the batches that landed.
 
     Raises:
         SettingsError: the settings cannot be used; nothing has changed.
@@ -258,11 +258,11 @@ def land(
     r"""Land a delivery as one specimen batch: hash its files and write its marker; files stay where they are.
 
     Args:
-        corpus: folder of the corpus; it is made where there is none.
-        sources: one folder with the whole delivery, or its files and folders; what each is, its content says.
+        corpus: folder of the corpus; it is made if there is none.
+        sources: one folder with the whole delivery, or its files and folders; each is recognised by its content.
         name: of the batch; None for that of the folder or file.
         snapshot_date: date of the BOLD snapshot, where neither file name nor descriptor says it.
-        progress: told of the images hashed.
+        progress: reports the images hashed.
 
     Raises:
         SourceError: a source is absent or of no known kind, there are no records, or the batch needs a name.
@@ -331,7 +331,7 @@ def why(corpus: Place, processid: str) -> Why:
 
     Raises:
         SourceError: there is no such folder, or the process ID is empty.
-        BioscanError: the state of the batches cannot be told.
+        BioscanError: the state of the batches cannot be determined.
 
     Examples:
         >>> import bioscan_etl
@@ -396,7 +396,7 @@ def check(release: Place, *, images: Literal["sample", "all"] = "sample", progre
     Args:
         release: folder of the release, or `s3://bucket/prefix/v3`, which is fetched first.
         images: decode a fixed sample of the images, or all.
-        progress: told of checksums and images.
+        progress: reports checksums and images.
 
     Returns:
         Faults by file and process ID; empty if the release is good. A folder that is absent is a fault, too.
@@ -435,7 +435,7 @@ def diff(
         releases: where versions are looked up: a corpus, or its folder `releases`; None for the folder beside the
             other release.
         output: file for every difference, `.parquet` or `.csv`; None writes none.
-        progress: told of the records compared.
+        progress: reports the records compared.
 
     Raises:
         SourceError: there is no such release, the output has another ending, or a file of a release is damaged.
@@ -460,16 +460,16 @@ def diff(
 
 
 def publish(release: Place, location: str, *, progress: Progress = silent) -> Published:
-    """Mirror a release to S3, whole or not at all; the same call again goes on after a break.
+    """Mirror a release to S3, whole or not at all; the same call resumes after a break.
 
     Args:
         release: folder of the release.
         location: `s3://bucket/prefix`; the release becomes `s3://bucket/prefix/<version>`, and
             `s3://bucket/prefix/latest` names it.
-        progress: told of the MiB that are there.
+        progress: reports the MiB that are there.
 
     Raises:
-        SourceError: the location is none, cannot be written, or holds another release of this version.
+        SourceError: the location is invalid, cannot be written, or holds another release of this version.
         LakeError: the release is damaged.
 
     Examples:
@@ -561,7 +561,7 @@ def compare(
     output: Place | None = None,
     progress: Progress = silent,
 ) -> Comparison:
-    r"""Compare the records that two snapshots of BOLD share, field by field, whatever their layouts.
+    r"""Compare the records that two snapshots of BOLD share, field by field, independent of their layouts.
 
     Args:
         earlier: records file, or folder of them.
@@ -569,7 +569,7 @@ def compare(
         settings: `bioscan_etl.Settings` or a TOML file, of which `[records]` is read; None for the defaults.
         output: `.csv` or `.parquet` file for the changes; the same name with `-records` gets the process IDs that one
             snapshot alone holds. None writes none.
-        progress: told of the rows read.
+        progress: reports the rows read.
 
     Raises:
         SourceError: a file cannot be read, or the output has another ending.
@@ -625,10 +625,10 @@ def detect(
             `s3://` prefix; `detect_to_file` is for more of them than fit into memory as rows.
         model: `trained` (the default), `segmentation`, or the path of an .onnx or .pt model.
         settings: `bioscan_etl.Settings` or a TOML file, of which `[images]` is read; None for the defaults.
-        progress: told of the images done.
+        progress: reports the images done.
 
     Returns:
-        One row per image, also where it is empty or cannot be read, sorted by `image_file`: processid, image_file,
+        One row per image, also if it is empty or cannot be read, sorted by `image_file`: processid, image_file,
         width_original and height_original in pixels, the box x0, y0, x1, y1 in pixels (x1 and y1 exclusive),
         confidence (0 to 1), specimens, status, area_fraction, scale_factor, image_measurement_value.
 
@@ -685,7 +685,7 @@ def detect_to_file(
         model: `trained` (the default), `segmentation`, or the path of an .onnx or .pt model.
         masks: folder for the organism of each image as PNG, 255 on the organism; None writes none.
         settings: `bioscan_etl.Settings` or a TOML file, of which `[images]` is read; None for the defaults.
-        progress: told of the images done.
+        progress: reports the images done.
 
     Returns:
         Number of images (`images`), by status (such as `detected` and `empty`), and of masks written (`masks`).
@@ -722,14 +722,14 @@ def fetch_records(
     settings: Settings | Place | None = None,
     progress: Progress = silent,
 ) -> FetchedRecords:
-    """Download the records of a query from BOLD, at most a million; the same call again goes on after a break.
+    """Download the records of a query from BOLD, at most a million; the same call resumes after a break.
 
     Args:
         query: terms joined by `;`, as in `tax:Culicidae;geo:Canada`.
         output: file to write, which appears when it is complete; it must not exist.
         form: None takes json for .json, .jsonl and .ndjson, else tsv.
         settings: `bioscan_etl.Settings` or a TOML file, of which `[bold]` is read; None for the defaults.
-        progress: told of the records downloaded.
+        progress: reports the records downloaded.
 
     Raises:
         BoldError: the file exists, the query is not understood, matches nothing or too much, or BOLD does not
@@ -759,11 +759,11 @@ def fetch_images(
     Images that are in the folder already are not fetched again.
 
     Args:
-        processids: process IDs, or a file of them, one per line; None where `records` is given.
+        processids: process IDs, or a file of them, one per line; None if `records` is given.
         output: folder to fill.
-        records: BOLD records whose images are wanted; None where `processids` is given.
+        records: BOLD records whose images are wanted; None if `processids` is given.
         settings: `bioscan_etl.Settings` or a TOML file, of which `[bold]` and `[records]` are read.
-        progress: told of the images fetched.
+        progress: reports the images fetched.
 
     Raises:
         SourceError: the process IDs are not given, given twice, or cannot be read.

@@ -1,4 +1,4 @@
-"""Which extra of the package installs a module, and the sentence for a user who lacks it.
+"""Which extra of the package installs a module, and the message to a user who lacks it.
 
 Belongs here: the names of the extras and of the modules that only they bring. Does not belong here: versions
 (pyproject.toml). The base reads and splits tables and releases; images, the pipeline and training are extras, because a

@@ -27,17 +27,17 @@ class BatchOverview:
     Attributes:
         batch: its name.
         status: withdrawn, current, damaged, failed, stale or landed (not ingested yet).
-        records: records of its barcode marker; None where it is not ingested.
+        records: records of its barcode marker; None if it is not ingested.
         images: images that were looked at; None likewise.
         detected: images with one sure specimen; None likewise.
         why: every reason for the status, one line each.
-        reasons: why it is to be made (anew), one line each; empty where it is current.
-        problem: why it cannot be made, in one line; empty where it can.
-        failure: the last failed attempt, in one line; empty where there was none.
-        withdrawn: why it was withdrawn; empty where it was not.
+        reasons: why it has to be ingested (again), one line each; empty if it is current.
+        problem: why it cannot be made, in one line; empty if it can.
+        failure: the last failed attempt, in one line; empty if there was none.
+        withdrawn: why it was withdrawn; empty if it was not.
         failed_checks: ids of checks that its current outputs failed, sorted.
-        delivery: fingerprint of what landed; None where nothing did, or the marker is damaged.
-        current_delivery: fingerprint of what its current outputs were made from; None where there are none.
+        delivery: fingerprint of what landed; None if nothing did, or the marker is damaged.
+        current_delivery: fingerprint of what its current outputs were made from; None if there are none.
     """
 
     batch: str
@@ -57,16 +57,16 @@ class BatchOverview:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseOverview:
-    """One release; the counts are None where its manifest cannot be read.
+    """One release; the counts are None if its manifest cannot be read.
 
     Attributes:
         version: such as `v3`.
         latest: whether `latest` names it.
         specimens: specimens that it holds.
         quarantined: specimens that a gate holds back.
-        set_aside: rows that are no specimens of their own.
+        set_aside: rows that are not specimens of their own.
         rejected: rows that could not be read.
-        problem: why the counts are not known; empty where they are.
+        problem: why the counts are not known; empty if they are.
     """
 
     version: str
@@ -83,11 +83,11 @@ class NextRun:
     """What the next run would do.
 
     Attributes:
-        last_release: version of the last release; None where there is none.
+        last_release: version of the last release; None if there is none.
         to_ingest: batches that it would ingest.
-        reasons: why a release is due, one line each; empty where the last one is of what is there.
-        blocked: why no release can be made, in one line; empty where one can.
-        failure: the last failed attempt at the release that is due, in one line; empty where there was none.
+        reasons: why a release is due, one line each; empty if the last one is up to date.
+        blocked: why no release can be made, in one line; empty if one can.
+        failure: the last failed attempt at the release that is due, in one line; empty if there was none.
     """
 
     last_release: str | None
@@ -127,10 +127,10 @@ class Withdrawal:
 
     Attributes:
         batch: its name.
-        withdrawn: False where a withdrawal was undone.
-        reason: why it is withdrawn; empty where a withdrawal was undone.
-        next_run: what the next run would do; None where that is not known.
-        problem: why it is not known, in one line; empty where it is.
+        withdrawn: False if a withdrawal was undone.
+        reason: why it is withdrawn; empty if a withdrawal was undone.
+        next_run: what the next run would do; None if that is not known.
+        problem: why it is not known, in one line; empty if it is.
     """
 
     batch: str
@@ -158,7 +158,7 @@ def survey_corpus(lake: Lake, settings: Settings) -> Overview:
 
 
 def set_withdrawn(lake: Lake, settings: Settings, batch: str, reason: str | None) -> Withdrawal:
-    """Withdraw a batch, or undo that where the reason is None; the withdrawal counts whatever else is damaged.
+    """Withdraw a batch, or undo that if the reason is None; the withdrawal counts even if something else is damaged.
 
     Raises:
         SourceError: there is no such batch, no reason, it is withdrawn already, or there is nothing to undo.
@@ -214,7 +214,7 @@ def _batch(lake: Lake, one: state.BatchState) -> BatchOverview:
 
 
 def _counts(lake: Lake, one: state.BatchState, stage: str) -> dict[str, Any]:
-    """What a stage of the current record of a batch counted; empty where there is none."""
+    """What a stage of the current record of a batch counted; empty if there is none."""
     if one.record is None:
         return {}
     try:

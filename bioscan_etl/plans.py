@@ -37,9 +37,9 @@ class PlannedRelease:
     """Whether a release would be made.
 
     Attributes:
-        made: True or False; None where batches are ingested first and their outcome decides it.
+        made: True or False; None if batches are ingested first and their outcome decides it.
         reasons: why one is due, one line each.
-        blocked: why none can be made, in one line; empty where one can.
+        blocked: why none can be made, in one line; empty if one can.
     """
 
     made: bool | None
@@ -52,13 +52,13 @@ class Plan:
     """What a run would do.
 
     Attributes:
-        settings_changed: what the given settings file would change, one line per setting; None where none is given.
+        settings_changed: what the given settings file would change, one line per setting; None if none is given.
         land: batches that would land, by name.
         folders: folders of the inbox that have not landed, or have changed since, each with what is known of it.
         ingest: reasons, one line each, by batch that would be ingested; sorted by name.
         damaged: what is wrong, by batch that cannot be ingested.
         release: whether a release would be made.
-        last_release: version of the last release; None where there is none.
+        last_release: version of the last release; None if there is none.
     """
 
     settings_changed: tuple[str, ...] | None
@@ -84,7 +84,7 @@ def make_plan(
         settings: that the run would have.
         deliveries: records files by batch that would land.
         images: where the images of these batches are.
-        new_settings: file that would become the settings of the corpus; None where the corpus keeps its own.
+        new_settings: file that would become the settings of the corpus; None if the corpus keeps its own.
 
     Raises:
         LakeError: the lake is of another layout.
@@ -98,7 +98,7 @@ def make_plan(
     ingest |= dict.fromkeys(land, ("it would land now; ingested if its content or the settings are new",))
     damaged = {one.name: one.problem for one in corpus.batches if one.status == "damaged" and one.name not in land}
     if ingest:
-        # What they become decides it: a batch that comes out the same makes no release by itself.
+        # Their outputs decide it: a batch whose outputs stay the same makes no release by itself.
         reasons = (*corpus.reasons, f"{', '.join(sorted(ingest))} would be ingested first")
         release = PlannedRelease(None, reasons, "")
     else:
@@ -111,7 +111,7 @@ def _settings_changed(lake: Lake, source: Path) -> list[str]:
     target = settings_file(lake)
     try:
         before = load_settings(target if target.exists() else None)
-    except SettingsError:  # the new file would take the place of a broken one
+    except SettingsError:  # the new file would replace a broken one
         before = Settings()
     return differences(before, load_settings(source))
 
@@ -139,7 +139,7 @@ def unlanded(lake: Lake, settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _content(folder: Path) -> str:
-    """What a folder would be landed with, or what it lacks."""
+    """What would land from a folder, or what the folder lacks."""
     try:
         found = landing.recognise(str(folder))
     except (BioscanError, OSError) as error:

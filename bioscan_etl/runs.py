@@ -1,6 +1,6 @@
 """A whole run: land, ingest what is not current, make the next release, and list what failed.
 
-Belongs here: the order of these steps, and what came of them. Does not belong here: which batches are stale
+Belongs here: the order of these steps, and their outcome. Does not belong here: which batches are stale
 (`bioscan_etl.state`), running the graph (`bioscan_etl.definitions.running`), what a run would do
 (`bioscan_etl.plans`), and the words for a terminal (`bioscan_etl.cli.run`).
 """
@@ -58,7 +58,7 @@ class SettingsInstalled:
     """A settings file became the settings of the corpus.
 
     Attributes:
-        changed: `section.name: before -> after`, one line per setting that is another now.
+        changed: `section.name: before -> after`, one line per setting that differs now.
     """
 
     changed: tuple[str, ...]
@@ -70,7 +70,7 @@ class ImagesFetched:
 
     Attributes:
         folder: where they are.
-        images: what came of it; what could not be fetched is tried again by the next run.
+        images: the outcome; what could not be fetched is tried again by the next run.
     """
 
     folder: Path
@@ -79,7 +79,7 @@ class ImagesFetched:
 
 @dataclass(frozen=True, slots=True)
 class Landings:
-    """What landed, and what did not.
+    """What has landed, and what has not.
 
     Attributes:
         given: batches that the call named.
@@ -112,10 +112,10 @@ class LatestRelease:
         ledger: rows by outcome: rows_read = specimens + quarantined + set_aside + rejected.
         counts: rows by outcome and reason.
         report: the page of its report.
-        newer_report: a page of the same data with another template or other notes; None where there is none.
+        newer_report: a page of the same data with a newer template or notes; None if there is none.
         notes: what it does not hold of a batch, by batch.
         withdrawn: why, by batch that is withdrawn.
-        problem: why this run could make no release, in one line; empty where it could, or nothing changed.
+        problem: why this run could not make a release, in one line; empty if it could, or if nothing changed.
     """
 
     version: str
@@ -132,15 +132,15 @@ class LatestRelease:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of a run.
+    """The outcome of a run.
 
     Attributes:
-        settings_changed: what became other settings of the corpus, one line each; None where no file was given.
+        settings_changed: settings of the corpus that changed, one line each; None if no file was given.
         fetched: images that were fetched from BOLD, by batch.
         landings: what landed, and what did not.
         ingested: batches that were ingested now.
-        release: the latest release; None where there is none.
-        published: its mirror; None where none was asked for, or it failed.
+        release: the latest release; None if there is none.
+        published: its mirror; None if none was asked for, or if it failed.
         failed: everything that failed; one failure does not stop the rest.
     """
 
@@ -154,11 +154,11 @@ class Run:
 
 
 Event = SettingsInstalled | ImagesFetched | Landings | LatestRelease | Published
-"""What a run reports as soon as it is so."""
+"""What a run reports as soon as it happens."""
 
 
 def _ignore(_: Event) -> None:
-    """Report to nobody."""
+    """Ignore an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Order:
     Attributes:
         records: records files, or folders of them, to land as batches.
         images: where the images of these batches are; `FROM_BOLD` has them fetched.
-        image_manifest: CSV of processid, image_file; None where file names say whose an image is.
+        image_manifest: CSV of processid, image_file; None if file names state the process ID of each image.
         batch: one batch of this name; None for one per records file.
         snapshot_date: date of the BOLD snapshot, where neither file name nor descriptor says it.
         settings: file that becomes the settings of the corpus; None keeps those it has.
@@ -198,8 +198,8 @@ def run_corpus(
     Args:
         lake: the corpus.
         order: what to do.
-        progress: told of every step.
-        listen: given each event as soon as it is so, from this thread.
+        progress: reports every step.
+        listen: called with each event as soon as it happens, in this thread.
 
     Raises:
         SettingsError: the settings cannot be used; nothing has changed.
@@ -297,7 +297,7 @@ class _Run:
         self.failed += [Failed("folder", name, why) for name, why in found.refused.items()]
 
     def _fetch(self, files: Sequence[str], folder: Path) -> None:
-        """Fetch what BOLD has of the images of records files; images of some specimens are of use, too."""
+        """Fetch what BOLD has of the images of records files; images of only some specimens are useful, too."""
         from bioscan_etl.bold import processids
         from bioscan_etl.bold.images import fetch_images
 
@@ -351,7 +351,7 @@ class _Run:
     def _latest(self, folder: Path, *, made: bool, problem: str) -> LatestRelease:
         head = read_head(folder)
         report = folder / "report" / "index.html"
-        # The notes are the run's, not the manifest's: where nothing changed, that was written before a delivery failed.
+        # The notes are the run's, not the manifest's: if nothing changed, that was written before a delivery failed.
         pin = None if problem and not made else pins.load_pin(self._lake, state.pin_of_last_run(self._lake))
         return LatestRelease(
             version=folder.name,
@@ -378,7 +378,7 @@ class _Run:
 
 
 def _newer_report(lake: Lake, report: Path) -> Path | None:
-    """The report in the lake, where it is another than the release's: a new template or note makes no new release."""
+    """The report in the lake, if it differs from the release's: a new template or note makes no new release."""
     output = current(lake, "quality_report")
     page = None if output is None else output.folder / "report" / "index.html"
     if page is None or not page.is_file() or (report.is_file() and page.read_bytes() == report.read_bytes()):

@@ -53,7 +53,7 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class CuratedTable:
-    """A table that was checked.
+    """A checked table.
 
     Attributes:
         table: the input's columns, unchanged and in its order of rows; then the checked values, each named
@@ -61,11 +61,11 @@ class CuratedTable:
             units); then `flags` (List[String], never null): ids of the rules that hit the row, sorted.
         changes: what the checks changed, a row per step: `row` (0-based, UInt32), then the columns of
             `schema.CHANGES`, sorted by row, field and step. `processid` is the row's identifier, or the row number
-            where the table has none. Upper case and gaps at the ends of a barcode are no changes.
+            if the table has none. Upper case and gaps at the ends of a barcode are not logged as changes.
         read_as: the field that each input column was read as.
         unread: input columns that no check reads.
-        missing: fields that the table does not have, each with the ids of the rules that were not checked for want of
-            it; none where only the field's own value is not looked at.
+        missing: fields that the table does not have, each with the ids of the rules that were not checked for lack of
+            it; none if only the field's own value is not checked.
     """
 
     table: pl.DataFrame
@@ -120,10 +120,10 @@ def curate_table(
     because both need a whole corpus.
 
     Args:
-        frame: a polars, pandas or pyarrow table, or whatever gives an Arrow stream (DuckDB's relations do).
+        frame: a polars, pandas or pyarrow table, or any object with an Arrow stream (DuckDB's relations do).
         settings: `Settings` or a TOML file, of which the sections records, barcodes and geography are read; None for
             the defaults.
-        columns: field by input column, where a name is not known or means something else; None: do not read it.
+        columns: field by input column, if a name is not known or means something else; None: do not read it.
         snapshot_date: date of the table. A collection date after it is in the future; without it that is not checked.
         compare_rows: compare rows with one another: one barcode under several species or BINs, barcodes whose
             neighbours are of another order, spellings of a province, rows of one process ID.
@@ -134,7 +134,7 @@ def curate_table(
 
     Raises:
         SettingsError: the settings cannot be used.
-        SourceError: the frame is no table or has a column that cannot be read as text, `columns` names a column or
+        SourceError: the frame is not a table or has a column that cannot be read as text, `columns` names a column or
             field that there is not, or the input already has a column of the result's names.
 
     Example:
@@ -151,7 +151,7 @@ def curate_table(
     reading = read_fields(given.schema, columns)
     records = _records(given, reading, settings.records).with_columns(snapshot_date=pl.lit(snapshot_date, pl.Date))
     left_out = _left_out(records, settings.records, reading.given, compare=compare_rows)
-    # The sequence of another gene is no barcode.
+    # The sequence of another gene is not a barcode.
     other = left_out["OTHER_MARKER"]
     records = records.with_columns(
         pl.when(~other).then(name).alias(name) for name in ("nuc", "nuc_basecount", "bin_uri")

@@ -98,7 +98,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "DATE_AFTER_UPLOAD": (_DATES, "sequence_upload_date"),
     "DATE_START_AFTER_END": ("collection_date_start", "collection_date_end"),
 }
-"""The rules that a table is held against, and the fields that each needs: all of them; of `a|b`, one."""
+"""The rules that a table is checked against, and the fields that each needs: all of them; of `a|b`, one."""
 
 COMPARING = (
     *("BARCODE_SEVERAL_SPECIES", "BARCODE_SEVERAL_BINS", "BARCODE_MISPLACED"),
@@ -116,7 +116,7 @@ class Reading:
         unread: input columns that are not read.
         given: fields that the table has.
         texts: an expression per field of `FIELDS` that is given, text; `coord-lat` and `coord-lon` in place of `coord`
-            where the two come apart.
+            if the two are separate.
     """
 
     read_as: Mapping[str, str]
@@ -126,18 +126,18 @@ class Reading:
 
 
 def read_fields(schema: pl.Schema, columns: Mapping[str, str | None] | None = None) -> Reading:
-    """Tell which column is which field.
+    """Match columns to fields.
 
     A field takes the column that has its own name, else the first of its other names that is there; then the same
     again with case, blanks and punctuation left out of account. A column is one field at most, except `eventDate`.
-    `scientificName` is the species, in rows whose `taxonRank` says so where there is such a column.
+    `scientificName` is the species; if there is a column `taxonRank`, only in rows where it says so.
 
     Args:
         schema: columns of the table.
         columns: field by input column, for names that are not known; None for a column that is not to be read.
 
     Raises:
-        SourceError: `columns` names a column or field that there is not, or two columns for one field.
+        SourceError: `columns` names an unknown column or field, or two columns for one field.
     """
     names = schema.names()
     taken = _asked_for(names, columns or {})
@@ -179,7 +179,7 @@ def unchecked(given: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
     Returns:
         Every field of `FIELDS` and `snapshot_date` that is not given, and the ids of rules that need it and that what
-        is given does not settle; empty where only its own value is not looked at.
+        is given does not settle; empty if only its own value is not checked.
     """
     have = set(given)
     absent = [field for field in (*FIELDS, "snapshot_date") if field not in have]

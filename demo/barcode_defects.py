@@ -63,7 +63,7 @@ def plant_barcodes(draft: Draft) -> None:
         for specimen in draft.take(draft.rate, unlabelled):
             sequence = recipe(draft.barcode(specimen))
             draft.edit_barcode(specimen, sequence)
-            # Only the other strand is put right again; a letter that is no base becomes N.
+            # Only the other strand is put right again; a letter that is not a base becomes N.
             kept = {"reverse_complement": draft.barcode(specimen), "invalid_letters": _as_n(sequence)}.get(
                 kind, sequence
             )
@@ -122,7 +122,7 @@ def _plant_bins(draft: Draft, unlabelled: Mask) -> None:
 
 
 def _plant_split_bins(draft: Draft, unlabelled: Mask) -> None:
-    """Two barcodes of one BIN whose records say different families: one of them is another animal, or another's."""
+    """Two barcodes of one BIN whose records say different families: one of them is misplaced."""
     family = draft.specimens["family"]
     labelled = unlabelled & (family != "None").to_numpy() & (draft.specimens["genus"] == "None").to_numpy()
     for first in draft.take(draft.rate, labelled):
@@ -134,7 +134,7 @@ def _plant_split_bins(draft: Draft, unlabelled: Mask) -> None:
 
 
 def plant_gates(draft: Draft) -> None:
-    """Plant the barcodes that no specimen is released with."""
+    """Plant the barcodes that the gates hold back."""
     unlabelled = draft.alone
     for specimen in draft.take(draft.rate, unlabelled):
         draft.edit_barcode(specimen, "None", basecount=0)

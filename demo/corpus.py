@@ -3,7 +3,7 @@
     DIR/landing/<batch>/   a records file in the layout of its year, images in a folder or zip
     DIR/truth/             truth.parquet, truth.csv, clean.parquet, boxes.csv
 
-A batch's marker is not written here: `bioscan_etl.batches.register` does that from the summary.
+A batch's marker is not written here: `bioscan_etl.landing.register` does that from the summary.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _TRUTH = {
 
 @dataclass(frozen=True, slots=True)
 class DemoBatch:
-    """A delivery as it lies in the landing folder; `image_manifest` is None where file names say enough."""
+    """A delivery in the landing folder; `image_manifest` is None if file names suffice."""
 
     name: str
     records: tuple[Path, ...]
@@ -84,7 +84,7 @@ def write_demo(
         specimens: number of specimens, at least 1. From `bioscan_etl.demo.taxonomy.BASE_SPECIMENS` on every kind
             is planted; below, as many as fit, those of rows and images first, and two fifths stay untouched.
         seed: seed of everything, at least 0.
-        progress: told of each step.
+        progress: reports each step.
         images: whether to draw images; without them corpora of millions of records are quick.
 
     Returns:
@@ -164,7 +164,7 @@ def _batch(landing: Path, position: int, *, images: bool) -> DemoBatch:
 
 
 def _truth_table(draft: Draft, orders: list[Indices]) -> pl.DataFrame:
-    """The planted facts with the lines they lie on, sorted by kind and place."""
+    """The planted facts with their lines, sorted by kind and place."""
     line = np.zeros(sum(len(order) for order in orders), np.int64)
     file_of = np.zeros(len(line), np.int64)
     for number, order in enumerate(orders):

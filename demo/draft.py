@@ -1,4 +1,4 @@
-"""The corpus in the making: specimens, the rows that speak of them, and what was planted where.
+"""The corpus under construction: specimens, their rows, and what was planted where.
 
 Belongs here: sound specimens and the book-keeping of edits and truths. Does not belong here: the defects
 themselves, and how rows become files (`bioscan_etl.demo.records_file`).
@@ -67,7 +67,7 @@ _STAGES = ("None", "A", "Adult", "adult", "Imago", "L")
 
 @dataclass(slots=True)
 class Truth:
-    """A planted fact: the row or image it lies in, what was written, and what is to come of it."""
+    """A planted fact: its row or image, what was written, and the expected outcome."""
 
     kind: str
     row: int | None = None
@@ -84,7 +84,7 @@ class Draft:
     """Everything the writers need.
 
     Attributes:
-        rng: the source of chance for planting.
+        rng: the random generator for planting.
         specimens: a row per specimen: processid, labels, place, dates; text, `None` for null.
         taxonomy: the clusters.
         cluster: shape (specimens,).
@@ -94,7 +94,7 @@ class Draft:
         file: shape (specimens,), index into `FILES`.
         free: shape (specimens,), whether nothing has been planted in it yet.
         rate: how often a kind is planted, at least 1.
-        left: how many more specimens `take` gives away in a corpus too small for every kind; None in others.
+        left: how many more specimens `take` may hand out in a corpus too small for every kind; None in others.
         extra: further rows as (specimen, file).
         edits: column to (row, text) pairs; `nuc` among them.
         raw_rows: rows that are written as these bytes.
@@ -147,10 +147,10 @@ class Draft:
         Args:
             count: how many.
             among: which ones may be chosen; all, without it.
-            some: whether fewer are better than none, where a small corpus has no more.
+            some: whether fewer are better than none, if a small corpus has no more.
 
         Returns:
-            Their numbers, sorted; none where a small corpus has too few: the kind is then left out.
+            Their numbers, sorted; none if a small corpus has too few: the kind is then left out.
 
         Raises:
             ValueError: a corpus that holds every kind has too few; the plan of `taxonomy` and the kinds do
@@ -168,18 +168,18 @@ class Draft:
         return [int(specimen) for specimen in chosen]
 
     def give_back(self, specimens: Sequence[int]) -> None:
-        """Let something else be planted in specimens of which what was planted is no fault."""
+        """Let something else be planted in specimens whose planted fact is not a fault."""
         self.free[list(specimens)] = True
         if self.left is not None:
             self.left += len(specimens)
 
     def template(self, batch: int, number: int = 0) -> int:
-        """A specimen whose row others start from: one of the batch, where the batch has any."""
+        """A specimen whose row others start from: one of the batch, if the batch has any."""
         there = np.flatnonzero(self.batch == batch)
         return int(there[number % len(there)]) if len(there) else 0
 
     def value(self, specimen: int, column: str) -> str:
-        """A specimen's sound value; `None` as text where it has none."""
+        """A specimen's sound value; `None` as text if it has none."""
         return str(self.specimens[column][specimen])
 
     def barcode(self, specimen: int) -> str:

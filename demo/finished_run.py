@@ -1,6 +1,6 @@
-"""What a finished run says of a demo corpus, in the words of the truth table.
+"""What a finished run reports about a demo corpus, in the terms of the truth table.
 
-Belongs here: reading the lake. Does not belong here: holding it against the truth (`bioscan_etl.demo.score`).
+Belongs here: reading the lake. Does not belong here: comparing it with the truth (`bioscan_etl.demo.score`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FINAL = {
     "collection_date_end": "collection_date_end",
     **{rank: rank for rank in RANKS},
 }
-"""Where the value of a BCDM column, as the truth names it, stands after curation."""
+"""Column that holds the value after curation, by BCDM column as the truth names it."""
 _AS_READ = ("habitat", "notes", "collectors", "site")
 
 
@@ -80,7 +80,7 @@ def load(home: Lake) -> FinishedRun:
 
 
 def reported_by(run: FinishedRun) -> pl.DataFrame:
-    """Everything the run says of rows, images and specimens: report, expected, and where (`_AT`)."""
+    """Everything the run reports about rows, images and specimens: report, expected, and where (`_AT`)."""
     specimens = run.specimens
     of_specimens = {
         Report.FLAG: specimens.select("processid", expected="flags").explode("expected"),

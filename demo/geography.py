@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 SPREAD = 0.04
-"""Degrees by which traps lie around their site, in latitude and longitude."""
+"""Greatest distance of traps from their site, in degrees of latitude and of longitude."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def points_around(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Trap positions in degrees, one per entry of `sites`, in 1e-4 degrees and never round.
 
-    Few traps stand at a site, and many specimens come from one trap, so points are drawn from 6 per site.
+    A site has few traps, and many specimens come from one trap, so points are drawn from 6 per site.
     """
     traps = rng.integers(-int(SPREAD * 1e3), int(SPREAD * 1e3), (len(SITES), 6, 2)) * 10 + 3
     chosen = traps[sites, rng.integers(0, 6, len(sites))]

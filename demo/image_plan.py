@@ -1,4 +1,4 @@
-"""Which picture each specimen gets, under which file name, and what is planted among the files.
+"""Which picture each specimen gets, its file name, and what is planted among the files.
 
 Belongs here: planting defects of images and writing the image sources. Does not belong here: drawing
 (`bioscan_etl.demo.images`).
@@ -27,7 +27,7 @@ _WELLS = 16
 _WINDOW = 64
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
-# Planted kind: what the studio is asked for.
+# Planted kind: the fault that the studio renders.
 _PICTURES = {
     "empty_well": "empty_well",
     "two_specimens": "two_specimens",
@@ -50,7 +50,7 @@ _NOT_FOR_RELEASE = ("empty_well", "two_specimens", "image_text", "image_truncate
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image file to be made: its batch and name, whose it is, whose picture it shows, and what is wrong."""
+    """An image file to be made: its batch and name, its specimen, the specimen that it shows, and its fault."""
 
     batch: int
     name: str
@@ -61,7 +61,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """Which specimens' pictures are faulty: `fault` by specimen, `kind` where it has another name, and so on."""
+    """Which specimens' pictures are faulty: `fault` by specimen, `kind` if it has another name, and so on."""
 
     fault: dict[int, str]
     kind: dict[int, str]
@@ -75,7 +75,7 @@ def _choose(draft: Draft) -> _Choice:
     """Take the specimens; those that have to be of one batch first, while there are enough."""
     alone = draft.alone
     promised = draft.take(draft.rate, alone & (draft.batch == _LISTED))
-    # A file of another suffix belongs to a specimen only where a manifest says so.
+    # A file of another suffix belongs to a specimen only if a manifest says so.
     fault = dict.fromkeys(draft.take(draft.rate, alone & (draft.batch == _LISTED)), "image_png")
     twice = draft.take(draft.rate, alone & (draft.batch == 0))
     for name in (*_PICTURES, "image_text", "image_truncated", "image_zero_bytes", "image_turned"):
@@ -131,7 +131,7 @@ def _note(draft: Draft, choice: _Choice, specimen: int, name: str) -> None:
 
 
 def _stray_files(draft: Draft, twice: Sequence[int], processids: Sequence[str]) -> list[Picture]:
-    """Files that belong to nobody, that come twice, and one that climbs out of its archive."""
+    """Files that belong to no specimen, files that come twice, and one whose path leads out of its archive."""
     strays = []
     for number in range(draft.rate):
         name = f"QDNONE{number + 1:03d}-22.jpg"
@@ -165,7 +165,7 @@ def write_images(
         batch, image_file, processid, x0, y0, x1, y1, area, specimens: the true box of each readable image,
         null in an empty well; `area` in px of the organism.
     """
-    # A well takes longer to draw than what lies in it.
+    # A well takes longer to draw than its specimen.
     studio = Studio(seed, min(_WELLS, 2 + len(pictures) // 8))
     boxes = []
     with zipfile.ZipFile(landing / BATCHES[_ZIPPED].name / ARCHIVE, "w") as archive:

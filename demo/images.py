@@ -22,12 +22,12 @@ MARGIN = 24
 """Pixels that stay free between a whole specimen and the image's border, at least."""
 
 _CUT_SHARE = 0.2
-"""Share of a cut-off specimen's height that lies beyond the picture."""
+"""Share of a cut-off specimen's height that is beyond the picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Pose:
-    """How large specimens are and where they lie.
+    """Size and position of specimens.
 
     Attributes:
         lengths: shortest, median and longest body, px.
@@ -89,7 +89,7 @@ class Studio:
         """Take a picture.
 
         Args:
-            rng: the source of chance, one per image.
+            rng: the random generator, one per image.
             fault: `empty_well`, `two_specimens`, `cut_off`, `fragment`, `blurred`, `dark` or `hard`; a good
                 picture of one specimen without it.
         """
@@ -156,7 +156,7 @@ def _lay(
     x = int(np.clip(rng.normal((columns[0] + columns[1] - width) / 2, pose.scatter[0]), low, high))
     y = int(np.clip(rng.normal((HEIGHT - height) / 2, pose.scatter[1]), pose.margin, HEIGHT - pose.margin - height))
     if cut_off:
-        # Above or below: the picture is wider than the well, so nothing lies beyond its sides.
+        # Above or below: the picture is wider than the well, so nothing is beyond its sides.
         beyond = round(_CUT_SHARE * height)
         y = -beyond if rng.random() < 0.5 else HEIGHT - height + beyond
     pad = 24
@@ -176,7 +176,7 @@ def _lay(
 
 
 def _box(visible: npt.NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    """The tight box of a mask, x1 and y1 exclusive; None where nothing is visible."""
+    """The tight box of a mask, x1 and y1 exclusive; None if nothing is visible."""
     rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
     if not len(rows):
         return None

@@ -1,6 +1,6 @@
 """Insects, drawn from ellipses, tapered limbs and veined wings at any turn and size.
 
-Belongs here: a specimen on a transparent patch. Does not belong here: where it lies and on what
+Belongs here: a specimen on a transparent patch. Does not belong here: its position and background
 (`bioscan_etl.demo.images`).
 
 A patch is drawn at twice its size and averaged down, so edges are as soft as a lens makes them. Coordinates
@@ -21,7 +21,7 @@ Colour = tuple[float, float, float]
 
 SUPERSAMPLING = 2
 VISIBLE = 0.2
-"""Opacity from which a pixel counts as organism; the membrane of a wing lies above it."""
+"""Opacity from which a pixel counts as organism; the membrane of a wing is above it."""
 
 # The first ones are dark: they stand out in any well.
 # Body and limb colours, BGR: black, brown, ochre, straw, reddish, olive.
@@ -198,7 +198,7 @@ def draw_insect(
     """An insect on a patch cut to its outline.
 
     Args:
-        rng: the source of chance: build, colours, pose and turn.
+        rng: the random generator for build, colours, pose and turn.
         length: body length in px.
         kind: one of `KINDS`; any, without one.
         shades: one of `SHADES`.

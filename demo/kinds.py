@@ -33,11 +33,11 @@ class Kind:
         id: its name in the truth table.
         report: where the pipeline reports it. VALUE: nothing is flagged, but the curated field must have
             the expected value.
-        expected: reason, rule id or status; for VALUE what happens to the value.
+        expected: reason, rule id or status; for VALUE the change of the value.
         meaning: one line for a reader of the truth table.
-        rule: the rule that the change log must name, where the value changes.
+        rule: the rule that the change log must name, if the value changes.
         curated: found while labels are curated, which only specimens that pass the gates are.
-        benign: the record is sound: no flag may come of it, so it still counts as clean.
+        benign: the record is sound: it must not be flagged, so it still counts as clean.
     """
 
     id: str

@@ -131,7 +131,7 @@ def _plant_lineages(draft: Draft) -> None:
 
 
 def _plant_kept(draft: Draft) -> None:
-    """Names that must come out as they went in, and the filler of undivided families."""
+    """Names that must stay unchanged, and the filler of undivided families."""
     for role, kind in (
         ("similar_a", "similar_names"),
         ("similar_b", "similar_names"),

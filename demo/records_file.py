@@ -32,7 +32,7 @@ _CONSTANTS = {
 
 
 def row_orders(draft: Draft, rng: np.random.Generator) -> list[Indices]:
-    """The rows of each records file in their order; rows of one specimen do not stand together."""
+    """The rows of each records file in their order; rows of one specimen are not adjacent."""
     extra = np.array(draft.extra, np.int64).reshape(-1, 2)
     file = np.concatenate([draft.file, extra[:, 1]])
     orders = [rng.permutation(np.flatnonzero(file == number)) for number in range(len(FILES))]

@@ -1,4 +1,4 @@
-"""Rows that are no records, rows that others stand for, and nulls and texts of every spelling.
+"""Rows that are not records, rows that other rows replace, and nulls and texts of every spelling.
 
 Belongs here: planting them, after the records spec.
 """
@@ -38,7 +38,7 @@ def _plant_markers(draft: Draft) -> None:
     newest = draft.batch == len(BATCHES) - 1
     sturdy = (draft.role("seen") | draft.role("dark")) & newest
     chosen = draft.take(8 * draft.rate, sturdy, some=True)
-    # Further markers are no fault of the specimen: something else may still be planted in it.
+    # Further markers are not a fault of the specimen: something else may still be planted in it.
     draft.give_back(chosen)
     for number, specimen in enumerate(chosen):
         for offset in range(1 + number % 3):

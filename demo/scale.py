@@ -54,7 +54,7 @@ _PEOPLE = ("Mira Ostlund", "Teo Varga", "Ines Calloway", "Jun Hatsuda", None)
 
 @dataclass(frozen=True, slots=True)
 class _Corpus:
-    """Whole columns by record; record r stands in row `row_of[r]` of the package.
+    """Whole columns by record; record r is in row `row_of[r]` of the package.
 
     Attributes:
         labels: what clusters are called.

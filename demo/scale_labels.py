@@ -31,7 +31,7 @@ _SYLLABLES = [a + b for a in (*"bcdfghlmnprstvz", "br", "cr", "dr", "st", "tr") 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What clusters are called. A code below 0 is no label.
+    """What clusters are called. A code below 0 means no label.
 
     Attributes:
         names: per rank the distinct names.
@@ -42,7 +42,7 @@ class Labels:
         order_of_family: (families,).
         bins: BIN of each cluster.
         by_genus: (clusters,) clusters, those of one genus together.
-        place: (clusters,) where a cluster stands in `by_genus`.
+        place: (clusters,) position of a cluster in `by_genus`.
     """
 
     names: dict[str, pl.Series]

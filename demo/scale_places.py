@@ -32,7 +32,7 @@ _DAYS = 1_500
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Sites and what stands at them.
+    """Sites, their countries and the points of their traps.
 
     Attributes:
         country: (sites,) index into `COUNTRIES`.

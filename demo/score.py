@@ -1,4 +1,4 @@
-"""Hold the truth about a demo corpus against what a finished run found.
+"""Compare the truth about a demo corpus with what a finished run found.
 
 Belongs here: which planted fact was found, which was missed, and what was reported of specimens that have no
 fault. Does not belong here: what is planted (`bioscan_etl.demo.kinds` and the `…_defects` modules).
@@ -97,7 +97,7 @@ def _as_numbers(pair: pl.Expr) -> pl.Expr:
 
 
 def _where() -> pl.Expr:
-    """A specimen, or the file (and line) where there is none."""
+    """A specimen, or the file (and line) if there is none."""
     line = pl.format("{}:{}", "source_file", "source_line")
     return pl.coalesce("processid", line, "image_file")
 
@@ -120,7 +120,7 @@ def _alarms(facts: pl.DataFrame, reported: pl.DataFrame, clean: pl.Series) -> pl
         unexplained.append(
             reported.filter(pl.col("report") == str(report)).join(planted, on=[*keys, "expected"], how="anti")
         )
-    # Where rows, not specimens, are reported, a row that no fact explains is an alarm whoever it belongs to.
+    # If rows, not specimens, are reported, a row that no fact explains is an alarm for any specimen.
     of_rows = pl.col("report").is_in([str(report) for report in (Report.REJECT, Report.SET_ASIDE, Report.IMAGE_INDEX)])
     return pl.concat(unexplained).select(
         "report", "expected", at=_where(), clean=of_rows | pl.col("processid").is_in(clean.implode())
@@ -153,10 +153,10 @@ def _changed(run: FinishedRun, facts: pl.DataFrame, clean: pl.DataFrame) -> list
 def score(output: Path) -> pl.DataFrame:
     """Compare `DIR/truth` with the lake of a finished run.
 
-    A fact counts as found if the run reports it where, and as what, `kinds` says, and if the value that is to
-    come of it stands in the final table. Labels of specimens that a gate holds are not curated: such facts
+    A fact counts as found if the run reports it where, and as what, `kinds` says, and if the expected value
+    is in the final table. Labels of specimens that a gate holds are not curated: such facts
     are `not_scored`. Reports of clean specimens are false alarms; of specimens with other faults they are
-    counted as `elsewhere` and judged by nobody, for faults have consequences.
+    counted as `elsewhere` and not judged, because faults have consequences.
 
     Args:
         output: the folder that `write_demo` and the run were given.
@@ -220,7 +220,7 @@ def _row(kind: str, report: str, expected: str, facts: pl.DataFrame, alarms: pl.
 
 
 def _beside(facts: pl.DataFrame, alarms: pl.DataFrame) -> Iterable[tuple[object, ...]]:
-    """Rules that no kind stands for, where they hit clean specimens, and statuses that clean pictures may not have."""
+    """Rules that no kind covers, if they hit clean specimens, and statuses that clean pictures may not have."""
     known = {
         (str(kind.report), kind.rule if kind.report is Report.VALUE and kind.rule else kind.expected)
         for kind in KINDS.values()

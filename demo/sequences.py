@@ -28,7 +28,7 @@ _TRYPTOPHANS = (16, 47, 93, 140, 188)
 # WTVYPP: the stretch of COI that no insect changes.
 _MOTIF_AT, _MOTIF = 118, b"TGAACAGTATATCCACCA"
 # Read in frame these seven codons have no stop; read in the two other frames, or in any of the other strand's
-# three, they have one each. So a barcode is open at one offset only, whatever evolution does elsewhere.
+# three, they have one each. So a barcode is open at one offset only, independent of changes elsewhere.
 _GUARD_AT, _GUARD = 70, b"TTAATTAATTATATAAATAAT"
 _FIXED = ((_MOTIF_AT, _MOTIF), (_GUARD_AT, _GUARD), *((codon, b"TGA") for codon in _TRYPTOPHANS))
 
@@ -63,7 +63,7 @@ def descend(rng: np.random.Generator, parents: Sequences, changes: Indices) -> S
     """Children of `parents` with substitutions, still open at offset 1.
 
     Args:
-        rng: the source of chance.
+        rng: the random generator.
         parents: shape (n, 658), one row per child.
         changes: shape (n,), substitutions drawn per child; some hit the same place or are taken back
             because they would make a stop codon.
@@ -115,7 +115,7 @@ def haplotypes(
     """The barcodes that records carry, shape (haplotypes, 658).
 
     Args:
-        rng: the source of chance.
+        rng: the random generator.
         consensus: shape (clusters, 658).
         cluster: shape (haplotypes,), the cluster of each.
         first: shape (haplotypes,), true where the haplotype is the consensus itself; the others lie within

@@ -8,7 +8,7 @@ Orders and classes are real, families, genera and species are not. A cluster's r
 - `seen`: a described species; `novel`: a placeholder species with at least 8 records in a seen genus;
   `placeholder`: one of the placeholder forms of the taxonomy spec; `dark`: no species label.
 - `conflict`, `majority`, `inferred`, `typo`, `malaise`: groups of one barcode whose labels differ.
-- `similar_a`/`_b`, `homonym_a`/`_b`, `decomposed`, `candidate`: labels that tempt a rule to go too far.
+- `similar_a`/`_b`, `homonym_a`/`_b`, `decomposed`, `candidate`: labels that a rule might change wrongly.
 """
 
 from __future__ import annotations
@@ -112,11 +112,11 @@ _NOVEL_FORMS = ("placeholder_sp_code", "placeholder_genus_collector", "placehold
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
-    """The clusters and the tree they hang on.
+    """The clusters and the tree they belong to.
 
     Attributes:
         clusters: a row per cluster: role, size, bin, form (kind of placeholder or null) and the seven ranks,
-            null where unlabelled.
+            null if unlabelled.
         genus_of_cluster: shape (clusters,).
         family_of_genus: shape (genera,).
         order_of_family: shape (families,).
@@ -135,7 +135,7 @@ def bin_name(number: int) -> str:
 
 
 def _more(number: int) -> str:
-    """Syllables for what a name's first parts cannot tell apart any more; none for 0."""
+    """Syllables that distinguish names whose first parts are equal; none for 0."""
     syllables = ""
     while number:
         number, digit = divmod(number, len(_SECOND))
@@ -229,7 +229,7 @@ def build_taxonomy(rng: np.random.Generator, specimens: int) -> Taxonomy:
     """Invent the clusters of a corpus.
 
     Args:
-        rng: the source of chance.
+        rng: the random generator.
         specimens: records to share out, at least 1.
     """
     roles, sizes = _plan(rng, specimens)
@@ -320,7 +320,7 @@ def cluster_members(
 
     Returns:
         cluster of each record, haplotype of each record, and cluster of each haplotype. The first haplotype
-        of a cluster is its commonest; barcodes are shared as in real corpora, the square of an even draw.
+        of a cluster is its most common one; barcodes are shared as in real corpora, the square of an even draw.
     """
     cluster = np.repeat(np.arange(len(sizes)), sizes)
     single = np.array([role in ONE_BARCODE for role in roles])

@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that plays BOLD's portal and image store, and each of their bad days.
+"""A server on 127.0.0.1 that simulates BOLD's portal and image store, and their failures.
 
 The answers have the shapes of the portal's API and of the image store (spec: BOLD records, "Getting more"). A
 fault is armed for the next answers under a path: `server.fail("/api/query", "500", "html")` spoils two.

@@ -1,4 +1,4 @@
-"""The public face: lazy names, and every example of a docstring, run as it stands."""
+"""The public face: lazy names, and every example of a docstring, run unchanged."""
 
 import ast
 import contextlib

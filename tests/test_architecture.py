@@ -1,4 +1,4 @@
-"""The two storeys stay apart: the library runs without Dagster, and slow libraries are imported when needed."""
+"""The two layers stay separate: the library runs without Dagster, and slow libraries are imported when needed."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""How far a stage is, told to Dagster while the asset runs."""
+"""The progress of a stage, reported to Dagster while the asset runs."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""Barcode checks: what becomes of letters, gaps, strands and BINs, and what the real files say."""
+"""Barcode checks: letters, gaps, strands and BINs, and the results on real files."""
 
 import random
 import re

@@ -1,4 +1,4 @@
-"""The identity of a barcode: the expression, the SQL and the definition in plain Python say the same of any text."""
+"""The identity of a barcode: the expression, the SQL and the definition in plain Python agree on any text."""
 
 import duckdb
 import polars as pl

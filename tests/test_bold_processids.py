@@ -1,4 +1,4 @@
-"""Process IDs out of lists and records files."""
+"""Process IDs from lists and records files."""
 
 import gzip
 

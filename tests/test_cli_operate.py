@@ -1,4 +1,4 @@
-"""The commands that look after a corpus, on a small demo corpus that is released once: run, land, status, withdraw."""
+"""The commands that manage a corpus, on a small demo corpus that is released once: run, land, status, withdraw."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Detection: every planted fact is found, nothing is said of clean specimens, and a miss is seen as one."""
+"""Detection: every planted fact is found, nothing is reported for clean specimens, and a miss is counted as one."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the pages say of the code is there: each file, and each name that is said to be in a file."""
+"""What the pages state about the code exists: each file, and each name that a page locates in a file."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The recipes of docs/how-to are followed as they stand, on a copy of the package, and their own tests pass."""
+"""The recipes of docs/how-to are followed literally, on a copy of the package, and their own tests pass."""
 
 import re
 import shutil

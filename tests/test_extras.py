@@ -1,4 +1,4 @@
-"""The extras, and what a user without one is told."""
+"""The extras, and the message to a user without one."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""Outlines out of masks, and COCO files that the training reads."""
+"""Outlines from masks, and COCO files that the training reads."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Landing what a person names: hashes, names, and what is said of what cannot be landed."""
+"""Landing what a person names: hashes, names, and messages about what cannot be landed."""
 
 import datetime as dt
 import hashlib

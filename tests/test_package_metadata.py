@@ -1,4 +1,4 @@
-"""What the package says of itself: one version, and files that agree with it."""
+"""The package's metadata: one version, and files that agree with it."""
 
 import re
 import tomllib

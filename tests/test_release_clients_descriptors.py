@@ -1,4 +1,4 @@
-"""mlcroissant and frictionless validate and load what a release says of itself, and notice what is not so."""
+"""mlcroissant and frictionless validate and load a release's descriptors, and detect false statements."""
 
 import json
 import shutil

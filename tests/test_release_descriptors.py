@@ -1,4 +1,4 @@
-"""What both descriptors say of a release's files."""
+"""What both descriptors state about a release's files."""
 
 from bioscan_etl.release.descriptors import described, license_address, media_type, semantic_version, summary
 from bioscan_etl.release.manifest import Sums

@@ -1,4 +1,4 @@
-"""The jobs that look after a corpus: the check of the last release, and the clean-up."""
+"""The jobs that maintain a corpus: the check of the last release, and the clean-up."""
 
 import dagster as dg
 import pytest

@@ -1,4 +1,4 @@
-"""Specimens: which record and image stand for one, and the gates."""
+"""Specimens: which record and image are used for one, and the gates."""
 
 import datetime as dt
 

@@ -1,4 +1,4 @@
-"""The day runs by itself: a real `bioscan-etl ui` process over an empty folder, with nothing clicked."""
+"""A corpus runs unattended: a real `bioscan-etl ui` process over an empty folder, with nothing clicked."""
 
 import json
 

@@ -6,7 +6,7 @@
 
 `bioscan_etl/provenance/recorded.json` holds, per stage, the version of its logic, the digest of that logic
 (`bioscan_etl.provenance.closure`), and digests of what the stage makes of the golden corpora below and from what. JSON
-has no comments, so they stand here:
+has no comments, so they are here:
 
     machine    on which the golden outputs were made: CPU and libraries, for bytes of images depend on them
     version    what an output's fingerprint holds while the logic is the recorded one
@@ -14,14 +14,14 @@ has no comments, so they stand here:
     golden     digest of the stage's output by corpus: files, counts and outcomes of checks
     inputs     digest of what that output was made from: delivery, settings, data files, outputs of other stages
 
-Where the logic of a stage has changed, the tool makes the golden corpora with the code as it is now. If a stage makes
+If the logic of a stage has changed, the tool makes the golden corpora with the code as it is now. If a stage makes
 the same of the same inputs, byte for byte, its version stays, and with it all outputs of millions of specimens
 ("proven"). If it makes something else, or of something else, its version is raised. The golden outputs carry no code
 labels, so that they depend on content alone.
 
 A proof is as good as the corpora: `images` has every form of a release and drawn images, `segmentation` the same images
 with the other detector, `records` every planted kind of defective record and two releases with protocol `stable`, and
-`real` some real records and images from ../shared/data, where that folder is there. A change that none of them can show
+`real` some real records and images from ../shared/data, if that folder is there. A change that none of them can show
 (a rare defect, S3, a corpus of millions) needs `--new`.
 """
 
@@ -91,7 +91,7 @@ class Corpus:
         settings: it is made with.
         rounds: batches that come in before each release; empty: no release, the batches only.
         of_cpu: whether its bytes can depend on the CPU.
-        folder: where it lies; corpora of one folder share deliveries.
+        folder: where it is; corpora of one folder share deliveries.
     """
 
     name: str
@@ -324,11 +324,11 @@ def _cpu() -> str:
 
 
 def comparable(now: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, str]:
-    """Why the golden contents of a corpus cannot be compared, by corpus; empty where they can.
+    """Why the golden contents of a corpus cannot be compared, by corpus; empty if they can.
 
     Args:
         now: `machine()`.
-        then: the recorded one; empty where nothing is recorded.
+        then: the recorded one; empty if nothing is recorded.
     """
     old, new = then.get("libraries", {}), now["libraries"]
     differ = [
@@ -380,7 +380,7 @@ def decide(  # noqa: PLR0911 - a table of cases
         logic: digest of its logic now.
         made: what it makes of the golden corpora now.
         obstacles: why contents of a corpus cannot be compared (`comparable`).
-        forced: raise the version whatever the golden corpora show.
+        forced: raise the version independent of the golden corpora.
     """
     golden = {name: one.content for name, one in sorted(made.items())}
     inputs = {name: one.inputs for name, one in sorted(made.items())}

@@ -5,7 +5,7 @@
 
 The notebooks are stored with their outputs, so that the docs show them without running anything. They run one after the
 other in one empty folder, as a reader does: the second one opens what the first one made. `tests/test_examples.py` runs
-them too, and fails where a text differs from the stored one. It needs the dev dependencies (nbclient, ipykernel).
+them too, and fails if a text differs from the stored one. It needs the dev dependencies (nbclient, ipykernel).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "docs" / "examples"
 ORDER = ("run", "open", "table", "split", "detect")
 """Notebooks in the order they run in, without `.ipynb`."""
 
-# What a kernel and the person who edits leave behind, and no reader needs.
+# Metadata that a kernel and an editor leave behind, and that no reader needs.
 _METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 _SECONDS = 1200  # for a cell; the run of the pipeline takes half a minute on an idle machine
 
@@ -36,7 +36,7 @@ def read(name: str) -> NotebookNode:
     """A notebook as it is stored.
 
     Raises:
-        nbformat.ValidationError: it is no valid notebook.
+        nbformat.ValidationError: it is not a valid notebook.
     """
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)

@@ -1,4 +1,4 @@
-"""Requests to BOLD: paced, retried with growing pauses, and never believed before they are read to the end.
+"""Requests to BOLD: paced, retried with growing pauses, and trusted only once they are read to the end.
 
 Belongs here: HTTP, and which failures are worth another attempt. Does not belong here: what is asked for
 (`terms`, `records`, `images`).
@@ -41,11 +41,11 @@ _TEMPORARY = {408, 425, _TOO_MANY}
 
 
 class BoldError(BioscanError):
-    """BOLD could not be asked, or what it answered is of no use.
+    """BOLD could not be reached, or its answer cannot be used.
 
     Attributes:
-        reason: a word for tables: unreachable, server_error, rate_limited, refused, not_found, bad_answer, …
-        status: HTTP status, where one decided.
+        reason: a short code for tables: unreachable, server_error, rate_limited, refused, not_found, bad_answer, …
+        status: HTTP status, if one caused the error.
     """
 
     def __init__(self, message: str, reason: str = "bad_answer", status: int | None = None) -> None:
@@ -55,7 +55,7 @@ class BoldError(BioscanError):
 
 
 class TemporaryError(BoldError):
-    """A failure that another attempt may not meet; `pause` is how many seconds the server asked to wait."""
+    """A failure that a retry may resolve; `pause` is the number of seconds that the server asked to wait."""
 
     def __init__(self, message: str, reason: str = "bad_answer", status: int | None = None, pause: float = 0.0) -> None:
         super().__init__(message, reason, status)
@@ -91,17 +91,17 @@ class Client:
         headers: Callable[[], Mapping[str, str]] = dict,
         also: Sequence[int] = (),
     ) -> T:
-        """GET a URL and hand the answer to `read`, again and again until that returns.
+        """GET a URL and pass the answer to `read`; repeat until `read` returns.
 
         Args:
             url: the whole address.
-            read: takes the streamed answer and reads its body; raises `TemporaryError` where another attempt
-                is worth it. An attempt whose body breaks off is repeated too.
-            headers: asked before each attempt.
-            also: statuses beside 200 that go to `read`.
+            read: takes the streamed answer and reads its body; raises `TemporaryError` if another attempt
+                is worth it. An attempt whose body breaks off is repeated, too.
+            headers: called before each attempt.
+            also: statuses besides 200 that are passed to `read`.
 
         Raises:
-            BoldError: all attempts failed, or one in a way that no repetition mends.
+            BoldError: all attempts failed, or one failed in a way that no retry can fix.
         """
 
         def attempt() -> T:
@@ -128,7 +128,7 @@ class Client:
         """GET a URL that answers with JSON; returns the status and the document.
 
         Raises:
-            BoldError: as `request`; an answer that is no whole JSON document is one more failed attempt.
+            BoldError: as `request`; an answer that is not a complete JSON document is a failed attempt, too.
         """
 
         def read(response: web.Response) -> tuple[int, Any]:
@@ -148,7 +148,7 @@ class Client:
         return max(asked, float(self._growing(state)))
 
     def _failed(self, response: web.Response, host: str) -> BoldError:
-        """The error for a status that is no success."""
+        """The error for a status that is not a success."""
         status = response.status
         text = f"{host} answered {status} {response.reason or ''}".rstrip() + _detail(response)
         if status not in _TEMPORARY and status < _SERVER_ERROR:
@@ -192,7 +192,7 @@ def refuse_page(response: web.Response) -> None:
 
 
 def _detail(response: web.Response) -> str:
-    """What an answer says of its failure, where it is JSON with a `detail`; in one short line."""
+    """The `detail` of a failed answer, if it is JSON and has one; in one short line."""
     try:
         body = next(web.pieces(response), b"")
         said = json.loads(body)["detail"]
@@ -203,14 +203,14 @@ def _detail(response: web.Response) -> str:
 
 
 def _broken(error: web.WebError, host: str) -> BoldError:
-    """The error for a request that did not come to its end."""
+    """The error for a request that was not completed."""
     if error.reason not in _BREAKS:
         return BoldError(f"{host} cannot be asked ({error}); check the addresses in [bold] and the proxy")
     says, reason = _BREAKS[error.reason]
     return TemporaryError(says.format(host=host, error=error), reason)
 
 
-# By what broke: the message, and the reason for tables.
+# By kind of failure: the message, and the reason for tables.
 _BREAKS: dict[web.Reason, tuple[str, str]] = {
     "certificate": (
         "the certificate of {host} cannot be trusted; check the clock, the proxy, SSL_CERT_FILE",

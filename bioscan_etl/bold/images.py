@@ -41,7 +41,7 @@ _OBJECTID = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 # nginx takes 8 KiB of request line by default.
 _LONGEST_ADDRESS = 7500
 _TOO_LONG = {413, 414, 431}
-# First bytes of the formats that the pipeline decodes, the suffix, and what a whole file of it holds at its end.
+# First bytes of the formats that the pipeline decodes, the suffix, and the bytes near the end of a complete file.
 _FORMATS = (
     (b"\xff\xd8\xff", ".jpg", b"\xff\xd9"),
     (b"\x89PNG\r\n\x1a\n", ".png", b"IEND"),
@@ -50,13 +50,13 @@ _FORMATS = (
 )
 _HEAD = max(len(magic) for magic, _, _ in _FORMATS)
 _SUFFIXES = tuple(dict.fromkeys(suffix for _, suffix, _ in _FORMATS))
-# Reasons that speak of the store, not of one image.
+# Reasons that concern the store, not one image.
 _STORE = {"unreachable", "timeout", "server_error", "rate_limited", "truncated", "bad_answer"}
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedImages:
-    """What stands in the folder after a run.
+    """What the folder contains after a run.
 
     Attributes:
         index: `image_manifest.csv`: processid, image_file, one line per image; a `--image-manifest` for `run`.
@@ -95,16 +95,16 @@ class _Job:
 def fetch_images(
     processids: Sequence[str] | pl.Series, folder: Path, settings: BoldSettings, progress: Progress = silent
 ) -> FetchedImages:
-    """Fetch one image per process ID into a folder, as `{processid}.jpg` (`.png`, `.tif` where it is one).
+    """Fetch one image per process ID into a folder, as `{processid}.jpg` (`.png`, `.tif` if it is one).
 
-    Images appear whole or not at all, and those that stand are not fetched again, so the same call goes on
-    after a break. The tables describe the folder whenever the call ends, in an error too.
+    Images appear whole or not at all, and existing ones are not fetched again, so the same call resumes
+    after a break. Both tables are rewritten when the call ends, also after an error.
 
     Args:
         processids: any order; each counts once.
         folder: made if absent.
         settings: addresses, pace and patience.
-        progress: told of the stage "fetch_images" in process IDs.
+        progress: reports the stage "fetch_images", counted in process IDs.
 
     Raises:
         BoldError: the store does not answer, or the folder cannot be written.
@@ -144,7 +144,7 @@ class _Run:
         self.several = 0
 
     def standing(self) -> dict[str, str]:
-        """File names by process ID of the images that stand in the folder; an empty file is none."""
+        """File names by process ID of the images that are already in the folder; an empty file does not count."""
         with os.scandir(self._folder) as entries:
             names = {entry.name for entry in entries if entry.is_file() and entry.stat().st_size}
         return {
@@ -178,11 +178,11 @@ class _Run:
                         done += 1
                         self._progress("fetch_images", done, len(self._wanted))
                 finally:
-                    # Ends the pauses of the threads that are still at it.
+                    # Ends the pauses of the threads that are still running.
                     client.stop()
 
     def write_tables(self) -> tuple[dict[str, str], pl.DataFrame]:
-        """Write the index and the failures, both sorted by process ID; nothing in them tells when or how."""
+        """Write index and failures, sorted by process ID; neither depends on when or how images were fetched."""
         files = self.standing()
         index = pl.DataFrame(
             list(files.items()), orient="row", schema={"processid": pl.String, "image_file": pl.String}
@@ -207,7 +207,7 @@ class _Run:
                     safe, characters = [], 0
             yield from self._look_up(client, safe)
         except BoldError:
-            # The downloads under way are waited for; without this, with all their pauses.
+            # Running downloads are waited for; without this, their pauses would be waited for, too.
             client.stop()
             raise
 
@@ -232,7 +232,7 @@ def look_up(client: Client, processids: Sequence[str]) -> dict[str, set[str]]:
         processids: checked ones; a list too long for one request is halved until it fits.
 
     Raises:
-        BoldError: the store does not answer, or in another form.
+        BoldError: the store does not answer, or its answer has another form.
     """
     if not processids:
         return {}
@@ -263,14 +263,14 @@ def _entries(answer: Any) -> Iterator[tuple[str, str]]:
 
 
 def _unsafe(processid: str) -> str:
-    """Why a process ID must not become a file name; '' where it may."""
+    """Why a process ID must not become a file name; '' if it may."""
     if not _PROCESSID.fullmatch(processid):
         return "it has other characters than A-Z, a-z, 0-9, -"
     return f"it has more than {_LONGEST_ID} characters" if len(processid) > _LONGEST_ID else ""
 
 
 def _fetch_one(client: Client, job: _Job, folder: Path) -> BoldError | None:
-    """Fetch an image; returns what was in the way."""
+    """Fetch an image; return the error that prevented it, if any."""
 
     def read(response: web.Response) -> None:
         refuse_page(response)
@@ -289,7 +289,7 @@ def _fetch_one(client: Client, job: _Job, folder: Path) -> BoldError | None:
             for piece in pieces:
                 stream.write(piece)
                 tail = (tail + piece)[-2 * web.PIECE :]
-            # Where the server says no length, only the image itself can tell that it is whole.
+            # If the server states no length, only the image itself shows that it is complete.
             if not _framed(response) and ending not in tail:
                 raise TemporaryError("the image ends too early", "truncated")
 

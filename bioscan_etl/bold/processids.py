@@ -18,7 +18,7 @@ from bioscan_etl.settings import RecordSettings
 def from_list(path: Path) -> pl.Series:
     """Process IDs of a text file, one per line, as written but for outer blanks; each once, sorted.
 
-    Blank lines, lines that begin with `#` and a first line `processid` are no process IDs.
+    Blank lines, lines that begin with `#` and a first line `processid` are not process IDs.
 
     Raises:
         SourceError: the file is absent, unreadable, or names none.

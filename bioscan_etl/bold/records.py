@@ -1,7 +1,7 @@
 """Records from BOLD's portal: a query's answer, downloaded into one file.
 
 Belongs here: the steps query, count and download, and the proof that the file is whole. Does not belong here:
-terms of a query (`terms`), how a download goes on (`bioscan_etl.io.download`), and what a record means
+terms of a query (`terms`), how a download resumes (`bioscan_etl.io.download`), and what a record means
 (`bioscan_etl.records`).
 
 The steps and answers are those of the portal's API (portal.boldsystems.org/api/docs) and of its published
@@ -30,7 +30,7 @@ from bioscan_etl.settings import BoldSettings
 
 RecordsFormat = Literal["tsv", "json"]
 
-# What a portal answers that no longer knows a token.
+# The answers of a portal that no longer knows a token.
 _EXPIRED = {400, 404, 410, 422}
 _TOKENS = 3
 _PARTIAL, _NOTHING_LEFT = 206, 416
@@ -47,7 +47,7 @@ class FetchedRecords:
         query: the query in BOLD's terms.
         records: records in the file.
         size_bytes: bytes of the file.
-        resumed_at: byte at which the download was last taken up again; 0 where it came in one piece.
+        resumed_at: byte at which the download last resumed; 0 if it came in one piece.
     """
 
     path: Path
@@ -66,15 +66,15 @@ def fetch_records(
 ) -> FetchedRecords:
     """Download all records that match a query.
 
-    A file that stands is left alone. A download that broke off left `OUTPUT.part`; the same call goes on where
-    it stopped if the portal lets it, else starts anew.
+    An existing file is never replaced. A download that broke off left `OUTPUT.part`; the same call resumes where
+    it stopped if the portal allows it, else starts again.
 
     Args:
         query: terms as for `terms.resolve`.
         output: the file to write; it appears whole or not at all.
         settings: addresses, pace and patience.
         form: `tsv`, or `json` for one JSON object per line; None takes it from the output's suffix.
-        progress: told of the stage "fetch_records" in records.
+        progress: reports the stage "fetch_records", counted in records.
 
     Raises:
         BoldError: the file exists, the query is not understood, matches nothing or more than BOLD delivers, or
@@ -96,12 +96,12 @@ def fetch_records(
 
 
 def form_of(output: Path) -> RecordsFormat:
-    """The format that a file name asks for; `tsv` where it asks for none."""
+    """The format that a file name asks for; `tsv` if it asks for none."""
     return "json" if output.suffix.lower() in {".json", ".jsonl", ".ndjson"} else "tsv"
 
 
 def _fetch(client: Client, terms: str, part: Partial, form: RecordsFormat, progress: Progress) -> int:
-    """Ask for a token, and for a new one where it has expired on the way."""
+    """Ask for a token, and for a new one if it has expired meanwhile."""
     for _ in range(_TOKENS):
         token = _token(client, terms)
         expected = _count(client, token, terms)
@@ -133,7 +133,7 @@ def _documents(client: Client, token: str) -> str:
 
 
 def _count(client: Client, token: str, terms: str) -> int | None:
-    """Records that match; None where the portal does not say.
+    """Records that match; None if the portal does not state it.
 
     Raises:
         BoldError: there are none, or more than one download delivers.
@@ -175,14 +175,14 @@ def _download(
         def took(piece: bytes) -> None:
             nonlocal seen
             seen += piece.count(b"\n")
-            # The header is no record; lines within quotes are none either.
+            # The header is not a record; neither are lines within quotes.
             progress("fetch_records", seen if expected is None else min(seen, expected), expected)
 
         part.take(response, took)
         try:
             return _verified(part, form, expected, client.settings)
         except BoldError:
-            # Nothing tells which of its bytes are wrong.
+            # Nothing shows which of its bytes are wrong.
             part.drop()
             raise
 
@@ -194,7 +194,7 @@ def _verified(part: Partial, form: RecordsFormat, expected: int | None, settings
     """The number of records of a file that arrived without a break.
 
     Raises:
-        TemporaryError: it is none of records, ends within a record, or lacks some.
+        TemporaryError: it is not a file of records, ends within a record, or lacks some.
         BoldError: BOLD has cut it at its limit.
     """
     rows, lines, first, last = _survey(part)

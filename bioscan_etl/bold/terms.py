@@ -1,4 +1,4 @@
-"""What a user asks for, in the words that the portal's query takes.
+"""Translate what a user asks for into the terms of the portal's query.
 
 Belongs here: the check and translation of query terms. Does not belong here: running the query (`records`).
 
@@ -59,7 +59,7 @@ def resolve(client: Client, query: str) -> str:
 
 
 def _identifier(token: str) -> list[str]:
-    """The term of a BIN, a record set or a complete identifier; empty where BOLD has to be asked."""
+    """The term of a BIN, a record set or a complete identifier; empty if BOLD has to be asked."""
     if name := _BIN.fullmatch(token):
         return [f"bin:uri:{name[1].upper()}"]
     parts = token.split(":", 2)

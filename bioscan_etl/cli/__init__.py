@@ -1,7 +1,7 @@
 """The command line: what `bioscan-etl COMMAND` does, and its exit codes.
 
-Belongs here: the way from words to a command, and from an error to a sentence and an exit code. Does not belong here:
-the list of commands (`app`), their options and words (a module for each group of commands), how they say it
+Belongs here: turning arguments into a command, and an error into a message and an exit code. Does not belong here:
+the list of commands (`app`), their options and texts (one module per group of commands), how output is printed
 (`terminal`), and the work: that is in `bioscan_etl.api`, for notebooks too.
 
 Exit codes: 0 done; 1 `check` found faults, images could not be fetched, `why` found nothing, or a batch or the release
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
     Args:
-        arguments: the words after `bioscan-etl`; None for those of the process.
+        arguments: the arguments after `bioscan-etl`; None uses those of the process.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     terminal = Terminal(as_json="--json" in words)
@@ -51,14 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _outcome(act: Callable[[], Any], terminal: Terminal) -> int:
-    """Run a command; returns its exit code, which is 0 of one that returns nothing."""
+    """Run a command and return its exit code, which is 0 if the command returns nothing."""
     try:
         if terminal.quiet and terminal.verbose:
             raise BioscanError("--quiet and --verbose exclude each other; give one of them")
         with extras_named():
             return act() or 0
     except BrokenPipeError:
-        # Whoever reads the answer has had enough, as `| head` has; Python would complain once more at its exit.
+        # The reader has closed the pipe, as `| head` does; without this, Python would print another error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
     except (BioscanError, OSError) as error:
@@ -70,7 +70,7 @@ def _outcome(act: Callable[[], Any], terminal: Terminal) -> int:
 
 
 def _wording(error: CycloptsError) -> str:
-    """What is wrong with the words, in one line."""
+    """Describe what is wrong with the arguments, in one line."""
     command = " ".join(("bioscan-etl", *(error.command_chain or ())))
     said = " ".join(str(error).split()).partition(" Available commands:")[0].rstrip(".")
     if isinstance(error, UnusedCliTokensError):

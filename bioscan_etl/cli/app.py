@@ -3,9 +3,9 @@
 Belongs here: what `bioscan-etl --help` lists. Does not belong here: a command's options and words. The modules of the
 commands are cheap to import: `bioscan_etl.api` imports what a command needs when it is called.
 
-cyclopts makes a command line of typed functions: it takes several values after one option, suggests the nearest name
-for a wrong one, and writes completions for bash, zsh and fish. typer was weighed too; it stands on click, of which an
-option takes one value or a fixed number of them.
+cyclopts makes a command line from typed functions: it takes several values after one option, suggests the nearest name
+for a wrong one, and writes completions for bash, zsh and fish. typer was considered too; it is based on click, where an
+option takes one value or a fixed number of values.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _COMMANDS = {
 for _place, (_title, _commands) in enumerate(_COMMANDS.items(), start=1):
     _group = Group(_title, sort_key=_place)
     for _number, _command in enumerate(_commands):
-        # A name of its own: without one, the printed reference would take that of the running program.
+        # Set the name: otherwise the printed reference would show the name of the running program.
         app.command(App(name=_command.__name__, default_command=_command, group=_group, sort_key=_number))
 bold.fetch.group = (Group("BOLD", sort_key=len(_COMMANDS) + 1),)
 app.command(bold.fetch)

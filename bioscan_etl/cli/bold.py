@@ -1,6 +1,6 @@
 """The commands that get data from BOLD: `fetch records`, `fetch images`.
 
-Belongs here: their options, and what is said of a download. Does not belong here: the downloads (`bioscan_etl.bold`).
+Belongs here: their options, and the output about a download. Does not belong here: the downloads (`bioscan_etl.bold`).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ for _command in (records, images):
 
 
 def say_fetched(folder: Path, done: FetchedImages, terminal: Terminal) -> dict[str, Any]:
-    """Say what came of a download of images; returns the facts of it."""
+    """Print the outcome of an image download; return its facts."""
     terminal.say(f"{folder}: {done.fetched + done.kept:,} images of {done.wanted:,} process IDs")
     terminal.say(f"  fetched now {done.fetched:,}, kept {done.kept:,}; which is whose: {done.index}")
     if done.several:

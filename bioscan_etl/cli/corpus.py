@@ -1,6 +1,6 @@
-"""The commands that look after a corpus: `land`, `status`, `withdraw`, `ui`, `demo`.
+"""The commands that manage a corpus: `land`, `status`, `withdraw`, `ui`, `demo`.
 
-Belongs here: their options, and what is said of batches, releases and the next run. Does not belong here: finding it
+Belongs here: their options, and the output about batches, releases and the next run. Does not belong here: finding it
 out (`bioscan_etl.overview`), `run` and `why`.
 """
 
@@ -21,7 +21,7 @@ from bioscan_etl.cli.terminal import Terminal
 if TYPE_CHECKING:
     from bioscan_etl.overview import NextRun
 
-_SHOWN = 3  # reasons in a line; --json has all
+_SHOWN = 3  # reasons shown in a line; --json has all
 _AS_EVER = Loudness()
 
 
@@ -224,7 +224,7 @@ def withdraw(
 
 
 def _say_next(following: NextRun, terminal: Terminal) -> None:
-    """Say what the next run would do."""
+    """Print what the next run would do."""
     terminal.say(f"last release: {following.last_release or 'none'}")
     if following.to_ingest:
         names = ", ".join(following.to_ingest)

@@ -20,7 +20,7 @@ _Given = ParamSpec("_Given")
 _Returned = TypeVar("_Returned")
 
 DEFAULTS = Parameter(negative=(), show_default=False)
-"""Of every option: there is no --no-x, and a default is shown where its option says so."""
+"""Applies to every option: there is no --no-x, and a default is shown only if the option asks for it."""
 
 _OUTPUT = Group("Output", sort_key=9)
 
@@ -28,11 +28,11 @@ Folder = Annotated[Path, Parameter(metavar="DIR")]
 File = Annotated[Path, Parameter(metavar="FILE")]
 Positive = Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=1), show_default=True)]
 Said = Annotated[Terminal, Parameter(parse=False)]
-"""Where a command says what it has done; `main` gives it."""
+"""Where a command prints its results; passed in by `main`."""
 
 
 class UsageError(BioscanError):
-    """Options that do not go together."""
+    """Options that cannot be combined."""
 
 
 @Parameter(name="*")

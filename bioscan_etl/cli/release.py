@@ -1,6 +1,6 @@
 """The commands about finished releases: `check`, `diff`, `publish`.
 
-Belongs here: their options, and what is said of a release. Does not belong here: checking, comparing and sending it
+Belongs here: their options, and the output about a release. Does not belong here: checking, comparing and sending it
 (`bioscan_etl.release`).
 """
 
@@ -79,7 +79,7 @@ def diff(
 
     from bioscan_etl.release.diff import changelog
 
-    # As in the text, the commonest pairs of values of each field.
+    # As in the text output: the most common pairs of values of each field.
     rank = pl.int_range(pl.len()).over("kind", "field")
     terminal.fact(
         before=found.before,
@@ -124,7 +124,7 @@ def publish(
 
 
 def say_published(done: Published, terminal: Terminal) -> None:
-    """Say what was sent."""
+    """Print what was sent."""
     terminal.fact(published=done)
     terminal.say(f"published {done.version}: {done.location}")
     terminal.say(f"  {done.files:,} files, of which {done.sent:,} were sent now ({done.sent_bytes:,} bytes)")

@@ -1,6 +1,6 @@
-"""The command `run`: its options, and what is said of a run and of a plan (`--dry-run`).
+"""The command `run`: its options, and the output about a run and a plan (`--dry-run`).
 
-Belongs here: the words. Does not belong here: running (`bioscan_etl.runs`) and planning (`bioscan_etl.plans`).
+Belongs here: the texts. Does not belong here: running (`bioscan_etl.runs`) and planning (`bioscan_etl.plans`).
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def run(
 
 
 def _teller(terminal: Terminal) -> Callable[[Event], None]:
-    """Say each event of a run as soon as it is so."""
+    """Return a function that prints each event of a run as soon as it happens."""
     from bioscan_etl.runs import ImagesFetched, Landings, LatestRelease, SettingsInstalled
 
     def tell(event: Event) -> None:
@@ -120,7 +120,7 @@ def _say_landings(event: Landings, terminal: Terminal) -> None:
 
 
 def _say_release(release: LatestRelease, terminal: Terminal) -> None:
-    """Say what the latest release holds, and what it does not hold of the batches."""
+    """Print what the latest release contains, and what it lacks of each batch."""
     say = terminal.say
     terminal.fact(release=asdict(release))
     if release.problem and not release.made:
@@ -148,7 +148,7 @@ def _say_release(release: LatestRelease, terminal: Terminal) -> None:
 
 
 def _say_plan(plan: Plan, terminal: Terminal) -> int:
-    """Say what a run would do; returns exit code 1 where it would meet something damaged."""
+    """Print what a run would do; return exit code 1 if it would meet damaged data."""
     say = terminal.say
     if plan.settings_changed is not None:
         terminal.fact(settings_changed=plan.settings_changed)

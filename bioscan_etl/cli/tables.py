@@ -1,6 +1,6 @@
 """The commands that work on tables and images without a corpus: `split`, `compare`, `detect`.
 
-Belongs here: their options, and what is said. Does not belong here: partitions, comparison and detection themselves
+Belongs here: their options and output. Does not belong here: partitions, comparison and detection themselves
 (`bioscan_etl.splits`, `bioscan_etl.records`, `bioscan_etl.images`).
 """
 

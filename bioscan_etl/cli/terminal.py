@@ -1,9 +1,9 @@
-"""What a command says: lines for a person, facts for a program, progress for whoever waits.
+"""The output of a command: lines for people, facts for programs, and progress.
 
 Belongs here: the one way from a command to stdout and stderr, and what `--json`, `--quiet` and `--verbose` do to it.
-Does not belong here: what a command says.
+Does not belong here: the texts of a command.
 
-A command says lines and keeps facts; `Terminal` prints the lines or, with `--json`, the facts as one document at the
+A command gives lines and facts; `Terminal` prints the lines or, with `--json`, the facts as one document at the
 end. Every line is made printable first: values of records can hold the control codes of a terminal.
 """
 
@@ -25,11 +25,11 @@ from bioscan_etl.progress import Progress, estimate, silent
 if TYPE_CHECKING:
     import polars as pl
 
-_PIPE_WIDTH = 10_000  # columns: a pipe has no width, and cells are not to be broken for it
+_PIPE_WIDTH = 10_000  # columns: a pipe has no width, and cells must not be wrapped
 
 
 def safe(text: object) -> str:
-    """A text in one line that does nothing to a terminal: other characters than printable ones are escaped."""
+    """Return a text as one line that is safe to print: characters that are not printable are escaped."""
     shown = str(text)
     if shown.isprintable():
         return shown
@@ -37,7 +37,7 @@ def safe(text: object) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: frames are lists of objects, dates and paths text, numbers that are none null."""
+    """Convert a value to JSON types: frames become lists of objects, dates and paths text, NaN and infinity null."""
     if hasattr(value, "to_dicts"):
         value = value.to_dicts()
     elif is_dataclass(value) and not isinstance(value, type):
@@ -52,7 +52,7 @@ def plain(value: Any) -> Any:
 
 
 class Terminal:
-    """Where a command says what it has done.
+    """The output of one command.
 
     Args:
         as_json: print the facts as one JSON document instead of the lines.
@@ -77,7 +77,7 @@ class Terminal:
             self.say(line)
 
     def fact(self, **facts: Any) -> None:
-        """Keep facts for the JSON document, by stable names."""
+        """Record facts for the JSON document, by stable names."""
         self.facts |= facts
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -104,7 +104,7 @@ class Terminal:
         self.table(title, [name.replace("_", " ") for name in frame.columns], frame.iter_rows())
 
     def error(self, message: str) -> None:
-        """Say why the command ended: on stderr, or as `error` of the JSON document."""
+        """Report why the command ended: on stderr, or as `error` of the JSON document."""
         self.fact(error=message)
         if not self.as_json:
             print(f"bioscan-etl: {safe(message)}", file=sys.stderr, flush=True)
@@ -137,7 +137,7 @@ class Terminal:
             TimeRemainingColumn(),
         )
         console = Console(stderr=True, emoji=False)
-        # What is said to a terminal meanwhile goes above the bars; what is piped goes into the pipe.
+        # Lines printed to a terminal meanwhile appear above the bars; piped output goes to the pipe.
         with Bars(*columns, console=console, redirect_stdout=sys.stdout.isatty()) as bars:
             yield _Bars(bars)
 
@@ -145,7 +145,7 @@ class Terminal:
     def logging(self) -> Iterator[None]:
         """Send the library's log lines to stderr, if they were asked for; without that, Python's warnings are hidden.
 
-        Warnings are for who changes the code: of Dagster's features in preview, for one.
+        Warnings are for developers, for example about Dagster's preview features.
         """
         if not self.verbose:
             with warnings.catch_warnings():
@@ -176,7 +176,7 @@ class _Lines:
     def __call__(self, stage: str, done: int, total: int | None = None) -> None:
         now = time.monotonic()
         if done < self._last.get(stage, 0) or stage not in self._last:
-            # A new stage, or that of the next batch.
+            # A new stage, or the same stage of the next batch.
             self._said[stage], self._began[stage] = 0.0, now
         self._last[stage] = done
         share = done / total if total else float(done == total)

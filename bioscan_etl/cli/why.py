@@ -1,6 +1,6 @@
 """The command `why`: what became of a specimen, in words.
 
-Belongs here: the words and their order. Does not belong here: finding it out (`bioscan_etl.explain`).
+Belongs here: the texts and their order. Does not belong here: finding the facts (`bioscan_etl.explain`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""COCO files of specimen images: outlines out of a detector's masks, and the writing.
+"""COCO files of specimen images: outlines from a detector's masks, and the writing.
 
-Belongs here: the format that `training.dataset` reads. Does not belong here: what curators say (`images.reviews`).
+Belongs here: the format that `training.dataset` reads. Does not belong here: the curators' reviews (`images.reviews`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Outlined:
     Attributes:
         file_name: in the folder of images.
         size: width and height in pixels.
-        box: (x0, y0, x1, y1) of the specimen in pixels, x1 and y1 exclusive; None in an empty dish.
+        box: (x0, y0, x1, y1) of the specimen in pixels, x1 and y1 exclusive; None in an empty well.
         outlines: polygons of the specimen; if there are none, the box is the outline.
     """
 
@@ -87,7 +87,7 @@ def outline(mask: npt.NDArray[Any] | None, box: FloatBox, size: tuple[int, int])
         return []
     corners = np.concatenate(kept)[:, 0]
     low, high = corners.min(axis=0), corners.max(axis=0)
-    # The outline lies within the box, so their union is the box.
+    # The outline is within the box, so their union is the box.
     if (high == low).any() or float((high + 1 - low).prod()) < _OUTLINED * (x1 - x0) * (y1 - y0):
         return []
     corner, scale = np.array(box[:2]), (np.array(box[2:]) - np.array(box[:2])) / (high - low)
@@ -96,7 +96,7 @@ def outline(mask: npt.NDArray[Any] | None, box: FloatBox, size: tuple[int, int])
 
 
 def write_coco(path: Path, images: Iterable[Outlined]) -> dict[str, int]:
-    """Write a COCO file as `training.dataset` reads it: one category, `specimen`; an empty dish has no annotation.
+    """Write a COCO file as `training.dataset` reads it: one category, `specimen`; an empty well has no annotation.
 
     Returns:
         Number of images that are `occupied`, `empty`, and `outlined` by more than a box.

@@ -1,8 +1,8 @@
 """The crop, the resized images and their JPEG files, exact (spec: specimen images, "The crop").
 
-The rules of the spec are read in their order. Where it leaves a choice, this is what the project does:
+The rules of the spec are applied in their order. If it leaves a choice, this is what the project does:
 the margin goes around the box in whole pixels that the bbox table holds, so a crop can be made again from
-the released table; "taller than wide" is asked of the box with its margin; the two edges of the extended
+the released table; "taller than wide" is tested on the box with its margin; the two edges of the extended
 side are rounded one by one, halves to the even pixel (Python's `round`).
 """
 
@@ -22,10 +22,10 @@ from bioscan_etl.settings import ImageSettings
 
 @dataclass(frozen=True, slots=True)
 class CropFrame:
-    """Where a crop lies.
+    """The position of a crop in its image.
 
     Attributes:
-        x0: left edge, inclusive; may lie outside the image, as the other edges.
+        x0: left edge, inclusive; may be outside the image, as may the other edges.
         y0: top edge, inclusive.
         x1: right edge, exclusive.
         y1: bottom edge, exclusive.
@@ -40,7 +40,7 @@ class CropFrame:
 
 
 def crop_frame(box: Box, width: int, settings: ImageSettings) -> CropFrame:
-    """Where the crop of a box lies.
+    """Compute the position of a box's crop.
 
     Args:
         box: specimen's box in whole pixels of the original image.
@@ -126,7 +126,7 @@ def resize_short(image: RGB, side: int, half: RGB | None = None) -> RGB:
     """Resize so that the shorter side has exactly `side` pixels, aspect kept (longer side rounded).
 
     Area and bicubic filter when shrinking (see `images.resize`), bicubic when enlarging. `half` is
-    `resize.halved(image)`, where the caller has it.
+    `resize.halved(image)`, if the caller has it.
     """
     height, width = image.shape[:2]
     shorter = min(height, width)

@@ -26,7 +26,7 @@ def shard_path(folder: Path, package: str, number: int) -> Path:
 
 
 def stored_fingerprint(path: Path) -> str | None:
-    """The fingerprint in a Parquet file's metadata; None where the file is absent, damaged or has none."""
+    """The fingerprint in a Parquet file's metadata; None if the file is absent, damaged or has none."""
     try:
         metadata = pq.read_metadata(path).metadata or {}
     except (OSError, pa.ArrowInvalid):
@@ -54,7 +54,7 @@ class CropWriter:
     def flush(self) -> None:
         """Write what is held as one row group."""
         if self._processids:
-            # By way of polars: of a list, PyArrow asks pandas first, whose import takes longer than a hundred images.
+            # Convert by polars: for a list, PyArrow tries pandas first; its import takes longer than a hundred images.
             columns = pl.Series(self._processids, dtype=pl.String), pl.Series(self._jpegs, dtype=pl.Binary)
             arrays = [one.to_arrow().cast(field.type) for one, field in zip(columns, self._schema, strict=True)]
             self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._schema))

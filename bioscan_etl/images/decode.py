@@ -28,12 +28,12 @@ _ORIENTATION = 0x0112
 # Some cameras leave a few filler bytes before the end marker; the picture is whole.
 _FILLER = re.compile(r"Corrupt JPEG data: (\d{1,2}) extraneous bytes before marker 0xd9")
 
-# The limit is the setting images.max_pixels, held against the header below; Pillow's own would refuse first.
+# The limit is the setting images.max_pixels, checked against the header below; Pillow's own would refuse first.
 Image.MAX_IMAGE_PIXELS = None
 
 
 class UnreadableImage(Exception):  # noqa: N818 - a state of the data, which becomes a row
-    """The bytes are no image that can be used; the message says why, in one line."""
+    """The bytes are not an image that can be used; the message gives the reason, in one line."""
 
 
 def decode(data: bytes, max_pixels: int) -> RGB:
@@ -70,7 +70,7 @@ def _header(data: bytes, max_pixels: int) -> Format:
         width, height = image.size
     except UnidentifiedImageError:
         raise UnreadableImage("the file is no JPEG, PNG or TIFF image, or its header is damaged") from None
-    except Exception as error:  # Pillow's parsers raise whatever a broken header leads them into
+    except Exception as error:  # Pillow's parsers raise many kinds of errors for a broken header
         raise UnreadableImage(f"the image header is damaged: {_one_line(error)}") from None
     if width < 1 or height < 1:
         raise UnreadableImage(f"the image has no pixels: {width} x {height}")

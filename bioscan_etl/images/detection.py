@@ -1,4 +1,4 @@
-"""What a detector of specimens is, and what it says of an image.
+"""The interface of specimen detectors, and the result that they return for an image.
 
 Belongs here: the interface, the result, and the statuses. Does not belong here: the choice of a detector (`detect`) and
 the detectors themselves (`trained`, `segmentation`, `one_stage`), which all build on this module.
@@ -23,14 +23,14 @@ SHIPPED = Path(str(resources.files("bioscan_etl.images") / "models"))
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What a detector says of one image.
+    """The result of a detector for one image.
 
     Attributes:
-        box: (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive; None where it is empty.
+        box: (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive; None if it is empty.
         confidence: of the box, 0 to 1; of an empty image, that of the best rejected candidate.
         specimens: number of plausible specimens.
         status: detected, low_confidence, empty or multiple.
-        mask: (h, w), nonzero on the organism, over the whole image at any scale; None where not known.
+        mask: (h, w), nonzero on the organism, over the whole image at any scale; None if not known.
     """
 
     box: FloatBox | None
@@ -54,7 +54,7 @@ class Thresholds:
     """Score thresholds between the statuses of a detector.
 
     Attributes:
-        empty: chance of a specimen below which an image is empty, 0 to 1.
+        empty: probability of a specimen below which an image is empty, 0 to 1.
         sure: confidence below which a box is low_confidence, 0 to 1.
     """
 
@@ -62,7 +62,7 @@ class Thresholds:
     sure: float
 
     def under(self, settings: ImageSettings) -> Thresholds:
-        """These, or what the settings say instead."""
+        """These thresholds, replaced by those that the settings state."""
         return Thresholds(
             self.empty if settings.empty_confidence == "auto" else settings.empty_confidence,
             self.sure if settings.min_confidence == "auto" else settings.min_confidence,
@@ -76,7 +76,7 @@ def status_of(confidence: float, specimens: int, thresholds: Thresholds, present
         confidence: of the best box.
         specimens: number of plausible specimens.
         thresholds: of the detector, under the settings.
-        present: chance that there is a specimen; of a detector that does not tell it, the confidence.
+        present: probability that there is a specimen; if the detector does not report it, the confidence.
     """
     if (confidence if present is None else present) < thresholds.empty:
         return "empty"

@@ -34,7 +34,7 @@ COLUMNS = (
     *("processid", "image_file", "width_original", "height_original", "x0", "y0", "x1", "y1"),
     *("confidence", "specimens", "status", "area_fraction", "scale_factor", "image_measurement_value"),
 )
-"""Columns of the output, as the table `boxes` defines them; `processid` is null where the file name has none."""
+"""Columns of the output, as the table `boxes` defines them; `processid` is null if the file name has none."""
 
 _SCHEMA = {name: BOXES[name].dtype for name in COLUMNS}
 _GROUP = 10_000  # rows written at a time
@@ -55,11 +55,11 @@ def find_specimens(
 
     Args:
         location: folder, zip (read in place) or `s3://` prefix; its .jpg, .jpeg, .png, .tif and .tiff files.
-        output: table to write, `.parquet` or `.csv`: `COLUMNS`, one row per image, also where it is empty or
+        output: table to write, `.parquet` or `.csv`: `COLUMNS`, one row per image, also if it is empty or
             unreadable, sorted by `image_file`. It appears when it is complete.
         settings: detector, thresholds, limits and number of threads.
         masks: folder for the organism's masks, 8-bit PNG, 255 on the organism, over the whole image (reduced to
-            1024 px where that is larger), named by `mask_name`; none where the detector gives none.
+            1024 px if that is larger), named by `mask_name`; none if the detector gives none.
         progress: is called with the step "detect" and the number of images done.
 
     Returns:
@@ -130,7 +130,7 @@ def find_specimen(image: Path | RGB, settings: ImageSettings) -> pl.DataFrame:
             raise SourceError(
                 f"an array of shape {image.shape} and type {image.dtype} is no image; give (height, width, 3), uint8"
             )
-        # Without loss, so that the pixels take the same way as a file's.
+        # Encode without loss, so that pixels are processed in the same way as a file.
         data = cv2.imencode(".png", image[:, :, ::-1])[1].tobytes()
     return _frame([{"processid": None, "image_file": name} | work.process(lambda: data).row])
 

@@ -36,15 +36,15 @@ def index_images(
 ) -> pl.DataFrame:
     """Index the image files of a batch's sources.
 
-    A line of the manifest gives a file to a process ID, by its path within the source or, where that is not
-    unique to one folder, by its file name. Files that no line names are taken by their own name:
+    A line of the manifest assigns a file to a process ID, by its path within the source or, if that is not
+    unique to one folder, by its file name. Files that no line names are assigned by their own name:
     `{processid}.jpg` (jpeg, png, tif, tiff) or `{processid}.1024px.jpg`. Of several files of a process ID the
-    first by name is `found`, those of the manifest first; the others are `duplicate`. Files that are no
-    images by their suffix count only where the manifest names them.
+    first by name is `found`, those of the manifest first; the others are `duplicate`. Files that are not
+    images by their suffix count only if the manifest names them.
 
     Args:
         sources: folders, zips and S3 prefixes; their order makes no difference.
-        manifest: CSV with the columns `processid`, `image_file`; None where there is none.
+        manifest: CSV with the columns `processid`, `image_file`; None if there is none.
         processids: process IDs of the batch's records; None takes every file that names one.
         batch: name of the batch.
         settings: number of threads.
@@ -69,11 +69,11 @@ def index_images(
 
 
 def list_images(sources: Sources) -> pl.DataFrame:
-    """Every image of the sources by its suffix, whatever record it belongs to.
+    """Every image of the sources by its suffix, independent of the records.
 
     Returns:
         `image_file` (printable and unique), `name` (to read it by), `processid` (of the file name; null where
-        that holds none), `problem` (why it must not be read; '' where it may), sorted by `image_file`.
+        that holds none), `problem` (why it must not be read; '' if it may), sorted by `image_file`.
     """
     files = _list(sources).filter(pl.col("name").str.contains(_IMAGE_SUFFIX))
     again = pl.when(pl.col("repeated")).then(pl.lit("the sources hold this name more than once"))
@@ -122,7 +122,7 @@ def _read_manifest(location: Path | str) -> pl.DataFrame:
         )
     values = frame.select(pl.col("processid", "image_file").fill_null("").str.strip_chars())
     values = values.with_row_index("line", offset=2).select(pl.col(name).cast(kind) for name, kind in _MANIFEST.items())
-    return values.filter((pl.col("processid") != "") | (pl.col("image_file") != ""))  # blank lines are no lines
+    return values.filter((pl.col("processid") != "") | (pl.col("image_file") != ""))  # blank lines do not count
 
 
 def _match(files: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -222,7 +222,7 @@ def _decide(claims: pl.DataFrame, processids: pl.Series | None) -> pl.DataFrame:
 
 
 def _hash(sources: Sources, rows: pl.DataFrame, threads: int, progress: Progress) -> pl.DataFrame:
-    """Size and sha256 of the found files; `detail` where one cannot be read."""
+    """Size and sha256 of the found files; `detail` if one cannot be read."""
 
     def one(name: str) -> tuple[int | None, str | None, str | None]:
         try:

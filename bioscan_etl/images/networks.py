@@ -73,7 +73,7 @@ def open_session(data: bytes, path: Path) -> Any:
     Other threads work on other images already. One thread per image also keeps the order of sums the same.
 
     Raises:
-        SettingsError: the bytes are no model that can be run.
+        SettingsError: the bytes are not a model that can be run.
     """
     import onnxruntime
 
@@ -124,7 +124,7 @@ class OnnxBoxes:
 
 
 class UltralyticsBoxes:
-    """A detection model `.pt` of Ultralytics, on CUDA where there is a device, else on the CPU.
+    """A detection model `.pt` of Ultralytics, on CUDA if there is a device, else on the CPU.
 
     Its input is the one that Ultralytics itself would make: the longer side at the training size, the other side padded
     to a multiple of the network's largest stride. A `.pt` file can run code: open only your own.
@@ -133,7 +133,7 @@ class UltralyticsBoxes:
     def __init__(self, path: Path) -> None:
         data = read_model(path)
         try:
-            torch = import_module("torch")  # not in the base install, and untyped where it is not
+            torch = import_module("torch")  # not in the base install, and untyped if it is missing
             from ultralytics import YOLO
         except ImportError:
             raise SettingsError(
@@ -146,7 +146,7 @@ class UltralyticsBoxes:
             self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
             self._stride = int(model.stride.max())
             self._model = model.float().fuse(verbose=False).eval().to(self._device)
-        except Exception as error:  # Ultralytics and pickle raise whatever a wrong file leads them into
+        except Exception as error:  # Ultralytics and pickle raise many kinds of errors for a wrong file
             first = (str(error).splitlines() or [type(error).__name__])[0]
             raise SettingsError(f"images.detector: {path} is no detection model of Ultralytics: {first}") from None
         self._torch = torch

@@ -25,7 +25,7 @@ from bioscan_etl.settings import ImageSettings
 
 Row = dict[str, Any]
 
-# Filled by whoever knows the batch and the file.
+# Filled in by the caller, which knows the batch and the file.
 _OF_THE_FILE = {"batch", "processid", "image_file", "sha256", "flags"}
 _COLUMNS = tuple(name for name in BOXES.names() if name not in _OF_THE_FILE)
 
@@ -36,8 +36,8 @@ class Outcome:
 
     Attributes:
         row: of the table `boxes`, without what its file says (batch, process ID, file, sha256) and flags.
-        files: JPEG files by package; none where no specimen was found.
-        detection: what the detector said; None of an unreadable image.
+        files: JPEG files by package; none if no specimen was found.
+        detection: the detector's result; None for an unreadable image.
     """
 
     row: Row
@@ -51,7 +51,7 @@ class ImageWork:
     Args:
         settings: of the image stage.
         detector: that finds the specimen.
-        packages: images to make, of `vocabulary.IMAGE_PACKAGES`; none where only the row is wanted.
+        packages: images to make, of `vocabulary.IMAGE_PACKAGES`; none if only the row is wanted.
     """
 
     def __init__(self, settings: ImageSettings, detector: Detector, packages: Sequence[str]) -> None:
@@ -67,7 +67,7 @@ class ImageWork:
             read: gives the file's bytes.
 
         Returns:
-            The outcome; an image that cannot be read, or that a step stumbles over, has the status unreadable.
+            The outcome; an image that cannot be read, or that makes a step fail, has the status unreadable.
 
         Raises:
             SourceError: the source is out of reach.
@@ -80,7 +80,7 @@ class ImageWork:
             return Outcome(row | {"detail": str(error)})
         except BioscanError:
             raise
-        except Exception as error:  # one image that a library stumbles over must not end the batch
+        except Exception as error:  # one image that a library fails on must not end the batch
             first = (str(error).splitlines() or [""])[0]
             return Outcome(row | {"detail": f"{type(error).__name__}: {first}"})
 

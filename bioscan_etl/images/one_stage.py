@@ -11,7 +11,7 @@ from bioscan_etl.images.detection import Detection, Thresholds, status_of
 from bioscan_etl.images.networks import BoxNetwork, OnnxBoxes, UltralyticsBoxes
 from bioscan_etl.settings import ImageSettings
 
-# Ultralytics' own default, and where its networks are more often right than wrong; choose yours on images of yours.
+# Ultralytics' default; above it, boxes are more often right than wrong. Choose another one for your own images.
 _THRESHOLDS = Thresholds(empty=0.25, sure=0.5)
 
 

@@ -21,7 +21,7 @@ def grey_of(image: RGB) -> RGB:
 
 
 def blur(grey: RGB) -> float:
-    """Variance of the Laplacian, to 4 decimals; low where the image is out of focus.
+    """Variance of the Laplacian, to 4 decimals; low if the image is out of focus.
 
     Args:
         grey: (height, width), the part of the crop that shows the image. The crop's fill stays out of it:

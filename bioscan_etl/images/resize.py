@@ -14,7 +14,7 @@ from bioscan_etl.images.decode import RGB
 
 
 def halved(image: RGB) -> RGB:
-    """An image at half its size, by the area filter; of an odd number of rows all are spread over the half."""
+    """An image at half its size, by the area filter; an odd number of rows is spread evenly over the half."""
     half = image.shape[1] // 2, image.shape[0] // 2
     # Of even sides, both filters give the mean of four pixels, and OpenCV's code for the second one is faster.
     even = image.shape[0] % 2 == image.shape[1] % 2 == 0
@@ -29,7 +29,7 @@ def resized(image: RGB, size: tuple[int, int], *, last: int = cv2.INTER_CUBIC, h
         image: (height, width) or (height, width, 3), uint8.
         size: width and height to reach, in pixels.
         last: OpenCV's filter for what is left after halving; bicubic by default.
-        half: `halved(image)`, where the caller has it already; the result is the same.
+        half: `halved(image)`, if the caller has it already; the result is the same.
     """
     width, height = size
     while image.shape[1] >= 2 * width and image.shape[0] >= 2 * height:

@@ -1,6 +1,6 @@
-"""Boxes that curators look at: which images are worth it, the sheet they fill in, and its validation.
+"""Boxes that curators review: which images to review, the sheet that curators fill in, and its validation.
 
-Belongs here: what a curator says of an image. Does not belong here: the outlines made of it (`images.coco`), what
+Belongs here: a curator's review of an image. Does not belong here: the outlines made of it (`images.coco`), what
 a detector learns from them (`bioscan_etl.training`) and whether it became better (`training.verdict`).
 """
 
@@ -63,12 +63,12 @@ _CANDIDATE = ("batch", "processid", "image_file", "width_original", "height_orig
 
 
 def propose_reviews(boxes: pl.DataFrame | pl.LazyFrame, most: int = 200) -> pl.DataFrame:
-    """The sheet of images that are worth a curator's look.
+    """The sheet of images that are worth a curator's review.
 
     Images of the statuses low_confidence, multiple and empty come first, in equal numbers as long as there are any;
     within a status, the images closest to another status come first. Then come the detected images of the lowest
     confidence. Each picture appears once. Every line has the verdict `skip` and the detector's box, so a line that
-    nobody edits teaches nothing.
+    nobody edits has no effect on the training.
 
     Args:
         boxes: table `boxes` of one or more batches.
@@ -104,7 +104,7 @@ def read_reviews(path: Path, boxes: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame
     """Read and validate the curators' CSV.
 
     A line names an image by `processid`, `image_file` or both, and by `batch` if several batches hold it. The verdict
-    is one of three. `box`: the specimen lies in x0, y0, x1, y1, in pixels of the original after EXIF orientation, x1
+    is one of three. `box`: the specimen's box is x0, y0, x1, y1, in pixels of the original after EXIF orientation, x1
     and y1 exclusive. `empty`: there is no specimen, and the edges are blank or still those of the detector. `skip`:
     nobody looked or nobody can decide, and the rest of the line is not read. `curator` and `date` (YYYY-MM-DD) record
     who decided.
@@ -118,7 +118,7 @@ def read_reviews(path: Path, boxes: pl.DataFrame | pl.LazyFrame) -> pl.DataFrame
 
     Raises:
         SettingsError: the file cannot be read, or a line names no image or an unknown one, has an unknown verdict,
-            no box where it needs one, a box beyond its image, or contradicts another; the message names the line.
+            no box if it needs one, a box beyond its image, or contradicts another; the message names the line.
     """
     lines = _read_lines(path)
     frame = boxes.lazy().select(_CANDIDATE)
@@ -186,7 +186,7 @@ def _named(lines: list[tuple[int, dict[str, str]]], column: str) -> pl.LazyFrame
 
 
 def _review(cells: dict[str, str], places: dict[str, list[dict[str, Any]]]) -> dict[str, Any] | None:
-    """What a line says, without its number; None where it is skipped."""
+    """The review in a line, without the line's number; None if it is skipped."""
     image = _image(cells, places)
     verdict = cells["verdict"]
     if verdict not in VERDICTS:

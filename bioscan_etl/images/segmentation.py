@@ -31,9 +31,9 @@ Values = npt.NDArray[np.float64]
 _SIDE = 512  # px, longer side of the reduced image; the lengths below are at this scale
 _SMALLEST = 32  # px, shorter side below which an image cannot show a specimen
 _MEDIAN = 31  # window of the background's median, at a quarter of the scale
-_DEEPEST = 25  # grey levels by which the background may lie below the image's typical brightness
+_DEEPEST = 25  # grey levels by which the background may be below the image's typical brightness
 _CHROMA_WEIGHT = 1.5
-_CORE = 30  # contrast of what is surely not background
+_CORE = 30  # contrast that is certainly not background
 _SMALLEST_CORE = 4  # px of core that a candidate needs
 # (contrast to cut at, diameter of the gaps to bridge)
 _CUTS = ((9, 3), (12, 11), (20, 3), (20, 11), (34, 3), (34, 11))
@@ -165,7 +165,7 @@ def _contrast(image: RGB) -> _Contrast:
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
     tiny = cv2.resize(lab, (max(1, size[0] // 4), max(1, size[1] // 4)), interpolation=cv2.INTER_AREA)
     background = cv2.medianBlur(tiny, _MEDIAN)
-    # Where a large specimen fills the median's window, its own darkness must not become the background.
+    # If a large specimen fills the median's window, its own darkness must not become the background.
     floor = max(0, int(np.median(tiny[..., 0])) - _DEEPEST)
     background[..., 0] = np.maximum(background[..., 0], floor)
     background = cv2.resize(background, size, interpolation=cv2.INTER_LINEAR)
@@ -286,7 +286,7 @@ def _same_object(one: FloatBox, other: FloatBox) -> bool:
 
 
 def weighed(features: Values, mean: Values, deviation: Values) -> Values:
-    """What the regression weighs: standardised features, clipped to 3 deviations, and their pairwise products.
+    """The inputs of the regression: standardised features, clipped to 3 deviations, and their pairwise products.
 
     Args:
         features: (candidates, features), in the order of `FEATURES`.

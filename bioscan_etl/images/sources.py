@@ -3,7 +3,7 @@
 Belongs here: listing and reading files of a source, and which names are safe. Does not belong here: which
 file belongs to which specimen (`images.index`) and what the bytes mean (`images.decode`).
 
-Two kinds of trouble are kept apart. A source that is absent or out of reach is a `SourceError`: it ends the
+Two kinds of errors are distinguished. A source that is absent or out of reach is a `SourceError`: it ends the
 run, which can be started again. One damaged file in a sound source is a `DamagedFile`: it is data.
 """
 
@@ -33,7 +33,7 @@ class DamagedFile(Exception):  # noqa: N818 - the state of a file that becomes a
 
 @dataclass(frozen=True, slots=True, order=True)
 class SourceFile:
-    """A file of a source: path within it, size in bytes, and why the name is unsafe ('' where it is safe)."""
+    """A file of a source: path within it, size in bytes, and why the name is unsafe ('' if it is safe)."""
 
     name: str
     size: int
@@ -64,7 +64,7 @@ class ImageSource(Protocol):
 
 
 def unsafe_reason(name: str) -> str:
-    """Why a path within a source must never touch a file system; '' where it may.
+    """Why a path within a source must never touch a file system; '' if it may.
 
     Example:
         >>> unsafe_reason("images/AAASF005-17.jpg")
@@ -143,7 +143,7 @@ class FolderSource:
 class ZipSource:
     """Members of a zip archive, local or on S3, read in place; nothing is ever extracted.
 
-    Of an archive on S3 the directory and the members that are asked for are read, by ranges; each thread has its
+    Of an archive on S3, only the directory and the requested members are read, by ranges; each thread has its
     own reader, so that threads do not wait for each other's answers.
     """
 
@@ -151,7 +151,7 @@ class ZipSource:
         self.location = location
         self._own = threading.local()
         self._opened: list[zipfile.ZipFile] = []
-        # Of a repeated name the first entry is read, as in the listing.
+        # If a name is repeated, its first entry is read, as in the listing.
         self._members: dict[str, zipfile.ZipInfo] = {}
         for member in self._zip.infolist():
             self._members.setdefault(member.filename, member)
@@ -183,7 +183,7 @@ class ZipSource:
     def files(self) -> list[SourceFile]:
         """All members that are files, sorted by name."""
         return sorted(
-            # orig_filename still has what zipfile cut off behind a NUL byte.
+            # orig_filename still has what zipfile cut off after a NUL byte.
             SourceFile(member.filename, member.file_size, unsafe_reason(member.orig_filename))
             for member in self._zip.infolist()
             if not member.is_dir()
@@ -249,7 +249,7 @@ def open_source(location: str) -> ImageSource:
     """The source at a location: a `.zip` file (local or on S3), an `s3://` prefix, or a folder.
 
     Raises:
-        SourceError: there is nothing of the kind.
+        SourceError: there is no such source.
     """
     if location.lower().endswith(".zip") and (is_s3(location) or not Path(location).is_dir()):
         return ZipSource(location)
@@ -257,7 +257,7 @@ def open_source(location: str) -> ImageSource:
 
 
 class Sources:
-    """Several sources as one; the first in the order of their locations that holds a name has it."""
+    """Several sources as one; a name is read from the first source that holds it, in the order of their locations."""
 
     def __init__(self, members: Sequence[ImageSource]) -> None:
         self.members = tuple(members)

@@ -1,11 +1,11 @@
 """The image stage of one batch: images in, boxes and crops out, streaming and resumable.
 
-Belongs here: the shards that images and their rows end in. Does not belong here: what is done with one image
+Belongs here: the shards that images and their rows are written to. Does not belong here: what is done with one image
 (`images.one_image`), and duplicates across batches (`images.duplicates`).
 
 Images are taken in the order of process IDs and written in shards. A shard is complete when its part of the
 boxes is there, which is written after its crops; all carry a fingerprint of the shard's images, the settings
-and the detector. A killed run therefore goes on at the shard it was at, and ends in the same bytes.
+and the detector. A killed run therefore resumes at its current shard and produces the same bytes.
 """
 
 from __future__ import annotations
@@ -120,9 +120,9 @@ def _plan(
 def _fingerprint(
     images: pl.DataFrame, settings: ImageSettings, detector: str, packages: tuple[str, ...], batch: str
 ) -> str:
-    # The model counts by its content (in the detector's name), not by where it lies.
+    # The model is identified by its content (in the detector's name), not by its path.
     values = settings.model_dump(mode="json", exclude={"detector", "workers", "shard_images"})
-    # The folder is of one code version (its name says so), so code is no part of a shard's fingerprint.
+    # The folder is of one code version (its name says so), so code is not part of a shard's fingerprint.
     head = [values, detector, packages, batch]
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     for rows in images.iter_slices(10_000):
@@ -166,7 +166,7 @@ def _process(
     done = total - sum(shard.images.height for shard in todo)
     progress("images", done, total)
     usual = cv2.getNumThreads()
-    # The images are spread over threads; OpenCV's own would fight with them for the cores.
+    # The images are spread over threads; OpenCV's own would compete with them for the cores.
     cv2.setNumThreads(1)
     try:
         with open_sources(sources) if todo else open_sources(()) as opened:
@@ -221,7 +221,7 @@ def _boxes_writer(stream: Any, fingerprint: str) -> pq.ParquetWriter:
 
 
 def _assemble(parts: Sequence[Path], target: Path, fingerprint: str) -> None:
-    """Join the parts in row groups of a fixed size, whatever the size of a shard was."""
+    """Join the parts in row groups of a fixed size, independent of the size of a shard."""
     with atomic_file(target) as stream, _boxes_writer(stream, fingerprint) as writer:
         held = pa.Table.from_batches([], writer.schema)
         for part in parts:

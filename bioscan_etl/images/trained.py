@@ -6,7 +6,7 @@ numbers of `calibration.json` were found (`bioscan_etl.training`; the model card
 The region proposal network sees the whole image, reduced. The refiner sees a window around each plausible proposal and
 predicts whether it is a specimen. Two logistic regressions over the scores of both networks give the confidence (the
 probability that the box is good) and the presence (the probability that there is a specimen at all). They are two
-values because a specimen whose box is doubtful is no empty dish.
+values because a specimen whose box is doubtful is not an empty well.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ from bioscan_etl.settings import ImageSettings
 Mask = npt.NDArray[np.uint8]
 
 FEATURES = ("coarse", "present", "iou", "agreement", "spread", "doubt", "solid", "fill", "size")
-"""What confidence and presence are made of, per candidate: see `Refined.features`."""
+"""Features that confidence and presence are computed from, per candidate: see `Refined.features`."""
 
 _MASK_SIDE = 1024  # px; longer side of the mask at most
-_SHOWN = 0.5  # chance from which a pixel counts as organism
+_SHOWN = 0.5  # probability from which a pixel counts as organism
 _DARK, _USUAL = 110, 190  # median brightness below which an image is brightened, and the median that it gets
 _SAMPLED = 32  # brightness is measured on every so many rows and columns
 _SAME = 0.4  # share of the smaller box from which two refined boxes are one object
@@ -61,11 +61,11 @@ class Regression:
 
     @classmethod
     def parse(cls, values: Any) -> Regression:
-        """Read from JSON; raises KeyError, TypeError or ValueError where it is another thing."""
+        """Read from JSON; raises KeyError, TypeError or ValueError if it is something else."""
         return cls({name: float(values["weights"][name]) for name in FEATURES}, float(values["offset"]))
 
     def chance(self, features: Mapping[str, float]) -> float:
-        """0 to 1."""
+        """The probability, 0 to 1."""
         total = math.fsum(weight * features[name] for name, weight in self.weights.items()) + self.offset
         return 1 / (1 + math.exp(-min(max(total, -30.0), 30.0)))
 
@@ -97,7 +97,7 @@ class Calibration:
         """Read `calibration.json`.
 
         Raises:
-            SettingsError: it is another file.
+            SettingsError: it is not a calibration.
         """
         try:
             values = json.loads(text)
@@ -125,10 +125,10 @@ class Refined:
     Attributes:
         box: (x0, y0, x1, y1) in pixels of the image, within it.
         rough: the region proposal network's box.
-        window: that the refiner saw.
-        mask: (48, 48), chance that a cell of the window shows the organism.
+        window: the window that the refiner saw.
+        mask: (48, 48), probability that a cell of the window shows the organism.
         coarse: the region proposal network's confidence.
-        present: the refiner's chance that there is a specimen.
+        present: the refiner's probability that there is a specimen.
         iou: the refiner's estimate of the box's IoU with the specimen.
         spread: standard deviation of the edge positions, averaged over the edges, as a share of the box's mean side.
         doubt: standard deviation of two opposite edges as a share of their distance, summed over both pairs. The same
@@ -281,7 +281,7 @@ def whole_mask(look: Refined, width: int, height: int) -> Mask:
     mask = np.zeros((max(1, round(height * scale)), max(1, round(width * scale))), np.uint8)
     side = look.window.side * scale
     left, top = look.window.left * scale, look.window.top * scale
-    # The organism lies within its box, and the box is more exact than the mask.
+    # The organism is within its box, and the box is more exact than the mask.
     x0, y0 = max(math.floor(look.box[0] * scale), 0), max(math.floor(look.box[1] * scale), 0)
     x1 = min(math.ceil(look.box[2] * scale), mask.shape[1])
     y1 = min(math.ceil(look.box[3] * scale), mask.shape[0])
@@ -309,7 +309,7 @@ def overlap(one: FloatBox, other: FloatBox) -> float:
 
 
 def _on_the_edge(place: float, length: int, pixel: float) -> float:
-    """A box's edge within the image; within one pixel of the window from the image's edge it lies on that."""
+    """Clip a box's edge to the image; an edge within one window pixel of the image's edge is moved onto it."""
     if place <= pixel:
         return 0.0
     return float(length) if place >= length - pixel else place

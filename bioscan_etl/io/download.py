@@ -27,7 +27,7 @@ class Partial:
     """
 
     def __init__(self, output: Path, request: Mapping[str, str]) -> None:
-        """Take up what an earlier run left for the same request; else there is nothing yet.
+        """Resume what an earlier run left for the same request, else start empty.
 
         Args:
             output: where the finished file goes.
@@ -45,18 +45,18 @@ class Partial:
 
     @property
     def size(self) -> int:
-        """Bytes so far that a next answer can continue; 0 where it has to start anew."""
+        """Bytes so far that a next answer can continue; 0 if it has to start again."""
         if self._version is None and self._length is None:
             return 0
         return self.path.stat().st_size if self.path.is_file() else 0
 
     @property
     def length(self) -> int | None:
-        """Bytes of the whole file, where the server has said it."""
+        """Bytes of the whole file, if the server has stated it."""
         return self._length
 
     def headers(self) -> dict[str, str]:
-        """Headers of a request for the missing bytes; none where all are missing."""
+        """Headers of a request for the missing bytes; none if all are missing."""
         if not self.size:
             return {}
         wanted = {"Range": f"bytes={self.size}-"}
@@ -64,7 +64,7 @@ class Partial:
         return wanted | ({"If-Range": self._version} if self._version else {})
 
     def take(self, response: web.Response, took: Callable[[bytes], None] = lambda _: None) -> None:
-        """Write an answer's body behind the bytes so far, or in their place.
+        """Append an answer's body to the bytes so far, or replace them.
 
         Args:
             response: the answer to a request with `headers`, its body unread; status 200, 206 or 416.
@@ -100,7 +100,7 @@ class Partial:
         self._note.unlink(missing_ok=True)
 
     def drop(self) -> None:
-        """Forget the bytes so far."""
+        """Discard the bytes so far."""
         self._version = self._length = None
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)

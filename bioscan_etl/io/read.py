@@ -1,4 +1,4 @@
-"""Reading: one reader that resumes after broken connections, for S3 and the web, from front to back or by place.
+"""Reading: one reader that resumes after broken connections, for S3 and the web, with sequential or random access.
 
 Belongs here: opening, listing and hashing. Does not belong here: what the bytes mean.
 
@@ -30,7 +30,7 @@ CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0
 PAUSE_SECONDS, LONGEST_PAUSE = 0.5, 60.0
 
 _BLOCK = 1 << 20
-_SEEK_BLOCK = 256 << 10  # asked for at a time by place: a specimen image of 40 kB and its neighbours
+_SEEK_BLOCK = 256 << 10  # requested at a time for random access: a specimen image of 40 kB and its neighbours
 _S3_PIECE = 256 << 10  # what a read has gathered is lost if the connection breaks
 _BUSY = (408, 425, 429)
 
@@ -68,7 +68,7 @@ class ResumingReader(io.RawIOBase):
         Args:
             location: for messages.
             ask: makes one request.
-            seekable: read by place, one request per block, instead of front to back in one request.
+            seekable: random access, one request per block, instead of one sequential request.
 
         Raises:
             SourceError: there is no such file, or it cannot be reached.
@@ -99,7 +99,7 @@ class ResumingReader(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """Whether it was opened for reads by place."""
+        """Whether it was opened for random access."""
         return self._seekable
 
     def tell(self) -> int:
@@ -135,7 +135,7 @@ class ResumingReader(io.RawIOBase):
         """
         view = memoryview(buffer)
         done = self._repeat(self._read, view)
-        # The rest of a block's answer is read too: a connection can serve again only behind the end of its answer.
+        # Read the rest of a block's answer too: a connection can be reused only after the end of its answer.
         while self._seekable and done < len(view) and (more := self._repeat(self._read, view[done:])):
             done += more
         return done
@@ -207,7 +207,7 @@ class ResumingReader(io.RawIOBase):
 
 
 def open_binary(location: str) -> BinaryIO:
-    """Open a location for reads of bytes from front to back.
+    """Open a location to read its bytes sequentially.
 
     Raises:
         SourceError: there is no such file, or it cannot be reached.
@@ -218,7 +218,7 @@ def open_binary(location: str) -> BinaryIO:
 
 
 def open_seekable(location: str) -> BinaryIO:
-    """Open a location for reads of bytes at any place, as `zipfile` needs it.
+    """Open a location for random access to its bytes, as `zipfile` needs it.
 
     Raises:
         SourceError: there is no such file, it cannot be reached, or its server cannot send parts of it.
@@ -268,7 +268,7 @@ def _open_local(location: str) -> BinaryIO:
 
 
 def _asker(location: str) -> Ask:
-    """How a location's server is asked."""
+    """Return the function that requests a location from its server."""
 
     def ask(first: int, last: int | None, version: str | None) -> Answer:
         wanted = f"bytes={first}-{'' if last is None else last}" if first or last is not None else None
@@ -344,5 +344,5 @@ def _wait(state: RetryCallState) -> float:
 
 
 def _differ(one: object, other: object) -> bool:
-    """Whether both are known and not the same."""
+    """Whether both are known and differ."""
     return None not in (one, other) and one != other

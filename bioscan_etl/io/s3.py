@@ -21,7 +21,7 @@ _TEXT_LIMIT = 1024
 
 @cache
 def client() -> Any:
-    """The process' boto3 client: adaptive retries, ten attempts, checksums verified where the server has them."""
+    """The process' boto3 client: adaptive retries, ten attempts, checksums verified if the server has them."""
     import boto3
     from botocore.config import Config
 
@@ -73,7 +73,7 @@ def objects(location: str) -> Iterator[StoredFile]:
 
 
 def head(location: str) -> dict[str, Any] | None:
-    """What the server says of an object: `size`, `etag` without quotes, and its own `metadata`; None if absent."""
+    """What the server reports about an object: `size`, `etag` without quotes, its own `metadata`; None if absent."""
     answer = _unless_absent(location, lambda where: client().head_object(**where))
     if answer is None:
         return None
@@ -97,7 +97,7 @@ def put_text(location: str, text: str) -> None:
 
 
 def put_text_once(location: str, text: str) -> str | None:
-    """Write a small object unless it exists; returns the text that is there then."""
+    """Write a small object unless it exists; return the text that it holds afterwards."""
     from botocore.exceptions import ClientError
 
     with errors(location, "written"):

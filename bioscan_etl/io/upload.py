@@ -4,7 +4,7 @@ Belongs here: sending bytes. Does not belong here: in which order, and what may 
 (`bioscan_etl.release.ship.mirror`).
 
 s3transfer, boto3's own transfer manager, cuts files into parts and sends them. The one thing added is that an upload
-which broke off goes on: parts that the server already has are not sent again.
+that broke off is resumed: parts that the server already has are not sent again.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from bioscan_etl.io.locations import split_s3
 SHA256 = "sha256"
 """Key, in an object's own metadata, of the hex sha256 of its bytes."""
 
-_WINDOW = 32  # files that are on their way at a time
+_WINDOW = 32  # files in transfer at a time
 _ALGORITHM = "SHA256"
 
 
 class Uploader:
-    """Sends files in the background; to be used in a `with`, which on an error stops what is on its way."""
+    """Sends files in the background. Use it in a `with`, which stops running transfers on an error."""
 
     def __init__(self, workers: int, part: int) -> None:
-        """Get ready.
+        """Set up the transfers.
 
         Args:
             workers: requests that are made at the same time.
@@ -73,7 +73,7 @@ class Uploader:
             "ContentType": mimetypes.guess_type(path.name)[0] or "application/octet-stream",
             "Metadata": {SHA256: sha256},
         }
-        # S3 takes the sum of a whole file for single requests only; of parts, the client makes their own sums.
+        # S3 takes the checksum of a whole file for single requests only; for parts, the client computes their own.
         if size < self._part:
             about["ChecksumSHA256"] = _base64(bytes.fromhex(sha256))
         else:
@@ -96,7 +96,7 @@ class Uploader:
 
 
 class _Resuming:
-    """The boto3 client, as the transfer manager gets it: it goes on with uploads in parts that broke off earlier."""
+    """The boto3 client, as the transfer manager gets it: it resumes multipart uploads that broke off earlier."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -106,11 +106,11 @@ class _Resuming:
         return getattr(self._client, name)
 
     def create_multipart_upload(self, **arguments: Any) -> dict[str, Any]:
-        """Take up the last upload of the key that broke off, else begin one."""
+        """Resume the last upload of the key that broke off, else begin one."""
         begun = [
             upload["UploadId"]
             for upload in self._begun(arguments["Bucket"], arguments["Key"])
-            # Parts with sums of another kind cannot be completed together with ours.
+            # Parts with checksums of another kind cannot be completed together with ours.
             if upload.get("ChecksumAlgorithm") == _ALGORITHM
         ]
         if not begun:
@@ -129,7 +129,7 @@ class _Resuming:
             content = body.read()
             body.seek(0)
             sha256 = _base64(hashlib.sha256(content).digest())
-            # A server need not list the sha256; encrypted parts have an ETag that is no md5.
+            # A server need not list the sha256; encrypted parts have an ETag that is not an md5.
             if there.get("ChecksumSHA256") == sha256 or (
                 "ChecksumSHA256" not in there
                 and there["ETag"].strip('"') == hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -139,7 +139,7 @@ class _Resuming:
         return answer
 
     def complete_multipart_upload(self, **arguments: Any) -> dict[str, Any]:
-        """Make the object, and remove what earlier runs and lost answers left of other uploads of the key."""
+        """Complete the object, and remove other uploads of the key that earlier runs or lost answers left."""
         answer: dict[str, Any] = self._client.complete_multipart_upload(**arguments)
         where = {"Bucket": arguments["Bucket"], "Key": arguments["Key"]}
         for upload in self._begun(**where):
@@ -151,7 +151,7 @@ class _Resuming:
         """Do nothing: the parts are kept for the next run."""
 
     def _begun(self, Bucket: str, Key: str) -> list[dict[str, Any]]:  # noqa: N803 - boto3's names
-        """The uploads of a key that are under way, oldest first."""
+        """The unfinished uploads of a key, oldest first."""
         pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=Bucket, Prefix=Key)
         found = [upload for page in pages for upload in page.get("Uploads", []) if upload["Key"] == Key]
         return sorted(found, key=lambda upload: str(upload.get("Initiated", "")))

@@ -1,4 +1,4 @@
-"""HTTP: one pool of connections, single requests, and what their answers say of the file.
+"""HTTP: one pool of connections, single requests, and what their answers state about the file.
 
 Belongs here: asking once, and why it failed. Does not belong here: asking again, which depends on who asks
 (`bioscan_etl.io.read` for files, `bioscan_etl.bold.client` for BOLD).
@@ -26,7 +26,7 @@ Response: TypeAlias = "urllib3.BaseHTTPResponse"
 """An answer, its body unread."""
 
 PIECE = 1 << 16
-"""Bytes that a body is read by."""
+"""Bytes read from a body at a time."""
 
 _REDIRECTS = 5
 _CONNECTIONS = 16  # kept open per host
@@ -36,11 +36,11 @@ Reason = Literal["certificate", "proxy", "unreachable", "timeout", "truncated", 
 
 
 class WebError(Exception):
-    """A request that did not come to its end; the message is what the library or the server says, in one line.
+    """A request that failed; the message is what the library or the server reports, in one line.
 
     Attributes:
         reason: `address` if no repetition helps; `truncated` if the body broke off; `busy` if the server asks to
-            come back; `mismatch` if the bytes do not continue those before.
+            retry later; `mismatch` if the bytes do not continue those before.
         pause: seconds that the server asks to wait.
     """
 
@@ -55,7 +55,7 @@ class Extent:
     """Which bytes of which version of a file an answer holds.
 
     Attributes:
-        start: the first byte; None if the answer does not say it.
+        start: the first byte; None if the answer does not state it.
         size: bytes of the whole file; None if unknown.
         version: ETag or date that changes with the bytes, as If-Range takes it; None if there is none to rely on.
     """
@@ -156,7 +156,7 @@ def asked_pause(response: Response) -> float:
 
 
 def one_line(error: BaseException) -> str:
-    """What an error of urllib3 says, in one line and without the objects it names."""
+    """The message of an error of urllib3, in one line and without the objects it names."""
     reason = getattr(error, "reason", None) or error
     text = re.sub(r"^<?[\w.]*(Connection|Pool)[^>]*>?: ", "", str(reason))
     return (text.splitlines() or [type(reason).__name__])[0][:200]
@@ -169,7 +169,7 @@ def _failures(broken: Reason) -> Iterator[None]:
 
     try:
         yield
-    except (e.HTTPError, OSError, ValueError) as error:  # ValueError: no address at all
+    except (e.HTTPError, OSError, ValueError) as error:  # ValueError: not a valid address
         cause = (error.reason or error) if isinstance(error, e.MaxRetryError) else error
         # Narrower kinds first: a refused connection is a kind of timeout to urllib3.
         kinds: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Reason], ...] = (

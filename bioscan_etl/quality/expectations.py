@@ -39,9 +39,9 @@ class ExpectationRule:
     Attributes:
         id: unique within a table; upper case, digits and underscores, so it can name an asset check.
         statement: one sentence that says what holds if it passes.
-        columns: the columns it reads; it is omitted for a file that lacks one of them.
+        columns: the columns it reads; the expectation is skipped for a file that lacks one of them.
         severity: blocking stops a release, warning does not.
-        condition: DuckDB condition over a row, true on failing rows, null or false elsewhere. It may ask `{batch}`,
+        condition: DuckDB condition over a row, true on failing rows, null or false elsewhere. It may query `{batch}`,
             the table, for other rows; so a literal brace is doubled. None for the order of the columns, which
             concerns no row.
         value: the value that a failing row shows, as text: an expression over `columns`.
@@ -81,7 +81,7 @@ def _columns_in_order(table: schema.Table) -> ExpectationRule:
 
 
 def _column_rules(column: schema.Column) -> list[ExpectationRule]:
-    """What the schema says of one column; lists and bytes have no single value to hold against it."""
+    """The expectations that the schema sets on one column; lists and bytes have no single value to check."""
     name, identifier = column.name, _identifier(column.name)
     # A missing or foreign value breaks the readers of a column that is promised to be set; elsewhere it is
     # the source's own value, for a curator to see.
@@ -232,7 +232,7 @@ def _lineage() -> ExpectationRule:
 
 
 def _barcode() -> str:
-    """A hash of a row's barcode; null without one."""
+    """A hash of a row's barcode; null if it has none."""
     identity = barcode_identity_sql("dna_barcode")
     return f"CASE WHEN {identity} IS NOT NULL THEN hash({identity}) END"
 

@@ -15,11 +15,11 @@ def open_views(views: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
     """Open a database in memory that holds Parquet files as views.
 
     Args:
-        views: path of each file by the view's name; a path is no pattern.
+        views: path of each file by the view's name; a path is never read as a pattern.
     """
     connection = duckdb.connect(":memory:")
-    # Parquet's minimum and maximum leave NaN out; believing them, DuckDB takes "x <= 180" for true of a NaN, and skips
-    # the rows of a NaN where it looks for "x > 180".
+    # Parquet's minimum and maximum leave NaN out; relying on them, DuckDB takes "x <= 180" as true for a NaN, and skips
+    # rows with a NaN if it looks for "x > 180".
     connection.execute("SET disabled_optimizers = 'statistics_propagation,filter_pushdown'")
     for name, path in views.items():
         connection.read_parquet(glob.escape(path), hive_partitioning=False).create_view(name)

@@ -40,7 +40,7 @@ _IMAGE_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What the page says of a release.
+    """The content of the page.
 
     Attributes:
         version: of the release.
@@ -52,7 +52,7 @@ class Report:
         quarantine: `schema.QUARANTINE`.
         statistics: tables by name, as from `bioscan_etl.statistics.tables.statistics`.
         figures: SVG, PNG or JPEG files, which are put into the page.
-        contact_sheets: JPEG or PNG files, copied into `contact_sheets/` unless they lie below `folder`.
+        contact_sheets: JPEG or PNG files, copied into `contact_sheets/` unless they are below `folder`.
         flagged: processid and flags (list) of specimens that a rule flagged, for the complete list.
         settings: of the run, whose values the page names; None means the defaults.
         rules: by id; None means all that the stages declare.
@@ -94,11 +94,11 @@ class Report:
 def write_report(folder: Path, report: Report) -> Path:
     """Write `index.html` and, beside it, the complete lists and the contact sheets.
 
-    A ledger that does not add up has a report too, which says so.
+    A report is written even if the ledger does not add up; the report says so.
 
     Args:
         folder: of the report; made if missing.
-        report: what it says.
+        report: its content.
 
     Returns:
         The path of `index.html`.

@@ -1,7 +1,7 @@
 """What expectations found, as it is kept and shown.
 
 Belongs here: the shape of a result, and reading results back. Does not belong here: evaluating expectations
-(`validate`); who only shows results depends on this module alone.
+(`validate`); code that only shows results depends on this module alone.
 """
 
 from __future__ import annotations

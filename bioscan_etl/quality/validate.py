@@ -1,4 +1,4 @@
-"""Hold a Parquet file against the expectations on its table.
+"""Check a Parquet file against the expectations on its table.
 
 Belongs here: evaluating expectations with Great Expectations on DuckDB, and the complete lists of failing rows. Does
 not belong here: what is expected (`bioscan_etl.quality.expectations`), and the form of the results (`results`).
@@ -108,7 +108,7 @@ def failing_rows(parquet: Path, table: Table) -> pl.DataFrame:
         table: what the file should be.
 
     Returns:
-        processid (null where the table has none), rule, value as text; sorted by the order of
+        processid (null if the table has none), rule, value as text; sorted by the order of
         `expectation_rules`, then processid and value.
     """
     found = pl.read_parquet_schema(parquet)

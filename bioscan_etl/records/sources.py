@@ -1,7 +1,7 @@
 """Where the bytes of a records file come from: plain, gzipped, zipped, or in BOLD's tar.gz.
 
 Belongs here: listing a folder, opening a location and undoing its containers, as a stream of byte pieces. Does
-not belong here: what the bytes mean (`read`). A container is told by its first bytes, never by its name.
+not belong here: what the bytes mean (`read`). A container is recognised by its first bytes, never by its name.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class DamagedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RecordsFile:
-    """A records file: a local path, `s3://bucket/key` or web address; `snapshot_date`, if given, beats all others."""
+    """A records file: a path, `s3://bucket/key` or web address; a given `snapshot_date` overrides all others."""
 
     location: str
     snapshot_date: date | None = None
@@ -55,7 +55,7 @@ class Entry:
         name: the file's base name, or the member's name in an archive; never an absolute path.
         pieces: its bytes, to be read before the next entry is asked for; raises DamagedError at the end of
             what could be read.
-        path: the local file that holds the same bytes, where there is one: Parquet is not read front to back.
+        path: the local file that holds the same bytes, if there is one: Parquet is not read sequentially.
     """
 
     name: str
@@ -72,9 +72,9 @@ class Descriptor:
 
 
 def expand(location: str) -> list[str]:
-    """The records files a location stands for: of a folder (or `s3://bucket/prefix/`) those in it, else itself.
+    """The records files of a location: those in a folder (or `s3://bucket/prefix/`), else the location itself.
 
-    Records files are told by their names there: .tsv, .jsonl, .ndjson, .parquet, gzipped or not, .zip, .tar, .tgz.
+    In a folder they are recognised by their names: .tsv, .jsonl, .ndjson, .parquet, gzipped or not, .zip, .tar, .tgz.
     Hidden files are passed over, folders in the folder are read.
 
     Raises:
@@ -136,7 +136,7 @@ def _tables(members: Iterator[tuple[str, Iterator[bytes]]], location: str) -> It
             for piece in pieces:
                 text.write(piece[: _DESCRIPTOR_LIMIT - text.tell()])
             yield Descriptor(_relative(name), text.getvalue().decode("utf-8", "replace"))
-        # Streams of archives go on only behind a member that was read to its end.
+        # The stream of an archive continues only after a member that was read to its end.
         for _ in pieces:
             pass
     if not found:
@@ -175,7 +175,7 @@ def _read(stream: IO[bytes], location: str) -> Iterator[bytes]:
 
 
 def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Undo gzip, members after each other included; all that comes before damage is delivered."""
+    """Unpack gzip, several members included; all that comes before damage is delivered."""
     member = zlib.decompressobj(31)
     for piece in pieces:
         left = piece
@@ -206,7 +206,7 @@ def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _salvage(member: Any, left: bytes) -> bytes:
-    """What a failed call had undone before it failed, which zlib does not hand out in one call."""
+    """What a failed call had decompressed before it failed; zlib does not return it in one call."""
     text = bytearray()
     try:
         for position in range(len(left)):
@@ -256,7 +256,7 @@ def _untar(pieces: Iterator[bytes]) -> Iterator[tuple[str, Iterator[bytes]]]:
 
 
 def _member(archive: tarfile.TarFile, size: int, reader: _Reader) -> Iterator[bytes]:
-    """A member's bytes off the stream behind its header; `extractfile` would drop the last ones of a cut member."""
+    """A member's bytes, from the stream after its header; `extractfile` would drop the last ones of a cut member."""
     stream: Any = archive.fileobj
     left = size
     while left:
@@ -269,7 +269,7 @@ def _member(archive: tarfile.TarFile, size: int, reader: _Reader) -> Iterator[by
 
 
 def _unzip(pieces: Iterator[bytes]) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Undo zip from its local headers: works on streams, and on archives whose end is missing."""
+    """Unpack zip from its local headers: works on streams, and on archives whose end is missing."""
     from stream_unzip import UnzipError, stream_unzip
 
     try:

@@ -29,17 +29,17 @@ def build_parts(
     progress: Progress = silent,
     originals: Mapping[str, Originals] | None = None,
 ) -> None:
-    """Build all parts that the settings ask for, one after the other; those that are complete are left.
+    """Build all parts that the settings ask for, one after the other; those that are complete are kept.
 
     Args:
-        staging: where to.
+        staging: the staging to write to.
         curated: `schema.CURATED`.
         partitions: `schema.PARTITIONS` of the same process IDs.
-        logs: the tables beside.
+        logs: the tables beside the specimens.
         crops: batch and the folder of its crops (see `images.write_images`).
         settings: names and parts.
-        progress: told of the images.
-        originals: where the originals of each batch lie.
+        progress: reports the images.
+        originals: where the originals of each batch are.
 
     Raises:
         InvariantError: the tables or images cannot be released together.

@@ -1,4 +1,4 @@
-"""What the descriptors of a release say of its files: media types, names, which are described one by one.
+"""What the descriptors of a release state about its files: media types, names, which are described one by one.
 
 Belongs here: what all descriptors share. Loose images are not described one by one: there may be
 millions, md5sums.txt lists them, and data_images/ or the archives hold the same bytes.
@@ -20,7 +20,7 @@ from bioscan_etl.settings import ReleaseSettings
 
 README = "README.md"
 KEYWORDS = ("biodiversity", "DNA barcodes", "insects", "taxonomy")
-# Of the files that every release has; a form says those of its own.
+# Of the files that every release has; a form defines those of its own files.
 _MEDIA_TYPES = {
     ".csv": "text/csv",
     ".html": "text/html",
@@ -40,7 +40,7 @@ _LICENSES = {
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a descriptor is made of.
+    """The input of a descriptor.
 
     Attributes:
         root: the release's folder.
@@ -68,7 +68,7 @@ def described(found: Iterable[Sums], settings: ReleaseSettings) -> Iterator[Sums
 
 
 def is_described(path: str, settings: ReleaseSettings) -> bool:
-    """Whether a file is there when the descriptors are written, and is none of them."""
+    """Whether a file exists when the descriptors are written, and is not a descriptor."""
     late = [name for form in forms().values() if form.describe is not None for name in form.owns(settings)]
     return path not in {MANIFEST, MD5SUMS, CHANGELOG, README, *late}
 
@@ -81,7 +81,7 @@ def media_type(path: str) -> str:
 
 
 def license_address(settings: ReleaseSettings) -> str:
-    """Address of the images' licence, or its name where the address is not known."""
+    """Address of the images' licence, or its name if the address is not known."""
     return _LICENSES.get(settings.image_license, settings.image_license)
 
 

@@ -1,4 +1,4 @@
-"""HDF5 files whose bytes depend on what is in them alone.
+"""HDF5 files whose bytes depend on their content alone.
 
 Belongs here: what the forms in HDF5 share: a new file, its attributes, texts as byte strings. Does not belong here: the
 layout of a file (`release.forms`).
@@ -58,7 +58,7 @@ def byte_strings(values: pl.Series, missing: str, width: int) -> npt.NDArray[np.
 
     Args:
         values: (n,) text.
-        missing: what stands for null.
+        missing: the text that is used for null.
         width: bytes of the longest, at least 1.
 
     Returns:

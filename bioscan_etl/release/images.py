@@ -2,8 +2,8 @@
 
 Belongs here: which image goes where. Does not belong here: how a crop is made (`bioscan_etl.images`).
 
-The crops come from the lake. `original_full` is no crop: its bytes are the imager's, untouched, and so are copied from
-where the batch was delivered, each held against the sha256 that the image index has of it.
+Crops come from the lake. `original_full` is not a crop: its bytes are the imager's, unchanged. It is copied from
+the delivery of the batch, each file checked against its sha256 in the image index.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _DONE = ".done"
 
 @dataclass(frozen=True, slots=True)
 class Originals:
-    """Where the original images of a batch lie.
+    """Where the original images of a batch are.
 
     Attributes:
-        boxes: its `schema.BOXES` as Parquet: which file is whose, and its sha256.
+        boxes: its `schema.BOXES` as Parquet: which file belongs to which specimen, and its sha256.
         sources: folders, zips and S3 prefixes that it was indexed from.
     """
 
@@ -58,9 +58,9 @@ def write_images(
         metadata: processid, image_batch, split, chunk; rows without image_batch have no image.
         crops: batch and the folder that holds `crops/<package>-NNNNN.parquet` (`schema.CROPS`, sorted).
         packages: names of the packages.
-        root: folder of the packages, such as `bioscan5m/images`; a package in it that is not asked for goes.
-        progress: told of each image written.
-        originals: where the originals of each batch lie; read for the package original_full only.
+        root: folder of the packages, such as `bioscan5m/images`; a package in it that is not asked for is removed.
+        progress: reports each image written.
+        originals: where the originals of each batch are; read for the package original_full only.
 
     Returns:
         Number of images by package.
@@ -98,7 +98,7 @@ def write_images(
                     pieces = _write_batch(folders[str(batch)], str(batch), package, paths, target)
                 for written in pieces:
                     progress("image packages", done + written, total)
-                # The marker must not outlive its images in a power cut.
+                # After a power cut, the marker must not exist without its images.
                 os.sync()
                 marker.parent.mkdir(exist_ok=True)
                 marker.touch()
@@ -109,7 +109,7 @@ def write_images(
 
 
 def _write_batch(source: Path, batch: str, package: str, paths: Mapping[str, str], target: Path) -> Iterator[int]:
-    """Write one package's images of one batch; yields how many are written now and then."""
+    """Write one package's images of one batch; yield from time to time how many are written."""
     seen: set[str] = set()
     _make_folders(target, paths)
     for shard in sorted((source / "crops").glob(f"{package}-[0-9]*.parquet")):
@@ -139,7 +139,7 @@ def _make_folders(target: Path, paths: Mapping[str, str]) -> None:
 
 
 def _write_originals(originals: Originals | None, batch: str, paths: Mapping[str, str], target: Path) -> Iterator[int]:
-    """Copy the original images of one batch; yields how many are written now and then."""
+    """Copy the original images of one batch; yield from time to time how many are written."""
     if originals is None:
         raise InvariantError(f"it is not known where the original images of batch {batch} lie; land the batch again")
     files = pl.read_parquet(originals.boxes, columns=["processid", "image_file", "sha256"])

@@ -1,4 +1,4 @@
-"""Where the files lie that every release has.
+"""Paths of the files that every release has.
 
 Belongs here: paths within a release of the CSV, data/ and the images. Does not belong here: the logs (`release.core`),
 and the paths of an output form, which the form's own module names (`release.forms`).

@@ -101,7 +101,7 @@ class Provenance(_Part):
         batches: by name.
         corpus: stages over all batches, by name.
         withdrawn: reason by batch that was kept out.
-        notes: a line by batch of which something is to be said, such as a delivery that failed.
+        notes: a remark by batch, if there is one, such as a delivery that failed.
         settings_digest: of the settings that the manifest states.
     """
 
@@ -141,7 +141,7 @@ class Sums(_Part):
 
 
 def walk(root: Path) -> Iterator[str]:
-    """Relative paths of everything below a folder that is no folder, links to folders included; unordered."""
+    """Relative paths of everything below a folder that is not a folder, links to folders included; unordered."""
     for folder, names, files in os.walk(root):
         here = Path(folder)
         links = [name for name in names if (here / name).is_symlink()]
@@ -199,9 +199,9 @@ def write_manifests(
         counts: see `Counts`.
         ledger: see `Ledger`.
         inputs: one entry per input file: name and sha256, no local folders.
-        provenance: see `Provenance`; None where the parts were not made by the pipeline.
+        provenance: see `Provenance`; None if the parts were not made by the pipeline.
         known: sums of files that are not to be read again.
-        progress: told of each thousand files.
+        progress: reports each thousand files.
     """
     names = set(walk(root)) - {MANIFEST, MD5SUMS}
     old = [one for one in known if one.path in names]
@@ -244,7 +244,7 @@ def read_head(root: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is none.
-        ValueError: it is no manifest of a release.
+        ValueError: it is not a manifest of a release.
     """
     lines = []
     with (root / MANIFEST).open(encoding="utf-8") as stream:
@@ -276,7 +276,7 @@ def read_files(root: Path) -> Iterator[Sums]:
 
     Raises:
         OSError: one of the two cannot be read.
-        ValueError: they name other files, or a line is none of theirs.
+        ValueError: they name different files, or a line is malformed.
     """
     with (root / MANIFEST).open(encoding="utf-8") as entries, (root / MD5SUMS).open(encoding="utf-8") as digests:
         for line in entries:

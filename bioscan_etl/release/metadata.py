@@ -111,7 +111,7 @@ def chunk(processid: pl.Series, split: pl.Series) -> pl.Series:
         Text of length n: the first two hex digits of md5(processid) in pretrain, the first one in train and
         other_heldout, empty elsewhere.
     """
-    import duckdb  # reading a form asks for no chunk
+    import duckdb  # reading a form needs no chunk
 
     # polars has no md5; DuckDB's is vectorised, and a projection keeps the order of rows.
     connection = duckdb.connect()
@@ -229,7 +229,7 @@ def _known_bases(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         .with_columns(after=as_released(pl.col("before")))
     )
     if fixed.height:
-        # Only where there is something to do: all barcodes anew are gigabytes at millions of rows.
+        # Only if there is something to change: rewriting all barcodes takes gigabytes at millions of rows.
         known = frame.select("processid", "dna_barcode").join(
             fixed.select("processid", "after"), on="processid", how="left", maintain_order="left"
         )

@@ -3,7 +3,7 @@
 Belongs here: the view that users get of a release. Does not belong here: finding its files (`release.scan`), verifying
 them (`release.check`) and comparing releases (`release.diff`).
 
-The folder may come from anywhere. A path is made of values that were held against their patterns, and stays below the
+The folder may come from anywhere. A path is made of values that match their patterns, and stays below the
 release; an image is refused by its header if it is too large.
 """
 
@@ -194,7 +194,7 @@ class Release:
 
     @property
     def moves(self) -> pl.DataFrame:
-        """Specimens whose partition is another than in the release before (`schema.PARTITION_MOVES`)."""
+        """Specimens whose partition differs from that in the release before (`schema.PARTITION_MOVES`)."""
         return self._log(MOVES)
 
     def images(
@@ -220,7 +220,7 @@ class Release:
         """
         if shuffle is not None and shuffle < 0:
             raise SourceError(f"shuffle={shuffle} is no seed; give a number from 0 on, or None")
-        # In the order of the release, whatever the order they are asked for in.
+        # In the order of the release, independent of the order in which they are asked for.
         splits = [name for name in vocabulary.SPLITS if name in _splits(split)]
         return Images(self._tables, self._package(package), splits, self._known(columns), shuffle)
 
@@ -253,7 +253,7 @@ class Release:
 
         Args:
             images: decode a fixed sample of each package, or all of them.
-            progress: told of checksums and images.
+            progress: reports checksums and images.
 
         Returns:
             Faults by file and process ID; none: the release is sound.
@@ -357,10 +357,10 @@ def _known_settings(stated: dict[str, Any]) -> dict[str, Any]:
 
 
 def _splits(split: Splits) -> tuple[str, ...]:
-    """The partitions that are meant.
+    """The selected partitions.
 
     Raises:
-        SourceError: one of them is none.
+        SourceError: one of them is not a partition.
     """
     if split is None:
         return vocabulary.SPLITS
@@ -371,7 +371,7 @@ def _splits(split: Splits) -> tuple[str, ...]:
 
 
 class _readable:  # noqa: N801 - used as a statement
-    """Turn what goes wrong with a file of a release into one line."""
+    """Turn errors with a file of a release into one line."""
 
     def __init__(self, tables: ReleaseTables) -> None:
         self._tables = tables
@@ -391,7 +391,7 @@ def _decoded(root: Path, name: str, processid: str) -> RGB:
     """The pixels of a file of the release.
 
     Raises:
-        SourceError: it is outside of the release, missing or damaged.
+        SourceError: it is outside the release, missing or damaged.
     """
     path = root / name
     if not is_inside(name) or path.resolve() != path:

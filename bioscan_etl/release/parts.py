@@ -39,11 +39,11 @@ CURATED_COLUMNS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Logs:
-    """The tables beside the specimens, each of its `bioscan_etl.schema` table.
+    """The tables beside the specimens, each with the columns of its `bioscan_etl.schema` table.
 
     Attributes:
         quarantine: specimens that a gate holds.
-        set_aside: rows that another row stands for.
+        set_aside: rows that another row of their specimen replaces.
         rejects: rows that cannot become records.
         changes: values that curation changed.
         ruleset: version of the rules, for the changes that the release adds.
@@ -62,10 +62,10 @@ def build_metadata(
     """Write the metadata as CSV and Parquet, the boxes and the logs.
 
     Args:
-        staging: where to.
+        staging: the staging to write to.
         curated: `CURATED_COLUMNS` of `schema.CURATED`.
         partitions: `schema.PARTITIONS` of the same process IDs.
-        logs: the tables beside; the release's own rewrites are added to the changes.
+        logs: the tables beside the specimens; the release's own rewrites are added to the changes.
         settings: names, rows of groups and shards.
 
     Raises:
@@ -99,12 +99,12 @@ def build_images(
     """Write the image packages; resumes a killed run by package and batch.
 
     Args:
-        staging: where to; its metadata must be built.
+        staging: the staging to write to; its metadata must be built.
         curated: processid and image_batch of every released specimen.
         crops: batch and the folder of its crops (see `images.write_images`).
         settings: packages.
-        progress: told of each image.
-        originals: where the originals of each batch lie (see `images.write_images`).
+        progress: reports each image.
+        originals: where the originals of each batch are (see `images.write_images`).
 
     Raises:
         InvariantError: an image is missing from the lake.

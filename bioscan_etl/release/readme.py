@@ -1,7 +1,7 @@
 """The data card: README.md of a release.
 
-Belongs here: what fills the template `card.md.j2`. Does not belong here: text (it stands in
-the template, and of an output form in its module).
+Belongs here: what fills the template `card.md.j2`. Does not belong here: text (it is in
+the template, or for an output form in its module).
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def write_readme(
     (root / "README.md").write_text(text, encoding="utf-8", newline="\n")
 
 
-# Places of the paths that every release has among those of the forms (`Form.place`).
+# Positions of the paths that every release has, among those of the forms (`Form.place`).
 _CSV, _DATA, _IMAGES = 0, 20, 50
 
 
@@ -127,7 +127,7 @@ def _images(settings: ReleaseSettings) -> Card:
 
 
 def _configurations(names: Sequence[str]) -> str:
-    """The words on the configurations that Hugging Face `datasets` finds; the empty text if there is one only."""
+    """The text on the configurations that Hugging Face `datasets` finds; the empty text if there is one only."""
     if not names:
         return ""
     every = ["default", *names]

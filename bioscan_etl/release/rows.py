@@ -75,7 +75,7 @@ def released_groups(
 
 
 def with_path(rows: pl.DataFrame) -> pl.DataFrame:
-    """Released rows with `path`, that of their image within its package; null where a row has no image."""
+    """Released rows with `path`, that of their image within its package; null if a row has no image."""
     path = image_path(pl.col("split"), pl.col("chunk"), pl.col("processid"))
     return rows.with_columns(path=pl.when(HAS_IMAGE).then(path))
 
@@ -91,7 +91,7 @@ def package_folder(staging: Staging, settings: ReleaseSettings, package: str) ->
 
 
 class Pieces:
-    """Rows that come in pieces, handed out in other pieces."""
+    """Regroups rows that come in pieces into pieces of another size."""
 
     def __init__(self, pieces: Iterable[pl.DataFrame]) -> None:
         self._pieces = iter(pieces)

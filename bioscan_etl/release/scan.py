@@ -102,7 +102,7 @@ class ReleaseTables:
         return self.table("changes.parquet").select("processid", "field", "step", "before", "rule")
 
     def table(self, name: str) -> pl.LazyFrame:
-        """A log by its file name, one of `TABLES`; no rows where the release has none."""
+        """A log by its file name, one of `TABLES`; no rows if the release has none."""
         path = self.root / name
         return pl.scan_parquet(path, glob=False) if path.is_file() else TABLES[name].empty().lazy()
 

@@ -47,7 +47,7 @@ class Staging:
         return self.folder / "parts" / f"{part}.json"
 
     def is_complete(self, part: str) -> bool:
-        """Whether a part is there in full."""
+        """Whether a part is complete."""
         return self._marker(part).is_file()
 
     @contextmanager
@@ -73,7 +73,7 @@ class Staging:
         write_text(self._marker(part), json.dumps(self._extent(owned), sort_keys=True))
 
     def verify(self, part: str, owned: Sequence[str]) -> None:
-        """Hold a part against its marker: number and bytes of its files.
+        """Check a part against its marker: number and bytes of its files.
 
         Raises:
             LakeError: it is not complete, or files changed since.
@@ -102,6 +102,6 @@ def remove(path: Path) -> None:
 
 
 def discard_stagings(releases: Path) -> None:
-    """Remove all staging folders: what was published, and what newer inputs have overtaken."""
+    """Remove all staging folders: those of published releases, and those that newer inputs have made obsolete."""
     for folder in releases.glob(f"{_STAGING}*"):
         shutil.rmtree(folder)

@@ -51,7 +51,7 @@ def write_parquet(
         by_content: cut pages by content (see `parquet_writer`).
     """
     with atomic_file(path) as stream, parquet_writer(stream, arrow, by_content=by_content) as writer:
-        # A group at a time: arrow's copy of a whole shard of barcodes is gigabytes. No rows are a group too.
+        # One group at a time: arrow's copy of a whole shard of barcodes takes gigabytes. No rows make one group, too.
         for rows in frame.iter_slices(rows_per_group) if frame.height else [frame]:
             writer.write_table(rows.to_arrow().cast(arrow), row_group_size=rows_per_group)
 
@@ -60,10 +60,10 @@ def parquet_writer(stream: object, arrow: pa.Schema, *, by_content: bool = False
     """A writer of Parquet as all our tables are written: zstd, statistics, page index and checksums.
 
     Args:
-        stream: where to.
+        stream: the stream to write to.
         arrow: schema of the file.
         by_content: let the content decide where pages end, so that rows that come in change the pages near them only.
-            A row group ends after as many rows as ever.
+            The number of rows in a row group stays the same.
     """
     return pq.ParquetWriter(
         stream,

@@ -68,10 +68,10 @@ def point_latest(releases: Path, version: Path) -> None:
 
 @contextmanager
 def publishing(releases: Path) -> Iterator[None]:
-    """Hold the releases folder against other publishers; the lock dies with its process.
+    """Lock the releases folder against other publishers; the lock ends with its process.
 
     Raises:
-        BusyError: another process publishes.
+        BusyError: another process is publishing.
     """
     with hold(releases / ".lock", f"another run publishes to {releases}; wait for it and run again"):
         yield

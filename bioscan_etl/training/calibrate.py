@@ -10,8 +10,8 @@ has an IoU of at least 0.75 with the specimen's. The presence predicts, from the
 whether there is a specimen. Each image counts in its four mirrorings.
 
 The thresholds are chosen by five-fold cross-validation, so that no image judges itself. `empty_confidence` is the
-highest threshold at which 1 % of occupied dishes are reported empty. (The project allows 3 %, but figures from so few
-images are too good.) It is low because a lost specimen is the worse mistake: a curator sees an empty dish that is
+highest threshold at which 1 % of occupied wells are reported empty. (The project allows 3 %, but figures from so few
+images are too good.) It is low because a lost specimen is the worse mistake: a curator sees an empty well that is
 taken for occupied. `min_confidence` is the lowest threshold above which nine of ten boxes are right (IoU 0.5).
 """
 
@@ -192,7 +192,7 @@ def plot(path: Path, pictures: Pictures, chosen: tuple[float, float]) -> None:
 
 
 def main() -> None:
-    """Fit, choose, write and say what was chosen."""
+    """Fit, choose, write and print the choice."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("images", type=Path)
     parser.add_argument("annotations", type=Path)

@@ -1,15 +1,15 @@
-"""Training images made on the fly: specimens cut out by their outlines and laid into other dishes.
+"""Training images made on the fly: specimens cut out by their outlines and laid into other wells.
 
-Belongs here: the material (photographs, cut-outs, empty dishes, rendered insects) and how a scene is made of
+Belongs here: the material (photographs, cut-outs, empty wells, rendered insects) and how a scene is made of
 it and looked at. Does not belong here: the networks (`train`, `refine`).
 
-There are few annotated images, and each shows its specimen in one dish only. So half of the scenes are composed. The
-background is an empty dish, or a dish whose specimen was replaced by its surroundings. A specimen is laid into it at
-another size, rotation and place, with the light of the dish and a soft edge, with or without a shadow.
+There are few annotated images, and each shows its specimen in one well only. So half of the scenes are composed. The
+background is an empty well, or a well whose specimen was replaced by its surroundings. A specimen is laid into it at
+another size, rotation and place, with the light of the well and a soft edge, with or without a shadow.
 
-Dirt and lost legs stay where they are, without a label, and more of them are laid beside specimens: the commonest
-mistake of a detector on these images is a box that includes what lies next to the specimen. Wings are cut off
-specimens and laid out alone, because a dish with only a wing is annotated as empty and there are few such dishes. A
+Dirt and lost legs stay where they are, without a label, and more of them are laid beside specimens: the most common
+mistake of a detector on these images is a box that includes what is next to the specimen. Wings are cut off
+specimens and laid out alone, because a well with only a wing is annotated as empty and there are few such wells. A
 few scenes are drawn altogether, as in `bioscan_etl.demo`, so that drawn specimens are found as well.
 """
 
@@ -36,14 +36,14 @@ Matrix = npt.NDArray[np.float64]
 Place = tuple[float, float]
 
 _LARGEST_FILLED = 0.06  # share of the image up to which a specimen's place can be filled from its surroundings
-_DEBRIS_CONTRAST = 28  # grey levels by which debris is darker than the dish
-_CLEAN = 0.01  # share of the image that is darker than the dish, up to which it is as good as empty
+_DEBRIS_CONTRAST = 28  # grey levels by which debris is darker than the well
+_CLEAN = 0.01  # share of the image that is darker than the well, up to which it is as good as empty
 _DEBRIS_AREA = 0.00004, 0.01  # share of the image
 _DEBRIS_PER_IMAGE = 3
 _DEBRIS_THICKNESS = 0.008  # half of it, as a share of the image's width
 _DEBRIS_SHARP = 25  # gradient of the lightness at its outline; what is thick and blurred may be the wall of the well
-_BODY = 60, 0.08  # grey levels by which a body is darker than the dish, and share of the specimen that it takes
-_SHEER = 26, 7  # grey levels and tint by which a wing differs from the dish at most
+_BODY = 60, 0.08  # grey levels by which a body is darker than the well, and share of the specimen that it takes
+_SHEER = 26, 7  # grey levels and tint by which a wing differs from the well at most
 _WING_AREA = 0.06, 300  # share of the specimen, and pixels of a scene of 1024 px, that a wing takes at least
 _WING_FULL = 0.8  # share of its convex hull that it fills
 _SMALLEST_LAID = 0.036  # longer side of a laid-out specimen as a share of the width; of the real ones, 99 % are larger
@@ -107,7 +107,7 @@ class Material:
             scene = _photo(images, image, self.size)
             if not scene.objects:
                 self.empty.append(len(self.photos))
-                # A few images that are annotated as empty show an insect all the same: no dish for another one.
+                # A few images that are annotated as empty show an insect all the same: no well for another one.
                 if _darker(scene).mean() < _CLEAN:
                     self.dishes.append(scene.pixels)
             self.photos.append(scene)
@@ -137,7 +137,7 @@ class Material:
         return self.drawn(rng) if chance < 0.48 else self.composed(rng)
 
     def composed(self, rng: np.random.Generator) -> Scene:
-        """A dish with another specimen in it; now and then with two, or with none."""
+        """A well with another specimen in it; sometimes with two, or with none."""
         canvas = self.dishes[int(rng.integers(len(self.dishes)))].copy()
         if rng.random() < 0.5:
             canvas = np.ascontiguousarray(canvas[:, ::-1])
@@ -164,7 +164,7 @@ class Material:
         return Scene(canvas, _visible(objects))
 
     def _part(self, rng: np.random.Generator, canvas: Image) -> None:
-        """Lay out parts of insects, which alone are no specimen, in place."""
+        """Lay out parts of insects, which alone are not a specimen, in place."""
         chance = rng.random()
         if self.wings and chance < 0.55:
             for _ in range(2 if rng.random() < 0.25 else 1):
@@ -201,7 +201,7 @@ class Material:
         return Scene(canvas, scene.objects)
 
     def drawn(self, rng: np.random.Generator) -> Scene:
-        """A rendered dish with a rendered insect (or two, a lost leg, or none), as the demo corpus has them."""
+        """A rendered well with a rendered insect (or two, a lost leg, or none), as the demo corpus has them."""
         canvas = self.wells[int(rng.integers(len(self.wells)))].copy()
         chance = rng.random()
         pool = self.legs if chance < 0.06 else self.insects
@@ -254,13 +254,13 @@ def _cut_out(pixels: Image, found: Object) -> CutOut:
 
 
 def _around(mask: Image) -> Image:
-    """1 on the dish next to a specimen."""
+    """1 on the well next to a specimen."""
     outer, inner = (cv2.dilate(mask, np.ones((side, side), np.uint8)) for side in (15, 5))
     return np.asarray(outer - inner, np.uint8)
 
 
 def _emptied(pixels: Image, mask: Image) -> Image:
-    """The dish without its specimen, whose place is filled smoothly and with grain."""
+    """The well without its specimen, whose place is filled smoothly and with grain."""
     wide = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
     small = pixels.shape[1] // 4, pixels.shape[0] // 4
     hole = np.asarray(cv2.resize(wide * 255, small, interpolation=cv2.INTER_AREA) > 0, np.uint8)
@@ -356,7 +356,7 @@ def _wings(pixels: Image, found: Object) -> list[CutOut]:
     sheer = cv2.morphologyEx(sheer, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(sheer)
     least = max(_WING_AREA[0] * mask.sum(), _WING_AREA[1] * (pixels.shape[1] / WIDTH) ** 2)
-    light = np.median(shown[ring > 0], axis=0).astype(np.float32)  # what a wing lets through is that of its dish
+    light = np.median(shown[ring > 0], axis=0).astype(np.float32)  # what a wing lets through is that of its well
     wings = []
     for label in range(1, count):
         if stats[label, cv2.CC_STAT_AREA] < least:
@@ -372,7 +372,7 @@ def _wings(pixels: Image, found: Object) -> list[CutOut]:
 
 
 def _darker(scene: Scene) -> Image:
-    """1 where the picture is clearly darker than the dish around."""
+    """1 where the picture is clearly darker than the well around."""
     light = cv2.cvtColor(scene.pixels, cv2.COLOR_RGB2LAB)[..., 0]
     width, height = light.shape[1], light.shape[0]
     small = cv2.resize(light, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
@@ -403,7 +403,7 @@ def _place(rng: np.random.Generator, size: tuple[int, int]) -> Place:
 
 
 def _lay(rng: np.random.Generator, canvas: Image, cut: CutOut, factor: float, place: Place) -> Object | None:
-    """Blend a cut-out into the canvas, in place, at any turn; None where too little of it is seen."""
+    """Blend a cut-out into the canvas, in place, at any turn; None if too little of it is seen."""
     pixels, opacity = cut.pixels, cut.opacity
     start = 1.0
     if factor < 0.7:  # a linear filter would skip pixels
@@ -448,7 +448,7 @@ def _lay(rng: np.random.Generator, canvas: Image, cut: CutOut, factor: float, pl
 
 
 def _visible(objects: list[Object]) -> list[Object]:
-    """Of two objects that lie on each other the first would be hidden: then the scene has no clear label for it."""
+    """Of two objects that overlap, the first would be hidden: then the scene has no clear label for it."""
     if len(objects) < 2:
         return objects
     first, second = objects
@@ -457,12 +457,12 @@ def _visible(objects: list[Object]) -> list[Object]:
 
 
 def box_of(outline: Points, size: tuple[int, int]) -> npt.NDArray[np.float64] | None:
-    """(x0, y0, x1, y1) of an outline within a picture of `size`; None where less than a third of it is inside."""
+    """(x0, y0, x1, y1) of an outline within a picture of `size`; None if less than a third of it is inside."""
     low, high = outline.min(axis=0).astype(np.float64), outline.max(axis=0).astype(np.float64)
     inner_low, inner_high = np.clip(low, 0, size), np.clip(high, 0, size)
     if (inner_high - inner_low).prod() < 0.33 * max((high - low).prod(), 1e-6):
         return None
-    # What lies beyond one edge must not stretch the box along the other; outlines are dense enough for it.
+    # What is beyond one edge must not stretch the box along the other; outlines are dense enough for it.
     inside = outline[((outline >= 0) & (outline <= size)).all(axis=1)]
     if len(inside) >= 8:
         near = _DENSE * np.array(size)
@@ -488,12 +488,12 @@ def look(rng: np.random.Generator, size: tuple[int, int], target: tuple[int, int
 
 
 def seen(points: Points, matrix: Matrix) -> Points:
-    """Points of a scene in the picture that `matrix` leads to."""
+    """Points of a scene in the picture that `matrix` maps to."""
     return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
 
 
 def relit(rng: np.random.Generator, pixels: Image) -> Image:
-    """Another light, white balance, focus and noise; now and then a hair across the picture."""
+    """Another light, white balance, focus and noise; sometimes a hair across the picture."""
     if rng.random() < 0.15:
         _hair(rng, pixels)
     values = pixels.astype(np.float32)

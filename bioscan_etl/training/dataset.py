@@ -47,7 +47,7 @@ class Annotated:
         number: id in the COCO file.
         file_name: of the image in its folder.
         size: width and height in pixels.
-        polygons: outlines of the specimen, together; none in an empty dish.
+        polygons: outlines of the specimen, together; none in an empty well.
         box: (x0, y0, x1, y1) of the specimen as annotated, or None.
     """
 
@@ -87,7 +87,7 @@ def read_annotations(path: Path, part: str | None = None) -> list[Annotated]:
         part: only the images of this part; all without it.
 
     Raises:
-        SettingsError: the file does not exist, is no COCO file, or a name leads out of the folder.
+        SettingsError: the file does not exist, is not a COCO file, or a name leads out of the folder.
     """
     try:
         return _read(json.loads(path.read_text(encoding="utf-8")), part)
@@ -141,7 +141,7 @@ def read_annotated_image(folder: Path, name: str) -> bytes:
     """
     try:
         return (folder / name).read_bytes()
-    except (OSError, ValueError):  # also a name that is no file's
+    except (OSError, ValueError):  # also a name that cannot be a file's
         raise SettingsError(f"{folder} has no image {name!r} that can be read; its annotations name it") from None
 
 
@@ -191,7 +191,7 @@ def _label(box: tuple[float, float, float, float], size: tuple[int, int]) -> str
 
 
 def main() -> None:
-    """Write the data set and say what is in it."""
+    """Write the data set and print its contents."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("images", type=Path)
     parser.add_argument("annotations", type=Path)

@@ -4,7 +4,7 @@
         [--output RESULT.json]
 
 Needs pycocotools. The detector is what the setting `images.detector` takes: `trained`, `segmentation`, a model
-`.onnx` or `.pt`, or the folder of a trained detector. The figures are those of what it reports, so an occupied dish
+`.onnx` or `.pt`, or the folder of a trained detector. The figures are those of what it reports, so an occupied well
 that it reports empty has no box.
 """
 
@@ -50,9 +50,9 @@ class Result:
         occupied: number of images with a specimen.
         empty: number of images without one.
         coco: by group of `SIZES`, the number of specimens, AP at IoU 0.50, 0.75 and 0.50:0.95, AR at 0.50:0.95.
-        empty_as_empty: share of empty dishes reported empty.
+        empty_as_empty: share of empty wells reported empty.
         occupied_as_empty: share of occupied ones reported empty.
-        statuses: number of images by status, of occupied and of empty dishes.
+        statuses: number of images by status, of occupied and of empty wells.
         sizes: what else is measured, by group of `SIZES`.
         cpu_ms: CPU time per image, in ms.
     """
@@ -71,11 +71,11 @@ class Result:
 
 @dataclass
 class Sized:
-    """Of the specimens of one size.
+    """Figures of the specimens of one size.
 
     Attributes:
         specimens: their number.
-        missed: share of them whose dish is reported empty.
+        missed: share of them whose well is reported empty.
         mask_iou: median IoU of mask and outline, over those with a mask.
         errors: median and 90th percentile of the relative error of area fraction, scale factor and organism
             pixels, over boxes that overlap the specimen's by half at least.

@@ -38,7 +38,7 @@ def take_over(network: nn.Module, path: Path, example: Tensor) -> None:
         example: a batch of pictures that the network takes.
 
     Raises:
-        SystemExit: the file is no export of this network.
+        SystemExit: the file is not an export of this network.
     """
     network.eval()
     try:
@@ -70,7 +70,7 @@ def take_over(network: nn.Module, path: Path, example: Tensor) -> None:
 
 
 def renormed(network: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Set the normings after `take_over` to what they meet in pictures; the answers stay.
+    """Set the normalisations after `take_over` from pictures; the outputs stay the same.
 
     Args:
         network: on the CPU.
@@ -94,7 +94,7 @@ def renormed(network: nn.Module, batches: Iterable[Tensor]) -> None:
             count, total, squares = sums[norming]
             mean = (total / count).float()
             variance = (squares / count).float() - mean**2
-            # The scale of the weights does not matter to the answers, but to how much a step of learning changes them.
+            # The scale of the weights does not affect the outputs, but how much a training step changes them.
             each = layer.weight.flatten(1)
             factor = _SCALE * each.shape[1] ** -0.5 / each.pow(2).mean(1).sqrt().clamp(min=1e-8)
             layer.weight.mul_(factor.reshape(-1, 1, 1, 1))
@@ -105,7 +105,7 @@ def renormed(network: nn.Module, batches: Iterable[Tensor]) -> None:
 
 
 def _in_order(network: nn.Module, example: Tensor) -> list[tuple[Any, Any]]:
-    """The layers with weights in the order in which they run, each with the norming that follows at once, or None."""
+    """The layers with weights in the order in which they run, each with the normalisation right after it, or None."""
     ran: list[nn.Module] = []
     modules = [module for module in network.modules() if isinstance(module, (*Learnt, nn.BatchNorm2d))]
     with _hooked(modules, lambda module, _: ran.append(module)), torch.no_grad():

@@ -1,4 +1,4 @@
-"""Outputs of the training in the lake: used while nothing that they are made from has changed, else made again.
+"""Outputs of the training in the lake: used as long as their inputs are unchanged, else made again.
 
 Belongs here: the fingerprint of such an output, and what of the code counts for it. Does not belong here: what the
 outputs hold, and the outputs of the curation, which are made from the stage registry (`bioscan_etl.stages`).
@@ -27,7 +27,7 @@ _PLUMBING = ("bioscan_etl.training.outputs", "bioscan_etl.training.processes", "
 def code_digest(module: str, root: Path | None = None) -> str:
     """Hex sha256 over the code of a module of this package, and of all that it imports.
 
-    Prose does not count: a reworded docstring must not train for hours.
+    Prose does not count: a reworded docstring must not cause hours of training.
 
     Args:
         module: of this package, as `reviewed`.

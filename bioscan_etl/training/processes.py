@@ -102,7 +102,7 @@ def run_script(
 def _search_path(folder: Path, package: Path) -> str:
     """A folder for `PYTHONPATH` that holds this package and nothing else, within the script's folder.
 
-    The script must run this code, whatever its Python has installed. The folder around the package would not do: it
+    The script must run this code, not what its Python has installed. The folder around the package would not do: it
     may be the site-packages of this Python, whose numpy or torch another Python cannot use.
     """
     place = folder / ".python"

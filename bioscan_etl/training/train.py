@@ -38,7 +38,7 @@ MODEL = Path(__file__).with_name("coarse.yaml")
 SIZE = 192, 144
 SCENE_WIDTH = 384
 SCENES_PER_EPOCH = 2048
-MEASURED = 24, 16  # batches, and scenes of each, that the normings of an exported network are set by
+MEASURED = 24, 16  # batches, and scenes per batch, that set the normalisations of an exported network
 SMALLEST = 2.0  # px of the reduced picture, below which a specimen cannot be learnt
 
 
@@ -99,7 +99,7 @@ class Trainer(DetectionTrainer):
     exported: Path | None = None
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
-        """The network, with the weights of an export where one is given."""
+        """The network, with the weights of an export if one is given."""
         model = super().get_model(cfg, weights, verbose)
         if self.exported is not None:
             take_over(model, self.exported, torch.zeros(1, 3, SIZE[1], SIZE[0]))
@@ -115,11 +115,11 @@ class Trainer(DetectionTrainer):
         return super().build_dataset(img_path, mode, batch)
 
     def plot_training_labels(self) -> None:
-        """Nothing: labels are made as they are needed."""
+        """Do nothing: labels are made as they are needed."""
 
 
 def main() -> None:
-    """Train, or go on with it."""
+    """Train, or resume the training."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("images", type=Path)
     parser.add_argument("annotations", type=Path)

@@ -62,7 +62,7 @@ def tune(
 ) -> tuple[Output, bool]:
     """Train a detector on the reviewed boxes: two networks, their calibration, the weights.
 
-    The scripts run in a Python that has the extra `train` (`processes.training_python`). A call that was killed goes on
+    The scripts run in a Python that has the extra `train` (`processes.training_python`). A call that was killed resumes
     where it stopped.
 
     Args:
@@ -155,7 +155,7 @@ def _train(
 
 
 def starting_weights(asked: str, settings: ImageSettings, home: Lake) -> dict[str, Path]:
-    """Where each network starts from; empty where both start from random weights.
+    """Where each network starts from; empty if both start from random weights.
 
     A `.pt` is a pickle and can run code, so only one of this lake is read; elsewhere only `.onnx` counts.
 

@@ -61,7 +61,7 @@ def evaluate(home: Lake, settings: Settings, demands: Demands) -> Output:
 
     Returns:
         The output: its counts hold the figures of both, the number of images, and under `worse` the reasons against the
-        tuned detector, none where it may be used.
+        tuned detector, none if it may be used.
 
     Raises:
         SettingsError: too few images, or images that cannot be measured on.
@@ -150,7 +150,7 @@ def figures(result: Mapping[str, Any]) -> dict[str, float]:
 
 
 def worse(current: Figures, tuned: Figures, tolerance: float) -> list[str]:
-    """In what the tuned detector is worse; empty if it may replace the current one.
+    """The figures in which the tuned detector is worse; empty if it may replace the current one.
 
     Args:
         current: figures of the detector of the settings.

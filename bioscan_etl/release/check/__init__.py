@@ -1,7 +1,7 @@
-"""Does a release hold what it says? Needs nothing but its folder.
+"""Does a release hold what it states? The checks need nothing but its folder.
 
 Belongs here: the checks of what every release has, and what the checks of the output forms share. Does not belong here:
-what a single form must hold; its module in `release.forms` says that. Everything in the folder is taken for damaged or
+what a single form must hold; see its module in `release.forms`. Everything in the folder may be damaged or
 hostile: a fault is a line in the result, never an exception, and nothing outside the folder is read.
 """
 
@@ -22,7 +22,7 @@ def check(release: Path, images: Literal["sample", "all"] = "sample", progress: 
     Args:
         release: folder of a version, or a link to it.
         images: decode a fixed sample of each package, or all of them.
-        progress: told of checksums and images.
+        progress: reports checksums and images.
 
     Returns:
         Faults by file and process ID, in the order of the checks, each once; empty: the release is good.

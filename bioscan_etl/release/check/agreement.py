@@ -1,4 +1,4 @@
-"""Do two forms of a release say the same of every specimen?
+"""Do two forms of a release hold the same values for every specimen?
 
 Belongs here: the comparison, in memory that does not grow with the width of the rows: a row is one number per form,
 and only rows whose numbers differ are read in full. Does not belong here: how a form is read.
@@ -25,7 +25,7 @@ class Rows:
         name: file or folder within the release.
         columns: what it holds beside processid, as columns of the metadata, a missing value being null.
         pieces: reads processid and the named columns from the beginning, a bounded number of rows at a time. What
-            cannot be read is left out: it is a fault that the form's own check states.
+            cannot be read is left out: the form's own check reports it as a fault.
     """
 
     name: str
@@ -43,7 +43,7 @@ def agreement(left: Rows, right: Rows) -> Iterator[Fault]:
     """Both forms hold the same process IDs, once each, and per process ID the same values (missing included).
 
     Args:
-        left: the form that others are measured by; it has the columns of `right`.
+        left: the form that others are compared with; it has the columns of `right`.
         right: faults are of this form.
     """
     ours, theirs = (_digests(form, right.columns) for form in (left, right))
@@ -61,7 +61,7 @@ def agreement(left: Rows, right: Rows) -> Iterator[Fault]:
     differing = both.filter(pl.col("digest") != pl.col("digest_here"))["processid"].sort()
     if differing.is_empty():
         return
-    # So many that every column can show the faults it would show alone; what lies beyond is counted.
+    # So many that every column can show the faults it would show alone; the rest is only counted.
     shown = differing.head(LISTED * 50)
     there, here = (_rows(form, shown, right.columns) for form in (left, right))
     for name in right.columns:

@@ -1,4 +1,4 @@
-"""What must hold of the released specimens, whatever the file they are read from.
+"""What must hold for the released specimens, independent of the file they are read from.
 
 Belongs here: the invariants of partitioning, taxonomy and naming that a release states to its users.
 """
@@ -41,7 +41,7 @@ def row_findings(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, str]]:
     expected = rows.select("processid", "chunk", expected=chunk(rows["processid"], rows["split"]))
     yield expected.filter(pl.col("chunk") != pl.col("expected")), "chunk is {chunk}, its md5 says {expected}"
     deepest = [pl.col(rank) for rank in reversed(vocabulary.RANKS)]
-    # A filler, such as subfamily `unassigned Culicidae`, is no name: taxon may pass it over.
+    # A filler, such as subfamily `unassigned Culicidae`, is not a name: taxon may skip it.
     named = pl.coalesce(pl.when(~rank.str.starts_with("unassigned ")).then(rank) for rank in deepest)
     labels = pl.coalesce(deepest)
     wrong = rows.filter(pl.col("taxon").ne_missing(labels) & pl.col("taxon").ne_missing(named))
@@ -49,12 +49,12 @@ def row_findings(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, str]]:
 
 
 def invariants(rows: pl.DataFrame, barcodes: pl.Series, data: Rows) -> Iterator[Fault]:
-    """What must hold of all released specimens together (spec: partitioning; spec: taxonomy).
+    """What must hold for all released specimens together (spec: partitioning; spec: taxonomy).
 
     Args:
         rows: `ROWS` of all specimens.
         barcodes: a hash of each one's barcode, stripped of N.
-        data: where they are from; only rows whose hashes are suspect are read again.
+        data: the form that they are read from; only rows whose hashes are suspect are read again.
     """
     yield from duplicates(rows, data.name)
     yield from _barcodes(rows, barcodes, data)
@@ -71,7 +71,7 @@ _STRIPPED = pl.col("dna_barcode").str.strip_chars("N")
 
 def _barcodes(rows: pl.DataFrame, barcodes: pl.Series, data: Rows) -> Iterator[Fault]:
     for columns, what in ((["split"], "partitions"), (list(vocabulary.RANKS), "labels")):
-        # Hashes first: the sequences of millions of rows are not held; what they point at is read in full.
+        # Hashes first: the sequences of millions of rows are not held; only suspect rows are read in full.
         hashed = rows.select(barcode=barcodes, value=pl.struct(columns).hash())
         several = hashed.unique().group_by("barcode").len().filter(pl.col("len") > 1)["barcode"]
         suspects = rows.filter(hashed["barcode"].is_in(several.implode())).select("processid")

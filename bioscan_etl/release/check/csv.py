@@ -21,7 +21,7 @@ _INTEGER = r"^-?[0-9]+$"
 
 
 def check_bytes(root: Path, name: str) -> Iterator[Fault]:
-    """What is wrong with a file's bytes, whatever they say."""
+    """What is wrong with a file's bytes, independent of their meaning."""
     quotes = returns = False
     last = b""
     with (root / name).open("rb") as stream:
@@ -47,8 +47,8 @@ def read_fields(
         root: the release's folder.
         name: path of the file within it.
         columns: names that its header must have.
-        listing: told of lines with another number of fields, which are left out, and of text that cannot be read,
-            behind which nothing is.
+        listing: collects lines with another number of fields, which are left out, and text that cannot be read,
+            after which nothing is read.
         separator: one character.
     """
     number = 1
@@ -115,7 +115,7 @@ def _split(lines: pl.DataFrame, name: str, columns: list[str], listing: Listing,
 def check_values(fields: pl.DataFrame, name: str, table: schema.Table, listing: Listing) -> None:
     """Types, vocabularies, patterns, ranges, missing values and unsafe spellings of a table's text fields."""
     checks = [check for column in table.columns for check in _checks(column)]
-    # One pass over all columns says which of the checks have something to show.
+    # One pass over all columns shows which of the checks have findings.
     hits = fields.select(wrong.any().alias(str(n)) for n, (_, wrong, _) in enumerate(checks)).row(0)
     for (column, wrong, message), hit in zip(checks, hits, strict=True):
         if hit:

@@ -1,6 +1,6 @@
-"""Does a descriptor of a release describe the files that are there, and say what the settings say?
+"""Does a descriptor of a release describe the files that are there, and agree with the settings?
 
-Belongs here: what the checks of all descriptors share. Does not belong here: where a descriptor keeps it; the form's
+Belongs here: what the checks of all descriptors share. Does not belong here: where each descriptor has them; the form's
 own module reads that.
 """
 
@@ -26,7 +26,7 @@ def check_descriptor(
     files: Callable[[Any], Iterable[tuple[str, str]]],
     texts: Mapping[str, Place],
 ) -> Iterator[Fault]:
-    """A descriptor names the files of the release, each with its sha256, and the texts of the settings.
+    """Check that a descriptor has the release's files, each with its sha256, and the texts of the settings.
 
     Args:
         view: the release.

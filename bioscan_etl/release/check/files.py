@@ -23,7 +23,7 @@ def names(manifest: Manifest) -> ReleaseSettings:
     """The names, forms and packages of a release, as its manifest states them.
 
     Raises:
-        ValidationError: they are no settings of a release.
+        ValidationError: they are not settings of a release.
     """
     stated = manifest.settings.get("release")
     return ReleaseSettings.model_validate(
@@ -44,7 +44,7 @@ def is_plain(root: Path, name: str) -> bool:
 
 
 def read(root: Path) -> tuple[Manifest | None, list[Fault]]:
-    """Read manifest.json; None where it is none."""
+    """Read manifest.json; None if it is not a manifest."""
     if not is_plain(root, MANIFEST):
         return None, [Fault(MANIFEST, None, "missing, or no plain file")]
     try:

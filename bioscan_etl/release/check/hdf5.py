@@ -1,4 +1,4 @@
-"""Reading HDF5 that is taken for hostile: links, external storage and virtual data sets could lead out of the release.
+"""Reading HDF5 that may be hostile: links, external storage and virtual data sets could lead out of the release.
 
 Belongs here: what the checks of several forms in HDF5 share. Does not belong here: what a file must hold; the form's
 module says that.
@@ -63,6 +63,6 @@ def stored_dataset(parent: h5py.Group, name: str) -> h5py.Dataset | None:
 
 
 def read_texts(values: npt.NDArray[np.bytes_], name: str, missing: str | None) -> pl.Series:
-    """Byte strings as texts; one text stands for null, or none does."""
+    """Byte strings as texts; one text can mean null."""
     texts = pl.Series(name, values.tolist(), pl.Binary).cast(pl.String)
     return texts if missing is None else texts.replace(missing, None)

@@ -24,7 +24,7 @@ from bioscan_etl.release.rows import with_image
 
 SAMPLE = 200
 SHORT_SIDE = 256
-"""Shorter side in the *_256 packages, in px, where the manifest does not state images.short_side."""
+"""Shorter side in the *_256 packages, in px, if the manifest does not state images.short_side."""
 # Mean difference of grey, 0 to 255, at 32 x 32: resizing and JPEG stay below 3, another specimen's crop far above.
 _SAME_PICTURE = 10.0
 ORIGINALS = "original_full"
@@ -48,7 +48,7 @@ def check(
         manifest: its packages.
         rows: processid, split, chunk, area_fraction of the released specimens.
         images: decode a fixed sample, or all.
-        progress: told of the images.
+        progress: reports the images.
         short_side: px of the shorter side in the *_256 packages, as the manifest states images.short_side.
     """
     folder = images_name(names(manifest))

@@ -16,7 +16,7 @@ def read_objects(lines: bytes, fields: pa.Schema) -> pl.DataFrame:
     """JSON objects, one a line, as rows; arrow's reader refuses where polars' panics.
 
     Raises:
-        ArrowInvalid: it is no JSON, or has other fields or types than these.
+        ArrowInvalid: it is not JSON, or has other fields or types than these.
     """
     options = pa_json.ParseOptions(explicit_schema=fields, unexpected_field_behavior="error")
     # A block holds all: a row longer than a block would be an error.

@@ -1,7 +1,7 @@
-"""Does what a release says of how it was made agree with itself and with its rows?
+"""Does a release's statement of how it was made agree with itself and with its rows?
 
-Belongs here: batches, deliveries and the settings that each was made with. Does not belong here: whether the data bear
-the settings out (`check_settings`).
+Belongs here: batches, deliveries and the settings that each was made with. Does not belong here: whether the data agree
+with the settings (`settings`).
 """
 
 from __future__ import annotations

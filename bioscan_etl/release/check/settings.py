@@ -1,12 +1,12 @@
 """Was a release made with the settings that its manifest states?
 
-Belongs here: the order of the checks, and the list of what they verify. They stand in `check_settings_rows` (flags and
-gates), `check_settings_logs` (what the logs say), `check_settings_splits`, `check_settings_images` and
-`check_settings_release`; `check_settings_stated` reads the settings.
+Belongs here: the order of the checks, and the list of what they verify. They are in `settings_rows` (flags and
+gates), `settings_logs` (the logs), `settings_splits`, `settings_images` and
+`settings_release`; `settings_stated` reads the settings.
 
-Evidence is the release alone, computed again without the functions that made it; only partitions are assigned by the
-protocols' own code. Where it shows a setting from one side only, `VERIFIED` says so. A setting that the manifest does
-not state, as of an earlier version, is not verified. What no release shows:
+The only evidence is the release, computed again without the functions that made it; only partitions are assigned by the
+protocols' own code. If it shows a setting from one side only, `VERIFIED` says so. A setting that the manifest does
+not state, as in an earlier version, is not verified. What no release shows:
 
 - barcodes.neighbour* and barcodes.neighbours: neighbours are looked for in quarantined specimens too.
 - geography.border_tolerance_km, sea_tolerance_km, centroid_tolerance_km: the map is not in the release, and centroids
@@ -60,14 +60,14 @@ VERIFIED: Mapping[str, str] = MappingProxyType(
 def check(
     root: Path, manifest: Manifest, stated: Stated, data: Data, rows: pl.DataFrame, images: Literal["sample", "all"]
 ) -> Iterator[Fault]:
-    """Hold a release against the settings that it states.
+    """Check a release against the settings that it states.
 
     Args:
         root: the release's folder.
         manifest: its manifest.
         stated: the settings, from `read_stated`.
         data: the released rows.
-        rows: `check_corpus.ROWS`, chunk and area_fraction of the released specimens, once each.
+        rows: `corpus.ROWS`, chunk and area_fraction of the released specimens, once each.
         images: read the headers of a fixed sample of each package, or of all images.
     """
     logs = check_settings_logs.check(root, stated)

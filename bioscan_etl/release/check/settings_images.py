@@ -1,7 +1,7 @@
-"""Are the images cut and written as the stated settings say?
+"""Are the images cut and written according to the stated settings?
 
-Belongs here: what the box of a specimen and the bytes of its images say of crop, fill, encoding and exposure. Does not
-belong here: whether an image is whole (`check_images`, which also holds the shorter side of the *_256 packages against
+Belongs here: what a specimen's box and the bytes of its images show about crop, fill, encoding and exposure. Does not
+belong here: whether an image is whole (`images`, which also checks the shorter side of the *_256 packages against
 images.short_side).
 
 Headers are read of all images that are checked, pixels of a few. The mean grey of a crop comes through JPEG with an
@@ -47,7 +47,7 @@ VERIFIED = MappingProxyType(
         "images.max_pixels": "no original with a box has more",
     }
 )
-"""Settings that are verified here or in `check_images`, and how."""
+"""Settings that are verified here or in `images`, and how."""
 
 _CROPPED = "cropped"
 # JPEG's standard tables (ITU-T T.81, annex K), which libjpeg scales by the quality; by rows.
@@ -90,7 +90,7 @@ class _Header:
 def check(
     root: Path, manifest: Manifest, stated: Stated, data: Rows, rows: pl.DataFrame, *, every: bool
 ) -> Iterator[Fault]:
-    """Hold images and boxes against the stated settings.
+    """Check images and boxes against the stated settings.
 
     Args:
         root: the release's folder.
@@ -98,7 +98,7 @@ def check(
         stated: the settings.
         data: the released rows, read in pieces.
         rows: processid, split, chunk, area_fraction of the released specimens, once each.
-        every: whether the headers of all images are read, and not of a fixed sample.
+        every: whether the headers of all images are read, instead of a fixed sample.
     """
     settings = names(manifest)
     folder = images_name(settings)
@@ -148,7 +148,7 @@ def _boxes(root: Path, name: str, stated: Stated, wanted: pl.Series) -> tuple[di
     pixels = pl.col(columns[0]).cast(pl.Int64) * pl.col(columns[1]).cast(pl.Int64)
     boxes: dict[str, tuple[int, ...]] = {}
     listing = Listing()
-    # What is wrong with the file itself, `check_tables` says.
+    # `tables` reports what is wrong with the file itself.
     for fields in read_fields(root, name, schema.BBOX.names(), Listing()):
         piece = typed(fields, schema.BBOX)
         if "images.max_pixels" in stated:
@@ -160,7 +160,7 @@ def _boxes(root: Path, name: str, stated: Stated, wanted: pl.Series) -> tuple[di
 
 
 def _frame(box: Sequence[int], stated: Stated) -> _Frame | None:
-    """The crop of a box (spec: specimen images, "The crop"); None of settings by which there is none."""
+    """The crop of a box (spec: specimen images, "The crop"); None if the settings allow none."""
     width, height, x0, y0, x1, y1 = box
     across, down = stated["images.crop_aspect"]
     if across < 1 or down < 1:
@@ -182,7 +182,7 @@ def _frame(box: Sequence[int], stated: Stated) -> _Frame | None:
 
 
 def _header(root: Path, name: str) -> _Header | None:
-    """Size and quantisation tables of a JPEG; None of what is no such file, which `check_images` says."""
+    """Size and quantisation tables of a JPEG; None if it is not a JPEG, which `images` reports."""
     if not is_plain(root, name):
         return None
     try:
@@ -236,7 +236,7 @@ def _sizes(
 
 
 def _pixels(root: Path, name: str, frame: _Frame | None) -> tuple[_Pixels, _Header] | None:
-    """A crop's pixels (height, width, 3) RGB and header; None where it is not of the size that it should have."""
+    """A crop's pixels (height, width, 3) RGB and header; None if it is not of the size that it should have."""
     header = _header(root, name)
     if header is None or frame is None or (header.width, header.height) != (frame.width, frame.height):
         return None
@@ -250,7 +250,7 @@ def _pixels(root: Path, name: str, frame: _Frame | None) -> tuple[_Pixels, _Head
 
 
 def _outside(pixels: _Pixels, frame: _Frame) -> _Pixels:
-    """The pixels (n, 3) of a crop that lie so far out of the original that nothing of it can be in them."""
+    """The pixels (n, 3) of a crop that are so far outside the original that nothing of it can be in them."""
     outside = np.zeros(pixels.shape[:2], np.bool_)
 
     def before(edge: int) -> int:

@@ -1,6 +1,6 @@
 """Do the logs of a release fit the settings that it states?
 
-Belongs here: what quarantine, set-aside rows and the change log say of gates, markers and curation.
+Belongs here: what quarantine, set-aside rows and the change log show about gates, markers and curation.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _VOTES = schema.CHANGES.empty().select("processid", "field", "evidence")
 
 @dataclass(slots=True)
 class Logs:
-    """What other checks need of the logs.
+    """What other checks need from the logs.
 
     Attributes:
         faults: what is wrong with the logs.
@@ -72,7 +72,7 @@ class Logs:
 
 
 def check(root: Path, stated: Stated) -> Logs:
-    """Hold the logs against the stated settings."""
+    """Check the logs against the stated settings."""
     logs = Logs(Listing())
     _quarantine(root, stated, logs.faults)
     if "records.marker" in stated:
@@ -206,7 +206,7 @@ def _typos(piece: pl.DataFrame, stated: Stated) -> Iterator[tuple[pl.DataFrame, 
         yield wrong, message + stated.shown("taxonomy.typo_rarity")
     if "taxonomy.typo_min_length" in stated:
         letters = pl.min_horizontal(name.str.split(" ").list.last().str.len_chars() for name in (before, after))
-        # Of a mended genus the species changes with it, whatever the length of its epithet.
+        # If a genus is corrected, the species changes with it, independent of the length of its epithet.
         own = (pl.col("field") != "species") | (before.str.split(" ").list.first() == after.str.split(" ").list.first())
         wrong = mended.filter(own & (letters < stated["taxonomy.typo_min_length"]))
         yield wrong, "the short name {before} became {after}, against " + stated.shown("taxonomy.typo_min_length")

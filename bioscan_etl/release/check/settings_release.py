@@ -1,6 +1,6 @@
 """Is a release of the form that its stated settings ask for?
 
-Belongs here: names and sizes of files that every release has, and forms that are there unasked. Does not belong here:
+Belongs here: names and sizes of files that every release has, and forms that nobody asked for. Does not belong here:
 the sizes and texts of a form's own files; the form's module checks those.
 """
 
@@ -37,7 +37,7 @@ _SAME = ("dataset", "title", "image_packages", "hdf5_packages")
 
 
 def check(root: Path, manifest: Manifest, stated: Stated) -> Iterator[Fault]:
-    """Hold names, forms, sizes and texts against the stated settings."""
+    """Check names, forms, sizes and texts against the stated settings."""
     for field in _SAME:
         setting = f"release.{field}"
         value = getattr(manifest, field)

@@ -1,10 +1,10 @@
-"""Are the released specimens flagged and admitted as the stated settings say?
+"""Are the released specimens flagged and admitted according to the stated settings?
 
 Belongs here: flags that follow from the released values alone, computed again by other means than those of the
-stages, and the gates that a released specimen has passed. Does not belong here: what the logs say
-(`check_settings_logs`).
+stages, and the gates that a released specimen has passed. Does not belong here: the logs
+(`settings_logs`).
 
-A flag is held against its threshold both ways: it stands exactly where the threshold is hit. Lengths and shares are
+A flag is checked against its threshold both ways: it must be set exactly if that is hit. Lengths and shares are
 those of the released barcode without N at its ends, which is what the stages measure.
 """
 
@@ -41,7 +41,7 @@ VERIFIED = MappingProxyType(
         "gates.min_unambiguous_run": "each released barcode has such a run (a smaller one is not noticed)",
     }
 )
-"""Settings that are verified here or in `check_settings_logs`, and how."""
+"""Settings that are verified here or in `settings_logs`, and how."""
 
 FIXES = ("PRESUMED_SWAPPED_COORDINATE", "PRESUMED_NEGATED_LATITUDE", "PRESUMED_NEGATED_LONGITUDE")
 # Stop codons of the NCBI translation tables; 9 and 13 have those of 5.
@@ -63,9 +63,9 @@ class _Threshold:
         setting: dotted name.
         flag: id of the rule.
         hit: for a value of the setting, whether a row hits it.
-        among: rows of which the release can tell.
+        among: rows for which the release has the evidence.
         evidence: what the row measures, with the columns of `_measured` in braces.
-        absent_among: where the flag may stand though the release cannot show why.
+        absent_among: rows where the flag may be set although the release cannot show why.
     """
 
     setting: str
@@ -92,7 +92,7 @@ _THRESHOLDS = (
     _Threshold(
         "barcodes.min_homopolymer",
         "HOMOPOLYMER",
-        # Texts and no pattern: a run as long as no barcode is must not become a huge one.
+        # Literal texts, not patterns: a run longer than any barcode must not become a huge one.
         lambda run: pl.any_horizontal(
             (_length >= run) & pl.col("barcode").str.contains(base * min(run, 1 << 16), literal=True) for base in "ACGT"
         ),
@@ -119,7 +119,7 @@ _THRESHOLDS = (
         "geography.rounded_decimals",
         "COORDINATE_ROUNDED",
         lambda decimals: (_lat.round(decimals) == _lat) & (_lon.round(decimals) == _lon),
-        # A fix that is applied can lead from no place to one: then it is not the delivered point that is seen.
+        # An applied fix can make a valid point from an invalid one: then the delivered point is not released.
         _lat.is_not_null()
         & _lon.is_not_null()
         & ~_flags.list.contains("COORDINATE_OUT_OF_RANGE")
@@ -137,7 +137,7 @@ _THRESHOLDS = (
 
 
 def check(stated: Stated, data: Rows, relabelled: pl.Series, fixed: pl.Series) -> Iterator[Fault]:
-    """Hold flags and gates of the released rows against the stated settings.
+    """Check flags and gates of the released rows against the stated settings.
 
     Args:
         stated: the settings.
@@ -169,7 +169,7 @@ def _hold(rows: pl.DataFrame, one: _Threshold, stated: Stated, listing: Listing,
 
 
 def _gates(stated: Stated, fixed: pl.Series) -> Iterator[tuple[str, pl.Expr, str]]:
-    """Setting, rows that cannot be with it, and the message."""
+    """Setting, condition on rows that contradict it, and the message."""
     boxed, status = pl.col("area_fraction").is_not_null(), pl.col("image_status")
     if stated["gates.require_image"]:
         yield "gates.require_image", ~boxed, "has no image; gates.require_image is True"
@@ -218,9 +218,9 @@ def _measured(piece: pl.DataFrame, stated: Stated, relabelled: pl.Series) -> pl.
 
 
 def _repeat_share(barcodes: pl.Series, bound: float) -> pl.Series:
-    """Share that the commonest trinucleotide takes of each barcode, occurrences that overlap counted once.
+    """Share that the most common trinucleotide takes of each barcode; overlapping occurrences count once.
 
-    It is exact where it may exceed `bound`, and elsewhere null: that counting with overlaps gives no more is cheap.
+    It is exact if it may exceed `bound`, else null: a cheap count with overlaps is an upper bound.
     """
     words = pl.DataFrame({"word": [a + b + c for a in "ACGT" for b in "ACGT" for c in "ACGT"]})["word"]
     lengths = barcodes.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
@@ -229,7 +229,7 @@ def _repeat_share(barcodes: pl.Series, bound: float) -> pl.Series:
     most = np.zeros(len(lengths), np.int64)
     for start in range(0, len(lengths), 4096):
         part = lengths[start : start + 4096]
-        # Two letters that are no base part the barcodes.
+        # Two letters that are not bases separate the barcodes.
         text = barcodes.slice(start, 4096).fill_null("").str.join("NN").item() + "NN"
         bases = codes[np.frombuffer(text.encode(), np.uint8)]
         row = np.repeat(np.arange(len(part)), part + 2)[: max(len(bases) - 2, 0)]

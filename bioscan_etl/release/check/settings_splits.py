@@ -1,13 +1,13 @@
 """Are the partitions those of the stated protocol?
 
-Belongs here: assigning the released specimens anew by the protocol's own code, and the memory that `stable` leaves.
-Does not belong here: what must hold of partitions whatever the protocol (`check_corpus`).
+Belongs here: assigning the released specimens again by the protocol's own code, and the memory that `stable` leaves.
+Does not belong here: what must hold for partitions of every protocol (`corpus`).
 
 Both protocols look only at labelled specimens and at those that share a barcode with one; all others are in pretrain.
 What `bioscan-5m` chooses among barcodes of one species and size depends on numpy's sorting, and so on the machine:
-compared is how many barcodes of each size a species has in each partition, for which their texts need not be held.
-`stable` depends on nothing of the kind, but on what earlier releases assigned: it is followed for a first release, and
-where there was one before, only the memory is compared.
+so only the numbers of barcodes by species, size and partition are compared, for which no barcode texts are held.
+`stable` does not depend on the machine, but on what earlier releases assigned: a first release is assigned again; if
+there was an earlier one, only the memory is compared.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _FAILURES = (BioscanError, pl.exceptions.PolarsError, ValueError, IndexError, Ov
 def check(
     root: Path, manifest: Manifest, stated: Stated, data: Rows, rows: pl.DataFrame, logs: Logs
 ) -> Iterator[Fault]:
-    """Hold the partitions against the stated protocol.
+    """Check the partitions against the stated protocol.
 
     Args:
         root: the release's folder.
@@ -90,11 +90,11 @@ def _restored(piece: pl.DataFrame, rewritten: pl.DataFrame) -> pl.DataFrame:
 
 
 def _published(stated: Stated, data: Rows, rewritten: pl.DataFrame) -> Iterator[Fault]:
-    """Where another number of a species' barcodes of one size is in a partition than the protocol puts there."""
+    """Species with another number of barcodes of one size in a partition than the protocol puts there."""
     labelled = [
         _restored(piece, rewritten)
         .filter(pl.col("species").is_not_null())
-        # Letters are not looked at, only how many records there are of each barcode.
+        # Only the number of records of each barcode matters, not its letters.
         .with_columns(dna_barcode=pl.col("dna_barcode").str.strip_chars("N").hash().cast(pl.String))
         for piece in data.pieces(("split", "genus", "species", "dna_barcode"))
     ]

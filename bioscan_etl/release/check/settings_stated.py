@@ -1,6 +1,6 @@
-"""The settings that a manifest states, as far as they are settings at all.
+"""The settings that a manifest states, as far as they are valid.
 
-Belongs here: reading them, and what the modules `check_settings_<topic>` share. Does not belong here: whether the
+Belongs here: reading them, and what the modules `settings_<topic>` share. Does not belong here: whether the
 release was made with them.
 """
 
@@ -22,18 +22,18 @@ from bioscan_etl.release.check.tables import UNREADABLE, row_groups
 from bioscan_etl.release.manifest import MANIFEST
 from bioscan_etl.settings import Settings
 
-# Larger numbers are no setting of anybody's, and polars' and Parquet's integers end not far above.
+# No sensible setting is larger, and polars' and Parquet's integers end not far above.
 _LARGEST = 1 << 53
 _SEED = "splits.seed"
 
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What a manifest says of the settings.
+    """The settings that a manifest states.
 
     Attributes:
         settings: the stated values; defaults where none is stated.
-        names: dotted names of those that are stated and valid. Nothing can be held against the others.
+        names: dotted names of those that are stated and valid. Nothing can be checked against the others.
     """
 
     settings: Settings
@@ -55,13 +55,13 @@ class Stated:
 def read_stated(document: Mapping[str, Any]) -> tuple[Stated, list[Fault]]:
     """Validate the settings of a manifest.
 
-    Settings that this version does not know, and those that an earlier one did not state, are no faults.
+    Settings that this version does not know, and those that an earlier one did not state, are not faults.
 
     Args:
-        document: `settings` of manifest.json, taken for hostile.
+        document: `settings` of manifest.json, which may be hostile.
 
     Returns:
-        What is stated, and a fault per value that is no value of its setting.
+        What is stated, and a fault per value that its setting does not allow.
     """
     faults: list[Fault] = []
     known: dict[str, dict[str, Any]] = {}
@@ -104,23 +104,23 @@ def _fault(name: str, message: str) -> Fault:
 
 
 def _is_usable(value: object, limit: int) -> bool:
-    """Whether a value is no table, and all its numbers are of a size that can be computed with."""
+    """Whether a value is not a table, and all its numbers are small enough to compute with."""
     if isinstance(value, list):
         return all(_is_usable(each, limit) for each in value)
-    # Neither infinity nor a number that is none is below a limit.
+    # Neither infinity nor NaN is below a limit.
     return not isinstance(value, dict | int | float) or (not isinstance(value, dict) and abs(value) < limit)
 
 
 def log_pieces(root: Path, name: str, table: schema.Table, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     """Columns of a Parquet file beside the specimens, a row group at a time.
 
-    A file that is not there, of another schema or damaged is a fault that `check_tables` or `check_files` states: here
-    it has no rows, or none behind the damage.
+    A file that is not there, of another schema or damaged is a fault that `tables` or `files` states: here
+    it has no rows, or none after the damage.
     """
     if not is_plain(root, name):
         return
     try:
-        # The files that no stage of the release writes say nothing of what can be missing.
+        # Files that no stage of the release writes do not declare which values can be missing.
         if pl.read_parquet_schema(root / name) == table.schema():
             yield from row_groups(root, name, columns)
     except UNREADABLE:

@@ -1,4 +1,4 @@
-"""Have the Parquet files of a folder the rows and row groups that the settings state?"""
+"""Do the Parquet files of a folder have the rows and row groups that the settings state?"""
 
 from __future__ import annotations
 

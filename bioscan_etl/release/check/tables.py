@@ -1,7 +1,7 @@
-"""Do the tables that every release has say the same?
+"""Do the tables that every release has agree?
 
-Belongs here: data/, the CSV, the logs, and their agreement. Does not belong here: the CSV as text (`check_csv`), what
-must hold of the specimens (`check_corpus`), and the output forms (`release.forms`).
+Belongs here: data/, the CSV, the logs, and their agreement. Does not belong here: the CSV as text (`csv`), what
+must hold of the specimens (`corpus`), and the output forms (`release.forms`).
 
 Rows are read a row group or some megabytes at a time; of all specimens together only what the corpus' invariants and
 the images need is held.
@@ -34,11 +34,11 @@ UNREADABLE = (pa.ArrowException, OSError, ValueError, pl.exceptions.PolarsError)
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What data/ says, by which the other forms are measured.
+    """The content of data/, which the other forms are compared with.
 
     Attributes:
         form: its rows.
-        rows: `check_corpus.ROWS`, chunk and area_fraction of all specimens, in the order of the files.
+        rows: `corpus.ROWS`, chunk and area_fraction of all specimens, in the order of the files.
     """
 
     form: Rows
@@ -61,7 +61,7 @@ def check(root: Path, manifest: Manifest) -> tuple[Data | None, list[Fault]]:
     """Check all tables.
 
     Returns:
-        What data/ says, for the checks of other forms and of the images; None where it cannot be read; and the faults.
+        The content of data/, for the checks of other forms and of the images, or None if unreadable; and the faults.
     """
     faults: list[Fault] = []
     settings = names(manifest)
@@ -100,7 +100,7 @@ def unreadable(name: str, error: Exception) -> Fault:
 
 
 def row_groups(root: Path, name: str, columns: Sequence[str] | None = None) -> Iterator[pl.DataFrame]:
-    """A Parquet file, a row group at a time; pages are held against their checksums.
+    """A Parquet file, a row group at a time; pages are verified by their checksums.
 
     Raises:
         ArrowException, OSError, ValueError, PolarsError: it cannot be read.
@@ -115,7 +115,7 @@ def row_groups(root: Path, name: str, columns: Sequence[str] | None = None) -> I
 
 
 def parquet_form(root: Path, name: str, files: Sequence[str], columns: Sequence[str]) -> Rows:
-    """Parquet files as a form; behind damage there is nothing."""
+    """Parquet files as a form; nothing is read after damage."""
 
     def pieces(wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
         for file in files:
@@ -155,7 +155,7 @@ def files_of(root: Path, folder: str) -> list[str]:
 
 
 def shards_of(root: Path, folder: str, arrow: pa.Schema, faults: list[Fault]) -> list[tuple[str, str]] | None:
-    """Name and split of the shards in a folder, in the order of the splits; None where they are not complete."""
+    """Name and split of the shards in a folder, in the order of the splits; None if they are not complete."""
     shards: dict[str, list[tuple[int, int, str]]] = {split: [] for split in vocabulary.SPLITS}
     whole = True
     for name in files_of(root, folder):

@@ -1,4 +1,4 @@
-"""What the check of an output form gets to look at: the release, its settings, and what data/ says.
+"""The input of an output form's check: the release, its settings, and the content of data/.
 
 Belongs here: what the checks of several forms need. Does not belong here: what a form must hold; that is the `check`
 of the form's module.
@@ -21,14 +21,14 @@ from bioscan_etl.settings import ReleaseSettings
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A release as the check of a form sees it. Everything in it is taken for damaged or hostile.
+    """A release as the check of a form sees it. Everything in it may be damaged or hostile.
 
     Attributes:
         root: its folder.
         manifest: its manifest.
         settings: its names, forms and packages.
         stated: the settings that it states, as far as they are valid.
-        known: what data/ says; None where that cannot be read: then only descriptors are checked.
+        known: the content of data/; None if that cannot be read: then only descriptors are checked.
         listed: processid, split and path within the package of every image that is to be there.
         chosen: process IDs whose images are compared byte by byte; of the others only the size is.
     """
@@ -43,7 +43,7 @@ class View:
 
     @property
     def data(self) -> Data:
-        """What data/ says, by which the forms are measured."""
+        """The content of data/, which the forms are compared with."""
         assert self.known is not None
         return self.known
 

@@ -4,7 +4,7 @@ Belongs here: the packed layout, ours. Does not belong here: the layouts that pu
 `clibd`).
 
     /jpeg                 uint8 (bytes of all images,), chunked: the files one after the other, in row order
-    /offsets              int64 (N + 1,): image of row r is jpeg[offsets[r]:offsets[r + 1]]; equal where there is none
+    /offsets              int64 (N + 1,): image of row r is jpeg[offsets[r]:offsets[r + 1]]; equal if there is none
     /metadata/<column>    (N,): the 23 columns; texts as byte strings (UTF-8), missing is empty; numbers as they are,
                           missing is NaN, or -1 for integers (attribute `missing` of the data set)
 """
@@ -55,12 +55,12 @@ def write_packed(
     Args:
         groups: `schema.METADATA`, in pieces, sorted.
         widths: bytes of the longest value of each text column, at least 1.
-        images: (N,) path of each row's image within the package, null where it has none; rows as in `groups`.
+        images: (N,) path of each row's image within the package, null if it has none; rows as in `groups`.
         root: folder of the packages.
         package: name of the package.
         path: the file, written whole or not at all.
         settings: names in the attributes.
-        progress: told of each thousand images.
+        progress: reports each thousand images.
 
     Returns:
         Number of images.

@@ -73,7 +73,7 @@ def provenance_of(version: str, inputs: Iterable[Mapping[str, Any]], made: Mappi
 
 
 class _Nodes:
-    """Nodes by id: in full where they come first, named where they come again."""
+    """Nodes by id: in full at their first use, by id at later ones."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()

@@ -206,7 +206,7 @@ def _zip(root: Path, name: str, prefix: str, paths: pl.Series) -> Iterator[Fault
                 continue
             data = image.read_bytes()
             found = members[member]
-            # The size before the bytes: a member that swells is not unpacked.
+            # Check the size before reading bytes: an oversized member is not unpacked.
             if found.file_size != len(data) or archive.read(found) != data:
                 yield Fault(name, Path(member).stem, "differs from the image file")
 
@@ -270,7 +270,7 @@ def _tar(root: Path, name: str, split: str, length: int, images: Mapping[str, Pa
 
 
 def _values(path: Path) -> Iterator[pl.DataFrame]:
-    """The rows of a shard; what cannot be read is left out, for it is missing then."""
+    """The rows of a shard; what cannot be read is left out, and so reported as missing."""
     lines: list[bytes] = []
 
     def rows() -> pl.DataFrame:

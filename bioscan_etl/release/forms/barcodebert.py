@@ -89,7 +89,7 @@ _BY_PRECEDENCE = ("train", "val", "test", "test_unseen", "other_heldout", "pretr
 
 
 def require_labels(labels: pl.DataFrame) -> None:
-    """Hold the labels against what the recipes rely on.
+    """Check the labels against what the recipes rely on.
 
     Args:
         labels: distinct rows of split and the ranks.

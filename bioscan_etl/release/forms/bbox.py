@@ -54,7 +54,7 @@ _ROUNDED = 0.5e-4 + 1e-9
 
 
 def check(view: View) -> Iterator[Fault]:
-    """Both files hold the same boxes, which lie in their images and have the sizes that data/ states."""
+    """Both files hold the same boxes, which are within their images and have the sizes that data/ states."""
     root, data = view.root, view.data
     name, twin = paths(view.settings)
     yield from check_csv_alone(root, name, schema.BBOX)

@@ -78,13 +78,13 @@ def write_clibd(rows: pl.DataFrame, root: Path, path: Path, progress: Progress =
     """Write the file; memory holds a few hundred images at a time.
 
     In each group: `image` uint8 (N, width of the longest), zero-padded, a row a chunk; `image_mask` int64 (N,) the
-    bytes of each; and byte strings (N,), where a missing value is `not_classified`.
+    bytes of each; and byte strings (N,), with `not_classified` for a missing value.
 
     Args:
         rows: released specimens with an image: split, path within the package, and the columns of `COLUMNS`, sorted.
         root: folder of the package whose images are taken.
         path: the file, written whole or not at all.
-        progress: told of each image.
+        progress: reports each image.
 
     Returns:
         Number of rows over all groups; a specimen counts in each group that holds it.
@@ -112,7 +112,7 @@ def write_clibd(rows: pl.DataFrame, root: Path, path: Path, progress: Progress =
 
 def _write_images(group: h5py.Group, files: list[Path], sizes: npt.NDArray[np.int64]) -> Iterator[int]:
     width = max(int(sizes.max(initial=0)), 1)
-    # The padding is most of the bytes: zlib takes it, and every reader undoes that unasked.
+    # The padding is most of the bytes: zlib removes it, and every reader decompresses automatically.
     image = group.create_dataset(
         "image",
         (len(files), width),

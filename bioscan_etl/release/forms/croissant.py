@@ -3,7 +3,7 @@
 Belongs here: files, record sets and fields in Croissant's terms (format 1.1); how the release was made is in `_prov`,
 what its users should know in `_rai`. Every file has its sha256, and a path
 relative to the release. Written as plain JSON: building it with mlcroissant gives the same document, at three seconds
-more a release and a dozen libraries more in every installation; the tests hold it against that library.
+more a release and a dozen libraries more in every installation; the tests check it with that library.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ from bioscan_etl.settings import ReleaseSettings
 PACKAGE = "cropped_256"
 FOLDER = "data_images"
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-# Without this the column is a struct to Hugging Face, and no image (spec: the release, Parquet).
+# Without this the column is a struct to Hugging Face, and not an image (spec: the release, Parquet).
 _FEATURES = {b"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}}).encode()}
 
 
@@ -80,12 +80,12 @@ def write_data_images(
 
     Args:
         groups: rows of a split, in pieces, sorted: `schema.METADATA_EXTENDED` and `path` within the package,
-            null where a specimen has no image.
+            null if a specimen has no image.
         counts: rows by split.
         root: folder of the package `cropped_256`.
         folder: where the files go.
         settings: rows of a file and of a row group.
-        progress: told of each row group.
+        progress: reports each row group.
     """
     done, total = 0, sum(counts.values())
     for split in vocabulary.SPLITS:

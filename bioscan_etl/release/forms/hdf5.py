@@ -89,7 +89,7 @@ def write_hdf5(
         package: name of the package.
         path: the file, written whole or not at all.
         settings: names in the attributes.
-        progress: told of each image.
+        progress: reports each image.
 
     Returns:
         Number of images.

@@ -1,8 +1,8 @@
 """The metadata as JSON-LD: a node per specimen, with the 23 columns as its properties.
 
 Belongs here: the document and the context that says what the properties mean. The published file is a JSON array of
-objects whose keys are the columns; this one is too, and each object names the context that lies beside it, so that
-linked-data readers know the terms and all others can pass it over.
+objects whose keys are the columns; this one is too, and each object names the context file beside it, so that
+linked-data readers know the terms and all others can ignore it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CONTEXT = "context.jsonld"
 _ROWS_AT_ONCE = 10_000
 _THREADS = 2
 _DARWIN_CORE = "http://rs.tdwg.org/dwc/terms/"
-# Only where the Darwin Core term has the same meaning; all other columns are terms of our own.
+# Only if the Darwin Core term has the same meaning; all other columns are terms of our own.
 _TERMS = {
     "sampleid": "catalogNumber",
     **{rank: rank for rank in RANKS[:-1]},

@@ -90,7 +90,7 @@ def write_partitioned(pieces: Iterable[pl.DataFrame], folder: Path, settings: Re
 
 
 class _PartFiles:
-    """The files of one partition, written a row group at a time: the pieces that rows come in leave no trace."""
+    """The files of one partition, written a row group at a time, independent of the pieces that rows come in."""
 
     def __init__(self, folder: Path, settings: ReleaseSettings) -> None:
         self._folder = folder

@@ -1,9 +1,9 @@
 """Every output form, found by listing this package: a form is one module, and its entry is the module's `FORM`.
 
-Belongs here: what an entry says, finding the entries, and what is the same for all forms (whether one is wanted, what
-the release's parts own, building one). Does not belong here: what a single form does; its module says that. Settings,
+Belongs here: what an entry holds, finding the entries, and what is the same for all forms (whether one is wanted, what
+the release's parts own, building one). Does not belong here: what a single form does; see its module. Settings,
 stages, `check`, the data card, the descriptors and docs/reference/forms.md all read this registry, so that a new form
-is a new module in this folder and nothing else. A module whose name begins with `_` is no form.
+is a new module in this folder and nothing else. A module whose name begins with `_` is not a form.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from bioscan_etl.settings import ReleaseSettings
 
 METADATA_STAGE, IMAGES_STAGE, LAST_STAGE = "release_metadata", "image_packages", "release_manifest"
-"""Stages that make what no form is: the metadata, the images, and the version."""
+"""Stages that make other parts than forms: the metadata, the images, and the version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What the data card says of a form.
+    """The data card's texts on a form.
 
     Attributes:
         rows: of the table of files, in Markdown: path, and what it is.
@@ -70,8 +70,8 @@ class Form:
     """One output form.
 
     Of the hooks, `build` alone decides the files of a form that has a stage of its own. It takes the staging, the
-    settings and the progress, and reads the release's rows and images from the staging. What only the other hooks
-    reach is no code of that stage.
+    settings and the progress, and reads the release's rows and images from the staging. Code that only the other hooks
+    reach is not part of that stage.
 
     Attributes:
         name: of the form, its module and its part; what `release.forms` lists.
@@ -80,16 +80,16 @@ class Form:
         stage: that writes it: one of its own with `build`; else the metadata's, or the last with `describe`.
         owns: files and folders that it writes, relative to the release.
         check: yields what is wrong with it in a release; it does not call what wrote it.
-        card: what the data card says of it.
+        card: the data card's texts on it.
         build: writes it.
         describe: writes it once the sums of all other files are known.
         images: whether it is made of the image packages, not of the rows alone.
         image_package: the one package that it is made of.
-        packages: where it is asked for by lists of packages and not by `release.forms`: the setting, and the files of
+        packages: if it is asked for by lists of packages and not by `release.forms`: the setting, and the files of
             one package as a pattern with `{title}` and `{package}`.
         settings: of [release] that decide its files, beside `forms`, `image_packages` and `packages`.
         verified: settings that its check holds the release against, and how.
-        resumable: a killed run goes on where it was.
+        resumable: a killed run resumes where it was.
         libraries: distributions whose releases can decide its files; they must be installed.
         kinds: of the asset, in the UI.
         media_types: by ending of the file's name.
@@ -120,7 +120,7 @@ class Form:
 
     @property
     def module(self) -> str:
-        """The module that it is."""
+        """The name of its module."""
         return f"{_package.__name__}.{self.name}"
 
     def is_wanted(self, settings: ReleaseSettings) -> bool:
@@ -130,7 +130,7 @@ class Form:
         return self.name in settings.forms and self.image_package in {None, *settings.image_packages}
 
     def asked_for(self, settings: ReleaseSettings) -> dict[str, Any]:
-        """What of it the settings ask for, as its stage reports it."""
+        """The parts of it that the settings ask for, as its stage reports them."""
         return {"asked_for": self.is_wanted(settings)} | {name: list(getattr(settings, name)) for name in self.packages}
 
     def settings_read(self) -> tuple[str, ...]:
@@ -154,7 +154,7 @@ def forms() -> Mapping[str, Form]:
     """All forms by name, in the order of `Form.place`.
 
     Raises:
-        InvariantError: a module of the package is no form, or two forms have one stage.
+        InvariantError: a module of the package is not a form, or two forms have the same stage.
     """
     return _load(names())
 
@@ -198,7 +198,7 @@ def require_name(name: str) -> str:
 
 
 def require_askable(asked: tuple[str, ...], image_packages: tuple[str, ...]) -> None:
-    """Hold names of `release.forms` against what the forms say of themselves.
+    """Check names of `release.forms` against the entries of the forms.
 
     Raises:
         ValueError: a form is asked for by another setting, or is made of images that are not written.

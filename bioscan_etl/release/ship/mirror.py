@@ -4,7 +4,7 @@
     s3://bucket/prefix/latest            an object that holds the name of the last version
     s3://bucket/prefix/.publishing-v3    while v3 is being written: the sha256 of its manifest
 
-Who reads a version begins with its manifest.json, and so never sees half a release. The claim `.publishing-v3` keeps
+A reader of a version begins with its manifest.json, and so never sees half a release. The claim `.publishing-v3` keeps
 two publishers from mixing two releases of one name. What an interrupted run has written is kept: objects, and parts
 of large ones, that have the right sums are not sent again.
 """
@@ -62,13 +62,13 @@ def publish_to_s3(
 
     Args:
         release: folder of a version, or a link to it.
-        location: `s3://bucket/prefix`, where the versions lie.
-        progress: told of the mebibytes that are there.
+        location: `s3://bucket/prefix`, where the versions are.
+        progress: reports the mebibytes that are there.
         workers: objects or parts that are sent at the same time.
         part: bytes of a part of a large file, and the size from which a file is large.
 
     Raises:
-        SourceError: the location is none, cannot be written, or holds another release under this version's name.
+        SourceError: the location is invalid, cannot be written, or holds another release under this version's name.
         LakeError: the release is damaged.
     """
     root = release.resolve()
@@ -101,12 +101,12 @@ def publish_to_s3(
 
 
 def download(location: str, folder: Path, progress: Progress = silent, *, workers: int = _WORKERS) -> Path:
-    """Fetch a release from S3; whether it is whole, `release.check` tells.
+    """Fetch a release from S3; use `release.check` to verify that it is complete.
 
     Args:
         location: `s3://bucket/prefix/v3`, or `s3://bucket/prefix/latest`.
         folder: where its folder is made.
-        progress: told of the files fetched.
+        progress: reports the files fetched.
         workers: objects that are fetched at the same time.
 
     Returns:
@@ -151,7 +151,7 @@ class _Target:
 
     @classmethod
     def open(cls, root: Path, location: str) -> _Target:
-        """Hold the release and the location against what is needed before anything is written."""
+        """Check the release and the location before anything is written."""
         bucket, prefix = split_s3(location) if is_s3(location) else ("", "")
         if not bucket:
             raise SourceError(f"{location} is no place on S3; give s3://bucket/prefix")
@@ -205,7 +205,7 @@ class _Target:
             )
 
     def refuse_strangers(self) -> None:
-        """Refuse objects that are no files of the release: who fetches it would get them, too."""
+        """Refuse objects that are not files of the release: whoever fetches it would get them, too."""
         names = (file.path for file in self.files(looked_at=True))
         name = next(names, None)
         for there in self._listed():
@@ -227,7 +227,7 @@ class _Target:
             yield file, bool(found and there is not None and self._is(there, file))
 
     def _is(self, there: StoredFile, file: Sums) -> bool:
-        """Whether a listed object is the file. Encrypted and large objects have an ETag that is no md5."""
+        """Whether a listed object is the file. Encrypted and large objects have an ETag that is not an md5."""
         if there.size != file.size:
             return False
         if there.etag == file.md5:
@@ -243,7 +243,7 @@ class _Target:
         uploader.send(path, f"{self.location}/{file.path}", file.size, file.sha256)
 
     def verify(self) -> None:
-        """Hold what is there against the release once more, before the manifest makes it visible."""
+        """Check what is there against the release once more, before the manifest makes it visible."""
         for file, there in self.compare():
             if not there:
                 raise SourceError(
@@ -255,7 +255,7 @@ class _Target:
         return s3.head(f"{self.location}/{MANIFEST}") is not None
 
     def claim(self) -> None:
-        """Say which release the version is to be; refuse if another one has begun."""
+        """Declare which release the version is to be; refuse if another one has begun."""
         claimed = s3.read_text(self._claim)
         if claimed is None:
             claimed = s3.put_text_once(self._claim, self.manifest.sha256)
@@ -266,11 +266,11 @@ class _Target:
             )
 
     def release_claim(self) -> None:
-        """The version is there: the claim has done its work."""
+        """Remove the claim: the version is complete."""
         s3.delete(self._claim)
 
     def newest(self) -> int:
-        """Number of the version that `latest` names; 0 where there is none."""
+        """Number of the version that `latest` names; 0 if there is none."""
         text = s3.read_text(f"{self.base}/{LATEST}")
         if text is None:
             return 0

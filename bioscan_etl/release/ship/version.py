@@ -77,7 +77,7 @@ def publish(
         inputs: one entry per input file (name, sha256, …), without local folders; kept in the manifest.
         provenance: how batches and stages were made (`manifest.Provenance`); None outside the pipeline.
         extra: files and folders to add, by their name in the release (such as `report`).
-        progress: told of the checksums.
+        progress: reports the checksums.
 
     Returns:
         Folder of the version.
