@@ -15,7 +15,7 @@ from bioscan_etl.splits.checks import check, require
 from bioscan_etl.splits.rules import MOVES
 from bioscan_etl.splits.stable import assign_stable, remember
 from bioscan_etl.splits.targets import review
-from bioscan_etl.vocabulary import EVALUATED, SPLITS, TRAINED
+from bioscan_etl.vocabulary import EVALUATED, SPLITS, NOT_EVALUATED
 
 STABLE = SplitSettings(protocol="stable")
 IN_BINS = SplitSettings(protocol="stable", keep_bins_together=True)
@@ -68,7 +68,7 @@ def assert_listed(table, assigned, memory, moves):
     )
     assert both.select("processid", before="split", after="split_now").equals(moves.drop("reason"))
     assert moves["reason"].is_in(MOVE_REASONS).all()
-    assert moves.filter(pl.col("before").is_in(TRAINED), pl.col("after").is_in(EVALUATED)).is_empty()
+    assert moves.filter(pl.col("before").is_in(NOT_EVALUATED), pl.col("after").is_in(EVALUATED)).is_empty()
     labels = both.with_columns(reason=moves["reason"], then=census.labels(both), now=census.labels(
         both.select(genus="genus_now", species="species_now")))  # fmt: skip
     kinds = {
@@ -216,7 +216,7 @@ def test_the_table_of_moves():
     require(check(table_of([row[:3] for row in BEFORE]), back))
     assert splits(back)["cleared"] == "train"  # never back into test
     assert splits(back)["und2"] == "train"
-    assert moves.filter(pl.col("before").is_in(TRAINED), pl.col("after").is_in(EVALUATED)).is_empty()
+    assert moves.filter(pl.col("before").is_in(NOT_EVALUATED), pl.col("after").is_in(EVALUATED)).is_empty()
 
 
 @pytest.mark.parametrize(
