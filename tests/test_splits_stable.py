@@ -15,7 +15,7 @@ from bioscan_etl.splits.checks import check, require
 from bioscan_etl.splits.rules import MOVES
 from bioscan_etl.splits.stable import assign_stable, remember
 from bioscan_etl.splits.targets import review
-from bioscan_etl.vocabulary import EVALUATED, SPLITS, NOT_EVALUATED
+from bioscan_etl.vocabulary import EVALUATED, NOT_EVALUATED, SPLITS
 
 STABLE = SplitSettings(protocol="stable")
 IN_BINS = SplitSettings(protocol="stable", keep_bins_together=True)

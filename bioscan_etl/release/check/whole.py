@@ -23,7 +23,7 @@ from bioscan_etl.release.check import settings as check_settings
 from bioscan_etl.release.check import tables as check_tables
 from bioscan_etl.release.check.faults import Fault
 from bioscan_etl.release.check.view import View
-from bioscan_etl.release.forms.registry import wanted
+from bioscan_etl.release.forms.registry import Form, forms, wanted
 from bioscan_etl.release.rows import with_image
 
 _NO_IMAGES = pl.DataFrame(schema={"processid": pl.String, "split": pl.String, "path": pl.String})
@@ -46,9 +46,10 @@ def faults(release: Path, images: Literal["sample", "all"], progress: Progress) 
     data, found = check_tables.check(root, manifest)
     yield from found
     view = View(root, manifest, check_files.names(manifest), stated, data, _NO_IMAGES, frozenset())
-    descriptors = [form for form in wanted(view.settings) if form.describe is not None]
-    for form in descriptors:
-        yield from form.check(view)
+    # A descriptor that is there is checked even if the stated settings leave it out: they may be the misstatement.
+    for form in forms().values():
+        if form.describe is not None and (form.is_wanted(view.settings) or _is_there(view, form)):
+            yield from form.check(view)
     if data is None:
         return
     yield from check_provenance.check_batches(manifest, data.form)
@@ -59,5 +60,9 @@ def faults(release: Path, images: Literal["sample", "all"], progress: Progress) 
     chosen = listed["processid"] if images == "all" else check_images.sample(listed["processid"].to_list())
     view = replace(view, listed=listed, chosen=frozenset(chosen))
     for form in wanted(view.settings):
-        if form not in descriptors:
+        if form.describe is None:
             yield from form.check(view)
+
+
+def _is_there(view: View, form: Form) -> bool:
+    return any(check_files.is_plain(view.root, path) for path in form.owns(view.settings))
