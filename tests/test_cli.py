@@ -314,6 +314,7 @@ def test_check_lists_what_is_wrong(tmp_path):
     assert "fault" in done.stdout
 
 
+@pytest.mark.slow
 def test_help_documents_every_command():
     text = command("--help", check=0).stdout
     assert "Exit codes: 0 done; 1 " in text

@@ -30,6 +30,7 @@ def contents(folder):
     }
 
 
+@pytest.mark.slow
 def test_everything_twice_is_the_same_bytes(tmp_path):
     first, second = everything(tmp_path / "a"), everything(tmp_path / "b")
     assert contents(first) == contents(second)
@@ -52,6 +53,7 @@ def test_only_what_is_asked_for_is_there(tmp_path):
         assert name not in text
 
 
+@pytest.mark.slow
 def test_a_part_can_be_rebuilt_alone_to_the_same_bytes(tmp_path):
     made = corpus(tmp_path / "lake")
     staging = Staging(tmp_path / "r", DIGEST)
@@ -150,6 +152,7 @@ def test_an_original_that_changed_or_went_stops_the_release(delivery, tmp_path):
         write_images(ROWS, *write, originals={"one": replace(originals, boxes=tmp_path / "few.parquet")})
 
 
+@pytest.mark.slow
 def test_a_release_of_one_split_or_of_none_has_all_forms(tmp_path):
     import h5py
 

@@ -230,6 +230,7 @@ def test_settings_of_another_version_are_left_out(copied):
     assert open_release(copied).settings.gates.require_bin is True
 
 
+@pytest.mark.slow
 def test_it_checks_itself(release, copied):
     assert release.check() == []
     (copied / "README.md").write_text("other")

@@ -17,6 +17,7 @@ from bioscan_etl.release.manifest import MANIFEST, walk
 from bioscan_etl.release.ship.mirror import download, publish_to_s3
 from bioscan_etl.settings import ReleaseSettings, Settings
 
+pytestmark = pytest.mark.slow  # each sends a release to a real server
 BUCKET = "deliveries"
 MIB = 1 << 20
 SMALL = Settings(

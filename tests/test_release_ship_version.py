@@ -140,6 +140,7 @@ def test_the_same_inputs_make_no_second_version(made, tmp_path):
     assert not list(tmp_path.glob(".staging-*"))
 
 
+@pytest.mark.slow
 def test_other_inputs_make_the_next_version_and_leave_the_first(made, tmp_path):
     first = made.build(tmp_path)
     before = contents(first)
@@ -208,6 +209,7 @@ def test_lost_rows_stop_the_release(made, tmp_path):
     assert versions(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_missing_and_a_damaged_part_are_named(made, tmp_path):
     staging = Staging(tmp_path, DIGEST)
     with pytest.raises(InvariantError, match="materialise release_metadata"):
@@ -223,6 +225,7 @@ def test_a_missing_and_a_damaged_part_are_named(made, tmp_path):
     assert check(release) == []
 
 
+@pytest.mark.slow
 def test_settings_decide_the_parts_and_names(made, tmp_path):
     settings = Settings(
         release=ReleaseSettings(dataset="demo", title="DEMO", image_packages=("cropped_256",), hdf5_packages=()),
@@ -239,6 +242,7 @@ def test_settings_decide_the_parts_and_names(made, tmp_path):
     assert check(none) == []
 
 
+@pytest.mark.slow
 def test_a_corpus_without_images_and_labels_is_a_release_too(tmp_path):
     import polars as pl
 

@@ -49,6 +49,7 @@ def _hold(corpus, choice):
     assert set(curated.frame["flags"].explode().drop_nulls()) <= declared
 
 
+@pytest.mark.slow
 @given(corpora(), st.randoms(use_true_random=False))
 @settings(max_examples=examples(5), deadline=None)
 def test_the_order_of_the_rows_does_not_matter(corpus, random):
@@ -60,6 +61,7 @@ def test_the_order_of_the_rows_does_not_matter(corpus, random):
     assert first.report == second.report
 
 
+@pytest.mark.slow
 @given(corpora())
 @settings(max_examples=examples(5), deadline=None)
 def test_only_missing_labels_count_as_inferred(corpus):

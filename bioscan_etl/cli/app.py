@@ -13,7 +13,8 @@ from __future__ import annotations
 from cyclopts import App, Group
 
 from bioscan_etl import __version__
-from bioscan_etl.cli import bold, completion, corpus, release, run, tables, why
+from bioscan_etl.cli import bold, corpus, release, run, tables, why
+from bioscan_etl.cli.completion import completion_of
 from bioscan_etl.cli.options import DEFAULTS
 
 EXIT_CODES = (
@@ -45,6 +46,6 @@ for _place, (_title, _commands) in enumerate(_COMMANDS.items(), start=1):
         app.command(App(name=_command.__name__, default_command=_command, group=_group, sort_key=_number))
 bold.fetch.group = (Group("BOLD", sort_key=len(_COMMANDS) + 1),)
 app.command(bold.fetch)
-app.command(App(name="--install-completion", default_command=completion.install_completion, group=_ABOUT))
+app.command(App(name="--install-completion", default_command=completion_of(app), group=_ABOUT))
 for _flag in ("--help", "--version"):
     app[_flag].group = (_ABOUT,)
