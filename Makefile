@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 CODE_OF_JOB = bioscan_etl.definitions$(if $(filter propose_reviews fine_tune_detector,$(JOB)),.training)
 HOME_OF_RUNS = DAGSTER_HOME=$(CURDIR) BIOSCAN_OUTPUT=$(abspath $(OUTPUT)) BIOSCAN_DAGSTER_STORAGE=$(abspath $(OUTPUT))/.dagster
 
-.PHONY: help run dev job test test-slow docs lock clean
+.PHONY: help run dev job test test-slow test-thorough docs lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make test   ruff, mypy and the tests"
 	@echo "make test-slow  the slow tests, training, and every client of a release (installs 6 GB)"
 	@echo "make docs   the documentation site, into build/site; broken links are errors"
+	@echo "make test-thorough  all examples of the property tests"
 	@echo "make lock   choose dependency versions anew (needs uv)"
 
 # The environment of `make run`: the locked base. Made once; afterwards no network is needed.
@@ -83,10 +84,15 @@ docs: $(VENV)/.docs
 	@$(BIN)/python -m bioscan_etl.reference docs
 	@$(BIN)/zensical build --strict --clean --config-file mkdocs.yml
 
+# The warnings of the clients and of torch are not ours to mend, so they are no errors there.
 test-slow: $(CLIENTS)/.clients $(VENV)/.docs
 	@command -v java >/dev/null || echo "Java is missing, PySpark's tests are skipped: apt-get install default-jre-headless"
-	@HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --dist loadfile -m "(slow or hypothesis) and not clients and not train"
-	@$(if $(BIOSCAN_NO_SKIPS),BIOSCAN_NO_SKIPS=clients) $(CLIENTS)/bin/python -m pytest -m "clients or train"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "slow and not clients and not train"
+	@$(if $(BIOSCAN_NO_SKIPS),BIOSCAN_NO_SKIPS=clients) $(CLIENTS)/bin/python -m pytest -n 2 --dist loadfile -W default -m "clients or train"
+
+# All examples of the property tests; `make test` tries a quarter of them.
+test-thorough: $(VENV)/.dev
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --dist loadfile -m "hypothesis and not clients and not train"
 
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \

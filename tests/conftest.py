@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# Machines are shared and noisy: a slow example is no failure. `make test` tries fewer examples than `make test-slow`.
+# Machines are shared and noisy: a slow example is no failure. `make test` tries fewer examples than
+# `make test-thorough`.
 settings.register_profile("quick", deadline=None, max_examples=25)
 settings.register_profile("thorough", deadline=None, max_examples=100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
