@@ -205,8 +205,10 @@ def run(
         >>> bioscan_etl.run("out").release.made  # nothing changed: no new release
         False
     """
-    from bioscan_etl.extras import extras_named
+    from bioscan_etl.extras import extras_named, require_extra
     from bioscan_etl.lake import Lake
+
+    require_extra("pipeline")
     from bioscan_etl.runs import run_corpus
 
     order = _order(records, images, image_manifest, batch, snapshot_date, settings, publish)

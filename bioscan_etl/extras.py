@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import MappingProxyType
 
 from bioscan_etl.errors import BioscanError
@@ -33,6 +34,17 @@ def extra_of(module: str) -> str | None:
     """The extra that installs a module, such as `images` for `cv2.data`; None if no extra does."""
     top = module.partition(".")[0]
     return next((extra for extra, modules in MODULES.items() if top in modules), None)
+
+
+def require_extra(extra: str) -> None:
+    """Check that the modules of an extra are installed, before work starts that would fail at the first missing one.
+
+    Raises:
+        MissingExtraError: one of them is not.
+    """
+    for module in MODULES[extra]:
+        if find_spec(module) is None:
+            raise MissingExtraError(f"this needs {module}, which is not installed: pip install 'bioscan-etl[{extra}]'")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bioscan_etl.extras import MODULES, MissingExtraError, extra_of, extras_named
+from bioscan_etl.extras import MODULES, MissingExtraError, extra_of, extras_named, require_extra
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 
@@ -42,3 +42,13 @@ def test_a_missing_module_names_its_extra():
 def test_other_missing_modules_stay_what_they_are():
     with pytest.raises(ModuleNotFoundError, match="nowhere"), extras_named():
         raise ModuleNotFoundError("No module named 'nowhere'", name="nowhere")
+
+
+def test_a_run_names_the_extra_that_it_needs_as_a_whole(monkeypatch, tmp_path):
+    """Not the first module that happens to be imported: installing that one's extra would not be enough."""
+    import bioscan_etl
+
+    monkeypatch.setattr("bioscan_etl.extras.find_spec", lambda name: None if name == "dagster" else object())
+    require_extra("images")
+    with pytest.raises(MissingExtraError, match=r"needs dagster.*bioscan-etl\[pipeline\]"):
+        bioscan_etl.run(tmp_path)

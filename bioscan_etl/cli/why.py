@@ -60,7 +60,7 @@ def _batch(row: _Row) -> str:
 
 
 def _aside(row: _Row) -> str:
-    kept = f"; {row['kept_record_id']} of {row['kept_batch']} stands" if row["kept_batch"] else ""
+    kept = f"; {row['kept_record_id']} of {row['kept_batch']} is used instead" if row["kept_batch"] else ""
     return f"{_place(row)}, record {row['record_id']}: {row['reason']}{kept}"
 
 

@@ -43,7 +43,7 @@ VERIFIED = MappingProxyType(
         "images.crop_fill": "that colour is where a crop leads out of its original, within the error of JPEG",
         "images.short_side": "it is the shorter side of the images in the *_256 packages",
         "images.jpeg_quality": "the quantisation tables of the written images",
-        "images.exposure_range": "BADLY_EXPOSED stands where the crop's mean grey is outside, within the error of JPEG",
+        "images.exposure_range": "BADLY_EXPOSED is set where the crop's mean grey is outside, within the error of JPEG",
         "images.max_pixels": "no original with a box has more",
     }
 )

@@ -24,16 +24,16 @@ from bioscan_etl.release.check.settings_stated import Stated
 
 VERIFIED = MappingProxyType(
     {
-        "barcodes.min_length": "BARCODE_SHORT stands exactly at the released barcodes that are shorter",
-        "barcodes.max_length": "BARCODE_LONG stands exactly at the released barcodes that are longer",
-        "barcodes.max_ambiguous_share": "BARCODE_AMBIGUOUS stands exactly where the share of N is larger",
-        "barcodes.min_homopolymer": "HOMOPOLYMER stands exactly where a base is repeated as often",
-        "barcodes.max_low_complexity_share": "LOW_COMPLEXITY stands exactly where one trinucleotide takes more",
-        "barcodes.genetic_code": "NO_OPEN_READING_FRAME stands exactly where all frames have a stop codon (codes 5, 9 "
+        "barcodes.min_length": "BARCODE_SHORT is set exactly for the released barcodes that are shorter",
+        "barcodes.max_length": "BARCODE_LONG is set exactly for the released barcodes that are longer",
+        "barcodes.max_ambiguous_share": "BARCODE_AMBIGUOUS is set exactly where the share of N is larger",
+        "barcodes.min_homopolymer": "HOMOPOLYMER is set exactly where a base is repeated as often",
+        "barcodes.max_low_complexity_share": "LOW_COMPLEXITY is set exactly where one trinucleotide takes more",
+        "barcodes.genetic_code": "NO_OPEN_READING_FRAME is set exactly where all frames have a stop codon (codes 5, 9 "
         "and 13 have the same; lineages with a code of their own, and relabelled ones, are left out)",
-        "geography.rounded_decimals": "COORDINATE_ROUNDED stands exactly where neither coordinate has more decimals",
+        "geography.rounded_decimals": "COORDINATE_ROUNDED is set exactly where neither coordinate has more decimals",
         "geography.apply_coordinate_fixes": "coordinates with a proposed fix are changed in the change log, or none is",
-        "images.fragment_fraction": "FRAGMENT stands exactly where area_fraction is smaller",
+        "images.fragment_fraction": "FRAGMENT is set exactly where area_fraction is smaller",
         "images.min_confidence": "where a number: no detected specimen is less sure, and no unsure one surer",
         "gates.require_image": "each released specimen has an image, or no quarantined one lacks it",
         "gates.image_statuses": "images have these statuses, and others are quarantined",
