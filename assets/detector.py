@@ -14,6 +14,7 @@ from bioscan_etl.assets.training import (
     report,
 )
 from bioscan_etl.errors import SettingsError
+from bioscan_etl.printable import printable
 from bioscan_etl.progress import Progress
 from bioscan_etl.resources import CorpusResource
 from bioscan_etl.training import reviewed, tuning
@@ -29,7 +30,7 @@ class SheetConfig(dg.Config):
 class ReviewsConfig(dg.Config):
     """Where the reviewed boxes are."""
 
-    reviews: str = Field("", description="path of the reviewed CSV")
+    reviews: str = Field("", description="path of the reviewed CSV; empty: the decisions of the desk alone")
     annotations: str = Field("", description="COCO file to learn from as well: what the detector learnt from so far")
     images: str = Field("", description="folder of its images")
     batches: list[str] = Field([], description="batches that the reviewed images are of; none: all that are ingested")
@@ -68,16 +69,16 @@ def reviewed_boxes(
 ) -> dg.MaterializeResult:
     """One COCO entry per image that a curator has decided on, and per image annotated before; with the images.
 
-    Key: file name. Source: the reviewed CSV, the images of its batches, an earlier COCO file. Rules: a review wins
+    Key: file name. Source: the reviewed CSV, the boxes drawn and images rejected as without insect at the desk, the
+    images of its batches, an earlier COCO file. Rules: a line of the CSV wins over a decision; a review wins
     over an earlier annotation of the same picture; an outline comes from the current detector's mask where it fills
     the reviewed box, else the box is the outline.
     """
-    if not config.reviews:
-        raise SettingsError("no reviews are named; give the CSV's path in ops.reviewed_boxes.config.reviews")
     if bool(config.annotations) != bool(config.images):
         raise SettingsError("ops.reviewed_boxes.config needs annotations and images, or neither")
     earlier = reviewed.Earlier(config.annotations, config.images)
-    result = reviewed.collect(corpus.lake(), corpus.settings(), Path(config.reviews), config.batches, earlier, progress)
+    sheet = Path(config.reviews) if config.reviews else None
+    result = reviewed.collect(corpus.lake(), corpus.settings(), sheet, config.batches, earlier, progress)
     return report(result, rows="images", parts=dg.MetadataValue.json(result[0].counts["parts"]))
 
 
@@ -94,7 +95,8 @@ def tuned_detector(
         corpus.lake(),
         corpus.settings(),
         config.weights,
-        context.log.info,
+        # The last lines of a process are one message.
+        lambda lines: context.log.info("\n".join(map(printable, lines.splitlines()))),
         epochs=config.epochs,
         windows=config.windows,
         rate=config.rate,

@@ -5,6 +5,7 @@ on what a stage computes.
 """
 
 import functools
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -14,11 +15,13 @@ import dagster as dg
 
 from bioscan_etl import landing, schema, state
 from bioscan_etl.assets.batches import specimen_batches
-from bioscan_etl.errors import BioscanError, LakeError, is_transient, sentence
+from bioscan_etl.crash import logs_of, unexpected, write_log
+from bioscan_etl.errors import BioscanError, LakeError, is_panic, is_transient, sentence
 from bioscan_etl.findings import Finding
 from bioscan_etl.lake import failures, pins
 from bioscan_etl.lake.failures import Failure
 from bioscan_etl.lake.store import Lake
+from bioscan_etl.printable import printable
 from bioscan_etl.progress import Progress
 from bioscan_etl.provenance.code import code_of
 from bioscan_etl.resources import CorpusResource
@@ -65,8 +68,19 @@ def one_line_errors(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except (BioscanError, OSError) as error:
             raise dg.Failure(sentence(error), allow_retries=False) from error
+        except BaseException as error:
+            if not is_panic(error):
+                raise
+            raise dg.Failure(sentence(error), allow_retries=False) from error
 
     return wrapped
+
+
+def failure_sentence(error: BaseException, home: Lake) -> str:
+    """Why a stage failed, in one line; the details of an error that nobody expected go to a log of the corpus."""
+    if isinstance(error, (BioscanError, OSError)):
+        return sentence(error)
+    return unexpected(error, write_log(error, sys.argv, [logs_of(home.root)]))
 
 
 def _check_specs(stage: Stage, partitions: dg.PartitionsDefinition | None) -> list[dg.AssetCheckSpec]:
@@ -127,13 +141,16 @@ def _make(
         situation = Situation(home, settings, pin=_pin(stage, context, home, settings))
     try:
         done = run_stage(stage.name, situation, observed(context, progress))
-    except Exception as error:
-        _note(situation, stage.name, sentence(error), transient=is_transient(error))
-        raise dg.Failure(sentence(error), allow_retries=False) from error
+    except BaseException as error:
+        if not isinstance(error, Exception) and not is_panic(error):
+            raise
+        why = failure_sentence(error, home)
+        _note(situation, stage.name, why, transient=is_transient(error))
+        raise dg.Failure(why, allow_retries=False) from error
     failed = [finding for finding in done.findings if not finding.passed and finding.blocking]
     if failed:
         _note(situation, stage.name, failed_sentence(failed[0]), transient=False)
-    context.log.info(f"{'built' if done.built else 'nothing has changed'}: {done.folder}")
+    context.log.info(printable(f"{'built' if done.built else 'nothing has changed'}: {done.folder}"))
     return _result(stage, done, situation)
 
 
@@ -141,7 +158,9 @@ def failed_sentence(finding: Finding) -> str:
     """A failed check in one line."""
     samples = f", such as {', '.join(finding.samples[:3])}" if finding.samples else ""
     detail = f"; {finding.detail}" if finding.detail else ""
-    return f"failed check {finding.check} ({finding.count:,}{samples}); required: {finding.statement}{detail}"
+    return printable(
+        f"failed check {finding.check} ({finding.count:,}{samples}); required: {finding.statement}{detail}"
+    )
 
 
 def _pin(stage: Stage, context: dg.AssetExecutionContext, home: Lake, settings: Settings) -> pins.Pin:
@@ -204,10 +223,10 @@ def _evaluations(stage: Stage, done: Done) -> Iterator[dg.AssetCheckResult]:
             asset_key=stage.name,
             passed=finding.passed,
             severity=dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN,
-            description=finding.detail or None,
+            description=printable(finding.detail) or None,
             metadata={
                 "failing": finding.count,
-                "sample": dg.MetadataValue.json(list(finding.samples)),
+                "sample": dg.MetadataValue.json([printable(one) for one in finding.samples]),
                 "folder": dg.MetadataValue.path(str(done.folder)),
             },
         )

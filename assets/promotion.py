@@ -10,6 +10,7 @@ from pydantic import Field
 from bioscan_etl.assets.detector import tuned_detector
 from bioscan_etl.assets.factory import one_line_errors
 from bioscan_etl.assets.training import asset, report
+from bioscan_etl.printable import printable
 from bioscan_etl.resources import CorpusResource
 from bioscan_etl.training import promoted, verdict
 
@@ -38,7 +39,7 @@ def not_worse(config: ValidationConfig, corpus: dg.ResourceParam[CorpusResource]
     output = verdict.evaluate(corpus.lake(), corpus.settings(), demands)
     reasons = output.counts["worse"]
     text = "the tuned detector is worse: " + "; ".join(reasons) if reasons else "the tuned detector is no worse"
-    dg.get_dagster_logger().info(text)  # a terminal shows the log, but no metadata
+    dg.get_dagster_logger().info(printable(text))  # a terminal shows the log, but no metadata
     return dg.AssetCheckResult(
         passed=not reasons,
         severity=dg.AssetCheckSeverity.ERROR,

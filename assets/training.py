@@ -12,6 +12,7 @@ import dagster as dg
 
 from bioscan_etl.assets.factory import OWNERS, one_line_errors
 from bioscan_etl.lake.store import Output
+from bioscan_etl.printable import printable
 
 
 def asset(*, kinds: set[str], deps: Sequence[Any] = ()) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
@@ -28,7 +29,7 @@ def asset(*, kinds: set[str], deps: Sequence[Any] = ()) -> Callable[[Callable[..
 def report(result: tuple[Output, bool], rows: str | None = None, **extra: Any) -> dg.MaterializeResult:
     """What the UI shows of an output: counts, where it lies, whether it was made now."""
     output, built = result
-    dg.get_dagster_logger().info(f"{'built' if built else 'nothing has changed'}: {output.folder}")
+    dg.get_dagster_logger().info(printable(f"{'built' if built else 'nothing has changed'}: {output.folder}"))
     metadata: dict[str, Any] = {
         "folder": dg.MetadataValue.path(str(output.folder)),
         "counts": dg.MetadataValue.json(dict(output.counts)),

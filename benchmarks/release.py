@@ -192,6 +192,7 @@ def _metadata(lake: Path, out: Path, answer) -> None:
             schema.SET_ASIDE.empty(),
             schema.REJECTS.empty(),
             pl.read_parquet(lake / "changes.parquet"),
+            schema.DECISION_LOG.empty(),
             "1",
         )
         assigned = pl.read_parquet(lake / "partitions.parquet")

@@ -13,12 +13,14 @@ Modules are imported inside the functions: one that only splits a table needs ne
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from bioscan_etl.io.paths import real_path
 from bioscan_etl.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -26,19 +28,24 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import polars as pl
 
+    from bioscan_etl.alerts import Entry, Outcome
     from bioscan_etl.bold.images import FetchedImages
     from bioscan_etl.bold.records import FetchedRecords
+    from bioscan_etl.decisions.standing import Standing
     from bioscan_etl.explain import Why
     from bioscan_etl.findings import Finding
     from bioscan_etl.lake import Lake
     from bioscan_etl.overview import Overview, Withdrawal
     from bioscan_etl.plans import Plan
+    from bioscan_etl.proposals.add import Listed
     from bioscan_etl.records.compare import Comparison
     from bioscan_etl.release.check import Fault
     from bioscan_etl.release.diff.compare import Difference
     from bioscan_etl.release.ship.mirror import Published
     from bioscan_etl.runs import Event, Order, Run
     from bioscan_etl.settings import ImageSettings, Settings
+    from bioscan_etl.statistics.described import Described
+    from bioscan_etl.taxonomy.listing import NameList
 
 Place = str | Path
 """A path as a text or a `Path`; `~` is the home folder."""
@@ -143,7 +150,7 @@ def write_demo(corpus: Place, specimens: int = 300, seed: int = 0, *, progress: 
     from bioscan_etl.demo.corpus import write_demo
     from bioscan_etl.lake import Lake
 
-    root = _path(corpus).resolve()
+    root = real_path(_path(corpus))
     summary = write_demo(root, specimens, seed, progress)
     for batch in summary.batches:
         images = [] if batch.images is None else [str(batch.images)]
@@ -212,7 +219,7 @@ def run(
     from bioscan_etl.runs import run_corpus
 
     order = _order(records, images, image_manifest, batch, snapshot_date, settings, publish)
-    lake = Lake(_path(corpus).resolve())
+    lake = Lake(real_path(_path(corpus)))
     with extras_named():
         if listen is None:
             return run_corpus(lake, order, progress=progress)
@@ -246,7 +253,7 @@ def plan(
     from bioscan_etl.runs import plan_run
 
     order = _order(records, images, image_manifest, batch, snapshot_date, settings, publish)
-    return plan_run(Lake(_path(corpus).resolve()), order)
+    return plan_run(Lake(real_path(_path(corpus))), order)
 
 
 def land(
@@ -284,8 +291,8 @@ def land(
     from bioscan_etl import landing
     from bioscan_etl.lake import Lake
 
-    given = [str(one) for one in ([sources] if isinstance(sources, str | Path) else sources)]
-    lake = Lake(_path(corpus).resolve())
+    given = [_location(one) for one in ([sources] if isinstance(sources, str | Path) else sources)]
+    lake = Lake(real_path(_path(corpus)))
     lake.require_format()
     batch = landing.land(lake, given, name, snapshot_date=snapshot_date, progress=progress)
     return LandedBatch(
@@ -347,6 +354,141 @@ def why(corpus: Place, processid: str) -> Why:
     return explain(lake, read_settings(lake), processid)
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What `decide` saved.
+
+    Attributes:
+        added: number of lines in the file that was given.
+        files: the curators' files that now have them.
+    """
+
+    added: int
+    files: tuple[Path, ...]
+
+
+def decide(corpus: Place, file: Place, *, curator: str | None = None) -> Decided:
+    """Put a file of curators' decisions into a corpus; the next run applies them.
+
+    Args:
+        corpus: folder of the corpus.
+        file: CSV of decisions (docs/guide/decisions.md), or of the overrides of earlier versions.
+        curator: who decided; None: the column `curator` says so.
+
+    Raises:
+        SourceError: there is no such folder or file, or a line is wrong; then none is saved.
+
+    Examples:
+        >>> import bioscan_etl
+        >>> bioscan_etl.decide("corpus", "reviewed.csv").added
+        1
+    """
+    from bioscan_etl.decisions.write import save_file
+
+    files, added = save_file(_existing(corpus), Path(file).expanduser(), curator)
+    return Decided(added, tuple(files))
+
+
+def list_decisions(corpus: Place) -> Standing:
+    """The curators' decisions of a corpus as they stand, with what the last run made of each.
+
+    Args:
+        corpus: folder of the corpus.
+
+    Raises:
+        SourceError: there is no such folder.
+
+    Examples:
+        >>> import bioscan_etl
+        >>> bioscan_etl.list_decisions("corpus").lines.select("processid", "action", "status").rows()
+        [('AAASF001-17', 'reject', 'new')]
+    """
+    from bioscan_etl.decisions.standing import standing
+
+    return standing(_existing(corpus))
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What `propose` did.
+
+    Attributes:
+        added: number of lines in the file that was given.
+        file: the copy of it in the corpus.
+    """
+
+    added: int
+    file: Path
+
+
+def propose(corpus: Place, file: Place) -> Proposed:
+    """Put a file of reports from users of the published data into a corpus; curators decide on them.
+
+    Args:
+        corpus: folder of the corpus.
+        file: CSV of reports (docs/guide/decisions.md).
+
+    Raises:
+        SourceError: there is no such folder or file, a line is wrong, or another file of this name is there already;
+            then nothing is added.
+
+    Examples:
+        >>> import bioscan_etl
+        >>> bioscan_etl.propose("corpus", "from_users.csv").added
+        1
+    """
+    from bioscan_etl.proposals.add import add_file
+
+    target, added = add_file(_existing(corpus), Path(file).expanduser())
+    return Proposed(added, target)
+
+
+def list_proposals(corpus: Place) -> Listed:
+    """The reports from users of a corpus, with what the last run made of each.
+
+    Args:
+        corpus: folder of the corpus.
+
+    Raises:
+        SourceError: there is no such folder.
+
+    Examples:
+        >>> import bioscan_etl
+        >>> bioscan_etl.list_proposals("corpus").lines.select("processid", "reason", "status").rows()
+        [('AAASF001-17', 'no_insect', 'new')]
+    """
+    from bioscan_etl.proposals.add import listed
+
+    return listed(_existing(corpus))
+
+
+def write_corrections(corpus: Place, file: Place) -> int:
+    """Write the values that curators corrected, for an update of the records at BOLD.
+
+    Args:
+        corpus: folder of the corpus.
+        file: ending in `.zip`: the worksheets of BOLD's template (`bioscan_etl.decisions.bold_template.TEMPLATE`); else
+            a CSV with the columns of `bioscan_etl.decisions.for_bold.CORRECTIONS`.
+
+    Returns:
+        The number of corrected values.
+
+    Raises:
+        SourceError: there is no such folder.
+        LakeError: there are corrections, but no run has listed specimens yet.
+
+    Examples:
+        >>> import bioscan_etl
+        >>> bioscan_etl.write_corrections("corpus", "for_bold.csv")  # nobody has corrected anything yet
+        0
+    """
+    from bioscan_etl.decisions.bold_template import write_template
+    from bioscan_etl.decisions.for_bold import write_corrections as write_list
+
+    path = Path(file).expanduser()
+    return (write_template if path.suffix.lower() == ".zip" else write_list)(_existing(corpus), path)
+
+
 def withdraw(corpus: Place, batch: str, reason: str) -> Withdrawal:
     """Keep a batch out of the releases to come; nothing is deleted, and `restore` takes it in again.
 
@@ -392,33 +534,103 @@ def restore(corpus: Place, batch: str) -> Withdrawal:
     return set_withdrawn(lake, read_settings(lake), batch, None)
 
 
-def check(release: Place, *, images: Literal["sample", "all"] = "sample", progress: Progress = silent) -> list[Fault]:
-    """Verify checksums, schema, invariants and counts of a release, from the release alone.
+def open_alerts(corpus: Place) -> list[Entry]:
+    """List the open alerts, as they were when they were last looked for, with the channels that each was sent to.
+
+    Args:
+        corpus: folder of the corpus.
+
+    Raises:
+        SourceError: there is no such folder.
+        LakeError: the list is damaged.
+
+    Examples:
+        >>> import bioscan_etl
+        >>> bioscan_etl.open_alerts("corpus")
+        []
+    """
+    from bioscan_etl.alerts import read_ledger
+
+    return list(read_ledger(_existing(corpus)).entries.values())
+
+
+def send_alerts(corpus: Place, *, test: bool = False) -> Outcome:
+    """Look at what needs a person, and send what was not sent yet, as the UI does it every minute.
+
+    Runs of Dagster are not looked at: where no UI runs, failures are those of batches and of the release.
+
+    Args:
+        corpus: folder of the corpus.
+        test: send a test message instead.
+
+    Raises:
+        SourceError: there is no such folder.
+        SettingsError: alerts are off.
+        LakeError: the list of alerts is damaged, or another process sends alerts.
+
+    Examples:
+        >>> import bioscan_etl
+        >>> bioscan_etl.send_alerts("corpus")
+        Traceback (most recent call last):
+            ...
+        bioscan_etl.errors.SettingsError: alerts are off; set alerts.webhook or alerts.mail_to in settings.toml, or BIOSCAN_ALERTS_WEBHOOK
+    """  # noqa: E501
+    from bioscan_etl.alerts import old_doubts, require_channels, send_test, take_round
+    from bioscan_etl.lake.corpus import read_settings
+
+    lake = _existing(corpus)
+    settings = read_settings(lake)
+    require_channels(settings.alerts)
+    if test:
+        return send_test(lake, settings)
+    old = old_doubts(lake, settings.alerts.doubts_older_than_days, dt.datetime.now(dt.UTC).date())
+    return take_round(lake, settings, doubts=old)
+
+
+def check(
+    release: Place,
+    *,
+    images: Literal["sample", "all"] = "sample",
+    signers: Place | None = None,
+    manifest_sha256: str = "",
+    progress: Progress = silent,
+) -> list[Fault]:
+    """Verify checksums, schema, invariants, counts and texts of a release, from the release alone.
 
     Args:
         release: folder of the release, or `s3://bucket/prefix/v3`, which is fetched first.
         images: decode a fixed sample of the images, or all.
+        signers: file of public keys, of which one must have signed the release; None: no key is known.
+        manifest_sha256: published sha256 of manifest.json; empty: not known.
         progress: reports checksums and images.
 
     Returns:
         Faults by file and process ID; empty if the release is good. A folder that is absent is a fault, too.
 
     Raises:
-        SourceError: there is no such release on S3.
+        SourceError: there is no such release on S3, or the file of signers has no key.
+        SettingsError: `manifest_sha256` is no sha256.
+        MissingExtraError: signers are given, and the extra `signatures` is not installed.
 
     Examples:
         >>> import bioscan_etl
         >>> bioscan_etl.check("out/releases/latest")
         []
     """
+    from bioscan_etl.errors import SettingsError
     from bioscan_etl.io.locations import is_s3
-    from bioscan_etl.release.check import check
+    from bioscan_etl.release.check import Vouched, check
     from bioscan_etl.release.ship.mirror import download
+    from bioscan_etl.release.signature import read_signers
 
+    if manifest_sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", manifest_sha256):
+        raise SettingsError(f"{manifest_sha256!r} is no sha256; give the 64 hex digits that were published")
+    vouched = Vouched(() if signers is None else read_signers(_path(signers)), manifest_sha256)
     if not is_s3(str(release)):
-        return check(_path(release), images=images, progress=progress)
+        return check(_path(release), images=images, progress=progress, vouched=vouched)
     with tempfile.TemporaryDirectory(prefix="bioscan-check-") as scratch:
-        return check(download(str(release), Path(scratch), progress), images=images, progress=progress)
+        folder = download(str(release), Path(scratch), progress)
+        return check(folder, images=images, progress=progress, vouched=vouched)
 
 
 def diff(
@@ -427,9 +639,10 @@ def diff(
     *,
     releases: Place | None = None,
     output: Place | None = None,
+    decisions: Place | None = None,
     progress: Progress = silent,
 ) -> Difference:
-    """Compare two releases: records added, removed, moved between partitions and relabelled, other fields, images.
+    """Compare two releases: records added, removed, moved and relabelled, other fields, images, lines of decisions.
 
     Args:
         before: folder of a release, or a version such as `v1` or `latest`.
@@ -437,10 +650,12 @@ def diff(
         releases: where versions are looked up: a corpus, or its folder `releases`; None for the folder beside the
             other release.
         output: file for every difference, `.parquet` or `.csv`; None writes none.
+        decisions: file for every line of the decisions that came, went, or that another thing became of, `.parquet` or
+            `.csv`; None writes none.
         progress: reports the records compared.
 
     Raises:
-        SourceError: there is no such release, the output has another ending, or a file of a release is damaged.
+        SourceError: there is no such release, an output has another ending, or a file of a release is damaged.
 
     Examples:
         >>> import bioscan_etl
@@ -448,6 +663,7 @@ def diff(
         True
     """
     from bioscan_etl.release.diff import compare as releases_compared
+    from bioscan_etl.release.diff.decided import write_decisions
     from bioscan_etl.release.scan import find_release, scan_release
 
     where = [_path(releases)] if releases is not None else []
@@ -456,9 +672,97 @@ def diff(
     place = next(iter(where), None)
     first, second = (scan_release(find_release(str(name), place)) for name in (before, after))
     if output is not None:
-        return releases_compared.write_diff(first, second, _path(output), progress)
-    between = releases_compared.moves_between(first, second)
-    return releases_compared.compare(first, second, progress=progress, between=between)
+        found = releases_compared.write_diff(first, second, _path(output), progress)
+    else:
+        between = releases_compared.moves_between(first, second)
+        found = releases_compared.compare(first, second, progress=progress, between=between)
+    if decisions is not None:
+        write_decisions(found.decisions, _path(decisions))
+    return found
+
+
+def describe(
+    source: Place | pl.DataFrame,
+    *,
+    releases: Place | None = None,
+    settings: Settings | Place | None = None,
+    output: Place | None = None,
+    progress: Progress = silent,
+) -> Described:
+    """The statistics of a release or a table: categories, partitions, barcodes, distances, completeness.
+
+    Args:
+        source: folder of a release, or a version such as `v1` or `latest`: its own statistics are read. Or a frame,
+            CSV or Parquet file with columns named as in a release, of which only processid is needed: they are counted.
+        releases: where a version is looked up: a corpus, or its folder `releases`.
+        settings: `bioscan_etl.Settings` or a TOML file, of which `[statistics]` and `barcodes.min_shared_columns` are
+            read if they are counted; None for the defaults.
+        output: folder for the tables as CSV and Parquet; None writes none.
+        progress: reports what is counted.
+
+    Raises:
+        SourceError: there is no such release or table, or the table names a process ID twice.
+        SettingsError: the settings cannot be used.
+
+    Examples:
+        >>> import bioscan_etl
+        >>> found = bioscan_etl.describe("latest", releases="out")
+        >>> found.tables["partitions"].columns[:3]
+        ['split', 'samples', 'samples_share']
+    """
+    import polars as pl
+
+    from bioscan_etl.statistics.described import describe as described
+    from bioscan_etl.statistics.files import write_tables
+
+    found = described(
+        source if isinstance(source, pl.DataFrame) else _path(source),
+        _settings(settings),
+        _optional(releases),
+        progress,
+    )
+    if output is not None:
+        write_tables(found.tables, _path(output))
+    return found
+
+
+def draw_figures(
+    source: Place | pl.DataFrame,
+    folder: Place,
+    *,
+    only: Sequence[str] | None = None,
+    releases: Place | None = None,
+    settings: Settings | Place | None = None,
+    progress: Progress = silent,
+) -> list[Path]:
+    """Draw the figures of a release or a table, as SVG and PNG, and a page that shows them.
+
+    Args:
+        source: as of `describe`.
+        folder: where `<name>.svg`, `<name>.png` and `index.html` are written; made if missing.
+        only: names of figures; None draws all.
+        releases: as of `describe`.
+        settings: as of `describe`.
+        progress: reports the figures.
+
+    Returns:
+        The SVG files, in the order in which they are read.
+
+    Raises:
+        SourceError: there is no such release, table or figure.
+        MissingExtraError: matplotlib is not installed.
+
+    Examples:
+        >>> import bioscan_etl
+        >>> [path.name for path in bioscan_etl.draw_figures("latest", "drawn", only=["site_map"], releases="out")]
+        ['site_map.svg']
+    """
+    from bioscan_etl.extras import require_extra
+    from bioscan_etl.statistics.figures import draw_figures as drawn
+
+    require_extra("figures")
+    found = describe(source, releases=releases, settings=settings, progress=progress)
+    return drawn(found.drawn(), _path(folder), only, progress)
 
 
 def publish(release: Place, location: str, *, progress: Progress = silent) -> Published:
@@ -596,7 +900,7 @@ def compare(
     target = _optional(output)
     if target is not None and target.suffix not in {".csv", ".parquet"}:
         raise SourceError(f"--output {target} must end in .csv or .parquet")
-    found = compare_files(expand(str(earlier)), expand(str(later)), _settings(settings).records, progress)
+    found = compare_files(expand(_location(earlier)), expand(_location(later)), _settings(settings).records, progress)
     if target is not None:
         _write_frame(target, found.changes)
         _write_frame(records_beside(target), found.membership)
@@ -613,10 +917,50 @@ def records_beside(output: Path) -> Path:
     return output.with_name(f"{output.stem}-records{output.suffix}")
 
 
+def names(
+    file: Place,
+    *,
+    column: str | None = None,
+    expected: str | None = None,
+    rank: str = "species",
+    output: Place | None = None,
+    progress: Progress = silent,
+) -> NameList:
+    r"""Normalise a list of names, and say why each name is kept or changed.
+
+    Args:
+        file: UTF-8: one name a line; or a .csv or .tsv file with a header, also packed with gzip.
+        column: column of the names; None: scientificName, species, name or taxon, otherwise the first column.
+        expected: column of the names that must come out; names that do not are counted as false.
+        rank: rank of the names.
+        output: CSV file with a row per name; None writes none.
+        progress: reports the names done.
+
+    Raises:
+        SourceError: the file cannot be read, or has no such column.
+
+    Examples:
+        >>> import bioscan_etl
+        >>> from pathlib import Path
+        >>> _ = Path("names.txt").write_text("Rhagium inquisitor (L.)\nOeneis melissa Norilsk\nTipula spec.\n")
+        >>> found = bioscan_etl.names("names.txt")
+        >>> found.listed["normalised"].to_list()
+        ['Rhagium inquisitor', 'Oeneis melissa Norilsk', None]
+        >>> found.listed["type"].to_list()
+        ['SCIENTIFIC', 'PLACEHOLDER', 'INFORMAL']
+    """
+    from bioscan_etl.taxonomy.listing import list_names
+
+    return list_names(
+        _path(file), column=column, expected=expected, rank=rank, output=_optional(output), progress=progress
+    )
+
+
 def detect(
     images: Place | npt.NDArray[np.uint8],
     *,
     model: str | None = None,
+    trust_pickle: bool = False,
     settings: Settings | Place | None = None,
     progress: Progress = silent,
 ) -> pl.DataFrame:
@@ -626,13 +970,15 @@ def detect(
         images: one image: a file, or pixels (height, width, 3), RGB, uint8. Or many: a folder, a .zip file or an
             `s3://` prefix; `detect_to_file` is for more of them than fit into memory as rows.
         model: `trained` (the default), `segmentation`, or the path of an .onnx or .pt model.
+        trust_pickle: open a .pt model, which can run any code; the same as `images.allow_pickle`.
         settings: `bioscan_etl.Settings` or a TOML file, of which `[images]` is read; None for the defaults.
         progress: reports the images done.
 
     Returns:
         One row per image, also if it is empty or cannot be read, sorted by `image_file`: processid, image_file,
         width_original and height_original in pixels, the box x0, y0, x1, y1 in pixels (x1 and y1 exclusive),
-        confidence (0 to 1), specimens, status, area_fraction, scale_factor, image_measurement_value.
+        confidence (0 to 1), specimens, status, area_fraction, scale_factor, image_measurement_value, detector (its name
+        and the first digits of its sum), and detail (why an image cannot be read).
 
     Raises:
         SettingsError: the settings cannot be used, or the model is unknown.
@@ -651,23 +997,18 @@ def detect(
         >>> abs(x0 - 420) < 20 and abs(y1 - 400) < 20
         True
     """
-    import polars as pl
-
     from bioscan_etl.extras import extras_named
 
     with extras_named():
-        from bioscan_etl.images.find_specimens import find_specimen, find_specimens
+        from bioscan_etl.images.find_specimens import find_specimen, specimens_of
 
-        wanted = _image_settings(settings, model)
+        wanted = _image_settings(settings, model, trust_pickle)
         if not isinstance(images, str | Path):
             return find_specimen(images, wanted)
         # Only what is a zip by its content is a source of many; the ending may be missing.
         if _path(images).is_file() and not _is_zip(_path(images)):
             return find_specimen(_path(images), wanted)
-        with tempfile.TemporaryDirectory(prefix="bioscan-detect-") as scratch:
-            table = Path(scratch) / "boxes.parquet"
-            find_specimens(_source(images), table, wanted, None, progress)
-            return pl.read_parquet(table)
+        return specimens_of(_source(images), wanted, progress)
 
 
 def detect_to_file(
@@ -675,6 +1016,7 @@ def detect_to_file(
     output: Place,
     *,
     model: str | None = None,
+    trust_pickle: bool = False,
     masks: Place | None = None,
     settings: Settings | Place | None = None,
     progress: Progress = silent,
@@ -685,6 +1027,7 @@ def detect_to_file(
         images: a folder, a .zip file or an `s3://` prefix.
         output: `.parquet` or `.csv` file to write, which appears when it is complete.
         model: `trained` (the default), `segmentation`, or the path of an .onnx or .pt model.
+        trust_pickle: open a .pt model, which can run any code; the same as `images.allow_pickle`.
         masks: folder for the organism of each image as PNG, 255 on the organism; None writes none.
         settings: `bioscan_etl.Settings` or a TOML file, of which `[images]` is read; None for the defaults.
         progress: reports the images done.
@@ -712,7 +1055,7 @@ def detect_to_file(
     with extras_named():
         from bioscan_etl.images.find_specimens import find_specimens
 
-        wanted = _image_settings(settings, model)
+        wanted = _image_settings(settings, model, trust_pickle)
         return find_specimens(_source(images), _path(output), wanted, _optional(masks), progress)
 
 
@@ -787,7 +1130,7 @@ def fetch_images(
         raise SourceError("give either process IDs or records whose images are wanted")
     ids: Sequence[str] | pl.Series
     if records is not None:
-        ids = lists.from_records(str(records), wanted.records)
+        ids = lists.from_records(_location(records), wanted.records)
     elif isinstance(processids, str | Path):
         ids = lists.from_list(_path(processids))
     else:
@@ -796,7 +1139,9 @@ def fetch_images(
 
 
 def _path(place: Place) -> Path:
-    return Path(place).expanduser()
+    from bioscan_etl.io.locations import local_path
+
+    return local_path(place)
 
 
 def _optional(place: Place | None) -> Path | None:
@@ -805,14 +1150,21 @@ def _optional(place: Place | None) -> Path | None:
 
 def _source(place: Place) -> str:
     """A location that may be remote."""
-    return str(place) if "://" in str(place) else str(_path(place))
+    return _location(place) if "://" in str(place) else str(_path(place))
+
+
+def _location(place: Place) -> str:
+    """A location as the package passes it on: without passwords and signatures."""
+    from bioscan_etl.io.locations import hide
+
+    return hide(str(place))
 
 
 def _existing(corpus: Place) -> Lake:
     from bioscan_etl.errors import SourceError
     from bioscan_etl.lake import Lake
 
-    root = _path(corpus).resolve()
+    root = real_path(_path(corpus))
     if not root.is_dir():
         raise SourceError(f"there is no folder {root}; give the --output of bioscan-etl run")
     return Lake(root)
@@ -830,12 +1182,12 @@ def _order(
     from bioscan_etl.runs import Order
 
     def several(places: Sequence[Place]) -> tuple[str, ...]:
-        return tuple(str(one) for one in ([places] if isinstance(places, str | Path) else places))
+        return tuple(_location(one) for one in ([places] if isinstance(places, str | Path) else places))
 
     return Order(
         records=several(records),
         images=several(images),
-        image_manifest=None if image_manifest is None else str(image_manifest),
+        image_manifest=None if image_manifest is None else _location(image_manifest),
         batch=batch,
         snapshot_date=snapshot_date,
         settings=_optional(settings),
@@ -849,9 +1201,10 @@ def _settings(given: Settings | Place | None) -> Settings:
     return given if isinstance(given, Settings) else load_settings(_optional(given))
 
 
-def _image_settings(given: Settings | Place | None, model: str | None) -> ImageSettings:
+def _image_settings(given: Settings | Place | None, model: str | None, trust_pickle: bool) -> ImageSettings:
     images = _settings(given).images
-    return images if model is None else images.model_copy(update={"detector": model})
+    changed = {} if model is None else {"detector": model}
+    return images.model_copy(update=changed | ({"allow_pickle": True} if trust_pickle else {}))
 
 
 def _is_zip(path: Path) -> bool:

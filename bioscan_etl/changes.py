@@ -11,7 +11,8 @@ import polars as pl
 
 from bioscan_etl import schema
 
-RULESET = "1"
+RULESET = "2"
+"""Version of the rules. 1: a gap between the bases of a barcode became N. 2: it is removed, and logged."""
 
 _COLUMNS = [name for name in schema.CHANGES.names() if name not in {"step", "ruleset"}]
 

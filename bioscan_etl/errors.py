@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bioscan_etl.printable import printable
+
+_LONGEST = 2_000  # characters of a message: one that quotes a whole file is cut
+
 
 class BioscanError(Exception):
-    """One line for the user: what is wrong, where, and what to do."""
+    """One line for the user: what is wrong, where, and what to do. Characters that cannot be seen are escaped."""
+
+    def __str__(self) -> str:
+        return _short(printable(super().__str__()))
 
 
 class SettingsError(BioscanError):
@@ -53,14 +60,30 @@ def is_transient(error: BaseException) -> bool:
 
 
 def sentence(error: BaseException) -> str:
-    """The error in one line, for reports and logs; errors of other libraries start with their type."""
-    lines = str(error).strip().splitlines()
+    """The error in one printable line, for reports and logs; errors of other libraries start with their type."""
+    try:
+        text = str(error)
+    except Exception:  # an error of a library whose own text is broken
+        text = ""
     if isinstance(error, BioscanError):
-        return " ".join(lines) or type(error).__name__
+        return text or type(error).__name__
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror or error}; check space, permissions and the network"
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+        return _short(printable(f"{place}{error.strerror or text}; check space, permissions and the network"))
+    lines = text.strip().splitlines()
+    return _short(printable(f"{type(error).__name__}: {lines[0] if lines else 'no message'}"))
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether an error is a panic of a library written in Rust, such as polars.
+
+    It is no `Exception`, so that `except Exception` misses it.
+    """
+    return type(error).__module__ == "pyo3_runtime" and type(error).__name__ == "PanicException"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
 
 
 def name_some(processids: Sequence[str], limit: int = 5) -> str:

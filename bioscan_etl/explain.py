@@ -16,6 +16,7 @@ import polars as pl
 
 from bioscan_etl import schema, state, vocabulary
 from bioscan_etl.errors import BioscanError, SourceError, sentence
+from bioscan_etl.io.tables import scan_parquet
 from bioscan_etl.lake.current import current
 from bioscan_etl.lake.record import Record, find_record
 from bioscan_etl.lake.store import Lake
@@ -205,15 +206,18 @@ class _Search:
 
     def _release(self, folder: Path) -> None:
         """Search a release: its rows, otherwise where the specimen was quarantined, set aside or rejected."""
-        row: Row = {"version": folder.name, "place": _ABSENT, "split": None, "labels": {}}
+        row: Row = {"version": folder.name, "place": _ABSENT, "split": None, "labels": {}, "verification_status": None}
         row |= {"moved_from": None, "moved_reason": None}
         try:
             opened = scan_release(folder)
-            names = [name for name in ("split", *vocabulary.RANKS) if name in opened.columns()]
+            wanted = ("split", "verification_status", *vocabulary.RANKS)
+            names = [name for name in wanted if name in opened.columns()]
             released = opened.rows.filter(self._is_it).select(names).head(1).collect(engine="streaming").to_dicts()
             if released:
                 labels = {rank: released[0].get(rank) for rank in vocabulary.RANKS}
+                status = released[0].get("verification_status")
                 row |= {"place": "released", "split": released[0].get("split"), "labels": labels}
+                row |= {"verification_status": status}
             else:
                 held = opened.held_back(pl.LazyFrame({"processid": [self._found.processid]}))
                 row["place"] = held["place"][0] if held.height else _ABSENT
@@ -245,7 +249,7 @@ class _Search:
 
     def _scan(self, path: Path, columns: Sequence[str], where: pl.Expr | None) -> list[Row]:
         try:
-            rows = pl.scan_parquet(path, glob=False).filter(self._is_it if where is None else where).select(columns)
+            rows = scan_parquet(path).filter(self._is_it if where is None else where).select(columns)
             found = rows.head(MOST + 1).collect(engine="streaming").to_dicts()
         except (pl.exceptions.PolarsError, OSError) as error:
             self._found.problems.append(f"{path}: {sentence(error)}")

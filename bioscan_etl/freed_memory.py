@@ -24,3 +24,11 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError, TypeError):  # macOS, Windows, musl
         return False
     return bool(mallopt(_MMAP_THRESHOLD, _LARGEST_BLOCK)) and bool(mallopt(_TRIM_THRESHOLD, _KEPT))
+
+
+def return_freed_memory() -> bool:
+    """Return what `keep_freed_memory` keeps to the system, after work on something large; whether that was possible."""
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (AttributeError, OSError, TypeError):
+        return False

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bioscan_etl import landing, state
 from bioscan_etl.errors import BioscanError, SettingsError, sentence
-from bioscan_etl.io.locations import is_s3
+from bioscan_etl.io.locations import is_s3, local_path
 from bioscan_etl.lake import Lake
 from bioscan_etl.lake.corpus import differences, settings_file
 from bioscan_etl.landing.folder import list_delivery
@@ -131,7 +131,7 @@ def unlanded(lake: Lake, settings: Settings) -> Iterator[tuple[str, str]]:
     if is_s3(inbox):
         yield inbox, "an inbox on S3, which only a run looks into"
     elif inbox:
-        places.append(Path(inbox).expanduser())
+        places.append(local_path(inbox))
     for place in places:
         for folder in sorted(place.iterdir()) if place.is_dir() else ():
             if folder.is_dir() and not folder.name.startswith(".") and folder.name not in marked:

@@ -17,10 +17,14 @@ from types import MappingProxyType
 from bioscan_etl.io.write import write_text
 from bioscan_etl.reference_flow import flow_svg
 from bioscan_etl.release.forms.registry import forms
+from bioscan_etl.release.layout import FIGURES as FIGURES_FOLDER
+from bioscan_etl.release.layout import STATISTICS
 from bioscan_etl.rules import Rule, Severity, registry
 from bioscan_etl.schema import METADATA, TABLES, data_dictionary
 from bioscan_etl.settings import Settings
 from bioscan_etl.stages.registry import STAGES
+from bioscan_etl.statistics import definitions as statistics
+from bioscan_etl.statistics.titles import FIGURES
 
 FOLDER = "reference"
 """Folder of the printed pages in docs."""
@@ -37,6 +41,7 @@ SPECIFICATION: Mapping[str, str] = MappingProxyType(
         "the release": "release.md",
         "statistics and figures": "statistics.md",
         "orchestration": "orchestration.md",
+        "decisions of curators": "decisions.md",
         "benchmarks": "benchmarks.md",
     }
 )
@@ -124,6 +129,26 @@ def tables_page() -> str:
         key = ", ".join(f"`{name}`" for name in table.key) or "none"
         lines += [f"## {table.name}", "", f"One row is {table.row}. Key: {key}.", "", data_dictionary(table), ""]
     return "\n".join(lines)
+
+
+def statistics_page() -> str:
+    """Every table of statistics, and every figure."""
+    lines = [
+        "# Statistics and figures of a release",
+        _PRINTED,
+        f"A release has these tables in `{STATISTICS}/`, each as `.csv` and `.parquet`. The definitions are in",
+        "the [specification](../specification/statistics.md). Standard deviations are of the population, divided by n.",
+        "In a CSV file, a text that a spreadsheet would run as a formula has `'` before it.",
+        "",
+    ]
+    for table in statistics.TABLES:
+        key = ", ".join(f"`{name}`" for name in table.key)
+        lines += [f"## {table.name}", "", f"One row is {table.row}." + (f" Key: {key}." if key else ""), ""]
+        lines += [_linked(data_dictionary(table), "../specification"), ""]
+    lines += ["## Figures", "", f"They are in `{FIGURES_FOLDER}/`, each as `.svg` and `.png`.", ""]
+    lines += ["| figure | what it shows |", "|---|---|"]
+    lines += [f"| `{name}` | {words} |" for name, words in FIGURES.items()]
+    return "\n".join([*lines, ""])
 
 
 def rule_page(rule: Rule) -> str:
@@ -283,6 +308,7 @@ def pages() -> dict[str, str]:
     found = {
         "settings.md": settings_page(),
         "tables.md": tables_page(),
+        "statistics.md": statistics_page(),
         "rules.md": rules_page(),
         "stages.md": stages_page(),
         "command-line.md": command_line_page(),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from bioscan_etl.io.locations import local_path
+from bioscan_etl.io.paths import real_path
 from bioscan_etl.lake import Lake
 from bioscan_etl.lake.corpus import read_settings
 from bioscan_etl.settings import Settings
@@ -24,7 +25,7 @@ class CorpusResource:
 
     def lake(self) -> Lake:
         """The lake below the output folder."""
-        return Lake(Path(self.output).expanduser().resolve())
+        return Lake(real_path(local_path(self.output)))
 
     def settings(self) -> Settings:
         """The settings of the corpus, read again for each run.

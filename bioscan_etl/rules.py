@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-_STAGES = ("records", "barcodes", "geography", "taxonomy", "images", "splits", "release", "quality")
+_STAGES = (
+    *("records", "barcodes", "geography", "taxonomy", "images", "splits", "release", "quality", "decisions"),
+    "proposals",
+)
 
 
 class Severity(StrEnum):

@@ -8,6 +8,7 @@ Belongs here: the order of these steps, and their outcome. Does not belong here:
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bioscan_etl import landing, state
+from bioscan_etl.crash import logs_of, unexpected, write_log
 from bioscan_etl.errors import BioscanError, SourceError, sentence
 from bioscan_etl.lake import Lake, pins
 from bioscan_etl.lake.corpus import install_settings, located, read_settings
 from bioscan_etl.lake.current import current
 from bioscan_etl.plans import Plan, make_plan
 from bioscan_etl.progress import Progress, silent
+from bioscan_etl.records.damaged_files import damaged_files
 from bioscan_etl.records.inspect import inspect
 from bioscan_etl.records.sources import RecordsFile, expand
 from bioscan_etl.release import staging
@@ -113,8 +116,10 @@ class LatestRelease:
         counts: rows by outcome and reason.
         report: the page of its report.
         newer_report: a page of the same data with a newer template or notes; None if there is none.
+        desk: the page of its doubts with their evidence; None if it has none.
         notes: what it does not hold of a batch, by batch.
         withdrawn: why, by batch that is withdrawn.
+        damage: a sentence for each damaged records file, by batch.
         problem: why this run could not make a release, in one line; empty if it could, or if nothing changed.
     """
 
@@ -125,8 +130,10 @@ class LatestRelease:
     counts: Mapping[str, Any]
     report: Path
     newer_report: Path | None
+    desk: Path | None
     notes: Mapping[str, str]
     withdrawn: Mapping[str, str]
+    damage: Mapping[str, Sequence[str]]
     problem: str
 
 
@@ -235,12 +242,12 @@ def _prepare(lake: Lake, order: Order) -> tuple[Settings, dict[str, list[str]]]:
     settings = read_settings(lake) if given is None else located(load_settings(given), lake.root)
     if order.publish is not None and not order.publish.startswith("s3://"):
         raise SourceError(f"--publish {order.publish} is no place on S3; give s3://bucket/prefix")
-    deliveries = _deliveries(order)
+    deliveries = _deliveries(order, settings.records.encoding)
     lake.require_format()
     return settings, deliveries
 
 
-def _deliveries(order: Order) -> dict[str, list[str]]:
+def _deliveries(order: Order, encoding: str) -> dict[str, list[str]]:
     """Records files by batch, each one looked into; one batch of the given name, or one per file."""
     files = [file for location in order.records for file in expand(location)]
     if not files and (order.images or order.image_manifest or order.batch):
@@ -257,7 +264,7 @@ def _deliveries(order: Order) -> dict[str, list[str]]:
                     f"{', '.join(group)} would all be batch {name}; give one --batch, or rename the files"
                 )
     for location in files:
-        inspect(RecordsFile(location))
+        inspect(RecordsFile(location), encoding)
     return found
 
 
@@ -334,6 +341,9 @@ class _Run:
                     running.run_batch(self._lake, one, instance=instance, progress=self._progress)
                 except (BioscanError, OSError) as error:
                     self.failed.append(Failed("batch", one.name, sentence(error)))
+                except Exception as error:  # of Dagster: the other batches go on
+                    log = write_log(error, sys.argv, [logs_of(self._lake.root)])
+                    self.failed.append(Failed("batch", one.name, unexpected(error, log)))
                 else:
                     self.ingested.append(one.name)
             if wanted:
@@ -350,7 +360,7 @@ class _Run:
 
     def _latest(self, folder: Path, *, made: bool, problem: str) -> LatestRelease:
         head = read_head(folder)
-        report = folder / "report" / "index.html"
+        report, desk = folder / "report" / "index.html", folder / "report" / "desk" / "index.html"
         # The notes are the run's, not the manifest's: if nothing changed, that was written before a delivery failed.
         pin = None if problem and not made else pins.load_pin(self._lake, state.pin_of_last_run(self._lake))
         return LatestRelease(
@@ -361,8 +371,10 @@ class _Run:
             counts=head["counts"],
             report=report,
             newer_report=_newer_report(self._lake, report),
+            desk=desk if desk.is_file() else None,
             notes={} if pin is None else dict(pin.notes),
             withdrawn={} if pin is None else dict(pin.withdrawn),
+            damage={} if pin is None else damaged_files(self._lake, pin),
             problem=problem,
         )
 

@@ -45,7 +45,10 @@ DIFF_KINDS = (
     "image_removed",
     "image_changed",
 )
-REJECT_REASONS = ("field_count", "no_processid", "unsafe_processid", "undecodable", "not_json", "truncated_file")
+REJECT_REASONS = (
+    *("field_count", "no_processid", "unsafe_processid", "undecodable", "not_json", "truncated_file"),
+    "no_specimen",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,21 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: what a row is, its key, its columns in order."""
+    """One table: what a row is, its key, its columns in order.
+
+    Attributes:
+        name: name of the table and its file.
+        row: what a row is.
+        key: columns that identify a row.
+        columns: in order.
+        further: prefix of the names of more columns that a file may have after these; empty: it has none.
+    """
 
     name: str
     row: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    further: str = ""
 
     def names(self) -> list[str]:
         """Column names in order."""
@@ -264,7 +276,15 @@ RECORDS = Table(
         _BATCH,
         *_SOURCE,
         _SNAPSHOT,
+        Column("flags", _FLAGS, "ids of the rules on its text that apply, sorted", nullable=False),
+        Column(
+            "verbatim",
+            _TEXT,
+            "fields from which invisible characters were removed, as delivered",
+            unit='JSON: {"changed": [{"field": …, "text": …}]}',
+        ),
     ),
+    further="extra:",
 )
 
 REJECTS = Table(
@@ -364,7 +384,7 @@ CHECKED_BARCODES = Table(
         _BATCH,
         _PROCESSID,
         Column("nuc", _TEXT, "nucleotides as delivered"),
-        Column("dna_barcode", _TEXT, "upper case, end gaps removed, internal gaps as N", pattern="^[A-Z]+$"),
+        Column("dna_barcode", _TEXT, "upper case, without gaps", pattern="^[A-Z]+$"),
         Column(
             "barcode", _TEXT, "identity of the barcode: dna_barcode with ambiguity codes as N, without N at its ends"
         ),
@@ -372,11 +392,61 @@ CHECKED_BARCODES = Table(
         Column("barcode_length", pl.Int32(), "length of `barcode`", unit="bp", minimum=0),
         Column("unambiguous_run", pl.Int32(), "longest run of A, C, G, T", unit="bp", minimum=0),
         Column("ambiguous_share", pl.Float64(), "share of other letters in `barcode`", minimum=0, maximum=1),
-        Column("internal_gaps", pl.Int32(), "number of gaps replaced by N", minimum=0),
+        Column("internal_gaps", pl.Int32(), "number of gaps between bases that were removed", minimum=0),
         Column("genetic_code", pl.Int32(), "NCBI code that the reading frame was checked with"),
         Column("frame", pl.Int32(), "first offset without a stop codon", unit="0-based", minimum=0, maximum=2),
         Column("flags", _FLAGS, "barcode rules that apply", nullable=False),
     ),
+)
+
+_PLACE = (
+    Column("start", pl.Int16(), "letter of the barcode that lies in column `first`", unit="from 0", minimum=0),
+    Column("first", pl.Int16(), "first column", unit="from 1", minimum=1, maximum=658),
+    Column("last", pl.Int16(), "last column", unit="from 1", minimum=1, maximum=658),
+    Column("missing_columns", pl.List(pl.Int16()), "columns between both that hold no base", unit="from 1"),
+    Column("inserted_bases", pl.List(pl.Int16()), "letters between both that lie in no column", unit="from 0"),
+    Column(
+        "weight",
+        pl.Int32(),
+        "how well the codons fit the frame, on the average",
+        unit="0.01 natural logarithm of odds",
+    ),
+    Column(
+        "doubt",
+        _TEXT,
+        "why no distance rests on this place: it is not placed, or a gap of single bases shifts its codons",
+        allowed=("NOT_PLACED", "SHIFTED"),
+    ),
+)
+PLACEMENTS = Table(
+    "placements",
+    "a distinct barcode and its place on the 658-column frame of COI-5P",
+    ("barcode",),
+    (Column("barcode", _TEXT, "identity of the barcode", nullable=False), *_PLACE),
+)
+BARCODES = Table(
+    "barcodes",
+    "a distinct barcode of the released specimens, its place on the frame, and what it is the same as",
+    ("barcode_id",),
+    (
+        Column("barcode_id", pl.UInt32(), "number of the barcode, from 0, in lexical order", nullable=False),
+        Column("barcode", _TEXT, "identity of the barcode", nullable=False),
+        Column("records", pl.UInt32(), "specimens with this barcode", nullable=False, minimum=1),
+        Column(
+            "group",
+            pl.UInt32(),
+            "smallest barcode_id of the barcodes that are connected with this one by being the same over their shared "
+            "columns",
+            nullable=False,
+        ),
+        *_PLACE,
+    ),
+)
+BARCODE_IDS = Table(
+    "barcode_ids",
+    "a released specimen and its barcode",
+    ("processid",),
+    (_PROCESSID, Column("barcode_id", pl.UInt32(), "number of its barcode in `barcodes`")),
 )
 
 CHECKED_GEOGRAPHY = Table(
@@ -496,6 +566,145 @@ QUARANTINE = Table(
     ),
 )
 
+DECISION_COLUMNS = (
+    Column("processid", _TEXT, "specimen that the line is about", pattern=PROCESSID_PATTERN),
+    Column("rank", _TEXT, "rank of the name that the line is about", allowed=RANKS),
+    Column("name", _TEXT, "name that the line is about"),
+    Column("group", _TEXT, "BIN, or barcode: and the process ID of a specimen that has the barcode"),
+    Column("action", _TEXT, "what is decided"),
+    Column("field", _TEXT, "rank, field, gate or rule that it concerns"),
+    Column("value", _TEXT, "the new value"),
+    Column("reason", _TEXT, "why, of a closed vocabulary"),
+    Column("note", _TEXT, "why, in words"),
+    Column("curator", _TEXT, "who decided"),
+    Column("date", _TEXT, "when", unit="YYYY-MM-DD"),
+    Column("evidence", _TEXT, "fingerprint of the evidence that the curator saw", pattern="^[0-9a-f]{16}$"),
+)
+"""Columns of a curators' file of decisions."""
+
+DECISIONS = Table(
+    "decisions",
+    "a line of the curators' decisions",
+    ("file", "line"),
+    (
+        Column("id", _TEXT, "16 hexadecimal digits of the line's content", nullable=False),
+        Column("file", _TEXT, "name of the file", nullable=False),
+        Column("line", pl.Int64(), "its first line", unit="1-based", nullable=False, minimum=2),
+        *DECISION_COLUMNS,
+        Column("problem", _TEXT, "why it does not apply; null if its form is right"),
+    ),
+)
+DECISION_STATUSES = ("applied", "no_effect", "dormant", "unknown", "left_out")
+DECISION_EFFECTS = Table(
+    "decision_effects",
+    "what became of a decision",
+    ("id",),
+    (
+        DECISIONS["id"],
+        Column(
+            "status",
+            _TEXT,
+            "applied; no_effect: nothing had to change; dormant: what it is about is not accepted at present; unknown: "
+            "no batch has it; left_out: it contradicts another line, or would break the labels",
+            nullable=False,
+            allowed=DECISION_STATUSES,
+        ),
+        Column("specimens", pl.Int64(), "number of specimens that it changed", nullable=False, minimum=0),
+        Column("detail", _TEXT, "why it has not the effect that it asks for"),
+    ),
+)
+DECISION_LOG = Table(
+    "decision_log",
+    "a line of the curators' decisions and what became of it",
+    ("file", "line"),
+    (
+        *(column for column in DECISIONS.columns if column.name != "problem"),
+        Column(
+            "status",
+            _TEXT,
+            "as in decision_effects; or repeats: an earlier line says the same; noted: no stage has to apply it",
+            nullable=False,
+            allowed=(*DECISION_STATUSES, "repeats", "noted"),
+        ),
+        DECISION_EFFECTS["specimens"],
+        DECISION_EFFECTS["detail"],
+    ),
+)
+
+PROPOSAL_COLUMNS = (
+    _PROCESSID,
+    Column("reason", _TEXT, "what is wrong, of the vocabulary of decisions"),
+    Column("field", _TEXT, "rank, field or box that a value is suggested for"),
+    Column("value", _TEXT, "the suggested value; missing: the field should be blank"),
+    Column("note", _TEXT, "what is wrong, in words"),
+    Column("reporter", _TEXT, "who reported it"),
+    Column("date", _TEXT, "when", unit="YYYY-MM-DD"),
+)
+"""Columns of a file of reports from users of the published data."""
+
+PROPOSALS = Table(
+    "proposals",
+    "a line of the reports from users of the published data",
+    ("file", "line"),
+    (
+        Column("id", _TEXT, "16 hexadecimal digits of the line's content", nullable=False),
+        DECISIONS["file"],
+        DECISIONS["line"],
+        *(Column(one.name, one.dtype, one.meaning, unit=one.unit) for one in PROPOSAL_COLUMNS),
+        Column(
+            "status",
+            _TEXT,
+            "doubt: curators decide on it; unknown: no batch has the process ID; left_out: its form is wrong",
+            nullable=False,
+            allowed=("doubt", "unknown", "left_out"),
+        ),
+        Column("detail", _TEXT, "why it is no doubt"),
+    ),
+)
+
+DOUBT_KINDS = (
+    *("report", "image", "duplicate", "conflict", "typo", "misplaced", "label", "place", "date", "barcode", "missing"),
+)
+DOUBTS = Table(
+    "doubts",
+    "something that a curator should look at, settled or not",
+    ("id",),
+    (
+        Column("id", _TEXT, "16 hexadecimal digits of kind, rule and what it is about", nullable=False),
+        Column("kind", _TEXT, "kind of doubt", nullable=False, allowed=DOUBT_KINDS),
+        Column("rule", _TEXT, "rule or gate that raises it", nullable=False),
+        *(column for column in DECISION_COLUMNS if column.name in {"processid", "rank", "name", "group"}),
+        Column("members", _FLAGS, "process IDs of the group, sorted; null if it is about a specimen or a name"),
+        Column("batch", _TEXT, "batch of the specimens, if they are of one"),
+        Column(
+            "evidence",
+            _TEXT,
+            "fingerprint of the facts that it rests on; of an image, the first digits of its sha256",
+            nullable=False,
+            pattern="^[0-9a-f]{16}$",
+        ),
+        Column("specimens", pl.Int64(), "number of specimens that it is about", nullable=False, minimum=0),
+        Column("why", _TEXT, "what is specific of it"),
+        Column("proposed", _TEXT, "name, coordinates, or field and value of a report, that would settle it"),
+    ),
+)
+
+UNVERIFIED, VERIFIED, DISPUTED = VERIFICATION_STATUSES = ("unverified", "verified", "disputed")
+_VERIFICATION_STATUS = Column(
+    "verification_status",
+    _TEXT,
+    "what curators say of the labels: verified: a curator set or confirmed them; disputed: a doubt about them is open; "
+    "unverified: neither (Darwin Core: identificationVerificationStatus)",
+    nullable=False,
+    allowed=VERIFICATION_STATUSES,
+)
+VERIFICATION = Table(
+    "verification",
+    "an accepted specimen whose labels are verified or disputed; all others are unverified",
+    ("processid",),
+    (_PROCESSID, _VERIFICATION_STATUS),
+)
+
 PARTITIONS = Table(
     "partitions",
     "a released specimen and its partition",
@@ -577,6 +786,7 @@ _EXTRA = (
     Column("confidence", pl.Float64(), "confidence of the box", minimum=0, maximum=1),
     SPECIMENS["measurement_source"],
     SPECIMENS["flags"],
+    _VERIFICATION_STATUS,
     _BATCH,
     SPECIMENS["snapshot_date"],
 )
@@ -618,12 +828,21 @@ TABLES = (
     BOXES,
     CROPS,
     CHECKED_BARCODES,
+    PLACEMENTS,
+    BARCODES,
+    BARCODE_IDS,
     CHECKED_GEOGRAPHY,
     NORMALISED_NAMES,
     SPECIMENS,
     CURATED,
     CHANGES,
     QUARANTINE,
+    DECISIONS,
+    DECISION_EFFECTS,
+    DECISION_LOG,
+    PROPOSALS,
+    DOUBTS,
+    VERIFICATION,
     PARTITIONS,
     PARTITION_MEMORY,
     PARTITION_MOVES,

@@ -12,7 +12,7 @@ from typing import Any
 
 from bioscan_etl import landing
 from bioscan_etl.errors import BioscanError, LakeError, sentence
-from bioscan_etl.lake import failures, pins, small_files, withdrawals
+from bioscan_etl.lake import decisions, failures, pins, small_files, withdrawals
 from bioscan_etl.lake.failures import Failure
 from bioscan_etl.lake.pins import Pin
 from bioscan_etl.lake.record import Record, committed, find_record
@@ -265,21 +265,38 @@ def _due(before: Any, now: Mapping[str, Any]) -> list[str]:
     codes = before.get("code", {})
     for name in now["code"]:
         found += code_changes(name, codes.get(name, {}), now["code"][name])
-    if before.get("extra") != now["extra"]:
-        found.append("the overrides changed")
+    if before.get("decisions", "") != now["decisions"]:
+        found.append("the curators' decisions changed")
+    if before.get("proposals", "") != now["proposals"]:
+        found.append("the users' reports changed")
     return found
 
 
-def choose_pin(lake: Lake, settings: Settings, batches: Sequence[BatchState]) -> Pin:
+def choose_pin(
+    lake: Lake,
+    settings: Settings,
+    batches: Sequence[BatchState],
+    files: decisions.Files | None = None,
+    reports: decisions.Files | None = None,
+) -> Pin:
     """Choose the batches of the next release: all current batches that are not withdrawn.
 
     If a new delivery of a batch failed, its previous delivery is used, provided that it was made with the present
     settings; a note states this. A batch that was never ingested only gets a note.
 
+    Args:
+        lake: the lake.
+        settings: of the corpus.
+        batches: the state of every batch.
+        files: the curators' decisions; None: as they are now.
+        reports: the users' reports; None: as they are now.
+
     Raises:
         LakeError: a batch is stale, or was made with other settings and cannot be ingested again, or was in the last
             release and is missing; or no batch is left.
     """
+    files = decisions.find(lake) if files is None else files
+    reports = decisions.find(lake, decisions.REPORTS) if reports is None else reports
     records, notes, stale = {}, {}, []
     gone = {one.name: one.withdrawn for one in batches if one.withdrawn}
     for one in batches:
@@ -315,7 +332,7 @@ def choose_pin(lake: Lake, settings: Settings, batches: Sequence[BatchState]) ->
     _require_last(lake, records, gone, batches)
     if not records:
         raise LakeError("no batch is ingested yet" + (f": {_first(notes)}" if notes else ""))
-    return Pin(settings.digest(), dict(sorted(records.items())), gone, notes)
+    return Pin(settings.digest(), dict(sorted(records.items())), gone, files.digest, reports.digest, notes)
 
 
 def _first(notes: Mapping[str, str]) -> str:
@@ -356,7 +373,10 @@ def pin_now(lake: Lake, settings: Settings) -> Pin:
         LakeError: see `choose_pin`.
     """
     with holding_records(lake):
-        pin = choose_pin(lake, settings, survey(lake, settings))
+        files, reports = decisions.find(lake), decisions.find(lake, decisions.REPORTS)
+        pin = choose_pin(lake, settings, survey(lake, settings), files, reports)
+        decisions.save_copy(lake, files)
+        decisions.save_copy(lake, reports)
         pins.save_pin(lake, pin)
         small_files.write(lake.home / "pinned.json", {"pin": pin.digest})
     return pin

@@ -23,6 +23,7 @@ from bioscan_etl.geography.changes import geography_changes
 from bioscan_etl.geography.check import check_geography
 from bioscan_etl.geography.provinces import unify_provinces
 from bioscan_etl.records.blocks import canonical, part_unfit
+from bioscan_etl.records.changes import text_changes
 from bioscan_etl.records.choose import MEASURES, prefer
 from bioscan_etl.records.layouts import Layout
 from bioscan_etl.schema import CHANGES
@@ -161,8 +162,14 @@ def curate_table(
     barcodes = check_barcodes(keyed, settings.barcodes)
     places = check_geography(keyed, settings.geography)
     names = normalise_names(keyed)
-    changes = [barcode_changes(keyed, barcodes), geography_changes(places)]
-    raised = [barcodes["flags"], places["flags"], names["flags"], left_out.select(flags=_named(left_out)).to_series()]
+    changes = [text_changes(keyed), barcode_changes(keyed, barcodes), geography_changes(places)]
+    raised = [
+        records["flags"],
+        barcodes["flags"],
+        places["flags"],
+        names["flags"],
+        left_out.select(flags=_named(left_out)).to_series(),
+    ]
     if compare_rows:
         is_record = ~left_out.select(pl.any_horizontal(pl.all())).to_series()
         specimens = barcodes.select("processid", "barcode", "dna_bin").hstack(names.select("species", "order"))

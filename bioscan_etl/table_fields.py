@@ -49,12 +49,13 @@ _DATES = "collection_date_start|collection_date_end"
 _ANY_RANK = "|".join(RANKS)
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("TEXT_INVISIBLE", "TEXT_UNDECODABLE"), ("|".join(FIELDS),)),
     **dict.fromkeys(("NO_PROCESSID", "UNSAFE_PROCESSID", "DUPLICATE_MARKER_ROW"), ("processid",)),
     "OTHER_MARKER": ("marker_code",),
     **dict.fromkeys(
         (
             *("BARCODE_SHORT", "BARCODE_LONG", "BARCODE_AMBIGUOUS", "NO_OPEN_READING_FRAME", "REVERSE_COMPLEMENT"),
-            *("HOMOPOLYMER", "LOW_COMPLEXITY", "INVALID_LETTERS"),
+            *("HOMOPOLYMER", "LOW_COMPLEXITY", "INVALID_LETTERS", "GAP_REMOVED", "GAP_BREAKS_FRAME"),
         ),
         ("nuc",),
     ),
@@ -79,6 +80,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "COUNTRY_FROM_ISO": ("country_iso",),
     "COUNTRY_INVALID": (_COUNTRY,),
     "COUNTRY_MISMATCH": ("country/ocean", "country_iso"),
+    "COUNTRY_CODE_MISMATCH": ("country/ocean", "country_iso", "coord"),
+    "COUNTRY_TERRITORY": ("country/ocean", "country_iso"),
+    "COUNTRY_FORMER": (_COUNTRY,),
     "PROVINCE_TRIMMED": ("province/state",),
     "PROVINCE_UNIFIED": ("province/state", _COUNTRY),
     **dict.fromkeys(

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-RANKS = ("phylum", "class", "order", "family", "subfamily", "genus", "species")
+Rank = Literal["phylum", "class", "order", "family", "subfamily", "genus", "species"]
+
+RANKS: tuple[str, ...] = get_args(Rank)
 """Taxonomic ranks of a label, the highest first."""
 
 SPLITS = (
@@ -41,6 +43,9 @@ UNSEEN = (UNSEEN_KEY, *UNSEEN_QUERIES)
 EVALUATED = ("val", "test", *UNSEEN_QUERIES)
 """Partitions that models are measured on. No record moves into one of them from any other partition."""
 
+LEAKAGE_PAIRS = (*(("train", queries) for queries in EVALUATED), *((UNSEEN_KEY, queries) for queries in UNSEEN_QUERIES))
+"""Pairs of a partition that a model may have seen and an evaluated one that should share nothing with it."""
+
 NOT_EVALUATED = tuple(split for split in SPLITS if split not in EVALUATED)
 """Partitions that a model may be trained on, or has as references."""
 
@@ -57,3 +62,6 @@ ORIGINALS: ImagePackage = "original_full"
 
 MADE_PACKAGES: tuple[ImagePackage, ...] = tuple(package for package in IMAGE_PACKAGES if package != ORIGINALS)
 """Packages whose images the pipeline makes."""
+
+MERGED, RELABELLED = "CURATOR_MERGED", "CURATOR_OVERRIDE"
+"""Rules of the change log by which a curator's line changes labels: a spelling merged, a label set."""

@@ -85,7 +85,7 @@ def _as_n(sequence: str) -> str:
 
 
 def _plant_notation(draft: Draft, unlabelled: Mask) -> None:
-    """Gaps and small letters, as BOLD's aligned form has them since 2024: no defects."""
+    """Gaps and small letters, as BOLD's aligned form has them since 2024: defects only if the frame breaks."""
     aligned = unlabelled & (draft.batch > 0)
     for specimen in draft.take(draft.rate, aligned):
         inner = draft.barcode(specimen)[9:640]
@@ -94,7 +94,11 @@ def _plant_notation(draft: Draft, unlabelled: Mask) -> None:
     for specimen in draft.take(draft.rate, aligned):
         sequence = draft.barcode(specimen)
         draft.edit_barcode(specimen, sequence[:300] + "---" + sequence[303:])
-        draft.note("internal_gap", specimen, "nuc", None, sequence[:300] + "NNN" + sequence[303:])
+        draft.note("internal_gap", specimen, "nuc", None, sequence[:300] + sequence[303:])
+    for specimen in draft.take(draft.rate, aligned):
+        sequence = draft.barcode(specimen)
+        draft.edit_barcode(specimen, sequence[:300] + "--" + sequence[300:])
+        draft.note("gap_breaks_frame", specimen, "nuc", None, sequence)
     for specimen in draft.take(draft.rate, aligned):
         draft.edit_barcode(specimen, draft.barcode(specimen).lower())
         draft.note("lower_case_barcode", specimen, "nuc", None, draft.barcode(specimen))

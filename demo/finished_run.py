@@ -12,6 +12,7 @@ import polars as pl
 
 from bioscan_etl import landing
 from bioscan_etl.demo.kinds import Report
+from bioscan_etl.io.tables import read_csv, read_parquet
 from bioscan_etl.lake import Lake
 from bioscan_etl.lake.current import get
 from bioscan_etl.vocabulary import RANKS
@@ -54,8 +55,8 @@ def load(home: Lake) -> FinishedRun:
         LakeError: the run has not finished.
     """
     held, labels = get(home, "specimens"), get(home, "curated_taxonomy")
-    specimens = pl.read_parquet(held.path("specimens.parquet"))
-    curated = pl.read_parquet(labels.path("curated.parquet"), columns=["processid", "flags", *RANKS])
+    specimens = read_parquet(held.path("specimens.parquet"))
+    curated = read_parquet(labels.path("curated.parquet"), columns=["processid", "flags", *RANKS])
     # Curated labels may be null, so they replace the others row by row, not value by value.
     final = curated.with_columns(accepted=pl.lit(True))
     specimens = specimens.join(final, on="processid", how="left", suffix="_curated").with_columns(
@@ -65,17 +66,17 @@ def load(home: Lake) -> FinishedRun:
 
     def of_batches(stage: str, table: str, *columns: str) -> pl.DataFrame:
         names = landing.landed(home)
-        return pl.concat(pl.read_parquet(get(home, stage, name).path(table), columns=list(columns)) for name in names)
+        return pl.concat(read_parquet(get(home, stage, name).path(table), columns=list(columns)) for name in names)
 
     records = of_batches("raw_records", "records.parquet", "processid", "batch", *_AS_READ)
     return FinishedRun(
         specimens=specimens,
         records=records.join(specimens, on=["processid", "batch"], how="semi"),
-        rejects=pl.read_parquet(held.path("rejects.parquet")),
-        set_aside=pl.read_parquet(held.path("set_aside.parquet")),
+        rejects=read_parquet(held.path("rejects.parquet")),
+        set_aside=read_parquet(held.path("set_aside.parquet")),
         index=of_batches("specimen_images", "image_index.parquet", *_IMAGE, "status"),
         boxes=of_batches("specimen_boxes", "boxes.parquet", *_IMAGE, "status", *_BOX),
-        changes=pl.read_parquet(labels.path("changes.parquet")),
+        changes=read_parquet(labels.path("changes.parquet")),
     )
 
 
@@ -122,7 +123,7 @@ def final_values(run: FinishedRun) -> pl.DataFrame:
 
 def same_boxes(run: FinishedRun, truth: Path) -> pl.DataFrame:
     """batch, image_file of pictures that were decoded upright: the box found is the true one."""
-    true = pl.read_csv(
+    true = read_csv(
         truth / "boxes.csv", schema_overrides=dict.fromkeys(("batch", "image_file", "processid"), pl.String)
     )
     both = run.boxes.filter(pl.col("x0").is_not_null()).join(

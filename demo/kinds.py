@@ -58,7 +58,7 @@ _REJECTS = [
     Kind("row_too_long", Report.REJECT, "field_count", "a row with too many fields"),
     Kind("no_processid", Report.REJECT, "no_processid", "a row without a process ID"),
     Kind("unsafe_processid", Report.REJECT, "unsafe_processid", "a process ID that is a path"),
-    Kind("undecodable", Report.REJECT, "undecodable", "a row with bytes that are no UTF-8"),
+    Kind("undecodable", Report.REJECT, "undecodable", "a process ID with a byte that is not UTF-8"),
     Kind("truncated_gzip", Report.REJECT, "truncated_file", "a gzip file that ends in the middle of a row"),
 ]
 _SET_ASIDE = [
@@ -78,6 +78,7 @@ _BARCODES = _flags(
         "HOMOPOLYMER": "a run of 24 T in a barcode",
         "LOW_COMPLEXITY": "a barcode of which two thirds repeat one codon",
         "INVALID_LETTERS": "a digit and a letter that is no IUPAC code in a barcode",
+        "GAP_BREAKS_FRAME": "two gaps between the bases of a barcode",
         "BIN_INVALID": "a BIN that lacks digits",
         "BIN_WITHOUT_BARCODE": "a BIN on a record without a sequence",
         "BARCODE_SEVERAL_SPECIES": "a barcode under two species",
@@ -143,13 +144,14 @@ _PICTURES = [
     Kind("image_turned", Report.VALUE, "oriented", "a picture on its side, set upright by its EXIF tag", benign=True),
     Kind("image_png", Report.VALUE, "decoded", "a PNG file", benign=True),
 ]
+_TEXTS = _flags({"TEXT_UNDECODABLE": "a U+FFFD in a text: a letter was lost before the file arrived"})
 _VALUES = [
     Kind("null_marker", Report.VALUE, "null", "a null in another spelling: blank, [NULL], empty, None", benign=True),
     Kind("lone_quote", Report.VALUE, "kept", "a lone double quote, which is data", benign=True),
     Kind("mojibake", Report.VALUE, "kept", "UTF-8 that was encoded twice", benign=True),
-    Kind("replacement_character", Report.VALUE, "kept", "a U+FFFD in a text", benign=True),
+    Kind("replacement_character", Report.VALUE, "kept", "the U+FFFD of a lost letter: no other letter is made up"),
     Kind("end_gaps", Report.VALUE, "trimmed", "gaps at both ends of an aligned barcode", benign=True),
-    Kind("internal_gap", Report.VALUE, "gap to N", "three gaps inside a barcode become N", benign=True),
+    Kind("internal_gap", Report.FLAG, "GAP_REMOVED", "a codon that the barcode lacks, as three gaps"),
     Kind("lower_case_barcode", Report.VALUE, "upper case", "a barcode in small letters", benign=True),
     Kind("no_bin", Report.VALUE, "null", "a sound barcode without a BIN", benign=True),
     Kind("iso_norway", Report.VALUE, "kept", "the code NO, which is no false", benign=True),
@@ -211,6 +213,7 @@ _RULES = {
     "lineage_repaired": "LINEAGE_ONE_PARENT",
     "lineage_filled": "INFERRED_FROM_LINEAGE",
     "unassigned_filler": "UNASSIGNED_FILLER",
+    "internal_gap": "GAP_REMOVED",
     "null_word": "NAME_IS_NULL_WORD",
     "name_case": "NAME_CASE",
     "name_authorship": "NAME_AUTHORSHIP_DROPPED",
@@ -244,6 +247,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             _IMAGE_INDEX,
             _BOXES,
             _PICTURES,
+            _TEXTS,
             _VALUES,
             _LABELS,
             _PLACEHOLDERS,

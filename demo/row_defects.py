@@ -108,14 +108,7 @@ def _plant_broken_rows(draft: Draft) -> None:
                     fields[0] = "../../escape"
                 text = "\t".join(fields).encode()
                 if kind == "undecodable":
-                    at = layout.header.index("collectors")
-                    text = b"\t".join(
-                        [
-                            *(f.encode() for f in fields[:at]),
-                            b"M. \xd6stlund \xff",
-                            *(f.encode() for f in fields[at + 1 :]),
-                        ]
-                    )
+                    text = b"\x81" + text
                 draft.raw_rows[row] = text
                 draft.note(kind, row)
 
@@ -135,7 +128,7 @@ def _plant_truncated_file(draft: Draft) -> None:
 
 
 def plant_texts(draft: Draft) -> None:
-    """Plant nulls of every spelling and texts that only look broken: no faults."""
+    """Plant nulls of every spelling and texts that only look broken, which are no faults, and a lost letter."""
     dark = draft.role("dark")
     for spelling in ("", " ", "[NULL]", "None"):
         for specimen in draft.take(draft.rate, dark):
@@ -151,3 +144,5 @@ def plant_texts(draft: Draft) -> None:
     ):
         for specimen in draft.take(draft.rate, draft.role("seen")):
             draft.plant(kind, specimen, column, text, text)
+            if kind == "replacement_character":
+                draft.note("text_undecodable", specimen)

@@ -26,7 +26,7 @@ import pyarrow as pa
 from bioscan_etl import schema
 from bioscan_etl.demo.scale_labels import Labels, build_labels, delivered_names
 from bioscan_etl.demo.scale_places import Places, build_places, delivered_places
-from bioscan_etl.demo.sequences import LENGTH, Indices, Sequences, haplotypes, lineage_tree
+from bioscan_etl.demo.sequences import LENGTH, OFFSET, Indices, Sequences, haplotypes, lineage_tree
 
 SHARD = 250_000
 """Rows of one Parquet file."""
@@ -179,8 +179,9 @@ def _records(rng: np.random.Generator, corpus: _Corpus, rows: Indices) -> tuple[
     names = delivered_names(rng, corpus.labels, named_as)
     places = delivered_places(rng, corpus.places, rows // _PLATE)
     frame = frame.with_columns(*names, *places)
+    frame = frame.with_columns(flags=pl.lit([], pl.List(pl.String)))
     missing = [name for name in schema.RECORDS.names() if name not in frame.columns]
-    frame = frame.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
+    frame = frame.with_columns(pl.lit(None, schema.RECORDS[name].dtype).alias(name) for name in missing)
     order = corpus.labels.order
     planted = {
         "reverse_complement": turned & known,
@@ -206,7 +207,7 @@ def _defective(
     turned &= ~(short | closed | ambiguous)
     closed &= ~(short | ambiguous | invalid)
     rows = np.flatnonzero(gapped)
-    starts = rng.integers(100, 500, len(rows))[:, None]
+    starts = OFFSET + 3 * rng.integers(33, 166, len(rows))[:, None]  # a whole codon is missing
     sequences[rows] = np.where((at >= starts) & (at < starts + 3), ord("-"), sequences[rows])
     rows = np.flatnonzero(short)
     sequences[rows] = np.where(at >= rng.integers(300, 480, len(rows))[:, None], ord("-"), sequences[rows])

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl.demo.sequences import Indices
-from bioscan_etl.geography.borders import areas, lies_in
+from bioscan_etl.geography.atlas import areas
+from bioscan_etl.geography.borders import lies_in
 from bioscan_etl.geography.countries import countries
 
 _SITES, _TRAPS = 1_700, 6

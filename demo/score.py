@@ -14,6 +14,7 @@ import polars as pl
 from bioscan_etl.demo.finished_run import FINAL, FinishedRun, final_values, load, reported_by, same_boxes
 from bioscan_etl.demo.kinds import KINDS, Report
 from bioscan_etl.errors import SourceError
+from bioscan_etl.io.tables import read_parquet
 from bioscan_etl.lake import Lake
 from bioscan_etl.rules import Severity, registry
 
@@ -176,8 +177,8 @@ def score(output: Path) -> pl.DataFrame:
         raise SourceError(f"{truth} holds no truth.parquet; write it with bioscan-etl demo --output {output}")
     run = load(Lake(output))
     reported = reported_by(run)
-    clean = pl.read_parquet(truth / "clean.parquet")
-    facts = _judged(pl.read_parquet(truth / "truth.parquet"), run, reported, truth)
+    clean = read_parquet(truth / "clean.parquet")
+    facts = _judged(read_parquet(truth / "truth.parquet"), run, reported, truth)
     alarms = _alarms(facts, reported, clean["processid"])
     rows = [
         _row(

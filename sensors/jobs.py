@@ -1,11 +1,13 @@
 """The jobs of the graph: per batch, for the whole corpus, and for maintenance."""
 
 import datetime as dt
+from dataclasses import asdict
 
 import dagster as dg
 
 from bioscan_etl.assets.factory import one_line_errors
 from bioscan_etl.errors import InvariantError, LakeError
+from bioscan_etl.printable import printable
 from bioscan_etl.progress import Progress
 from bioscan_etl.release import versions
 from bioscan_etl.resources import CorpusResource
@@ -16,7 +18,6 @@ INGEST_JOB = "ingest_batch"
 CORPUS_JOB = "curate_and_release"
 WORK_TAG = "bioscan/work"
 WHY_TAG = "bioscan/why"
-_KEEP_RUNS_DAYS = 90
 
 ingest_batch = dg.define_asset_job(
     INGEST_JOB,
@@ -46,7 +47,7 @@ def check_latest(
         raise LakeError("there is no release to check")
     faults = check(release, images="all", progress=progress)
     for fault in faults[:100]:
-        context.log.error(f"{fault.file} {fault.processid or ''}: {fault.fault}")
+        context.log.error(printable(f"{fault.file} {fault.processid or ''}: {fault.fault}"))
     if faults:
         raise InvariantError(f"release {release.name} has {len(faults):,} faults; the first: {faults[0].fault}")
 
@@ -60,20 +61,24 @@ def check_release() -> None:
 @dg.op
 @one_line_errors
 def tidy_lake(context: dg.OpExecutionContext, corpus: dg.ResourceParam[CorpusResource]) -> None:
-    """Remove outputs that no record, pin or pointer refers to, and old runs."""
+    """Remove outputs that no record, pin or pointer refers to."""
     removed = tidy(corpus.lake())
     context.log.info(f"{removed} unreferenced outputs removed")
-    old = dg.RunsFilter(
-        created_before=dt.datetime.now(dt.UTC) - dt.timedelta(days=_KEEP_RUNS_DAYS),
-        statuses=[dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
-    )
-    runs = context.instance.get_runs(old)
-    for run in runs:
-        context.instance.delete_run(run.run_id)
-    context.log.info(f"{len(runs)} runs older than {_KEEP_RUNS_DAYS} days removed")
 
 
-@dg.job(description="Remove unreferenced outputs and old runs.")
+@dg.op
+@one_line_errors
+def tidy_runs(context: dg.OpExecutionContext, corpus: dg.ResourceParam[CorpusResource]) -> None:
+    """Remove old runs and ticks with their events and logs (`automation.keep_runs_days`, `keep_ticks_days`)."""
+    from bioscan_etl.sensors.history import tidy_history  # every run loads this module, and few tidy
+
+    removed = tidy_history(context.instance, corpus.settings().automation, dt.datetime.now(dt.UTC))
+    context.log.info(str(removed))
+    context.add_output_metadata(asdict(removed))
+
+
+@dg.job(description="Remove unreferenced outputs, and old runs and ticks with their events and logs.")
 def tidy_up() -> None:
     """Remove what nothing needs."""
     tidy_lake()
+    tidy_runs()

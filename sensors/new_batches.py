@@ -9,6 +9,7 @@ from bioscan_etl.assets.batches import specimen_batches
 from bioscan_etl.assets.factory import SETTINGS_TAG
 from bioscan_etl.automation import MOST_REQUESTS, plan_ingest
 from bioscan_etl.errors import BioscanError, sentence
+from bioscan_etl.printable import printable
 from bioscan_etl.resources import CorpusResource
 from bioscan_etl.sensors.jobs import INGEST_JOB, WHY_TAG, WORK_TAG, ingest_batch
 from bioscan_etl.sensors.runs import attempts
@@ -50,8 +51,8 @@ def evaluate(context: dg.SensorEvaluationContext, corpus: CorpusResource) -> dg.
         for state in wanting
     }
     plan = plan_ingest(states, past, settings.automation, time.time())
-    lines = [f"{name}: {why}" for name, why in sorted({**inbox.refused, **plan.failed}.items())]
-    lines += [f"{name}: {why}" for name, why in sorted({**inbox.waiting, **plan.waiting}.items())]
+    lines = [printable(f"{name}: {why}") for name, why in sorted({**inbox.refused, **plan.failed}.items())]
+    lines += [printable(f"{name}: {why}") for name, why in sorted({**inbox.waiting, **plan.waiting}.items())]
     if plan.going:
         lines.append(f"{len(plan.going)} being ingested: {', '.join(plan.going[:10])}")
     for line in lines:

@@ -122,7 +122,7 @@ def schedules(settings: AutomationSettings) -> list[dg.ScheduleDefinition]:
                 cron_schedule=settings.monthly_tidy,
                 execution_timezone=ZONE,
                 default_status=running,
-                description="Removes unreferenced outputs and old runs.",
+                description="Removes unreferenced outputs, and old runs with their events and logs.",
             )
         )
     return found

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections import Counter
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,15 +16,27 @@ import pytest
 from hypothesis import settings
 
 # Machines are shared and noisy: a slow example is no failure. `make test` tries fewer examples than
-# `make test-thorough`.
+# `make test-thorough`. In CI they are always the same: whether a change may land must not depend on chance.
 settings.register_profile("quick", deadline=None, max_examples=25)
+settings.register_profile("ci", deadline=None, max_examples=25, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=100)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "BIOSCAN_NO_SKIPS" in os.environ else "quick"))
 
 # In CI a test whose needs are absent fails: BIOSCAN_NO_SKIPS names the environment, `base` or `clients`. The first two
 # absences are facts about the machine, not about its set-up; what needs the other environment is run there.
 _MAY_BE_ABSENT = ("real data is absent", "golden outputs are not compared")
 _ELSEWHERE = "needs .venv-clients"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Run the slow files with the fewest tests first: they take longest, and none should run alone at the end.
+
+    By default xdist first runs the files with the most tests. `--no-loadscope-reorder` makes it keep this order.
+    """
+    if not config.getoption("loadscopereorder", True):
+        tests = Counter(item.path for item in items)
+        items.sort(key=lambda item: tests[item.path])
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -51,6 +64,7 @@ def _refuse_skip(report) -> None:
 
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED_CASES = SHARED_DATA.with_name("cases")
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +73,23 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"real data is absent: no folder {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The folder of small inputs that once failed, each with a README of what is expected."""
+    if not SHARED_CASES.is_dir():
+        pytest.skip(f"real data is absent: no folder {SHARED_CASES}")
+    return SHARED_CASES
+
+
+@pytest.fixture(scope="session")
+def decided(tmp_path_factory):
+    """A demo corpus with release v1 before, and v2 after decisions of every action; and these. Do not change it."""
+    from everything_decided import decided_corpus
+
+    output = tmp_path_factory.mktemp("decided")
+    return output, decided_corpus(output)
 
 
 @pytest.fixture(scope="module")

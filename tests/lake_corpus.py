@@ -21,9 +21,11 @@ FILES = {
     "specimen_images": ("image_index.parquet",),
     "specimen_boxes": ("boxes.parquet",),
     "contact_sheet": ("contact_sheet.jpg",),
-    "checked_barcodes": ("checked_barcodes.parquet",),
+    "checked_barcodes": ("checked_barcodes.parquet", "distinct_barcodes.parquet"),
+    "placed_barcodes": ("placements.parquet",),
     "checked_geography": ("checked_geography.parquet",),
     "normalised_names": ("normalised_names.parquet",),
+    "batch_expectations": ("results.json", "failing.parquet"),
 }
 
 

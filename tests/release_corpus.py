@@ -13,13 +13,21 @@ import polars as pl
 
 from bioscan_etl import schema, vocabulary
 from bioscan_etl.barcodes.identity import barcode_identity
+from bioscan_etl.images.crop import crop as cut
 from bioscan_etl.release.build import build_parts
 from bioscan_etl.release.parts import Logs
 from bioscan_etl.release.ship.version import publish
 from bioscan_etl.release.staging import Staging
-from bioscan_etl.settings import ReleaseSettings, Settings, SplitSettings
+from bioscan_etl.settings import ImageSettings, ReleaseSettings, Settings, SplitSettings
 
 DIGEST = "0123456789abcdef" * 4
+SPECIES_TYPES = {
+    None: "NO_NAME",
+    "Aedes vexans": "SCIENTIFIC",
+    "Apis mellifera": "SCIENTIFIC",
+    "Apis sp. 3ON": "INFORMAL",
+    "Megaselia BOLD:ACN5814": "OTU",
+}
 PER_SPLIT = {
     "pretrain": 8,
     "train": 8,
@@ -116,14 +124,18 @@ def encode(image: np.ndarray) -> bytes:
     return jpeg.tobytes()
 
 
+def box_of(number: int) -> tuple[int, int, int, int]:
+    """The box of one specimen, in an original of 1024 x 768 px."""
+    return 300 + number, 200, 500 + number, 480
+
+
 @cache
 def picture(number: int) -> dict[str, bytes]:
     """The three packages of one specimen; no two look alike."""
     noise = np.random.default_rng(number)
     small = noise.integers(0, 255, (6, 8, 3), dtype=np.uint8)
-    original = cv2.resize(small, (512, 384), interpolation=cv2.INTER_CUBIC)
-    # What the default margin and aspect make of the box below.
-    crop = np.ascontiguousarray(original[40 : 40 + 312, 20 : 20 + 416])
+    original = cv2.resize(small, (1024, 768), interpolation=cv2.INTER_CUBIC)
+    crop = cut(original, box_of(number), ImageSettings())
     return {
         "original_256": encode(cv2.resize(original, (341, 256), interpolation=cv2.INTER_AREA)),
         "cropped": encode(crop),
@@ -143,7 +155,7 @@ def corpus(folder: Path, **values: list) -> Corpus:
             # No stop codon, so that the reading frame is open.
             barcode = barcode.replace("TA", "TC")
             processid = f"DEMO{len(rows):03d}-24"
-            x0, y0, x1, y1 = 300 + len(rows), 200, 500 + len(rows), 480
+            x0, y0, x1, y1 = box_of(len(rows))
             rows.append(
                 {
                     "processid": processid,
@@ -177,10 +189,13 @@ def corpus(folder: Path, **values: list) -> Corpus:
                     "scale_factor": round(min(x1 - x0, y1 - y0) / 256, 4),
                     "image_measurement_value": 8605,
                     "measurement_source": "mask",
-                    "flags": ["SHORT_BARCODE"] if number == 0 else [],
+                    "genus_name_type": "SCIENTIFIC" if species else "NO_NAME",
+                    "species_name_type": SPECIES_TYPES[species],
+                    "flags": [],
                 }
             )
             partitions.append({"processid": processid, "split": split})
+    rows[8]["flags"] = ["NAME_CASE"]
     for name, column in values.items():
         for row, value in zip(rows, column, strict=False):
             row[name] = value
@@ -210,14 +225,17 @@ def corpus(folder: Path, **values: list) -> Corpus:
             schema.CHANGES,
             [
                 {
-                    "processid": "DEMO001-24",
+                    "processid": "DEMO008-24",
                     "field": "species",
                     "step": 0,
-                    "before": "Aedes vexan",
+                    "before": "AEDES VEXANS",
                     "after": "Aedes vexans",
+                    "rule": "NAME_CASE",
+                    "ruleset": "1",
                 }
             ],
         ),
+        schema.DECISION_LOG.empty(),
         "1",
     )
     return Corpus(curated, pl.DataFrame(partitions, schema=schema.PARTITIONS.schema()), logs, crops, len(rows) + 4)

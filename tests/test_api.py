@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 from bold_server import record, serving
+from decided import csv_of
 from images_drawn import insect, well
 
 import bioscan_etl
@@ -24,14 +25,21 @@ from bioscan_etl.errors import SourceError
 from bioscan_etl.schema import BCDM
 
 PACKAGE = Path(bioscan_etl.__file__).parent
-SLOW = ("write_demo", "run", "check", "diff", "publish")
+SLOW = ("write_demo", "run", "check", "describe", "diff", "draw_figures", "publish")
 # Examples that go on from one another; each is run in a folder of its own, after those that it needs.
 AFTER = {
+    "decide": ("land",),
+    "list_decisions": ("land", "decide"),
+    "propose": ("land",),
+    "list_proposals": ("land", "propose"),
+    "open_alerts": ("land",),
+    "send_alerts": ("land",),
     "status": ("land",),
     "why": ("land",),
     "withdraw": ("land",),
     "restore": ("land", "withdraw"),
     "run": ("write_demo",),
+    "write_corrections": ("land",),
 }
 
 
@@ -63,6 +71,10 @@ PUBLIC = [name for name in FUNCTIONS if not name.startswith("_")]
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    line = {"processid": "AAASF001-17", "action": "reject", "reason": "no_insect"}
+    (tmp_path / "reviewed.csv").write_text(csv_of([line]))
+    report = "AAASF001-17,no_insect,U. Ser,2026-02-01"
+    (tmp_path / "from_users.csv").write_text(f"processid,reason,reporter,date\n{report}\n")
     return tmp_path
 
 
@@ -109,7 +121,7 @@ def test_the_example_of_a_download_runs(bold, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["check", "diff"])
+@pytest.mark.parametrize("name", ["check", "describe", "diff", "draw_figures"])
 def test_the_example_of_a_release_runs(released, monkeypatch, name):
     monkeypatch.chdir(released)
     follow(api, name)

@@ -2,6 +2,7 @@
 
 import random
 import re
+from functools import reduce
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from bioscan_etl import schema
 from bioscan_etl.barcodes.check import barcode_changes, check_barcodes
 from bioscan_etl.barcodes.rules import RULES
-from bioscan_etl.settings import BarcodeSettings
+from bioscan_etl.settings import BarcodeSettings, Settings
 
 SETTINGS = BarcodeSettings()
 COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
@@ -56,14 +57,48 @@ def test_a_sound_barcode_has_no_flag_and_keeps_its_letters():
     assert (row["dna_bin"], row["genetic_code"], row["frame"], row["ambiguous_share"]) == ("BOLD:AAA1234", 5, 0, 0.0)
 
 
-def test_end_gaps_go_and_internal_gaps_become_n_in_place():
-    row = check({"nuc": f"--NN{GOOD[:6].lower()}--{GOOD[8:]}N-"}).row(0, named=True)
-    assert row["dna_barcode"] == f"NN{GOOD[:6]}NN{GOOD[8:]}N"
-    assert row["barcode"] == f"{GOOD[:6]}NN{GOOD[8:]}"
-    assert row["internal_gaps"] == 2
+def test_gaps_are_removed_and_n_stays():
+    row = check({"nuc": f"--NN{GOOD[:6].lower()}---{GOOD[6:300]}NNN{GOOD[303:]}N-"}).row(0, named=True)
+    assert row["dna_barcode"] == f"NN{GOOD[:300]}NNN{GOOD[303:]}N"
+    assert row["barcode"] == f"{GOOD[:300]}NNN{GOOD[303:]}"
+    assert row["internal_gaps"] == 3
     assert row["barcode_length"] == 600
-    assert row["unambiguous_run"] == 592
+    assert row["unambiguous_run"] == 300
     assert row["frame"] == 2, "the offset counts from the first letter of dna_barcode"
+    assert row["flags"] == ["GAP_REMOVED"]
+
+
+def test_an_aligned_barcode_is_that_without_gaps():
+    """The same animal's barcode, delivered with and without BOLD's alignment."""
+    rows = check({"nuc": GOOD}, {"nuc": f"{GOOD[:90]}---{GOOD[90:240]}------{GOOD[240:]}"})
+    assert rows["barcode"].n_unique() == 1
+    assert rows["internal_gaps"].to_list() == [0, 9]
+
+
+@pytest.mark.parametrize("gap", ["-", "--", "----"])
+def test_a_gap_that_is_no_whole_codon_is_flagged(gap):
+    assert flags({"nuc": f"{GOOD[:90]}{gap}{GOOD[90:]}"}) == ["GAP_BREAKS_FRAME", "GAP_REMOVED"]
+
+
+def test_a_barcode_that_is_open_only_with_its_gaps_is_flagged_and_not_turned_round():
+    # Read with its gaps: TAN NNG; without: TAG, a stop codon.
+    row = check({"nuc": f"{GOOD[:198]}TA---G{GOOD[201:]}"}).row(0, named=True)
+    assert row["dna_barcode"] == f"{GOOD[:198]}TAG{GOOD[201:]}"
+    assert row["flags"] == ["GAP_BREAKS_FRAME", "GAP_REMOVED", "NO_OPEN_READING_FRAME"]
+    pseudogene = f"{GOOD[:90]}---{GOOD[93:200]}{GOOD[201:]}"
+    assert flags({"nuc": pseudogene}) == ["GAP_REMOVED", "NO_OPEN_READING_FRAME"], "its gap does not explain it"
+
+
+def test_gaps_of_the_other_strand_do_not_keep_a_barcode_from_being_turned_round():
+    backwards = reverse_complement(GOOD)
+    source = records({"nuc": f"{backwards[:90]}---{backwards[90:]}"})
+    checked = check_barcodes(source, SETTINGS)
+    assert checked["flags"].to_list() == [["GAP_REMOVED", "REVERSE_COMPLEMENT"]]
+    assert checked["dna_barcode"].to_list() == [GOOD]
+    changes = barcode_changes(source, checked)
+    assert changes["rule"].to_list() == ["GAP_REMOVED", "REVERSE_COMPLEMENT"]
+    assert changes["evidence"][0] == "columns without a base: 3, in runs: 1"
+    assert changes["after"][0] == changes["before"][1] == backwards
 
 
 @pytest.mark.parametrize("nuc", [None, "----", "-"])
@@ -116,9 +151,10 @@ def test_the_thresholds_themselves_pass(row):
 
 
 def test_thresholds_are_settings():
-    settings = BarcodeSettings(min_length=601, max_length=599, max_ambiguous_share=0.0, min_homopolymer=2)
-    found = flags({"nuc": GOOD[:300] + "N" + GOOD[301:]}, settings)
-    assert found == ["BARCODE_AMBIGUOUS", "BARCODE_LONG", "BARCODE_SHORT", "HOMOPOLYMER"]
+    row = {"nuc": GOOD[:300] + "N" + GOOD[301:]}
+    found = flags(row, BarcodeSettings(min_length=601, max_ambiguous_share=0.0, min_homopolymer=2))
+    assert found == ["BARCODE_AMBIGUOUS", "BARCODE_SHORT", "HOMOPOLYMER"]
+    assert flags(row, BarcodeSettings(max_length=599)) == ["BARCODE_LONG"]
 
 
 def test_a_barcode_of_the_other_strand_is_turned_round_and_logged():
@@ -167,7 +203,7 @@ def test_changes_undo_to_what_was_delivered():
 def test_rules_are_unique_and_name_existing_settings():
     assert len({rule.id for rule in RULES}) == len(RULES)
     for rule in RULES:
-        assert rule.setting is None or rule.setting.removeprefix("barcodes.") in BarcodeSettings.model_fields
+        assert rule.setting is None or reduce(getattr, rule.setting.split("."), Settings()) is not None
 
 
 @given(
@@ -184,7 +220,8 @@ def test_any_text_becomes_a_row_without_an_error(nucs):
         if row["dna_barcode"] is not None:
             assert set(row["dna_barcode"]) <= set("ACGTRYSWKMBDHVN")
             # polars keeps the four separators U+001C to U+001F, which Python's strip() takes for blanks.
-            assert len(row["dna_barcode"]) == len(pl.select(pl.lit(nuc).str.strip_chars()).item().strip("-"))
+            letters = pl.select(pl.lit(nuc).str.strip_chars()).item().strip("-")
+            assert len(row["dna_barcode"]) == len(letters.replace("-", "")) == len(letters) - row["internal_gaps"]
             assert re.sub("[^ACGTN]", "N", row["dna_barcode"]).strip("N") == (row["barcode"] or "")
 
 
@@ -211,6 +248,13 @@ def read_sample(folder: Path, name: str) -> pl.LazyFrame:
     return frame.select(pl.lit("sample").alias("batch"), text.replace("None", None)).lazy()
 
 
+def real_barcodes(folder: Path) -> pl.Series:
+    """The distinct barcodes of all records files of a folder, in lexical order."""
+    names = sorted(path.name for path in folder.joinpath("bold").glob("*.tsv"))
+    checked = pl.concat(check_barcodes(read_sample(folder, name), SETTINGS) for name in names)
+    return checked["barcode"].drop_nulls().unique().sort()
+
+
 @pytest.mark.parametrize(
     ("name", "records_", "closed"),
     [
@@ -225,8 +269,26 @@ def test_reading_frames_of_real_records(shared_data, name, records_, closed):
     assert checked.height == records_
     assert hit.height == closed
     assert hit["dna_bin"].null_count() == closed, "no record without an open frame has a BIN"
-    others = {"REVERSE_COMPLEMENT", "BASECOUNT_MISMATCH", "INVALID_LETTERS", "BIN_INVALID", "BIN_WITHOUT_BARCODE"}
+    others = {
+        "REVERSE_COMPLEMENT",
+        "GAP_BREAKS_FRAME",
+        "BASECOUNT_MISMATCH",
+        "INVALID_LETTERS",
+        "BIN_INVALID",
+        "BIN_WITHOUT_BARCODE",
+    }
     assert not others & set(checked["flags"].explode().drop_nulls())
+
+
+def test_gaps_removed_from_real_barcodes_make_them_those_of_their_relatives(shared_data):
+    """The measured numbers of the specification; with gaps as N, both are 0."""
+    checked = check_barcodes(read_sample(shared_data, "chironominae_norway_2025.tsv"), SETTINGS)
+    gapped = checked.filter(pl.col("internal_gaps") > 0)
+    plain = checked.filter(pl.col("internal_gaps") == 0)["barcode"].drop_nulls().unique().to_list()
+    assert (gapped.height, gapped["internal_gaps"].sum()) == (105, 3 * 506)
+    assert not gapped["flags"].list.contains("GAP_BREAKS_FRAME").any()
+    assert gapped["barcode"].is_in(plain).sum() == 43
+    assert sum(any(one in other or other in one for other in plain) for one in gapped["barcode"]) == 84
 
 
 def test_with_the_standard_code_every_norwegian_record_would_fail(shared_data):

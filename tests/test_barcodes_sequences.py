@@ -78,7 +78,7 @@ def test_the_stretch_of_a_final_sequence_is_what_is_left_of_it(nuc):
     frame = pl.DataFrame({"nuc": [nuc]}).select(
         final=sequences.is_final(pl.col("nuc")),
         stretch=sequences.within_end_gaps(pl.col("nuc")),
-        letters=sequences.gaps_as_n(sequences.without_end_gaps(pl.col("nuc"))),
+        letters=sequences.without_gaps(sequences.without_end_gaps(pl.col("nuc"))),
         invalid=sequences.has_invalid_letters(pl.col("nuc")),
     )
     final, stretch, letters, invalid = frame.row(0)

@@ -157,7 +157,7 @@ def test_an_endless_answer_is_not_read_to_its_end(bold, monkeypatch):
 
 def test_redirects_in_a_circle_end(bold, monkeypatch):
     monkeypatch.setattr("bold_server._Handler._answer", redirect_to_itself)
-    with pytest.raises(BoldError, match="too many redirects"):
+    with pytest.raises(BoldError, match="redirected more than 5 times"):
         listed(bold)
 
 

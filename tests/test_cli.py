@@ -19,10 +19,11 @@ from lake_corpus import land as land_small
 from bioscan_etl import __version__, landing
 from bioscan_etl.cli import main
 from bioscan_etl.cli.app import app
-from bioscan_etl.cli.terminal import Terminal, plain, safe
+from bioscan_etl.cli.terminal import Terminal, plain
 from bioscan_etl.lake import Lake
 from bioscan_etl.lake.current import get
 from bioscan_etl.lake.record import committed
+from bioscan_etl.printable import printable
 from bioscan_etl.schema import BCDM
 
 SPECIMENS = "60"
@@ -319,7 +320,7 @@ def test_help_documents_every_command():
     text = command("--help", check=0).stdout
     assert "Exit codes: 0 done; 1 " in text
     for name in (
-        *("run", "land", "ui", "status", "why", "withdraw", "demo"),
+        *("run", "land", "ui", "status", "why", "withdraw", "alerts", "demo"),
         *("check", "diff", "publish", "split", "detect", "compare", "fetch"),
     ):
         assert name in text
@@ -481,6 +482,7 @@ def test_every_command_takes_the_options_of_all():
         ["status", "--output", "x"],
         ["why", "A-1", "--output", "x"],
         ["withdraw", "b", "--undo", "--output", "x"],
+        ["alerts", "--output", "x"],
         ["demo", "--output", "x"],
         ["check", "x"],
         ["diff", "a", "b"],
@@ -547,7 +549,7 @@ def test_what_is_said_does_nothing_to_a_terminal(capsys):
         assert not set(text) & {"\x1b", "\x07", "\x9b", "\u202e", "\udcff"}
         assert r"Aus\x1b]0;title\x07 \x9b31m[red]:skull:\n\u202e\udcff" in text
     assert "[bold]" in said.out
-    assert safe("Öç → µ") == "Öç → µ"
+    assert printable("Öç → µ") == "Öç → µ"
 
 
 def test_a_json_document_is_plain_ascii(capsys):

@@ -69,11 +69,14 @@ def digest(folder):
     return sums.hexdigest()
 
 
-def nested(path):
-    """A records file of a known layout whose column `notes` holds lists of lists: no text can be made of it."""
+def spoilt(path):
+    """A records file of a known layout whose pages are damaged: only whoever reads the rows finds out."""
     columns = {"processid": ["X-1"], **{column.name: pl.Series([None], dtype=pl.String) for column in BCDM}}
-    given = {"record_id": ["X-1.COI-5P"], "marker_code": ["COI-5P"], "notes": [[["a"]]]}
+    given = {"record_id": ["X-1.COI-5P"], "marker_code": ["COI-5P"], "notes": ["a note"]}
     pl.DataFrame(columns | given).write_parquet(path)
+    data = bytearray(path.read_bytes())
+    data[4:400] = bytes(396)
+    path.write_bytes(data)
     return path
 
 
@@ -83,11 +86,11 @@ def versions(output):
 
 @pytest.mark.slow
 def test_a_batch_that_cannot_be_read_leaves_the_others_to_be_released(corpus, tmp_path, capsys):
-    lines = said(capsys, "run", "--records", nested(tmp_path / "nested.parquet"), "--output", corpus, code=1)
+    lines = said(capsys, "run", "--records", spoilt(tmp_path / "spoilt.parquet"), "--output", corpus, code=1)
     assert lines[0].startswith("release v1: ")
-    assert "  nested: not in this release: raw_records: " in "\n".join(lines)
+    assert "  spoilt: not in this release: raw_records: " in "\n".join(lines)
     assert lines[-2] == "failed: 1"
-    assert lines[-1].startswith("  nested: raw_records: ")
+    assert lines[-1].startswith("  spoilt: raw_records: ")
     # Another one, of random bytes under a name that says Parquet, and settings that make a release.
     (tmp_path / "noise.parquet").write_bytes(hashlib.sha256(b"x").digest() * 50)
     assert main(["run", "--records", str(tmp_path / "noise.parquet"), "--output", str(corpus)]) == 2
@@ -96,23 +99,23 @@ def test_a_batch_that_cannot_be_read_leaves_the_others_to_be_released(corpus, tm
     facts = told(capsys, "run", "--output", corpus, "--settings", tmp_path / "settings.toml", code=1)
     assert facts["settings_changed"] == ["gates.require_image: True -> False"]
     assert facts["ingested"] == []
-    assert [(one["kind"], one["name"]) for one in facts["failed"]] == [("batch", "nested"), ("batch", "noise")]
+    assert [(one["kind"], one["name"]) for one in facts["failed"]] == [("batch", "noise"), ("batch", "spoilt")]
     assert facts["release"]["version"] == "v2"
     assert facts["release"]["made"] is True
-    assert set(facts["release"]["notes"]) == {"nested", "noise"}
+    assert set(facts["release"]["notes"]) == {"spoilt", "noise"}
     assert sorted(read_head(corpus / "releases" / "v2")["provenance"]["batches"]) == BATCHES
     listed = {one["batch"]: one for one in told(capsys, "status", "--output", corpus)["batches"]}
     assert {name: one["status"] for name, one in listed.items()} == dict.fromkeys(BATCHES, "current") | {
-        "nested": "failed",
+        "spoilt": "failed",
         "noise": "failed",
     }
-    assert listed["nested"]["why"] == listed["nested"]["failure"] != ""
+    assert listed["spoilt"]["why"] == listed["spoilt"]["failure"] != ""
 
 
 @pytest.mark.slow
 def test_a_release_says_that_it_holds_the_delivery_before(corpus, tmp_path, capsys):
     before = find_record(Lake(corpus), "survey-2024")
-    landing.register(Lake(corpus), "survey-2024", [str(nested(tmp_path / "nested.parquet"))])
+    landing.register(Lake(corpus), "survey-2024", [str(spoilt(tmp_path / "spoilt.parquet"))])
     lines = said(capsys, "run", "--output", corpus, code=1)
     assert lines[0].endswith("(nothing changed: no new release)")
     holds = f"  survey-2024: this release contains the previous delivery ({before.delivery[:12]}): raw_records: "
@@ -178,20 +181,20 @@ def test_a_dry_run_says_what_would_be_done_and_changes_nothing(corpus, tmp_path,
     (corpus / "landing" / "plate-7").mkdir()
     (corpus / "landing" / "plate-8").mkdir()
     (corpus / "landing" / "plate-8" / "list.tsv").write_text("processid\tnuc\nA-1\tACGT\n")
-    records = nested(tmp_path / "nested.parquet")
+    records = spoilt(tmp_path / "spoilt.parquet")
     images = tmp_path / "images"
     images.mkdir()
     (corpus / "landing" / "autumn-2025" / "batch.json").write_text("{")
     before = digest(corpus)
     arguments = ("run", "--records", records, "--images", images, "--output", corpus, "--dry-run")
     facts = told(capsys, *arguments, code=1)
-    assert facts["land"] == {"nested": {"records": [str(records)], "images": [str(images)]}}
+    assert facts["land"] == {"spoilt": {"records": [str(records)], "images": [str(images)]}}
     assert set(facts["folders"]) == {"plate-7", "plate-8"}
-    assert set(facts["ingest"]) == {"nested"}
+    assert set(facts["ingest"]) == {"spoilt"}
     assert set(facts["damaged"]) == {"autumn-2025"}
     assert facts["release"]["made"] is None
     lines = said(capsys, *arguments, code=1)
-    assert lines[0] == f"would land nested: {records}, images of {images}"
+    assert lines[0] == f"would land spoilt: {records}, images of {images}"
     assert lines[-1].startswith("would make a release, if that changes anything: ")
     assert digest(corpus) == before
 

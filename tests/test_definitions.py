@@ -3,12 +3,14 @@
 import asyncio
 import gc
 import json
+import signal
 import warnings
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
+from decided import csv_of
 from lake_corpus import tree
 
 from bioscan_etl import landing, state
@@ -172,6 +174,20 @@ def test_a_batch_runs_alone_and_again_without_work(lake, instance, tmp_path):
 
 
 @pytest.mark.slow
+def test_kill_ends_a_background_job_after_a_run_too(lake, instance, tmp_path):
+    """A shell makes its background jobs ignore SIGINT; Dagster gives SIGTERM the same handler."""
+    land(lake, tmp_path, "b", [record("A-1", BARCODES[1])])
+    interrupt, terminate = (signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGTERM))
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        ingest(lake, "b", instance)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, terminate)
+
+
+@pytest.mark.slow
 def test_a_run_in_a_notebook_warns_of_nothing(lake, instance, tmp_path):
     """Jupyter's cells run within an event loop, which Dagster does not expect."""
     land(lake, tmp_path, "b", [record("A-1", BARCODES[1])])
@@ -284,23 +300,26 @@ def test_a_lost_row_makes_the_ledger_red(lake, instance):
 
 
 @pytest.mark.slow
-def test_an_override_of_one_of_two_identical_barcodes_makes_the_labels_red(lake, instance, corpus):
+def test_a_decision_that_would_split_a_barcode_is_left_out_and_told(lake, instance, corpus):
     first = corpus[0]["processid"]
-    (lake.root / "overrides.csv").write_text(
-        "processid,rank,name,field,value,reason,curator,date\n"
-        f"{first},,,species,Aedes novus,looks new,A. Curator,2026-01-31\n"
-        "NOBODY-24,,,species,Aedes novus,no such specimen,A. Curator,2026-01-31\n"
+    (lake.root / "decisions").mkdir()
+    (lake.root / "decisions" / "anna.csv").write_text(
+        csv_of(
+            [
+                {"processid": first, "action": "relabel", "field": "species", "value": "Aedes novus"},
+                {"processid": "NOBODY-24", "action": "promote"},
+            ]
+        )
     )
-    (lake.root / "settings.toml").write_text(
-        '[gates]\nrequire_image = false\n[taxonomy]\noverrides = "overrides.csv"\n'
-    )
-    found = red(lake, instance, "curated_taxonomy", "INVARIANT_BARCODE_LABELS")
-    assert first in found.metadata["sample"].data
-    assert "line 2" in found.description
-    # The damaged line is left out and reported; it stops nothing.
-    left_out = evaluations(instance, "curated_taxonomy")["overrides_applied"]
-    assert (left_out.passed, left_out.blocking) == (False, False)
-    assert "NOBODY-24" in str(left_out.metadata["sample"].data)
+    (lake.root / "settings.toml").write_text("[gates]\nrequire_image = false\n")
+    # The line is left out; it stops nothing.
+    run_release(lake, instance=instance, progress=silent)
+    found = evaluations(instance, "curated_taxonomy")["decisions_consistent"]
+    assert (found.passed, found.blocking) == (False, False)
+    assert first in str(found.metadata["sample"].data)
+    read = evaluations(instance, "decisions")["decisions_readable"]
+    assert (read.passed, read.blocking) == (False, False)
+    assert "anna.csv, line 3: unknown action 'promote'" in str(read.metadata["sample"].data)
 
 
 @pytest.mark.slow

@@ -18,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bioscan_etl
-from bioscan_etl.definitions.server import Guard, mark_lost_runs
+from bioscan_etl.definitions.server import mark_lost_runs
+from bioscan_etl.ui import _open_database
+from bioscan_etl.ui.guard import Guard
 
 SERVER = Path(bioscan_etl.__file__).parent / "definitions" / "server.py"
 CODE = """
@@ -188,6 +190,7 @@ def ports(tmp_path_factory):
     )
     environment = os.environ | {
         "DAGSTER_HOME": str(home),
+        "BIOSCAN_OUTPUT": str(folder),
         "PYTHONPATH": os.pathsep.join([str(folder), str(SERVER.parents[2])]),
     }
     log = (folder / "log").open("w")
@@ -197,6 +200,8 @@ def ports(tmp_path_factory):
             [sys.executable, *command], env=environment, stdout=log, stderr=log, start_new_session=True
         )
 
+    # Of several processes that create the database at once, some fail.
+    _open_database(environment, home, "")
     open_port, closed_port = free_port(), free_port()
     serving = ["-P", str(SERVER), "--workspace", str(workspace), "--port"]
     grpc = ["-m", "dagster", "api", "grpc", "--module-name", "tiny_code", "--location-name", "tiny_code"]

@@ -61,7 +61,11 @@ def test_what_was_planted_is_what_the_checks_find(folder):
         planted = truth.filter(pl.col("kind") == kind)["processid"]
         assert planted.len() > 0
         assert set(planted) <= set(found)
-        assert len(found) <= 1.2 * len(planted)  # an ambiguous letter may make a stop codon of its own
+        # Nothing else is found, but what an ambiguous letter closes, such as R in TAR: with C instead it is open.
+        more = checked.filter(pl.col("processid").is_in(sorted({*found} - {*planted})))["dna_barcode"]
+        for text in more.str.replace_all("[^ACGT]", "C"):
+            codons = [{text[at : at + 3] for at in range(offset, len(text), 3)} for offset in range(3)]
+            assert any(not {"TAA", "TAG"} & frame for frame in codons)
     places = check_geography(records, Settings().geography)
     flags = set(places["flags"].explode().drop_nulls())
     assert {"PRESUMED_SWAPPED_COORDINATE", "ZERO_COORDINATE", "COORDINATE_INVALID", "DATE_INVALID"} <= flags

@@ -1,10 +1,12 @@
 """The synthetic barcodes, held against a translation of their own."""
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bioscan_etl.barcodes.placement import place
 from bioscan_etl.demo.sequences import LENGTH, as_text, descend, haplotypes, lineage_tree, reverse_complement
 
 _STOPS = {"TAA", "TAG"}  # NCBI code 5, invertebrate mitochondrial
@@ -46,6 +48,15 @@ def test_species_of_a_genus_differ_less_than_genera_and_families(consensus):
     assert 0.06 < np.mean(within) < 0.13
     assert np.mean(within) < np.mean([distance(a, b) for a in range(6) for b in range(6, 12)])
     assert distance(0, 24) > 0.17, "another order"
+
+
+def test_every_barcode_has_its_place_on_the_frame(consensus):
+    rng = np.random.default_rng(6)
+    drawn = haplotypes(rng, consensus, np.repeat(np.arange(len(consensus)), 3), np.zeros(3 * len(consensus), bool))
+    placed = place(pl.Series("barcode", sorted(set(as_text(drawn)))))
+    assert placed["doubt"].null_count() == placed.height > 60
+    assert placed["missing_columns"].list.len().sum() == 0
+    assert set(placed["first"]) == {1}
 
 
 def test_records_of_a_species_stay_within_two_percent(consensus):

@@ -2,9 +2,10 @@
 
 import errno
 
+import polars as pl
 import pytest
 
-from bioscan_etl.errors import BusyError, LakeError, SourceError, UnavailableError, is_transient, sentence
+from bioscan_etl.errors import BusyError, LakeError, SourceError, UnavailableError, is_panic, is_transient, sentence
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,10 @@ def test_what_a_later_try_may_mend(error, passes):
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (SourceError("one\ntwo"), "one two"),
+        (SourceError("one\ntwo"), r"one\ntwo"),
+        (SourceError("file a\x1b[2J\u202e\udcff"), r"file a\x1b[2J\u202e\udcff"),
+        (OSError(errno.ENOENT, "No such file", "a\nb"), r"a\nb: No such file"),
+        (SourceError("x" * 100_000), "xxx"),
         (OSError(errno.ENOSPC, "No space left on device", "x"), "x: No space left on device; check space, permissions"),
         (ValueError("first\nsecond"), "ValueError: first"),
         (MemoryError(), "MemoryError: no message"),
@@ -38,4 +42,26 @@ def test_what_a_later_try_may_mend(error, passes):
 )
 def test_every_error_reads_as_one_line(error, line):
     assert sentence(error).startswith(line)
-    assert "\n" not in sentence(error)
+    assert sentence(error).isprintable()
+    assert len(sentence(error)) < 2_100
+
+
+class _MuteError(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def test_an_error_whose_own_text_is_broken_reads_too():
+    assert sentence(_MuteError()) == "_MuteError: no message"
+
+
+def test_a_user_of_the_library_sees_no_control_character_either():
+    assert str(SourceError("a\x1b[2Jb")) == r"a\x1b[2Jb"
+    assert str(SourceError()) == ""
+
+
+def test_a_panic_is_known_though_it_is_no_exception():
+    panic = pl.exceptions.PanicException("index out of bounds")
+    assert is_panic(panic)
+    assert not isinstance(panic, Exception)
+    assert not is_panic(KeyboardInterrupt())

@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 import shapely
 
-from bioscan_etl.geography import borders
-from bioscan_etl.geography.countries import countries
+from bioscan_etl.geography import atlas, borders, shapes
 from bioscan_etl.settings import GeographySettings
 
 SETTINGS = GeographySettings()
@@ -23,17 +22,6 @@ def check(*points: tuple[str, float, float], settings: GeographySettings = SETTI
     found = borders.check_points(frame, settings)
     order = frame.with_row_index().join(found, on=["country_iso", "lat", "lon"]).sort("index")
     return order.to_dicts()
-
-
-def test_the_map_has_every_country_once_and_valid():
-    areas = borders.areas()
-    assert areas["area"].is_unique().all()
-    assert set(countries()["country_iso"]) <= set(areas["area"])
-    assert shapely.is_valid(shapely.from_wkb(areas["wkb"].to_numpy())).all()
-    area = dict(areas.select("area", "area_km2").rows())
-    for code, known in {"RU": 17.1e6, "US": 9.4e6, "FR": 0.544e6, "NO": 0.324e6, "FJ": 18.3e3, "AQ": 12.3e6}.items():
-        assert area[code] == pytest.approx(known, rel=0.06)
-    assert (Path(borders.__file__).parent / "borders.parquet").stat().st_size < 3_000_000
 
 
 @pytest.mark.parametrize(
@@ -123,7 +111,7 @@ def test_the_tolerance_is_a_distance_on_the_sphere():
 
 
 def test_the_tolerance_reaches_across_the_antimeridian():
-    russia = shapely.from_wkb(borders.areas().filter(pl.col("area") == "RU")["wkb"][0])
+    russia = shapely.from_wkb(atlas.areas().filter(pl.col("area") == "RU")["wkb"][0])
     east = [xy for xy in shapely.get_coordinates(russia) if xy[0] == -180.0]
     assert east, "Russia reaches 180 degrees"
     lat = float(np.mean([xy[1] for xy in east if xy[1] < 70]))
@@ -132,7 +120,7 @@ def test_the_tolerance_reaches_across_the_antimeridian():
 
 
 def test_distances_agree_with_haversine_of_the_nearest_vertex():
-    shape = shapely.from_wkb(borders.areas().filter(pl.col("area") == "IS")["wkb"][0])
+    shape = shapes.country_shape("IS")
     vertices = shapely.get_coordinates(shape)
     rng = np.random.default_rng(7)
     lat, lon = rng.uniform(62.5, 67.5, 300), rng.uniform(-26, -12, 300)
@@ -204,7 +192,7 @@ def test_sea_and_land():
 
 
 def test_centroids_by_distance_spare_small_countries():
-    centre = {row["area"]: row for row in borders.areas().iter_rows(named=True)}
+    centre = {row["area"]: row for row in atlas.areas().iter_rows(named=True)}
     points = [(code, centre[code]["centroid_lat"], centre[code]["centroid_lon"]) for code in ("FR", "SG")]
     assert [found["centroid"] for found in check(*points, ("FR", 46.5, 2.5572))] == [True, False, False]
 
@@ -216,7 +204,7 @@ def test_no_points_no_rows():
 
 def test_equivalences_name_areas_of_the_map():
     table = pl.read_csv(Path(borders.__file__).parent / "equivalences.csv", infer_schema=False)
-    known = set(borders.areas()["area"])
+    known = set(atlas.areas()["area"]) | set(shapes.islets()["area"])
     assert set(table["area"]) <= known
     assert set(table["country_iso"]) <= known
     assert table.select("country_iso", "area").is_unique().all()

@@ -75,7 +75,6 @@ def test_a_sound_record():
         (place("North Pacific Ocean", "[10.123, -150.123]"), ["COUNTRY_OCEAN"], 10.123),
         (place("Exception - Culture"), ["COUNTRY_EXCEPTION"], None),
         (place("Mexico", "19.3786 N"), ["COORDINATE_INVALID"], None),
-        (place("Mexico", "[None, None]"), [], None),
         (place("Mexico", "[0.0, 0.0]"), ["ZERO_COORDINATE"], None),
         (place("Mexico", "(95.25,12.345)"), ["COORDINATE_OUT_OF_RANGE"], None),
         (place("Iran", "[30.4, 50.9]"), ["COORDINATE_ROUNDED"], 30.4),

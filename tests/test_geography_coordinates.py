@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan_etl.geography.coordinates import is_blank_pair, is_rounded, is_zero, out_of_range, parse_coordinates
+from bioscan_etl.geography.coordinates import is_rounded, is_zero, out_of_range, parse_coordinates
 
 
 def parse(text: str | None) -> tuple[float | None, float | None]:
@@ -67,13 +67,6 @@ def test_any_text_gives_two_finite_numbers_or_none(text):
     lat, lon = parse(text)
     assert (lat is None) == (lon is None)
     assert lat is None or (abs(lat) < float("inf") and abs(lon) < float("inf"))
-
-
-@pytest.mark.parametrize(
-    ("text", "blank"), [("[None, None]", True), ("(,)", True), ("[null,nan]", True), ("[1, None]", False), ("x", False)]
-)
-def test_pairs_of_nothing(text, blank):
-    assert pl.select(is_blank_pair(pl.lit(text))).item() is blank
 
 
 @pytest.mark.parametrize(

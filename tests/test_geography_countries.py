@@ -3,8 +3,11 @@
 import polars as pl
 import pycountry
 import pytest
+from examples import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bioscan_etl.geography.countries import countries, no_countries, normalise_countries, spellings
+from bioscan_etl.geography.countries import ambiguous, codes, countries, no_countries, normalise_countries, spellings
 
 SCHEMA = {"country/ocean": pl.String, "country_iso": pl.String}
 
@@ -61,6 +64,103 @@ def test_spellings_lead_to_one_name(name, iso, canonical):
 def test_codes_alone_name_the_country(code, iso, iso3):
     found = normalise(None, code)
     assert (found["iso"], found["iso3"], found["invalid"], found["name_iso"]) == (iso, iso3, False, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "iso"),
+    [
+        ("US", None, "US"),
+        ("us", None, "US"),
+        ("USA", None, "US"),
+        ("840", None, "US"),
+        ("UK", None, "GB"),
+        ("gbr", None, "GB"),
+        (None, "UK", "GB"),
+        (None, " uk ", "GB"),
+        (None, "EL", "GR"),
+        (None, "008", "AL"),
+        (None, "Norway", "NO"),
+        ("NO", None, "NO"),
+        ("NO", "Norway", "NO"),
+        ("NA", "NA", "NA"),
+        ("Namibia", "na", "NA"),
+        (None, "ZR", "CD"),
+        ("Curacao", "AN", "CW"),
+    ],
+)
+def test_codes_and_names_are_read_in_either_column(name, code, iso):
+    found = normalise(name, code)
+    assert (found["iso"], found["invalid"]) == (iso, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "iso"),
+    [
+        ("Macedonia, Republic of", "MK"),
+        ("Korea, Republic of", "KR"),
+        ("Korea, Democratic People's Republic of", "KP"),
+        ("Bahamas, The", "BS"),
+        ("Republic of China", "TW"),
+        ("People's Republic of China", "CN"),
+        ("Micronesia (Federated States of)", "FM"),
+        ("Exclusive economic zone of Chile", "CL"),
+        ("Exclusive Economic Zone of the United States", "US"),
+        ("Norway EEZ", "NO"),
+        ("Territorial waters of France", "FR"),
+        ("United States Minor Outlying Islands", "UM"),
+        ("French Southern Territories", "TF"),
+        ("Burma", "MM"),
+        ("Ceylon", "LK"),
+        ("Belgian Congo", "CD"),
+        ("South West Africa", "NA"),
+        ("Northern Rhodesia", "ZM"),
+        ("Western Samoa", "WS"),
+        ("Österreich", "AT"),
+        ("Brasil", "BR"),
+        ("Somaliland", "SO"),
+        ("Northern Cyprus", "CY"),
+        ("Clipperton Island", "FR"),
+    ],
+)
+def test_other_forms_and_former_names(name, iso):
+    found = normalise(name)
+    assert (found["iso"], found["former"], found["invalid"]) == (iso, False, False)
+
+
+def test_waters_are_told_from_land():
+    assert [normalise(name)["waters"] for name in ("Exclusive economic zone of Chile", "Chile", None)] == [
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["USSR", "U.S.S.R.", "Soviet Union", "Yugoslavia", "Czechoslovakia", "Serbia and Montenegro"]
+)
+def test_former_states_are_no_country_of_today(name):
+    found = normalise(name)
+    assert (found["iso"], found["former"], found["invalid"]) == (None, True, False)
+    assert len(found["candidates"]) >= 2
+
+
+def test_ambiguous_names_and_codes_mean_countries_of_the_map():
+    table = ambiguous()
+    assert table["spelling"].is_unique().all()
+    known = set(countries()["country_iso"])
+    assert set(table["candidates"].explode()) <= known
+    assert set(codes()["country_iso"]) == known
+    assert codes()["code"].is_unique().all()
+    assert not set(table["spelling"]) & set(spellings()["spelling"])
+    assert dict(codes().rows())["NA"] == "NA"
+
+
+@given(st.text(max_size=15), st.text(max_size=5))
+@settings(max_examples=examples(40))
+def test_any_text_has_one_row_and_no_country_out_of_nothing(name, code):
+    found = normalise(name, code)
+    assert (found["iso"] is None) == (found["country"] is None)
+    assert found["iso"] in {None, found["name_iso"], found["code_iso"]}
 
 
 def test_the_code_wins_over_the_name():

@@ -1,11 +1,12 @@
 """One spelling per province and country."""
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bioscan_etl import schema
-from bioscan_etl.geography.provinces import unify_provinces
+from bioscan_etl.geography.provinces import _known_names, unify_provinces
 from bioscan_etl.geography.spelling import folded, loose, trimmed
 
 SCHEMA = {"processid": pl.String, "country": pl.String, "province_state": pl.String}
@@ -59,7 +60,13 @@ def test_nan_of_thailand_is_a_province():
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["A", "B", None]), st.sampled_from(["Sør", "Sor", "SOR", "Nord", None])), max_size=15
+        st.tuples(
+            st.sampled_from(["A", "B", None]),
+            st.sampled_from(
+                ["Sør", "Sor", "SOR", "Soer", "Vaestra Gö", "Västra Gö", "Vaestra Goe", "Vaestra Go", "Nord", None]
+            ),
+        ),
+        max_size=15,
     ),
     st.randoms(use_true_random=False),
 )
@@ -91,3 +98,60 @@ def test_folding():
     assert value(trimmed(pl.lit("  Quintana \t Roo "))) == "Quintana Roo"
     assert value(trimmed(pl.lit("   "))) is None
     assert value(loose(pl.lit("The Côte d’Ivoire & Co."))) == "cote d ivoire and co"
+
+
+@pytest.mark.parametrize(
+    ("country", "long", "short"),
+    [
+        ("Germany", "Baden-Wuerttemberg", "Baden-Wurttemberg"),
+        ("Germany", "Baden-Wuerttemberg", "Baden-Württemberg"),
+        ("Germany", "KOELN", "Köln"),
+        ("Germany", "Thueringen", "Thuringen"),
+        ("Norway", "Moere og Romsdal", "Møre og Romsdal"),
+        ("Norway", "Soer-Troendelag", "Sor-Trondelag"),
+        ("Sweden", "Skaane", "Skåne"),
+        ("Sweden", "Vaestra Goetaland", "Västra Götaland"),
+        ("Sweden", "Vaestra Götaland", "Västra Götaland"),
+        ("Denmark", "Aarhus", "Århus"),
+        ("Austria", "Oberoesterreich", "Oberösterreich"),
+        ("Switzerland", "Zuerich", "Zurich"),
+    ],
+)
+def test_transliterated_letters_are_one_spelling(country, long, short):
+    unified, changes = unify_provinces(frame((country, long), (country, short), (country, short)))
+    assert unified["province_state"].to_list() == [short] * 3
+    assert changes.select("before", "after", "rule").rows() == [(long, short, "PROVINCE_UNIFIED")]
+    elsewhere, _ = unify_provinces(frame((country, long), ("Chad", short), ("Chad", short)))
+    assert elsewhere["province_state"].to_list() == [long, short, short]
+
+
+def test_an_accented_name_of_the_corpus_joins_both_plain_ones():
+    rows = [("Germany", name) for name in ("Woerlitz", "Worlitz", "Wörlitz", "Wörlitz")]
+    assert unify_provinces(frame(*rows))[0]["province_state"].to_list() == ["Wörlitz"] * 4
+
+
+@pytest.mark.parametrize(
+    ("country", "one", "other"),
+    [
+        ("Germany", "Woerlitz", "Worlitz"),  # no name with ö is known
+        ("India", "Goa", "Ga"),
+        ("Syria", "Aleppo", "Alepo"),
+        ("Nigeria", "Kaduna", "Kaaduna"),
+    ],
+)
+def test_letters_alone_prove_nothing(country, one, other):
+    unified, changes = unify_provinces(frame((country, one), (country, other), (country, other)))
+    assert unified["province_state"].to_list() == [one, other, other]
+    assert changes.is_empty()
+
+
+def test_no_two_known_provinces_of_a_country_become_one():
+    names = [
+        (row["country"], row["province_state"]) for row in _known_names().sort("country", "province_state").to_dicts()
+    ]
+    unified, _ = unify_provinces(
+        pl.DataFrame([(f"P{n:05d}", *row) for n, row in enumerate(names)], schema=SCHEMA, orient="row")
+    )
+    merged = {(country, a, b) for (country, a), b in zip(names, unified["province_state"], strict=True) if a != b}
+    plain = {(c, a, b) for c, a, b in merged if pl.select(folded(pl.lit(a)) != folded(pl.lit(b))).item()}
+    assert not plain

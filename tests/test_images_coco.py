@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioscan_etl.errors import SettingsError
-from bioscan_etl.images.coco import Outlined, image_name, outline, write_coco
+from bioscan_etl.images.coco import Outlined, image_name, outline, polygons, write_coco
 from bioscan_etl.training import dataset
 
 SIZE = (400, 300)
@@ -115,3 +115,15 @@ def test_a_name_is_that_of_the_process_id_and_safe(processid: str, image_file: s
     assert name.startswith(processid + ".")
     assert Path(name).name == name
     assert Path(name).suffix in {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
+
+
+def test_polygons_show_the_mask_as_it_is_also_where_it_fills_little_of_the_box():
+    mask = np.zeros((100, 200), np.uint8)
+    mask[40:60, 50:80] = 255
+    mask[5:20, 5:20] = 255  # beyond the box
+    box, size = (20, 20, 180, 90), (200, 100)
+    assert outline(mask, box, size) == []
+    [found] = polygons(mask, box, size)
+    corners = np.array(found).reshape(-1, 2)
+    assert (corners.min(axis=0).tolist(), corners.max(axis=0).tolist()) == ([50, 40], [79, 59])
+    assert polygons(None, box, size) == []

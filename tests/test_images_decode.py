@@ -101,11 +101,11 @@ def test_truncated_files_are_unreadable(kind: str, share: float) -> None:
         decode(data[: int(len(data) * share)], LIMIT)
 
 
-def test_jpeg_without_its_last_two_bytes_or_with_a_hole_is_unreadable() -> None:
+def test_jpeg_without_its_last_byte_of_picture_or_with_a_hole_is_unreadable() -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8))
     data = saved(noise, "JPEG")
     middle = len(data) // 2
-    for damaged in (data[:-2], data[:middle] + bytes(500) + data[middle + 500 :]):
+    for damaged in (data[:-3], data[:middle] + bytes(500) + data[middle + 500 :]):
         with pytest.raises(UnreadableImage, match="damaged"):
             decode(damaged, LIMIT)
 
@@ -149,3 +149,15 @@ def test_damaged_bytes_give_pixels_or_a_reason(data: st.DataObject) -> None:
 def test_real_images(shared_data) -> None:
     for path in sorted((shared_data / "images").glob("*.jpg"))[:20]:
         assert decode(path.read_bytes(), LIMIT).shape == (768, 1024, 3)
+
+
+def test_libtiff_writes_nothing_about_a_damaged_file(capfd: pytest.CaptureFixture[str]) -> None:
+    data = saved(picture(), "TIFF", compression="tiff_lzw")
+    for at in range(8, len(data), 97):
+        damaged = bytearray(data)
+        damaged[at] ^= 0xFF
+        with contextlib.suppress(UnreadableImage):
+            decode(bytes(damaged), LIMIT)
+    with pytest.raises(UnreadableImage, match="TIFF"):
+        decode(data[:60] + b"\xff" * 400 + data[460:], LIMIT)
+    assert capfd.readouterr() == ("", "")

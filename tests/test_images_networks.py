@@ -81,7 +81,7 @@ def test_a_pt_gives_the_boxes_of_its_export(tmp_path: Path) -> None:
     network.ckpt = {"train_args": {"imgsz": width}}  # as the trainer writes it
     network.save(weights)
     export.export_coarse(tmp_path, tmp_path / "coarse.onnx")
-    through_torch, through_onnx = UltralyticsBoxes(weights), OnnxBoxes(tmp_path / "coarse.onnx")
+    through_torch, through_onnx = UltralyticsBoxes(weights, trusted=True), OnnxBoxes(tmp_path / "coarse.onnx")
     compared = 0
     for number in range(6):
         pixels = well()

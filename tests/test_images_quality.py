@@ -4,8 +4,11 @@ import cv2
 import numpy as np
 import polars as pl
 
+from bioscan_etl.decisions.rules import RULES as OF_CURATORS
+from bioscan_etl.images.detection import CURATOR
 from bioscan_etl.images.quality import blur, dhash, exposure, grey_of, image_flags
 from bioscan_etl.images.rules import RULES
+from bioscan_etl.images.samples import UNCERTAIN
 from bioscan_etl.settings import ImageSettings
 
 SETTINGS = ImageSettings()
@@ -21,11 +24,14 @@ GOOD = {
     "area_fraction": 0.64,
     "blur": 100.0,
     "exposure": 150.0,
+    "detail": None,
+    "detector": "hybrid",
 }
+TYPES = dict.fromkeys(("x0", "y0", "x1", "y1"), pl.Int32) | {"detail": pl.String}
 
 
 def flags(**changed: object) -> list[str]:
-    frame = pl.DataFrame([GOOD | changed], schema_overrides=dict.fromkeys(("x0", "y0", "x1", "y1"), pl.Int32))
+    frame = pl.DataFrame([GOOD | changed], schema_overrides=TYPES)
     return frame.select(flags=image_flags(SETTINGS))["flags"].to_list()[0]
 
 
@@ -41,12 +47,16 @@ def test_flags_hit_on_their_side_of_the_threshold() -> None:
     assert flags(blur=SETTINGS.min_blur) == []
     assert flags(blur=SETTINGS.min_blur - 0.01) == ["BLURRED"]
     assert flags(exposure=59.9) == flags(exposure=250.1) == ["BADLY_EXPOSED"]
+    assert flags(detector=CURATOR) == ["CURATOR_BOX"]
     assert flags(x0=0, blur=1.0) == ["TOUCHES_BORDER", "BLURRED"]
 
 
 def test_every_flag_is_a_declared_rule() -> None:
-    hit = set(flags(status="unreadable", specimens=2, x0=0, area_fraction=0.0, blur=0.0, exposure=0.0))
-    assert hit | {"EMPTY_IMAGE", "EXACT_DUPLICATE_IMAGE", "NEAR_DUPLICATE_IMAGE"} == {rule.id for rule in RULES}
+    reason = f"{UNCERTAIN}: the brightest is 4032"
+    hit = set(flags(status="unreadable", specimens=2, x0=0, area_fraction=0.0, blur=0.0, exposure=0.0, detail=reason))
+    assert flags(detector=CURATOR)[0] in {rule.id for rule in OF_CURATORS}
+    of_the_corpus = {"EXACT_DUPLICATE_IMAGE", "NEAR_DUPLICATE_IMAGE", "BRIGHTNESS_OUTLIER", "NO_ORGANISM_PIXELS"}
+    assert hit | of_the_corpus | {"EMPTY_IMAGE"} == {rule.id for rule in RULES}
 
 
 def test_blur_falls_when_an_image_is_smoothed() -> None:

@@ -335,17 +335,56 @@ def test_without_a_version_the_size_tells_a_change(server):
     assert server.asked[1][2] is None
 
 
-def test_a_server_may_ask_for_a_pause(server, monkeypatch):
+def test_a_server_may_ask_for_a_pause(server, monkeypatch, caplog):
     pauses = []
     monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
     monkeypatch.setattr(Server, "answer", too_many_requests)
     with pytest.raises(UnavailableError, match="429 Too Many Requests"):
         whole(server)
     assert pauses == [7.0] * (read.ATTEMPTS - 1)
+    assert "429 Too Many Requests; trying again in 7 s" in caplog.text
     monkeypatch.setattr(read, "LONGEST_PAUSE", 3.0)
-    with pytest.raises(UnavailableError):
+    with pytest.raises(UnavailableError, match="Too Many Requests, and to come back in 7 s; run again then"):
         whole(server)
-    assert pauses[read.ATTEMPTS - 1 :] == [3.0] * (read.ATTEMPTS - 1)
+    assert len(pauses) == read.ATTEMPTS - 1
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(86400, "24 h"), (3601, "2 h"), (61, "2 min"), (0.4, "1 s")])
+def test_a_time_to_wait_is_said_for_people(seconds, said):
+    assert read._duration(seconds) == said
+
+
+def test_a_slow_server_is_left_at_once(server, monkeypatch):
+    def drip(self, request):
+        self.asked.append(None)
+        request.send_response(200)
+        request.send_header("Content-Length", "100000")
+        request.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                request.wfile.write(b"x")
+                time.sleep(0.02)
+        request.close_connection = True
+
+    monkeypatch.setattr("bioscan_etl.io.web.RATE_SECONDS", 0.3)
+    monkeypatch.setattr(Server, "answer", drip)
+    with pytest.raises(UnavailableError, match="is read too slowly"):
+        whole(server)
+    assert len(server.asked) == 1
+
+
+def test_no_secret_of_an_address_is_in_a_message(server):
+    address = server.url.replace("//", "//me:hunter2@") + "/x.tsv?X-Amz-Signature=abcdef&a=b"
+    server.plan = ["whole"]
+    with open_binary(address) as stream:
+        assert stream.read() == BODY
+    server.plan = [404]
+    with pytest.raises(SourceError) as caught:
+        open_binary(address)
+    assert "hunter2" not in str(caught.value)
+    assert "abcdef" not in str(caught.value)
+    assert "127.0.0.1" in str(caught.value)
+    assert "a=b" in str(caught.value)
 
 
 def too_many_requests(self, request):

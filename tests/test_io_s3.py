@@ -1,5 +1,8 @@
 """Single requests to an S3-compatible server process."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 from botocore.exceptions import ClientError
 from fault_proxy import FaultProxy
@@ -79,3 +82,43 @@ def test_a_request_that_fails_is_made_again(s3, monkeypatch):
     assert [faults for faults in proxy.faults.values() if faults] == []
     proxy.close()
     s3_module.client.cache_clear()
+
+
+class _Endless(BaseHTTPRequestHandler):
+    """Lists one object a page, with names that lead out of their folder, and always promises another page."""
+
+    asked = 0
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        type(self).asked += 1
+        entry = (
+            f"<Contents><Key>x/../../{self.asked}&#9;&amp;.txt</Key><LastModified>2026-01-01T00:00:00Z</LastModified>"
+            "<ETag>a</ETag><Size>1</Size></Contents>"
+        )
+        more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{self.asked}</NextContinuationToken>"
+        body = f"<ListBucketResult>{entry}{more}</ListBucketResult>".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_a_listing_that_never_ends_is_refused(s3, monkeypatch):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Endless)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(s3_module, "MOST_PAGES", 5)
+    s3_module.client.cache_clear()
+    try:
+        found = s3_module.objects("s3://deliveries/x")
+        assert next(found).name == "../../1\t&.txt"
+        with pytest.raises(SourceError, match=r"s3://deliveries/x has more than 5 pages of objects; give a prefix"):
+            list(found)
+        assert _Endless.asked == 6
+    finally:
+        server.shutdown()
+        server.server_close()
+        s3_module.client.cache_clear()

@@ -1,14 +1,18 @@
 """Single requests: what fails and why, proxies of the environment, and what an answer says of the file."""
 
+import base64
+import contextlib
 import gzip
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import urllib3
 
-from bioscan_etl.io import web
+from bioscan_etl.io import connections, web
+from bioscan_etl.io.locations import hide
 
 
 class Server(ThreadingHTTPServer):
@@ -19,7 +23,11 @@ class Server(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answer = (200, {}, b"body")
+        self.plan = []  # answers before that one; a body may be a list of pieces
+        self.pause = self.head_pause = 0.0
+        self.phrase = None
         self.asked = []
+        self.bodies = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -29,15 +37,24 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def do_POST(self):
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.do_GET()
+
     def do_GET(self):
         self.server.asked.append((self.path, dict(self.headers)))
-        status, headers, body = self.server.answer
-        self.send_response(status)
-        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+        status, headers, body = self.server.plan.pop(0) if self.server.plan else self.server.answer
+        time.sleep(self.server.head_pause)
+        self.send_response(status, self.server.phrase)
+        length = {} if isinstance(body, list) else {"Content-Length": str(len(body))}
+        for name, value in (length | headers).items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-        self.close_connection = "Content-Length" in headers
+        with contextlib.suppress(OSError):
+            self.end_headers()
+            for piece in body if isinstance(body, list) else [body]:
+                self.wfile.write(piece)
+                time.sleep(self.server.pause)
+        self.close_connection = "Content-Length" in headers or isinstance(body, list)
 
 
 @pytest.fixture
@@ -157,3 +174,192 @@ def test_a_packed_body_is_unpacked_only_on_request(server):
         assert b"".join(web.pieces(response)) == packed
     with get(server.url, decode=True) as response:
         assert b"".join(web.pieces(response)) == b"text"
+
+
+def moved(server, *targets):
+    """Redirect the first requests to these places, in this order; the last answer is a body."""
+    answers = [(302, {"Location": target}, b"") for target in targets]
+    server.plan = [*answers, (200, {}, b"there")]
+
+
+@pytest.mark.parametrize("target", ["/elsewhere", "https:/no-host", "//[bad", "file:///etc/passwd", "http://a:b:c/"])
+def test_a_redirection_within_a_host_is_followed_and_no_other_scheme(server, target):
+    moved(server, target)
+    if target == "/elsewhere":
+        with get(f"{server.url}/a/b?c") as response:
+            assert b"".join(web.pieces(response)) == b"there"
+        assert [path for path, _ in server.asked] == ["/a/b?c", "/elsewhere"]
+    else:
+        with pytest.raises(web.WebError) as caught:
+            get(server.url)
+        assert caught.value.reason == "address"
+
+
+def test_redirections_have_an_end(server):
+    moved(server, *["/next"] * 5)
+    with get(server.url) as response:
+        assert response.status == 200
+    moved(server, *["/next"] * 6)
+    with pytest.raises(web.WebError, match="redirected more than 5 times"):
+        get(server.url)
+
+
+def test_another_host_is_reached_with_encryption_alone(server):
+    moved(server, server.url.replace("127.0.0.1", "localhost"))
+    with pytest.raises(web.WebError, match="redirected to localhost without encryption") as caught:
+        get(server.url)
+    assert caught.value.reason == "address"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("https://10.0.0.1/x", "https://169.254.169.254/latest", "https://localhost:9/x", "https://[::1]/x"),
+        *("https://2130706433/", "https://0/", "https://[fd00::1]/", "https://[::ffff:127.0.0.1]/", "https://0x7f.1/"),
+    ],
+)
+def test_a_public_address_leads_into_no_other_network(server, monkeypatch, target):
+    """The server plays the proxy to a public host, as this machine reaches none."""
+    monkeypatch.setenv("http_proxy", server.url)
+    moved(server, target)
+    with pytest.raises(web.WebError, match="not on the public network") as caught:
+        get("http://records.invalid/a.tsv")
+    assert caught.value.reason == "address"
+    assert len(server.asked) == 1
+
+
+def test_a_local_address_does_not_lead_to_the_keys_of_the_machine(server):
+    moved(server, "https://169.254.169.254/latest/meta-data/iam")
+    with pytest.raises(web.WebError, match=r"redirected to 169\.254\.169\.254, which is not on the public network"):
+        get(server.url)
+
+
+def test_a_password_is_sent_to_its_host_and_nowhere_else(server):
+    address = server.url.replace("//", "//me:p%40ss@")
+    with get(hide(address)) as response:
+        assert response.status == 200
+    assert server.asked[0][1]["authorization"] == f"Basic {base64.b64encode(b'me:p@ss').decode()}"
+    given = web._Given.of(address, {"Cookie": "a", "Accept": "b"})
+    assert set(given.headers_for(server.url)) >= {"Cookie", "authorization"}
+    assert not {"Cookie", "authorization"} & set(given.headers_for("https://elsewhere.invalid/"))
+    with pytest.raises(web.WebError, match="password or signature is not stored"):
+        get("http://***@never.given.invalid/")
+
+
+def slowly(server, piece, pause):
+    server.plan = [(200, {"Content-Length": "1000000"}, [piece] * 1000)]
+    server.pause = pause
+
+
+def test_a_body_is_not_read_for_ever_byte_by_byte(server, monkeypatch):
+    monkeypatch.setattr(web, "RATE_SECONDS", 0.3)
+    slowly(server, b"x", 0.02)
+    began = time.monotonic()
+    with get(server.url) as response, pytest.raises(web.WebError, match="bytes a second, fewer than 1,024") as caught:
+        list(web.pieces(response))
+    assert caught.value.reason == "slow"
+    assert time.monotonic() - began < 5
+
+
+def test_a_reader_that_takes_its_time_is_no_slow_server(server, monkeypatch):
+    monkeypatch.setattr(web, "RATE_SECONDS", 0.2)
+    server.plan = [(200, {}, b"x" * 10)]
+    with get(server.url) as response:
+        for _ in range(10):
+            assert web.read_piece(response, 1) == b"x"
+            time.sleep(0.04)
+
+
+def test_a_body_without_an_end_has_one(server, monkeypatch):
+    monkeypatch.setattr(web, "LARGEST_BODY", 50_000)
+    server.plan = [(200, {"Transfer-Encoding": "chunked"}, [b"3e8\r\n" + b"x" * 1000 + b"\r\n"] * 1000)]
+    with get(server.url) as response, pytest.raises(web.WebError, match="more than 50,000 bytes") as caught:
+        list(web.pieces(response))
+    assert caught.value.reason == "address"
+
+
+def test_a_flood_of_headers_is_refused(server):
+    server.plan = [(200, {f"X-{number}": "x" for number in range(1000)}, b"body")]
+    with pytest.raises(web.WebError) as caught:
+        get(server.url)
+    assert caught.value.reason == "unreachable"
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "9" * 20, "-1", "1, 2", "ten", " "])
+def test_an_absurd_length_is_no_length(length):
+    answer = urllib3.HTTPResponse(b"", status=200)
+    answer.headers["Content-Length"] = length
+    assert web.extent(answer).size is None
+
+
+def test_a_servers_own_words_are_not_repeated(server):
+    server.plan = [(503, {}, b"")]
+    server.phrase = "\x1b[31mSend money"
+    with get(server.url) as response:
+        assert response.reason.endswith("Send money")
+        assert web.said(response) == "503 Service Unavailable"
+    assert web.said(urllib3.HTTPResponse(b"", status=599)) == "599"
+    assert web.one_line(ValueError("a\x1b[31m\u202eb\nc")) == "a\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}b"
+
+
+def test_headers_in_drips_are_a_timeout(server, monkeypatch):
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    server.plan = [(200, {}, b"late")]
+    server.head_pause = 1.0
+    with pytest.raises(web.WebError, match=r"no headers within|timed out") as caught:
+        get(server.url)
+    assert caught.value.reason in {"timeout", "unreachable"}
+
+
+def post(address, body=b"{}", headers=None):
+    return web.post(address, body, headers or {"Content-Type": "application/json"}, connect=2, read=2)
+
+
+def test_a_body_is_posted_once(server):
+    with post(server.url.replace("//", "//user:pass@") + "/x", b'{"a": 1}') as response:
+        assert response.status == 200
+    path, headers = server.asked[0]
+    assert (path, server.bodies) == ("/x", [b'{"a": 1}'])
+    assert headers["Content-Type"] == "application/json"
+    assert headers["User-Agent"].startswith("bioscan-etl/")
+    assert base64.b64decode(headers["authorization"].removeprefix("Basic ")) == b"user:pass"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_posted_body_follows_no_redirection(server, status):
+    server.answer = (status, {"Location": f"{server.url}/elsewhere"}, b"")
+    with post(server.url) as response:
+        assert response.status == status
+    assert len(server.asked) == 1
+
+
+def test_a_post_that_sent_nothing_is_told_from_one_that_may_have_arrived(server):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        with pytest.raises(web.WebError) as caught:
+            post(f"http://127.0.0.1:{unused.getsockname()[1]}")
+    assert caught.value.reason == "unreachable"
+    with socket.create_server(("127.0.0.1", 0)) as rude:
+
+        def hang_up():
+            connection, _ = rude.accept()
+            connection.recv(65_536)
+            connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(web.WebError) as caught:
+            post(f"http://127.0.0.1:{rude.getsockname()[1]}")
+        thread.join()
+    assert caught.value.reason == "truncated"
+    server.head_pause = 3
+    with pytest.raises(web.WebError) as caught:
+        post(server.url)
+    assert caught.value.reason == "timeout"
+
+
+@pytest.mark.parametrize("address", ["ftp://x/y", "file:///etc/passwd", "http://[bad", "http:///x", "x"])
+def test_what_is_no_web_address_is_not_posted_to(address):
+    with pytest.raises(web.WebError) as caught:
+        post(address)
+    assert caught.value.reason == "address"

@@ -38,7 +38,8 @@ def test_a_file_that_cannot_be_used_changes_nothing(lake, tmp_path):
     for text, words in (
         ("[barcodes]\nmin_lenght = 300\n", "min_lenght"),
         ("[", "no|not TOML"),
-        ('[taxonomy]\noverrides = "nowhere.csv"\n', "relative paths are relative to"),
+        ('[images]\ndetector = "nowhere"\n', "relative paths are relative to"),
+        ('[taxonomy]\noverrides = "mine.csv"\n', "no longer exists: curators' decisions are now read from"),
     ):
         source.write_text(text)
         with pytest.raises(SettingsError, match=words):
@@ -58,13 +59,11 @@ def test_a_broken_file_gives_way_to_a_good_one(lake, tmp_path):
 
 
 def test_relative_paths_are_those_of_the_corpus_wherever_it_lies(lake, tmp_path):
-    (lake.root / "overrides.csv").write_text("")
-    settings_file(lake).write_text('[taxonomy]\noverrides = "overrides.csv"\n[images]\ndetector = "mine"\n')
+    settings_file(lake).write_text('[images]\ndetector = "mine"\n')
     found = read_settings(lake)
-    assert found.taxonomy.overrides == str(lake.root / "overrides.csv")
     assert found.images.detector == str(lake.root / "mine")
     moved = Lake(lake.root.rename(tmp_path / "moved"))
-    assert read_settings(moved).taxonomy.overrides == str(moved.root / "overrides.csv")
+    assert read_settings(moved).images.detector == str(moved.root / "mine")
     # Neither place is part of what a release states, nor of any fingerprint.
     assert read_settings(moved).digest() == found.digest()
     settings_file(moved).write_text('[images]\ndetector = "segmentation"\n')

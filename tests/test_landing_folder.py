@@ -183,10 +183,10 @@ def test_what_a_folder_lacks_is_said(tmp_path):
 
 
 def test_the_reason_why_a_file_is_no_records_file_is_said(tmp_path):
-    fill(tmp_path, a__csv=TABLE.replace("\t", ","))
+    fill(tmp_path, a__csv="name,where\nA,B\n")
     found = recognise(str(tmp_path))
     assert found.lacks[0].startswith(NO_RECORDS)
-    assert "tab-separated" in found.lacks[0]
+    assert "a.csv" in found.lacks[0]
     assert found.unknown == ("a.csv",)
 
 
@@ -194,7 +194,6 @@ def test_the_reason_why_a_file_is_no_records_file_is_said(tmp_path):
     ("name", "data", "why"),
     [
         ("b.tsv", b"", "is empty"),
-        ("b.tsv", TABLE.encode("utf-16"), "UTF-16"),
         ("b.tsv", "a\tb\n1\t2\n", "unknown layout"),
         ("b.tsv", "\t".join(HEADER) + "\n", "no rows"),
         ("b.parquet", b"PAR1 cut", "damaged"),
@@ -306,3 +305,13 @@ def test_real_deliveries_are_told_apart(shared_data):
     assert triage.records == ()
     assert triage.lacks
     assert recognise(str(shared_data / "image_manifest.csv")).image_manifest
+
+
+@pytest.mark.parametrize("text", ["processid;image_file\nA-1;b/a.jpg\n", "processid\timage_file\rA-1\tb/a.jpg\r"])
+def test_a_manifest_of_another_separator_is_one_too(tmp_path, text):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "a.jpg").write_bytes(b"x")
+    (tmp_path / "names.csv").write_text(text)
+    found = recognise(str(tmp_path))
+    assert found.image_manifest == str(tmp_path / "names.csv")
+    assert found.images == (str(tmp_path),)  # the manifest's paths are those of the whole folder

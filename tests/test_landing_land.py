@@ -2,8 +2,14 @@
 
 import datetime as dt
 import hashlib
+import json
 import os
 import shutil
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,9 +17,11 @@ from test_landing_folder import MANIFEST, TABLE, fill, zipped
 
 from bioscan_etl import landing
 from bioscan_etl.errors import SourceError, UnavailableError
-from bioscan_etl.io.read import list_files
+from bioscan_etl.io.locations import hide
+from bioscan_etl.io.read import list_files, open_binary
 from bioscan_etl.lake import Lake, digest
 from bioscan_etl.landing import folder as folder_module
+from bioscan_etl.records.snapshots import find_descriptor
 
 
 @pytest.fixture
@@ -246,3 +254,38 @@ def test_real_deliveries_land(lake, shared_data):
 
 def test_a_web_address_is_no_folder():
     assert not folder_module.is_folder("https://host/a")
+
+
+@pytest.fixture
+def web(tmp_path):
+    """A web server for one records file; it asks for nothing, and so gets any address."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+    (folder / "r.tsv").write_text(TABLE)
+    handler = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_no_password_or_signature_stands_in_a_marker(lake, web):
+    address = hide(f"http://me:hunter2@{web}/r.tsv?X-Amz-Signature=0badc0de&format=tsv")
+    batch = landing.register(lake, "b1", [address])
+    path = lake.landing / "b1" / "batch.json"
+    assert "hunter2" not in path.read_text()
+    assert "0badc0de" not in path.read_text()
+    assert "format=tsv" in path.read_text()
+    location = batch.locate(landing.load(lake, "b1").records[0].location)
+    with open_binary(location) as stream:  # this process was given the whole address
+        assert stream.read() == TABLE.encode()
+    code = f"from bioscan_etl.io.read import open_binary; open_binary({location!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "its password or signature is not stored; give the whole address again" in done.stderr
+
+
+def test_the_descriptor_beside_a_file_behind_a_password_is_found(web, tmp_path):
+    package = {"resources": [{"path": "r.tsv"}]}
+    (tmp_path / "web" / "datapackage.json").write_text(json.dumps(package))
+    assert json.loads(find_descriptor(hide(f"http://me:hunter2@{web}/r.tsv?token=abc"))) == package

@@ -43,7 +43,9 @@ def test_every_supported_python_has_a_classifier():
     assert named == {"3.11", "3.12", "3.13"}
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "pyproject.toml", "README.md", "LICENSE", "bioscan_etl"])
+@pytest.mark.parametrize(
+    "name", ["requirements-uv.lock", "requirements.lock", "pyproject.toml", "README.md", "LICENSE", "bioscan_etl"]
+)
 def test_the_container_copies_what_exists(name):
     assert (ROOT / name).exists()
     assert name in (ROOT / "Containerfile").read_text(encoding="utf-8")
@@ -55,3 +57,20 @@ def test_the_hooks_need_no_network():
     for hook in hooks["repos"][0]["hooks"]:
         assert hook["language"] == "system"
         assert hook["entry"].startswith(".venv/bin/")
+
+
+@pytest.mark.parametrize("name", ["Makefile", "Containerfile", ".ci/run"])
+def test_nothing_is_installed_without_a_hash(name):
+    """Only our own wheel and checkout have none, and bring nothing with them."""
+    text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    for command in re.findall(r"pip install ([^&|\n]*)", text):
+        assert "--require-hashes" in command or "--no-deps" in command, command
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("requirements*.lock")), ids=lambda path: path.name)
+def test_every_locked_package_has_a_version_and_a_hash(path):
+    packages = re.split(r"\n(?=\S)", re.sub(r"(?m)^#.*\n", "", path.read_text(encoding="utf-8")).strip())
+    assert packages
+    for package in packages:
+        assert re.match(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==\S+", package), package
+        assert "--hash=sha256:" in package, package

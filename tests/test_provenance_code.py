@@ -186,11 +186,11 @@ HARMLESS = {
 # Libraries that one stage imports and that decide none of its values.
 UNDECIDED = {
     ("specimen_boxes", "polars"): "reads tables, whose values go through as they are",
+    ("drawn_boxes", "polars"): "the same",
     ("contact_sheet", "polars"): "the same",
     ("release_mirror", "polars"): "the same",
     ("specimen_boxes", "pyarrow"): "container of the crops' bytes",
-    ("statistics", "pyarrow"): "reads the rows of the release",
-    ("figures", "pyarrow"): "reads the rows of the release",
+    ("drawn_boxes", "pyarrow"): "the same",
     ("raw_records", "numpy"): "moves bytes and line numbers",
     ("checked_barcodes", "numpy"): "counts words: integers, and one division",
     # Of modules that they import for one function.
@@ -199,6 +199,11 @@ UNDECIDED = {
     # A detector of the user's own; the extra `train` installs them, and the model counts by content.
     ("specimen_boxes", "torch"): "only of a .pt detector",
     ("specimen_boxes", "ultralytics"): "only of a .pt detector",
+    ("drawn_boxes", "torch"): "only of a .pt detector, which draws none of these boxes",
+    ("drawn_boxes", "ultralytics"): "the same",
+    ("desk_pages", "torch"): "only of a .pt detector, whose outlines are drawn on pages",
+    ("desk_pages", "ultralytics"): "the same",
+    ("desk_pages", "tenacity"): "waits before it writes a curator's file again, which the stage never does",
 }  # fmt: skip
 
 
@@ -229,20 +234,33 @@ def test_excuses_are_needed():
 
 # Data files of the package by the module that reads them.
 READ_BY = {
-    "bioscan_etl.geography.countries": ("country_names.csv", "country_spellings.csv", "not_countries.csv"),
-    "bioscan_etl.geography.borders": ("borders.parquet", "equivalences.csv"),
+    "bioscan_etl.barcodes.profile": ("coi_profile.csv", "coi_profile.json"),
+    "bioscan_etl.geography.countries": (
+        *("ambiguous_names.csv", "country_codes.csv", "country_names.csv", "country_spellings.csv"),
+        "not_countries.csv",
+    ),
+    "bioscan_etl.geography.provinces": ("province_letters.csv",),
+    "bioscan_etl.geography.atlas": ("borders.parquet",),
+    "bioscan_etl.geography.shapes": ("claims.csv", "equivalences.csv", "islets.csv"),
     "bioscan_etl.images.segmentation": ("segmentation.json",),
     "bioscan_etl.images.detection": ("coarse.onnx", "refiner.onnx", "calibration.json"),
     "bioscan_etl.quality.report": ("report.html.jinja",),
     "bioscan_etl.release.readme": ("card.md.j2",),
+    "bioscan_etl.statistics.gallery": ("gallery.html.jinja",),
+    "bioscan_etl.taxonomy.authorship": ("author_names.txt", "not_authors.txt"),
 }
 # Stages that reach such a module and ask it for nothing that it reads.
 DATA_UNREAD = {}
 NO_DATA = {"coarse.yaml", "README.md", "py.typed", "recorded.json", "instance.yaml"}
+PAGES = PACKAGE / "desk" / "static"  # what the desk serves; no stage reads it
 
 
 def test_every_data_file_has_a_reader():
-    names = {path.name for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in {".py", ".pyc"}}
+    names = {
+        path.name
+        for path in PACKAGE.rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"} and path.parent != PAGES
+    }
     assert names - NO_DATA == {name for names in READ_BY.values() for name in names}
 
 

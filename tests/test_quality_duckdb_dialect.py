@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from bioscan_etl.quality import duckdb_dialect
+from bioscan_etl.quality.parquet_views import open_views
 
 
 @pytest.fixture
@@ -13,7 +14,8 @@ def engine(tmp_path):
     pl.DataFrame(
         {"order": ["Diptera", None], "coord-lat": [1.5, None], "flags": [["A"], []], "n": [1, 2]}
     ).write_parquet(path)
-    return sa.create_engine(f"{duckdb_dialect.ParquetViews.driver}://", connect_args={"views": {"corpus": str(path)}})
+    with open_views({"corpus": str(path)}) as views:
+        yield sa.create_engine(f"{duckdb_dialect.ParquetViews.driver}://", connect_args={"views": views})
 
 
 def test_rows_outlive_their_connection(engine):

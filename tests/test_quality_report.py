@@ -5,14 +5,19 @@ from html.parser import HTMLParser
 
 import polars as pl
 import pytest
+from decided import csv_of
+from desk_browser import browser, faults
 
 from bioscan_etl import schema
+from bioscan_etl.decisions.outcome import outcome
+from bioscan_etl.decisions.read import read_decisions
+from bioscan_etl.doubts.kinds import KINDS
+from bioscan_etl.quality.doubts_history import counted
 from bioscan_etl.quality.ledger import Ledger
 from bioscan_etl.quality.report import Report, write_report
 from bioscan_etl.quality.results import ExpectationResult
 from bioscan_etl.rules import registry
 from bioscan_etl.settings import Settings
-from bioscan_etl.taxonomy.overrides import LEFT_OUT
 
 EVIL = "<script>alert(1)</script>"
 PIXEL = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
@@ -56,9 +61,11 @@ def report_of(tmp_path, **changed):
         schema=schema.QUARANTINE.schema(),
     )  # fmt: skip
     failed = ExpectationResult(
-        "SPLIT_OUTSIDE_VOCABULARY", EVIL, "split", "blocking", False, 9, 2, 22.2, (f"A1: {EVIL}", "B2: x")
+        "metadata", "SPLIT_OUTSIDE_VOCABULARY", EVIL, "split", "blocking", False, 9, 2, 22.2, (f"A1: {EVIL}", "B2: x")
     )
-    held = ExpectationResult("PROCESSID_MISSING", "`processid` is missing.", "processid", "blocking", True, 9, 0, 0.0)
+    held = ExpectationResult(
+        "records", "PROCESSID_MISSING", "`processid` is missing.", "processid", "blocking", True, 9, 0, 0.0
+    )
     told = {
         "version": f"2026.1 {EVIL}",
         "ledger": Ledger(3520, {"field_count": 3}, {"superseded": 41}, {"NO_IMAGE": 2}, 3474),
@@ -118,6 +125,15 @@ def test_it_can_be_read_without_seeing_it(page):
     assert anchors <= {attributes.get("id") for _, attributes in parsed.tags}
 
 
+@pytest.mark.slow
+def test_axe_finds_nothing(page, tmp_path):
+    with browser() as opened:
+        shown = opened.new_page(viewport={"width": 600, "height": 900})
+        shown.goto((tmp_path / "report" / "index.html").as_uri())
+        assert faults(shown) == []
+        assert shown.evaluate("document.documentElement.scrollWidth") <= 600
+
+
 def test_it_tells_targets_leakage_and_moves(tmp_path):
     near = {"known": ["train"], "evaluated": ["test"], "near": [17]}
     moves = pl.DataFrame(
@@ -154,7 +170,7 @@ def test_it_tells_the_ledger_the_rule_and_the_setting(page):
     assert rule.reason in text
     assert f"[barcodes] min_length is {Settings().barcodes.min_length}" in text
     assert "1 blocking expectation fails." in text
-    assert "1 expectations hold" in text
+    assert "1 expectation holds" in text
     assert "BARCODE_LONG" not in text
     assert "25.00 %" in text
 
@@ -233,7 +249,6 @@ def test_conflicts_and_typos_stand_in_the_page_and_in_lists(tmp_path):
     taxonomy = {
         "labels": {"species": {"delivered": 5, "final": 3, "distinct": 2}},
         "circular": {"records": 2, "share": 0.4},
-        "overrides": {"lines": 2, "labels": 3, "without_effect": [4]},
     }
     conflicts = pl.DataFrame(
         {
@@ -252,7 +267,7 @@ def test_conflicts_and_typos_stand_in_the_page_and_in_lists(tmp_path):
     page = Page(text)
     assert EVIL not in text
     assert page.open == []
-    for word in ("Labels by rank", "Aus bsu", "40 %", "had no effect"):
+    for word in ("Labels by rank", "Aus bsu", "40 %"):
         assert word in text
     assert (tmp_path / "report" / "label_conflicts.csv").read_text().count("\n") == 2
     assert "Aus bus" in (tmp_path / "report" / "typos.csv").read_text()
@@ -275,38 +290,70 @@ def test_each_batch_is_named_with_its_delivery_and_its_note(tmp_path):
     assert EVIL not in path.read_text()
     assert not page.all("script")
     assert_reachable(page, "batches")
+    assert "damage" not in text.split("plate-7 0a1b2c3d")[0].split("Notes list")[-1]
+    damaged = batches.with_columns(damage=pl.Series(["r.tsv is not as BOLD delivers it", *[""] * (len(rows) - 1)]))
+    text = texts(write_report(tmp_path / "damaged", report_of(tmp_path, batches=damaged)))
+    assert f"made note damage plate-7 0a1b2c3d bioscan-etl 0.1.0, detector v2 {kept} r.tsv is not as BOLD" in text
 
 
-def test_lines_left_out_are_shown_and_listed(tmp_path):
-    left_out = pl.DataFrame(
-        [(1234, '=1+1,,,"species', "5 fields instead of 8"), (7, EVIL + 300 * "x", f"unknown field {EVIL!r}")]
-        + [(number, "text", "there is no accepted specimen") for number in range(2000, 2150)],
-        schema=LEFT_OUT,
-        orient="row",
-    )
-    path = write_report(tmp_path / "report", report_of(tmp_path, left_out=left_out))
+def decided(*rows):
+    return outcome(read_decisions({"anna.csv": csv_of(rows)}).lines, [])
+
+
+def test_decisions_are_counted_and_those_without_effect_shown(tmp_path):
+    wrong = [{"processid": f"A-{number}", "action": "promote"} for number in range(150)]
+    evil = {"processid": "A-1", "action": "reject", "note": "=1+1", "reason": EVIL}
+    lines = decided(*wrong, evil, {"processid": "A-2", "action": "keep", "field": "FRAGMENT"})
+    refused = pl.DataFrame({"file": ["wrong.csv"], "problem": [EVIL]})
+    path = write_report(tmp_path / "report", report_of(tmp_path, decisions=lines, refused=refused))
     page, text = Page(path.read_text()), texts(path)
-    assert "152 lines of the curators' overrides were not applied. See Overrides" in text
-    assert '1234 5 fields instead of 8 =1+1,,,"species' in text
-    assert "52 more rows are not shown here." in text
-    assert 201 * "x" not in text
+    assert "151 lines of the curators' decisions were not applied. See Decisions" in text
+    assert "1 file of decisions could not be read." in text
+    assert "left_out anna.csv, line 2 promote A-0 unknown action 'promote'" in text
+    assert "more rows are not shown here." in text
     assert EVIL not in path.read_text()
     assert not page.all("script")
-    assert_reachable(page, "overrides")
-    listed = pl.read_csv(tmp_path / "report" / "overrides_left_out.csv")
-    assert listed["line"].to_list() == sorted(left_out["line"])
-    assert listed["text"][1] == "'=1+1,,,\"species"
-    one = texts(write_report(tmp_path / "one", report_of(tmp_path, left_out=left_out.head(1))))
-    assert "1 line of the curators' overrides was not applied." in one
+    assert_reachable(page, "decisions")
+    listed = pl.read_csv(tmp_path / "report" / "decisions.csv")
+    assert listed.height == 152
+    assert "'=1+1" in listed["note"].to_list()
 
 
 def test_without_batches_or_lines_left_out_there_are_no_such_sections(tmp_path):
     empty = pl.DataFrame(schema=dict.fromkeys(["batch", "delivery", "made", "note"], pl.String))
     plain = write_report(tmp_path / "plain", report_of(tmp_path))
-    nothing = write_report(tmp_path / "empty", report_of(tmp_path, batches=empty, left_out=LEFT_OUT.to_frame()))
+    nothing = write_report(tmp_path / "empty", report_of(tmp_path, batches=empty, decisions=decided()))
     assert nothing.read_bytes() == plain.read_bytes()
-    assert not {"batches", "overrides"} & {attributes.get("id") for _, attributes in Page(plain.read_text()).tags}
-    assert not (tmp_path / "empty" / "overrides_left_out.csv").exists()
+    assert not {"batches", "decisions"} & {attributes.get("id") for _, attributes in Page(plain.read_text()).tags}
+    assert not (tmp_path / "empty" / "decisions.csv").exists()
+
+
+def doubted(*rows):
+    """Doubts with their state; each row is kind, rule and state."""
+    frame = pl.DataFrame(
+        [
+            dict(zip(("kind", "rule", "state"), row, strict=True)) | {"processid": f"A-{n}"}
+            for n, row in enumerate(rows)
+        ],
+        schema=schema.DOUBTS.schema() | dict.fromkeys(("state", "decided_as", "decided_by", "decided_on"), pl.String()),
+    )
+    return frame.with_columns(decided_why=pl.lit(None, pl.String), lines=pl.lit([], pl.List(pl.String)))
+
+
+def test_doubts_are_counted_by_state_and_over_the_releases(tmp_path):
+    now = doubted(("image", "BLURRED", "open"), ("image", "BLURRED", "decided"))
+    earlier = counted(doubted(*[("image", "BLURRED", "open")] * 3, ("place", "COUNTRY_INVALID", "changed")), "v6")
+    path = write_report(tmp_path / "report", report_of(tmp_path, version="v7", doubts=now, doubt_history=earlier))
+    text = texts(path)
+    assert "1 doubt waits for a curator, and 1 is decided." in text
+    assert f"{KINDS['image'].title} █▃ v6: 3 open; v7: 1 open, 1 decided" in text
+    assert f"{KINDS['place'].title} █▁ v6: 1 to look at again; v7: none" in text
+    assert_reachable(Page(path.read_text()), "doubts")
+    # All are gone: the trend still says so. A first release has none.
+    path = write_report(tmp_path / "gone", report_of(tmp_path, version="v7", doubts=doubted(), doubt_history=earlier))
+    assert f"{KINDS['image'].title} █▁ v6: 3 open; v7: none" in texts(path)
+    path = write_report(tmp_path / "first", report_of(tmp_path, version="v1", doubts=now))
+    assert "Doubts over the releases" not in texts(path)
 
 
 def assert_reachable(page, section):
@@ -316,3 +363,11 @@ def assert_reachable(page, section):
     assert {"href": f"#{section}"} in page.all("a")
     assert {"aria-labelledby": section} in page.all("section")
     assert all(attributes.get("scope") in {"col", "row"} for attributes in page.all("th"))
+
+
+def test_characters_that_cannot_be_seen_are_shown_as_escapes(tmp_path):
+    hostile = "a\x1b[2J\u202eb\u200b\nc"
+    lines = decided({"processid": hostile, "action": hostile, "note": hostile})
+    page = write_report(tmp_path / "report", report_of(tmp_path, decisions=lines, version=hostile)).read_text()
+    assert r"a\x1b[2J\u202eb\u200b\nc" in page
+    assert all(line.isprintable() for line in page.splitlines())

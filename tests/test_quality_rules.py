@@ -5,7 +5,7 @@ from bioscan_etl.quality.rules import GATES, INVARIANTS, RULES
 from bioscan_etl.rules import Severity
 from bioscan_etl.schema import CURATED, METADATA_EXTENDED
 from bioscan_etl.settings import Settings
-from bioscan_etl.specimens.assemble import gates
+from bioscan_etl.specimens.gates import gates
 
 
 def test_the_gates_are_those_that_hold_specimens():

@@ -6,14 +6,16 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan_etl.quality.spreadsheet import write_spreadsheet
+from bioscan_etl.quality.spreadsheet import read_spreadsheet, write_spreadsheet
 
 
 @given(
     st.lists(
         st.one_of(
             st.text(max_size=8),
-            st.builds(str.__add__, st.sampled_from(["=", "+", "-", "@", "\t", "\r", "\n="]), st.text(max_size=8)),
+            st.builds(
+                str.__add__, st.sampled_from(["=", "+", "-", "@", "\t", "\r", "\n=", "'=", "''-"]), st.text(max_size=8)
+            ),
         ),
         min_size=1,
     )
@@ -26,7 +28,10 @@ def test_no_cell_begins_as_a_formula_and_none_is_lost(tmp_path_factory, values):
     assert len(cells) == len(values)
     for cell, value in zip(cells, values, strict=True):
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
-        assert cell == (f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value)
+        escaped = value.lstrip("'").startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert cell == (f"'{value}" if escaped else value)
+    read = read_spreadsheet(path, infer_schema=False)["processid"].to_list()
+    assert read == values
 
 
 def test_lists_are_joined_and_numbers_stay_numbers(tmp_path):

@@ -101,15 +101,11 @@ def test_the_snippets_of_the_docs_run(tmp_path, monkeypatch):
     assert (tmp_path / "out" / "landing" / "plate-7" / "batch.json").exists()
 
 
-def test_the_overrides_of_the_docs_are_read(tmp_path):
-    import polars as pl
+def test_the_decisions_of_the_docs_are_read():
+    from bioscan_etl.decisions.read import read_decisions
 
-    from bioscan_etl import vocabulary
-    from bioscan_etl.taxonomy.overrides import read_overrides
-
-    text = re.search(r"```\n(processid,rank.*?)```", (ROOT / "docs" / "guide" / "curation.md").read_text(), re.S)[1]
-    (tmp_path / "overrides.csv").write_text(text)
-    columns = [*vocabulary.RANKS, *(f"{rank}_verbatim" for rank in vocabulary.RANKS)]
-    known = pl.DataFrame({"processid": ["AAASF001-17"], **{name: ["Aus"] for name in columns}})
-    overrides = read_overrides(tmp_path / "overrides.csv", known)
-    assert (overrides.lines.height, overrides.left_out.height) == (2, 0)
+    text = re.search(r"```\n(processid,rank.*?)```", (ROOT / "docs" / "guide" / "decisions.md").read_text(), re.S)[1]
+    found = read_decisions({"anna.csv": text})
+    assert found.refused.is_empty()
+    assert found.lines["problem"].drop_nulls().is_empty()
+    assert found.usable.height == text.count("\n") - 1

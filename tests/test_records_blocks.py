@@ -1,7 +1,8 @@
 import polars as pl
 import pytest
 
-from bioscan_etl.records.blocks import NULL_WORDS, canonical, columns, no_rejects, no_rows, only_reject, part_unfit
+from bioscan_etl.processids import NULL_WORDS
+from bioscan_etl.records.blocks import canonical, columns, no_rejects, no_rows, only_reject, part_unfit
 from bioscan_etl.records.layouts import REQUIRED, recognise
 from bioscan_etl.settings import RecordSettings
 
@@ -16,10 +17,25 @@ def values(**given):
 def test_missing_values_keys_coordinates_and_record_id():
     raw = values(processid=" A-1 ", marker_code="COI-5P ", nuc=" ", genus=" None", mood="[NULL]", lat="1.5", lon="")
     found = canonical(raw, LAYOUT, SETTINGS)
-    assert found.columns == columns(LAYOUT)
+    assert found.columns == [*columns(LAYOUT), "flags", "verbatim"]
     row = found.row(0, named=True)
     assert (row["processid"], row["marker_code"], row["record_id"]) == ("A-1", "COI-5P", "A-1.COI-5P")
     assert (row["nuc"], row["genus"], row["extra:mood"], row["coord"]) == (None, None, None, "[1.5, ]")
+
+
+PAIRS = [("[None, None]", True), ("(,)", True), ("[null,nan]", True), ("[]", True), ("[1, None]", False), ("x", False)]
+
+
+@pytest.mark.parametrize(("text", "is_missing"), PAIRS)
+def test_a_pair_of_nothing_is_a_missing_coordinate(text, is_missing):
+    layout = recognise([*REQUIRED, "coord"])
+    raw = pl.DataFrame([{**dict.fromkeys(REQUIRED, "x"), "coord": text}])
+    assert canonical(raw, layout, SETTINGS)["coord"].to_list() == [None if is_missing else text]
+
+
+@pytest.mark.parametrize("nothing", ["", "None", "none", "NaN", "null"])
+def test_two_columns_of_nothing_are_a_missing_coordinate(nothing):
+    assert canonical(values(lat=nothing, lon=nothing), LAYOUT, SETTINGS)["coord"].item() is None
 
 
 def test_a_reader_may_say_where_blanks_are():

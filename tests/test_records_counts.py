@@ -3,7 +3,7 @@ from datetime import date
 
 import pytest
 
-from bioscan_etl.errors import InvariantError
+from bioscan_etl.errors import InvariantError, SourceError
 from bioscan_etl.records.counts import Counts, SourceCount
 
 
@@ -33,5 +33,16 @@ def test_plain_values_for_manifests():
         "extra": ["mood"],
         "absent": ["tribe"],
         "damage": {"excel_dates": 1},
+        "refused": None,
     }
     assert found[1]["snapshot_date"] is None
+
+
+def test_a_file_without_a_usable_row_is_refused():
+    sources = (
+        SourceCount("a.tsv", "BCDM 2023", None, 2, ()),
+        SourceCount("b.tsv", "BCDM 2023", None, 3, (), refused="no_processid (the process ID is missing)"),
+    )
+    Counts(2, 2, {}, {}, sources[:1]).refuse()
+    with pytest.raises(SourceError, match=r"b\.tsv: all rows are rejected \(3\), the first as no_processid"):
+        Counts(5, 2, {}, {"no_processid": 3}, sources).refuse()

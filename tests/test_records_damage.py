@@ -99,4 +99,5 @@ def test_it_is_reported_per_file_and_the_real_files_have_none(shared_data, tmp_p
     by_name = {source.name: source.damage for source in counts.sources}
     assert by_name["damaged.tsv"]["excel_dates"] == 2006
     assert by_name["damaged.tsv"]["cut_at_255"] > 1900
-    assert [by_name[name] for name in names] == [{}, {}, {}]
+    # One note of the last has doubled quotes: its query was written by a data frame.
+    assert [by_name[name] for name in names] == [{}, {}, {"quoted_fields": 1}]

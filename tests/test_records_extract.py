@@ -26,7 +26,7 @@ processid marker_code nuc bin_uri phylum class order family subfamily genus spec
 sequence_upload_date
 """
 COLUMNS = _COLUMNS.split()
-PROVENANCE = ("batch", "source_file", "source_line", "snapshot_date")
+PROVENANCE = ("batch", "source_file", "source_line", "snapshot_date", "flags", "verbatim")
 SETTINGS = RecordSettings()
 TABLES = ("records", "set_aside", "rejects")
 
@@ -94,6 +94,7 @@ def test_one_row_per_process_id_and_the_rest_by_reason(run):
             "undecodable": 0,
             "not_json": 0,
             "truncated_file": 0,
+            "no_specimen": 0,
         },
         "sources": [
             {
@@ -104,6 +105,7 @@ def test_one_row_per_process_id_and_the_rest_by_reason(run):
                 "extra": [],
                 "absent": [name for name in RECORDS.names() if name not in (*COLUMNS, *PROVENANCE)],
                 "damage": {},
+                "refused": None,
             }
         ],
     }
@@ -199,6 +201,11 @@ def test_no_rows_of_the_marker(run):
     assert (records.height, set_aside.height, rejects.height) == (0, 1, 0)
     assert records.schema == RECORDS.schema()
     assert counts.rows_read == 1
+
+
+def test_a_delivery_without_records_gives_empty_tables(tmp_path):
+    assert extract([], "batch-1", SETTINGS, tmp_path).rows_read == 0
+    assert [pl.read_parquet(tmp_path / f"{name}.parquet").height for name in TABLES] == [0, 0, 0]
 
 
 def test_the_marker_is_a_setting(run):

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from bioscan_etl.errors import SourceError
@@ -135,10 +137,42 @@ def test_aliases_lead_to_columns_of_the_schema():
 
 def test_late_columns_go_where_their_name_and_the_beginning_say():
     layout = recognise([*REQUIRED, "mood"])
-    both = extend(layout, ["tribe", "country", "age"])
-    assert both.header == (*layout.header, "age", "country", "tribe")
-    assert both.targets[-3:] == ("extra:age", "extra:country", "tribe")
-    assert both.extra == ("mood", "age", "country")
-    assert "tribe" in layout.absent
-    assert "tribe" not in both.absent
+    both = extend(layout, ["tribe", "country", "age", "lon"])
+    assert both.header == (*layout.header, "age", "country", "lat", "lon", "tribe")
+    assert both.targets[-5:] == ("extra:age", "country/ocean", "coord-lat", "coord-lon", "tribe")
+    assert both.extra == ("mood", "age")
+    assert {"tribe", "coord", "country/ocean"} <= set(layout.absent)
+    assert not {"tribe", "coord", "country/ocean"} & set(both.absent)
+    # A column that the first lines fill is not filled again.
     assert extend(recognise([*REQUIRED, "country"]), ["country/ocean"]).targets[-1] == "extra:country/ocean"
+
+
+def test_ibols_phase_releases():
+    columns = ["processid", "sampleid", "museumid", "fieldid", "bin_guid", "bin_name", "vouchertype", "inst_reg"]
+    columns += [f"{rank}_reg" for rank in ("phylum", "class", "order", "family", "subfamily", "genus", "species")]
+    columns += ["taxonomist_reg", "collectors", "collectiondate", "lifestage", "lat", "lon", "site", "sector", "region"]
+    columns += ["province_reg", "country_reg", "fundingsrc", "seqentryid", "nucraw", "aminoraw", "accession"]
+    layout = recognise(columns)
+    assert layout.generation == "iBOL phase release"
+    assert layout.implied == {"marker_code": "COI-5P"}
+    assert layout.extra == ("bin_name", "seqentryid", "aminoraw")
+    assert layout.mapping["country_reg"] == "country/ocean"
+    assert layout.mapping["species_reg"] == "species"
+    assert layout.split_coordinate
+
+
+def test_a_table_of_specimens_lacks_sequences():
+    specimens = recognise(["processid", "bin_uri", *(f"{rank}_name" for rank in RANKS), "lat", "lon"])
+    assert specimens.lacks_sequences
+    assert not recognise(REQUIRED).lacks_sequences
+    with pytest.raises(SourceError, match="missing marker_code"):
+        recognise([name for name in REQUIRED if name != "marker_code"])
+
+
+def test_thousands_of_columns_of_one_name_take_no_longer_than_others():
+    began = time.process_time()
+    layout = recognise([*V2025, "x.2", *["x"] * 30_000])
+    assert time.process_time() - began < 5  # it was a minute when each name was compared with all before
+    assert layout.targets[-3:] == ("extra:x.29999", "extra:x.30000", "extra:x.30001")
+    assert layout.targets[len(V2025) : len(V2025) + 3] == ("extra:x.2", "extra:x", "extra:x.3")
+    assert len(set(layout.targets)) == len(layout.targets)

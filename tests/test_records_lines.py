@@ -91,7 +91,9 @@ def test_only_the_lines_that_are_kept(given_lines):
 def test_lines_that_are_no_utf8(given_lines):
     data = b"".join(line + b"\n" for line in given_lines)
     expected = [line in (b"\xe9", b"\xff\xfe") for line in given_lines]
-    assert lines.undecodable(data, lines.spans(data)).tolist() == expected
+    assert lines.is_utf8(data) == (not any(expected))
+    fixed = lines.repaired(data).split(b"\n")[:-1]
+    assert [b"\xef\xbf\xbd" in line for line in fixed] == expected
 
 
 def test_raw_text_is_escaped_and_cut(monkeypatch):

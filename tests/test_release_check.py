@@ -30,7 +30,7 @@ from bioscan_etl.release.forms.hdf5 import write_hdf5
 from bioscan_etl.release.forms.partitioned import hive_name
 from bioscan_etl.release.layout import image_path
 from bioscan_etl.release.tables import write_parquet
-from bioscan_etl.settings import ReleaseSettings, Settings
+from bioscan_etl.settings import ImageSettings, ReleaseSettings, Settings
 
 CSV = "bioscan5m/metadata/csv/BIOSCAN_5M_Insect_Dataset_metadata.csv"
 BBOX = "BIOSCAN_5M_Insect_bbox.tsv"
@@ -375,6 +375,10 @@ SEALED = [
     ("column missing", parquet(TRAIN, lambda f: f.drop("flags"), retyped("flags", None)), TRAIN, None, "flags"),
     ("log of another schema", parquet(CHANGES, lambda f: f.drop("rule"), pa.schema([
         f for f in schema.CHANGES.arrow() if f.name != "rule"])), CHANGES, None, "rule"),
+    ("label changed in the memory", parquet("partition_memory.parquet", at(D8, genus="Apis")),
+     "partition_memory.parquet", D8, "has the genus 'Apis', data has 'Aedes'"),
+    ("barcode changed in the memory", parquet("partition_memory.parquet", at(D8, dna_barcode="ACGT")),
+     "partition_memory.parquet", D8, "has another barcode than data"),
     ("box changed", edit(BBOX, "DEMO016-24,1024,768,316", "DEMO016-24,1024,768,300"), BBOX, D16, "area_fraction"),
     ("box outside", edit(BBOX, "516,480,", "5160,480,"), BBOX, D16, "leads out"),
     ("box sizes changed", edit(BBOX, "DEMO016-24,1024,768,316,200,516,480,0.7812",
@@ -537,7 +541,7 @@ def test_a_decompression_bomb_is_a_fault():
     bomb = bytearray(encoded(size=(16, 16)))
     place = bomb.index(b"\xff\xc0") + 5
     bomb[place : place + 4] = b"\xff\xff\xff\xff"
-    assert check_images.decode(bytes(bomb), "cropped")[1].startswith("cannot be decoded")
+    assert check_images.decode(bytes(bomb), "cropped", ImageSettings())[1].startswith("cannot be decoded")
 
 
 def test_progress_is_told(good):
@@ -555,6 +559,6 @@ def test_faults_are_plain_values(good):
 def test_an_original_may_be_of_any_kind_that_the_image_stage_reads():
     stream = io.BytesIO()
     Image.new("L", (300, 200), 90).save(stream, "PNG")
-    assert check_images.decode(stream.getvalue(), "original_full")[1] == ""
-    assert check_images.decode(stream.getvalue(), "cropped")[1] == "is no JPEG image"
-    assert check_images.decode(b"GIF89a", "original_full")[1] == "is no image"
+    assert check_images.decode(stream.getvalue(), "original_full", ImageSettings())[1] == ""
+    assert check_images.decode(stream.getvalue(), "cropped", ImageSettings())[1] == "is no JPEG image"
+    assert check_images.decode(b"GIF89a", "original_full", ImageSettings())[1] == "is no image"

@@ -89,4 +89,4 @@ def test_a_contradiction_is_named(place, value, message):
 def test_specimens_of_a_batch_that_is_not_named_are_faults():
     rows = held("data", pl.DataFrame({"processid": ["A-1", "A-2"], "batch": ["b1", "b7"]}))
     found = list(check_batches(Manifest.model_validate(HEAD), rows))
-    assert [fault.fault for fault in found] == ["has specimens of batch b7, which manifest.json does not name"]
+    assert [str(fault) for fault in found] == ["data: A-2: is of batch 'b7', which manifest.json does not name"]

@@ -84,7 +84,7 @@ def test_a_run_killed_behind_it_writes_it_anew(made, releases, tmp_path, monkeyp
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("bioscan_etl.release.ship.version.write_readme", dies)
+        patch.setattr("bioscan_etl.release.ship.version.readme", dies)
         with pytest.raises(KeyboardInterrupt):
             changed(made).build(tmp_path, PLAIN, digest="2" * 64)
     again = changed(made).build(tmp_path, PLAIN, digest="2" * 64)

@@ -55,6 +55,7 @@ def releases(made, tmp_path_factory):
             ("DEMO009-24", "species", 0, "Apis melifera", "Apis mellifera", "NAME_TYPO_FIXED"),
             ("DEMO011-24", "genus", 0, "Apus", "Apis", "CURATOR_OVERRIDE"),
         ),
+        schema.DECISION_LOG.empty(),
         "1",
     )
     drop = ["DEMO005-24", "DEMO006-24", "DEMO007-24"]
@@ -76,6 +77,7 @@ def releases(made, tmp_path_factory):
             logs.set_aside,
             filled(schema.REJECTS, [{"source_line": 93, "reason": "field_count"}]),
             logs.changes,
+            schema.DECISION_LOG.empty(),
             "1",
         ),
         made.crops,
@@ -105,6 +107,7 @@ def releases(made, tmp_path_factory):
             ("DEMO011-24", "genus", 0, "apiz", "Apiz", "NAME_CASE"),
             ("DEMO013-24", "country", 0, "Canada", None, "COUNTRY_INVALID"),
         ),
+        schema.DECISION_LOG.empty(),
         "1",
     )
     listed = moves(folder / "moves.parquet", ("DEMO000-24", "pretrain", "train", "MOVED_SPECIES_NAMED"))

@@ -224,7 +224,9 @@ def test_a_damage_is_named(good, tmp_path, damage):
 
 def test_rows_that_differ_are_read_in_full_and_named():
     left = pl.DataFrame({"processid": ["A", "B", "C"], "x": [1.0, None, 3.0], "flags": [["a"], [], ["b", "c"]]})
-    assert list(agreement(held("data", left), held("csv", left.reverse()))) == []
+    assert [str(fault) for fault in agreement(held("data", left), held("csv", left.reverse()))] == [
+        "csv: C: is row 1 here, where data has A: the rows are in another order"
+    ]
     right = pl.DataFrame({"processid": ["B", "A", "D", "D"], "x": [0.0, 1.0, 1.0, 1.0], "flags": [[], ["b"], [], []]})
     assert [str(fault) for fault in agreement(held("data", left), held("csv", right))] == [
         "csv: D: occurs 2 times",

@@ -45,6 +45,14 @@ def test_any_text_comes_back(tmp_path_factory, values):
     assert [node["sampleid"] for node in json.loads(path.read_text())] == values
 
 
+def test_no_text_ends_the_script_of_a_web_page(tmp_path):
+    frame = filled(schema.METADATA, [{"processid": "A", "sampleid": "</script><!-- & \u2028"}])
+    write_jsonld([frame], tmp_path / "x.jsonld")
+    written = (tmp_path / "x.jsonld").read_text()
+    assert not set("<>&\u2028") & set(written)
+    assert json.loads(written)[0]["sampleid"] == "</script><!-- & \u2028"
+
+
 def test_the_context_gives_every_column_a_meaning():
     terms = context()["@context"]
     assert set(schema.METADATA.names()) <= set(terms)

@@ -70,7 +70,7 @@ def test_frames_are_those_of_the_parquet_files(release, output, made):
     assert release.ledger.specimens == 32
     assert release.settings.splits.protocol == "stable"
     assert release.settings.release == SMALL.release
-    assert release.changes.rows()[0][:4] == ("DEMO001-24", "species", 0, "Aedes vexan")
+    assert release.changes.rows()[0][:4] == ("DEMO008-24", "species", 0, "AEDES VEXANS")
     assert release.quarantine.schema == schema.QUARANTINE.schema()
     assert release.quarantine["processid"].to_list() == ["Q1-24"]
     assert (release.set_aside.height, release.rejects.height, release.moves.height) == (1, 2, 0)

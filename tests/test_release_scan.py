@@ -50,5 +50,5 @@ def test_images_and_logs_are_those_of_the_release(releases):
     images = tables.images().collect()
     assert images["package"].unique().to_list() == ["cropped_256"]
     assert set(images["processid"]) == set(tables.rows.collect()["processid"])
-    assert tables.changes().collect().rows() == [("DEMO001-24", "species", 0, "Aedes vexan", "x")]
+    assert tables.changes().collect().rows() == [("DEMO008-24", "species", 0, "AEDES VEXANS", "NAME_CASE")]
     assert tables.protocol == "stable"

@@ -184,7 +184,7 @@ def test_a_run_killed_in_a_part_goes_on_to_the_same_bytes(made, release, tmp_pat
     assert contents(tmp_path / "v1") == contents(release)
 
 
-@pytest.mark.parametrize("dies_in", ["write_readme", "manifest.write_manifests", "versions.point_latest"])
+@pytest.mark.parametrize("dies_in", ["readme", "manifest.write_manifests", "versions.point_latest"])
 def test_a_run_killed_while_publishing_goes_on_to_the_same_bytes(made, release, tmp_path, monkeypatch, dies_in):
     def dies(*_, **__):
         raise KeyboardInterrupt

@@ -4,11 +4,13 @@ import datetime as dt
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from bioscan_etl import schema
 from bioscan_etl.settings import Settings
 from bioscan_etl.specimens.accepted import accepted
-from bioscan_etl.specimens.assemble import BatchTables, assemble, choose_images, gates, quarantine
+from bioscan_etl.specimens.assemble import BatchTables, assemble, choose_images, quarantine
+from bioscan_etl.specimens.gates import gates
 
 BARCODE = "ACGT" * 160
 
@@ -36,7 +38,7 @@ def rows(table, *given, **common):
 def write(tmp_path):
     """Writes the tables of one batch; records, boxes and barcodes per process ID."""
 
-    def write_batch(batch, snapshot, processids, *, images=None, barcodes=None, names=None, flags=None):
+    def write_batch(batch, snapshot, processids, *, images=None, barcodes=None, names=None, flags=None, labels=None):
         folder = tmp_path / batch
         folder.mkdir()
         given = [{"processid": p} for p in processids]
@@ -71,7 +73,10 @@ def write(tmp_path):
             "geography": rows(schema.CHECKED_GEOGRAPHY, *given, batch=batch, country="Norway"),
             "names": rows(
                 schema.NORMALISED_NAMES,
-                *[g | {"species": (names or {}).get(g["processid"])} for g in given],
+                *[
+                    g | {"species": (names or {}).get(g["processid"])} | (labels or {}).get(g["processid"], {})
+                    for g in given
+                ],
                 batch=batch,
                 genus_name_type="NO_NAME",
                 species_name_type="NO_NAME",
@@ -159,6 +164,73 @@ def test_each_gate_holds_what_it_names_and_lets_the_rest_through(write):
     assert quarantine(found)["processid"].to_list() == ["A-2", "A-3", "A-4", "A-5"]
 
 
+BAT = {"phylum": "Chordata", "class": "Mammalia"}
+FLY = {"phylum": "Arthropoda", "class": "Insecta"}
+OTHER = "TTAA" * 150
+
+
+def test_what_the_dataset_is_not_about_is_held(write):
+    batch = write(
+        "b",
+        OLD,
+        ["A-1", "A-2", "A-3", "A-4", "A-5"],
+        images=dict.fromkeys(["A-1", "A-2", "A-3", "A-4", "A-5"], "detected"),
+        labels={"A-1": BAT, "A-3": FLY, "A-4": FLY},
+        barcodes={"A-4": OTHER, "A-5": OTHER},
+    )
+    found = assemble([batch], Settings()).specimens
+    # A-2 has no label and the barcode of the bat, A-3 a label that contradicts it, A-5 neither.
+    assert dict(found.select("processid", "gates").iter_rows()) == {
+        "A-1": ["OUT_OF_SCOPE"],
+        "A-2": ["OUT_OF_SCOPE"],
+        "A-3": [],
+        "A-4": [],
+        "A-5": [],
+    }
+    flagged = found.filter(pl.col("flags").list.contains("BARCODE_OUT_OF_SCOPE"))
+    assert flagged["processid"].to_list() == ["A-2", "A-3"]
+
+
+def test_the_scope_is_a_setting_of_any_rank(write):
+    batch = write("b", OLD, ["A-1", "A-2"], images=dict.fromkeys(["A-1", "A-2"], "detected"), labels={"A-1": BAT})
+    for scope, held in (({}, []), ({"class": ["Mammalia"]}, []), ({"class": ["Insecta", "Arachnida"]}, ["A-1", "A-2"])):
+        settings = Settings.model_validate({"gates": {"scope": scope}})
+        assert quarantine(assemble([batch], settings).specimens)["processid"].to_list() == held
+
+
+@pytest.mark.parametrize(
+    ("gates", "message"),
+    [
+        ({"scope": {"kingdom": ["Animalia"]}}, "scope"),
+        ({"scope": {"phylum": []}}, "no taxon"),
+        ({"image_flags": ["X"]}, "X"),
+    ],
+)
+def test_gates_that_name_nothing_are_refused(gates, message):
+    with pytest.raises(ValidationError, match=message):
+        Settings.model_validate({"gates": gates})
+
+
+def test_an_image_that_shows_nothing_is_held_and_the_flags_are_a_setting(write):
+    processids = [f"A-{number:02}" for number in range(14)]
+    batch = write("b", OLD, processids, images=dict.fromkeys(processids, "detected"))
+    boxes = pl.read_parquet(batch.boxes, glob=False).with_columns(
+        sha256="processid",
+        exposure=pl.when(pl.col("processid") == "A-03").then(12.0).otherwise(190.0),
+        image_measurement_value=pl.when(pl.col("processid") == "A-05").then(0).otherwise(900).cast(pl.Int64),
+    )
+    boxes.write_parquet(batch.boxes)
+    held = quarantine(assemble([batch], Settings()).specimens)
+    assert held.select("processid", "gates", "flags").rows() == [
+        ("A-03", ["IMAGE_FLAG"], ["BRIGHTNESS_OUTLIER"]),
+        ("A-05", ["IMAGE_FLAG"], ["NO_ORGANISM_PIXELS"]),
+    ]
+    released = Settings.model_validate({"gates": {"image_flags": []}})
+    assert quarantine(assemble([batch], released).specimens).is_empty()
+    kept = assemble([batch], Settings.model_validate({"gates": {"require_image": False}})).specimens
+    assert kept.filter(pl.col("image_batch").is_null())["processid"].to_list() == ["A-03", "A-05"]
+
+
 def test_where_no_image_is_required_an_unaccepted_one_is_not_released(write):
     settings = Settings.model_validate({"gates": {"require_image": False}})
     batch = write("b", OLD, ["A-1", "A-2"], images={"A-1": "empty"})
@@ -173,10 +245,12 @@ def test_gates_are_settings():
     assert [gate.meta.output_name() for gate in gates(Settings())] == [
         "NO_IMAGE",
         "IMAGE_STATUS",
+        "IMAGE_FLAG",
+        "OUT_OF_SCOPE",
         "NO_BARCODE",
         "BARCODE_RUN_TOO_SHORT",
     ]
-    chosen = Settings.model_validate({"gates": {"require_image": False, "require_bin": True}})
+    chosen = Settings.model_validate({"gates": {"require_image": False, "require_bin": True, "scope": {}}})
     assert [gate.meta.output_name() for gate in gates(chosen)] == ["NO_BARCODE", "BARCODE_RUN_TOO_SHORT", "NO_BIN"]
 
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioscan_etl.errors import InvariantError
-from bioscan_etl.splits.near_duplicates import PAIRS
 from bioscan_etl.splits.near_images import near_images
+from bioscan_etl.vocabulary import LEAKAGE_PAIRS
 
-SPLITS = sorted({name for pair in PAIRS for name in pair} | {"pretrain"})
+SPLITS = sorted({name for pair in LEAKAGE_PAIRS for name in pair} | {"pretrain"})
 SCHEMA = {"processid": pl.String, "split": pl.String, "sha256": pl.String, "dhash": pl.UInt64}
 
 
@@ -23,7 +23,7 @@ def count(rows, bits):
 
 def expected(rows, bits):
     result = []
-    for known, evaluated in PAIRS:
+    for known, evaluated in LEAKAGE_PAIRS:
         there = [row for row in rows if row[0] == known and row[2] is not None]
         here = [row for row in rows if row[0] == evaluated and row[2] is not None]
         near = sum(any((row[2] ^ other[2]).bit_count() <= bits for other in there) for row in here)

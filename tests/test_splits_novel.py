@@ -88,3 +88,14 @@ def test_no_rows():
     names = pl.DataFrame(schema={"genus": pl.String, "species": pl.String})
     assert novel(names).to_list() == []
     assert novel(names).dtype == pl.Boolean
+
+
+def test_open_nomenclature_is_novel_where_it_is_asked_for():
+    names = pl.DataFrame(
+        {
+            "genus": ["Tipula"] * 5,
+            "species": ["Tipula prope oleracea", "Tipula oleracea-group", "Tipula affinis", "Tipula oleracea", None],
+        }
+    )
+    assert novel(names, open_nomenclature=True).to_list() == [True, True, False, False, False]
+    assert novel(names).to_list() == [False] * 5

@@ -12,6 +12,7 @@ from bioscan_etl.schema import MOVE_REASONS, PARTITION_MEMORY, PARTITION_MOVES
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits import bioscan_5m, census
 from bioscan_etl.splits.checks import check, require
+from bioscan_etl.splits.overlaps import barcode_groups
 from bioscan_etl.splits.rules import MOVES
 from bioscan_etl.splits.stable import assign_stable, remember
 from bioscan_etl.splits.targets import review
@@ -424,3 +425,41 @@ def test_any_past_leads_to_sound_partitions(past, records):
     assert findings["SPECIES_IN_SEEN_AND_UNSEEN"].passed
     assert findings["UNSEEN_SPECIES_WITHOUT_KEY"].passed
     assert_listed(table, assigned, memory, moves)
+
+
+def test_barcodes_that_overlap_are_kept_together_and_none_that_was_trained_on_is_evaluated():
+    """Fragments, and records that come later, follow the barcode that they are a part of."""
+    from framed_barcodes import drawn
+
+    together = SplitSettings(protocol="stable", keep_overlaps_together=True)
+    barcodes = drawn(40)
+    rows = []
+    for number, barcode in enumerate(barcodes):
+        species = f"Aedes species{'abcd'[number % 4]}"
+        rows += [(f"W{number:03d}", species, barcode), (f"F{number:03d}", species, barcode[:420])]
+        rows.append((f"U{number:03d}", None, barcode[150:]))
+    table = table_of(rows)
+    apart = splits(assign_stable(table, None, STABLE)[0])
+    found = splits(assign_stable(table, None, together)[0])
+    assert any(apart[f"W{number:03d}"] != apart[f"F{number:03d}"] for number in range(40)), "the test shows something"
+    for number in range(40):
+        assert found[f"W{number:03d}"] == found[f"F{number:03d}"] == found[f"U{number:03d}"]
+    assert {"train", "test"} <= set(found.values())
+
+    memory = remember(table, assign_stable(table, None, together)[0])
+    later = table_of([*rows, *((f"L{number:03d}", None, barcode[40:600]) for number, barcode in enumerate(barcodes))])
+    grown, moves = assign_stable(later, memory, together)
+    assert moves.is_empty()
+    assert all(splits(grown)[f"L{number:03d}"] == found[f"W{number:03d}"] for number in range(40))
+
+
+def test_bins_and_overlaps_can_be_kept_together_at_once():
+    from framed_barcodes import drawn
+
+    first, second, third = drawn(3)
+    rows = [("A", "Aedes a", first), ("B", "Aedes a", first[:400]), ("C", "Aedes a", second), ("D", "Aedes a", third)]
+    bins = [None, "BOLD:AAA0001", "BOLD:AAA0001", None]
+    table = table_of(rows).with_columns(dna_bin=pl.Series(bins))
+    both = SplitSettings(protocol="stable", keep_overlaps_together=True, keep_bins_together=True)
+    units = census.take_census(table, None, both, barcode_groups(table, None, 300)).unit.tolist()
+    assert units[0] == units[1] == units[2] != units[3]

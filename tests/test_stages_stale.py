@@ -22,13 +22,18 @@ PACKAGE = Path(__file__).parents[1] / "bioscan_etl"
 NONE: tuple[str, ...] = ()
 EVERY = tuple(STAGES)
 IMAGES = ("specimen_images", "specimen_boxes", "contact_sheet")
+# Both crop images: a box that a curator drew is measured as a detected one.
+CROPPED = ("specimen_boxes", "drawn_boxes")
+# Both judge lines that people write: what a user suggests must be what a curator could decide.
+LINES = ("decisions", "proposals")
 TABLES = ("specimens", "curated_taxonomy")
 # They print every rule: a rule that comes, goes or changes its words belongs into the report and the changelog.
-PRINTED = ("quality_report", "release_manifest")
+PRINTED = ("quality_report", "release_manifest", "desk_pages")
 # The tables that every release is made of, their packages of images, and the manifest.
 CORE = ("release_metadata", "image_packages", "release_manifest")
+EXPECTATIONS = ("batch_expectations", "specimen_expectations", "curated_expectations", "release_expectations")
 # Who reads the rows of a release depends on how they are found and read (`release.rows`, `release.layout`).
-RELEASED = (*PARTS, "statistics", "figures", "release_manifest")
+RELEASED = (*PARTS, "release_expectations", "statistics", "figures", "release_manifest")
 # What is made of the released rows: a form each.
 OF_PARTS = tuple(stage.name for stage in STAGES.values() if stage.form is not None)
 
@@ -37,6 +42,12 @@ TABLE: dict[str, tuple[str, ...]] = {
     # ---- what makes nothing
     "__init__.py": NONE,
     "py.typed": NONE,
+    "desk/*": ("desk_pages",),  # written by a run, too, but for what only the server has
+    "desk/server.py": NONE,  # serves, and saves decisions, which count by content
+    "desk/front.py": NONE,
+    "desk/specimen.py": NONE,
+    "desk/neighbours.py": NONE,
+    "alerts/*": NONE,  # tells of what is there
     "bold/*": NONE,  # fetches deliveries; a delivery counts by content
     "cli/*": NONE,
     "definitions/*": NONE,
@@ -58,6 +69,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     # A user's table goes through the functions of the stages, and no stage through it.
     "table.py": NONE,
     "table_fields.py": NONE,
+    "crash.py": NONE,
     # ---- plumbing (`provenance.plumbing` gives the reasons)
     "errors.py": NONE,
     "findings.py": NONE,
@@ -76,6 +88,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "stages/situation.py": NONE,
     "stages/work.py": NONE,
     "settings.py": NONE,  # values count, not their model
+    "setting_types.py": NONE,  # the same
+    "release/signature.py": NONE,  # vouches for what is there; an existing release is never signed later
+    "taxonomy/listing.py": NONE,  # `bioscan-etl names`
     "schema.py": NONE,  # tables and constants count one by one: SCHEMA below
     "vocabulary.py": NONE,  # the same
     # ---- tools beside the graph
@@ -85,8 +100,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/forms/registry.py": NONE,  # lists the forms; a stage counts those that it goes through
     "records/compare.py": NONE,
     "records/inspect.py": NONE,
+    "records/damaged_files.py": ("quality_report",),
     "splits/files.py": NONE,
-    "images/coco.py": NONE,
+    "images/coco.py": ("desk_pages",),
     "images/find_specimens.py": NONE,
     "images/reviews.py": NONE,
     "geography/build_borders.py": NONE,  # its result counts: borders.parquet
@@ -94,44 +110,55 @@ TABLE: dict[str, tuple[str, ...]] = {
     "images/models/README.md": NONE,
     # ---- the stages' own modules
     "stages/__init__.py": (
+        *LINES,
+        "drawn_boxes",
+        "doubts",
         "raw_records",
         "specimen_images",
         "specimen_boxes",
         "contact_sheet",
         "checked_barcodes",
+        "placed_barcodes",
+        "barcodes",
         "checked_geography",
         "normalised_names",
         "specimens",
         "curated_taxonomy",
-        "curated_expectations",
+        *EXPECTATIONS,
         "partitions",
         "release_metadata",
         "image_packages",
+        "distances",
         "statistics",
         "figures",
         "quality_report",
         "release_manifest",
         "release_mirror",
+        "desk_pages",
     ),  # a docstring: code there would be everybody's
     **{f"stages/{stage.name}.py": (stage.name,) for stage in STAGES.values() if stage.form is None},
     # ---- packages: a docstring each; code there would be everybody's below
     "barcodes/__init__.py": (
         "checked_barcodes",
+        "placed_barcodes",
+        "barcodes",
         "specimens",
         "curated_taxonomy",
-        "curated_expectations",
+        "doubts",
+        *EXPECTATIONS,
         "partitions",
+        "distances",
         "release_metadata",
         "image_packages",
         "statistics",
-        "figures",
         "quality_report",
         "release_manifest",
+        "desk_pages",
     ),
-    "geography/__init__.py": ("checked_geography", "specimens", "figures", *PRINTED),
+    "geography/__init__.py": (*LINES, "raw_records", "checked_geography", "specimens", "figures", *PRINTED),
     "images/__init__.py": (
         "specimen_images",
-        "specimen_boxes",
+        *CROPPED,
         "contact_sheet",
         "specimens",
         "partitions",
@@ -139,31 +166,68 @@ TABLE: dict[str, tuple[str, ...]] = {
         "image_packages",
         "quality_report",
         "release_manifest",
+        "desk_pages",
     ),
-    "quality/__init__.py": ("specimens", "curated_expectations", *PRINTED),
-    "records/__init__.py": ("raw_records", "specimens", *PRINTED),
+    "quality/__init__.py": ("specimens", "distances", "statistics", *EXPECTATIONS, *PRINTED),
+    "records/__init__.py": ("raw_records", "checked_barcodes", "specimens", *PRINTED),
     "release/diff/__init__.py": ("release_manifest",),
     "release/ship/__init__.py": ("release_manifest", "release_mirror"),
     "release/forms/__init__.py": (*OF_PARTS, "release_metadata", "image_packages", "release_manifest"),
-    "release/__init__.py": ("partitions", *RELEASED, "quality_report", "release_mirror"),
-    "splits/__init__.py": ("curated_expectations", "partitions", *PRINTED),
-    "statistics/__init__.py": ("statistics", "figures", "quality_report"),
-    "taxonomy/__init__.py": ("normalised_names", "curated_taxonomy", "curated_expectations", *PRINTED),
+    "release/__init__.py": ("partitions", *RELEASED, "quality_report", "release_mirror", "desk_pages"),
+    "splits/__init__.py": (*EXPECTATIONS, "partitions", "statistics", *PRINTED),
+    "statistics/__init__.py": ("distances", "statistics", "figures", "quality_report", "release_manifest"),
+    "taxonomy/__init__.py": (
+        *LINES,
+        "normalised_names",
+        "curated_taxonomy",
+        *EXPECTATIONS,
+        "partitions",
+        "statistics",
+        *PRINTED,
+    ),
     # ---- of several stages
-    "specimens/__init__.py": TABLES,
+    "specimens/__init__.py": (*TABLES, "doubts", "desk_pages"),
     "specimens/accepted.py": ("curated_taxonomy",),
     "specimens/assemble.py": ("specimens",),
     "specimens/slices.py": TABLES,
+    "specimens/gates.py": ("specimens", "doubts", "desk_pages"),  # doubts are listed as they are without decisions
+    "doubts/*.py": ("doubts", "quality_report", "desk_pages"),  # the report counts them by state
+    "doubts/find.py": ("doubts",),
+    "doubts/fingerprint.py": ("doubts", "desk_pages"),
+    "doubts/verification.py": ("doubts",),
     "flags.py": (
-        "specimen_boxes",
+        *CROPPED,
         "checked_barcodes",
         "checked_geography",
         "normalised_names",
         *TABLES,
+        "doubts",
+        "desk_pages",
     ),  # also images!
     "changes.py": ("curated_taxonomy", "release_metadata"),  # both write the change log
     # The shape of a rule: of those who use rules as values, not of those who name their ids.
-    "rules.py": ("curated_taxonomy", "curated_expectations", "partitions", *PRINTED),
+    "rules.py": ("curated_taxonomy", *EXPECTATIONS, "partitions", *PRINTED),
+    # ---- decisions
+    "specimens/decided.py": ("specimens", "desk_pages"),
+    "taxonomy/decided.py": ("curated_taxonomy",),
+    "decisions/__init__.py": (*LINES, "drawn_boxes", *TABLES, "doubts", "release_metadata", *PRINTED),
+    "decisions/again.py": ("desk_pages",),
+    "decisions/read.py": (*LINES, "desk_pages"),
+    "decisions/csv_lines.py": (*LINES, "desk_pages"),
+    "decisions/values.py": (*LINES, "drawn_boxes", "specimens", "desk_pages"),
+    "decisions/vocabulary.py": (*LINES, *TABLES, "doubts", "quality_report", "desk_pages"),
+    "decisions/reasons.py": (*TABLES, "desk_pages"),
+    "decisions/outcome.py": ("release_metadata", "quality_report", "desk_pages"),
+    "decisions/rules.py": PRINTED,
+    "decisions/write.py": ("desk_pages",),
+    "decisions/standing.py": (),
+    "decisions/bold_template.py": (),
+    "decisions/for_bold.py": (),
+    # ---- reports from users
+    "proposals/__init__.py": ("proposals", *PRINTED),
+    "proposals/read.py": ("proposals", "desk_pages"),
+    "proposals/rules.py": PRINTED,
+    "proposals/add.py": (),
     # ---- records
     "records/*.py": ("raw_records",),
     "records/choose.py": (
@@ -171,6 +235,20 @@ TABLE: dict[str, tuple[str, ...]] = {
         "specimens",
     ),  # which of two records of a specimen stays: in a batch, over batches
     "records/supersede.py": ("specimens",),
+    "records/changes.py": ("specimens",),
+    "records/values.py": ("raw_records", "checked_barcodes", "specimens"),  # numbers and missing values as text
+    "processids.py": (*LINES, "raw_records", "specimen_images", "release_metadata", "image_packages", "desk_pages"),
+    "invisible.py": (*LINES, "raw_records", "normalised_names", *TABLES, "desk_pages"),
+    # Names of image files are listed so, and the report and changelog show values so.
+    "printable.py": (
+        *LINES,
+        "specimen_images",
+        *CROPPED,
+        "contact_sheet",
+        "release_metadata",
+        "image_packages",
+        *PRINTED,
+    ),
     "records/rules.py": PRINTED,
     # ---- barcodes
     "barcodes/check.py": ("checked_barcodes", "specimens"),  # specimens log what it changed (`barcode_changes`)
@@ -178,97 +256,174 @@ TABLE: dict[str, tuple[str, ...]] = {
     "barcodes/corpus.py": ("specimens",),
     "barcodes/identity.py": (
         "checked_barcodes",
+        "barcodes",
         "specimens",
         "curated_taxonomy",
-        "curated_expectations",
+        "doubts",
+        *EXPECTATIONS,
         "partitions",
         "release_metadata",
         "image_packages",
         "statistics",
-        "figures",
+        "quality_report",  # it words the expectations
+        "desk_pages",
     ),
     "barcodes/neighbours.py": ("specimens",),
+    # Places of barcodes. The partitions compare letters on the frame, and place those of an earlier release.
+    "barcodes/columns.py": ("placed_barcodes", "barcodes", "partitions", "distances", "statistics"),
+    "barcodes/profile.py": ("placed_barcodes", "barcodes", "partitions"),
+    "barcodes/coi_profile.*": ("placed_barcodes", "barcodes", "partitions"),
+    "barcodes/placement.py": ("placed_barcodes", "barcodes", "partitions"),
+    "barcodes/framed.py": ("barcodes", "partitions", "distances", "statistics"),
+    "barcodes/distinct.py": ("barcodes", "partitions"),
     # Letters and identity of a barcode; the expectations on the curated table hold it against them.
     "barcodes/sequences.py": ("checked_barcodes", "specimens"),
     "barcodes/rules.py": PRINTED,
     # ---- places
     "geography/check.py": ("checked_geography",),
-    "geography/dates.py": ("checked_geography",),
-    "geography/*.csv": ("checked_geography", "specimens"),  # the log of changes asks which spellings are known
-    "geography/equivalences.csv": ("checked_geography", "figures"),
-    "geography/borders.parquet": ("checked_geography", "figures"),
-    "geography/borders.py": ("checked_geography", "figures"),  # the map of sites draws the land
+    "geography/dates.py": ("raw_records", "checked_geography"),  # typed dates, and those that BOLD minted
+    "geography/province_letters.csv": ("checked_geography", "specimens"),
+    # The log of changes asks which spellings are known, and a curator may write a country in any of them.
+    **{
+        f"geography/{name}.csv": (*LINES, "checked_geography", "specimens", "desk_pages")
+        for name in ("ambiguous_names", "country_codes", "country_names", "country_spellings", "not_countries")
+    },
+    "geography/equivalences.csv": ("checked_geography",),
+    "geography/claims.csv": ("checked_geography",),
+    "geography/islets.csv": ("checked_geography",),
+    "geography/borders.parquet": ("checked_geography", "figures", "desk_pages"),
+    "geography/borders.py": ("checked_geography",),
     # Specimens log what was changed.
     "geography/coordinates.py": ("checked_geography", "specimens"),
-    "geography/countries.py": ("checked_geography", "specimens"),
-    "geography/spelling.py": ("checked_geography", "specimens"),
+    "geography/countries.py": (*LINES, "checked_geography", "specimens", "desk_pages"),
+    "geography/spelling.py": (*LINES, "checked_geography", "specimens", "desk_pages"),
     "geography/changes.py": ("specimens",),
     "geography/provinces.py": ("specimens",),
+    "geography/atlas.py": ("checked_geography", "figures", "desk_pages"),  # the map of sites draws the land
+    "geography/shapes.py": ("checked_geography",),
+    "geography/witnesses.py": ("checked_geography",),
     "geography/rules.py": PRINTED,
     # ---- names and labels
     "taxonomy/*.py": ("curated_taxonomy",),
     "taxonomy/names.py": ("normalised_names", "curated_taxonomy"),  # the change log says what normalising did
-    "taxonomy/nametext.py": ("normalised_names", "curated_taxonomy"),
+    "taxonomy/nametext.py": (*LINES, "normalised_names", "curated_taxonomy", "desk_pages"),
+    "taxonomy/authorship.py": (*LINES, "normalised_names", "curated_taxonomy", "desk_pages"),
+    "taxonomy/*.txt": (*LINES, "normalised_names", "curated_taxonomy", "desk_pages"),
+    "taxonomy/curator_names.py": (*LINES, "desk_pages"),  # labels that a curator may write
+    "taxonomy/nametypes.py": (
+        *LINES,
+        "normalised_names",
+        "curated_taxonomy",
+        "partitions",
+        "statistics",
+        "desk_pages",
+    ),  # which names are of a species
     # Ids are written into the change log, and the blocking ones are checks of the curated table.
-    "taxonomy/rules.py": ("curated_taxonomy", "curated_expectations", *PRINTED),
+    "taxonomy/rules.py": ("curated_taxonomy", *EXPECTATIONS, *PRINTED),
     # ---- images
     "images/index.py": ("specimen_images",),
     # Reading of folders, zips and S3. Packages copy originals from there, and with them comes all of `release.parts`.
-    "images/sources.py": ("specimen_images", "specimen_boxes", "contact_sheet", "release_metadata", "image_packages"),
-    "images/decode.py": ("specimen_boxes", "contact_sheet"),
-    "images/quality.py": ("specimen_boxes",),
+    "images/sources.py": (
+        "specimen_images",
+        *CROPPED,
+        "contact_sheet",
+        "release_metadata",
+        "image_packages",
+        "desk_pages",
+    ),
+    "images/decode.py": (*CROPPED, "contact_sheet", "desk_pages"),
+    "images/quality.py": CROPPED,
     "images/duplicates.py": ("specimens",),
+    "images/brightness.py": ("specimens",),
+    "images/manifest_file.py": ("specimen_images",),
+    "images/memory.py": CROPPED,
+    "images/vouched.py": (*CROPPED, "desk_pages"),
+    "images/jpeg.py": (*CROPPED, "contact_sheet", "desk_pages"),
+    "images/png.py": (*CROPPED, "contact_sheet", "desk_pages"),
+    "images/samples.py": (*CROPPED, "contact_sheet", "desk_pages"),
     "images/bands.py": ("specimens", "partitions"),  # of near-duplicate hashes; partitions report them
     "images/contact_sheet.py": ("contact_sheet",),
-    "images/crop.py": ("specimen_boxes", "contact_sheet"),
-    "images/measure.py": ("specimen_boxes", "contact_sheet"),
-    "images/resize.py": ("specimen_boxes", "contact_sheet"),
-    "images/crops.py": ("specimen_boxes",),
-    "images/detect.py": ("specimen_boxes",),
-    "images/networks.py": ("specimen_boxes",),
-    "images/one_image.py": ("specimen_boxes",),
-    "images/one_stage.py": ("specimen_boxes",),
-    "images/segmentation.py": ("specimen_boxes",),
-    "images/stage.py": ("specimen_boxes",),
-    "images/trained.py": ("specimen_boxes",),
-    "images/window.py": ("specimen_boxes",),
-    "images/segmentation.json": ("specimen_boxes",),
-    "images/models/*.json": ("specimen_boxes",),
-    "images/models/*.onnx": ("specimen_boxes",),
+    "images/crop.py": (*CROPPED, "contact_sheet", "desk_pages"),
+    "images/measure.py": (*CROPPED, "contact_sheet", "desk_pages"),
+    "images/resize.py": (*CROPPED, "contact_sheet", "desk_pages"),
+    "images/crops.py": CROPPED,
+    "images/detect.py": (*CROPPED, "desk_pages"),
+    "images/networks.py": (*CROPPED, "desk_pages"),
+    "images/one_image.py": CROPPED,
+    "images/one_stage.py": (*CROPPED, "desk_pages"),
+    "images/segmentation.py": (*CROPPED, "desk_pages"),
+    "images/stage.py": CROPPED,
+    "images/trained.py": (*CROPPED, "desk_pages"),
+    "images/window.py": (*CROPPED, "desk_pages"),
+    "images/segmentation.json": (*CROPPED, "desk_pages"),
+    "images/models/*.json": (*CROPPED, "desk_pages"),
+    "images/models/*.onnx": (*CROPPED, "desk_pages"),
     "images/rules.py": PRINTED,
     # ---- partitions
     "splits/*.py": ("partitions",),
-    "splits/rules.py": ("curated_expectations", "partitions", *PRINTED),  # ids are checks, and reasons of moves
+    "splits/novel.py": ("partitions", "statistics"),
+    "splits/rules.py": (*EXPECTATIONS, "partitions", *PRINTED),  # ids are checks, and reasons of moves
     # ---- found in several packages
     "barcodes/numbering.py": ("specimens", "curated_taxonomy"),
-    "images/detection.py": ("specimen_boxes",),
-    "quality/parquet_views.py": ("curated_expectations",),
-    "quality/results.py": ("curated_expectations", "quality_report"),
-    "stages/curated_expectations.py": ("curated_expectations",),
+    "images/detection.py": (*CROPPED, "desk_pages"),
+    "quality/parquet_views.py": EXPECTATIONS,
+    # The report reads the results in the form that the stages give them, and words those of batches.
+    "quality/results.py": (*EXPECTATIONS, "quality_report", "desk_pages"),
+    "quality/history.py": ("quality_report", "desk_pages"),
+    "quality/history_tables.py": ("quality_report",),
+    "stages/lists.py": ("decisions", "proposals"),
+    "stages/expectations.py": EXPECTATIONS,
     "statistics/titles.py": ("figures", "quality_report"),
     # ---- quality
     "quality/ledger.py": ("specimens", "quality_report"),
     "quality/report.py": ("quality_report",),
+    "quality/doubts_history.py": ("quality_report",),
+    "quality/doubts_listed.py": ("quality_report",),
     "quality/report.html.jinja": ("quality_report",),
-    # The report reads the results in the form that the stage gives them, and so depends on how they are found.
-    "quality/duckdb_dialect.py": ("curated_expectations",),
-    "quality/expectations.py": ("curated_expectations",),
-    "quality/validate.py": ("curated_expectations",),
-    "quality/rules.py": ("curated_expectations", *PRINTED),
-    "quality/spreadsheet.py": ("curated_expectations", *PRINTED),  # cells that a spreadsheet would run
-    "statistics/tables.py": ("statistics", "figures"),
+    "quality/duckdb_dialect.py": EXPECTATIONS,
+    "quality/counted.py": EXPECTATIONS,
+    "quality/expectations.py": (*EXPECTATIONS, "quality_report"),
+    "quality/validate.py": EXPECTATIONS,
+    "quality/failing.py": EXPECTATIONS,
+    "quality/rules.py": (*EXPECTATIONS, *PRINTED),
+    "quality/spreadsheet.py": (
+        *EXPECTATIONS,
+        "quality_report",
+        "release_manifest",
+        "desk_pages",  # reads what an earlier release lists
+        "distances",  # cells that a spreadsheet would run
+        "statistics",
+    ),
+    "statistics/tables.py": ("statistics",),
+    "statistics/categories.py": ("statistics", "figures"),
+    "statistics/leakage_curve.py": ("statistics",),
+    "barcodes/nearest.py": ("statistics",),
+    "statistics/change.py": ("quality_report",),
+    "statistics/files.py": ("distances", "statistics"),
+    "statistics/definitions.py": ("distances", "statistics", "figures", "release_manifest"),
+    "statistics/distances.py": ("distances",),
+    "statistics/audit.py": ("distances",),
+    "statistics/completeness.py": ("statistics",),
+    "statistics/described.py": NONE,  # of a release or table that lies there
+    "statistics/drawn.py": ("figures",),
+    "statistics/gallery.*": ("figures",),
+    "statistics/canvas.py": ("figures",),
+    "statistics/figures_*.py": ("figures",),
+    "barcodes/distances.py": ("distances",),
     "statistics/figures.py": ("figures",),  # the report knows the titles of the figures
     # ---- the release
     # Versions and their manifests: `partitions` looks for the last release, whose assignments it keeps.
-    "release/manifest.py": ("partitions", *RELEASED, "quality_report", "release_mirror"),
+    "release/manifest.py": ("partitions", *RELEASED, "quality_report", "release_mirror", "desk_pages"),
     "release/staging.py": (
         *OF_PARTS,
         "release_metadata",
         "image_packages",
+        "release_expectations",
         "statistics",
         "figures",
         "release_manifest",
         "release_mirror",
+        "desk_pages",
     ),
     "release/parts.py": ("release_metadata", "image_packages"),
     "release/images.py": ("release_metadata", "image_packages"),
@@ -286,26 +441,29 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/card.md.j2": ("release_manifest",),
     "release/diff/changelog.py": ("release_manifest",),
     "release/diff/compare.py": ("release_manifest",),
+    "release/diff/decided.py": ("release_manifest",),
     "release/descriptors.py": ("release_manifest",),
-    "release/core.py": ("release_metadata", "image_packages", "release_manifest"),
+    "release/core.py": ("release_metadata", "image_packages", "release_manifest", "desk_pages"),
     "release/forms/_packed.py": ("image_hdf5", "release_manifest"),
     "release/forms/_prov.py": ("release_manifest",),
     "release/forms/_rai.py": ("release_manifest",),
     "release/forms/bbox.py": ("release_metadata", "image_packages", "release_manifest"),
     "release/hdf5_files.py": ("image_hdf5", "clibd_hdf5", "release_manifest"),
-    "release/layout.py": (*OF_PARTS, "release_metadata", "image_packages", "statistics", "figures", "release_manifest"),
-    "release/rows.py": (*OF_PARTS, "release_metadata", "image_packages", "statistics", "figures", "release_manifest"),
-    "release/scan.py": ("release_manifest",),
+    "release/layout.py": (*RELEASED, "quality_report", "desk_pages"),
+    "release/rows.py": RELEASED,
+    "release/scan.py": ("release_manifest", "desk_pages"),
     "release/versions.py": (
         *OF_PARTS,
         "partitions",
         "release_metadata",
         "image_packages",
+        "release_expectations",
         "statistics",
         "figures",
         "quality_report",
         "release_manifest",
         "release_mirror",
+        "desk_pages",
     ),
     # A form is built by its stage; the release's manifest describes all forms in the card and the descriptors.
     **{
@@ -337,24 +495,40 @@ SHOWN = (
 
 # Tables and constants of the schema, and the stages that a change of theirs makes stale.
 SCHEMA: dict[str, tuple[str, ...]] = {
-    "RECORDS": ("raw_records", "specimens"),
-    "REJECTS": ("raw_records", "specimens", *CORE),
-    "SET_ASIDE": ("raw_records", "specimens", *CORE),
-    "IMAGE_INDEX": ("specimen_images",),
-    "BOXES": ("specimen_boxes", "specimens"),
-    "CROPS": ("specimen_boxes",),
-    "CHECKED_BARCODES": ("checked_barcodes", "specimens"),
-    "CHECKED_GEOGRAPHY": ("checked_geography", "specimens"),
-    "NORMALISED_NAMES": ("normalised_names", *TABLES),
-    "SPECIMENS": ("specimens",),
+    "PLACEMENTS": ("placed_barcodes", "batch_expectations", "barcodes", "partitions"),
+    "BARCODES": ("barcodes", "partitions"),
+    "BARCODE_IDS": ("barcodes", "partitions"),
+    "RECORDS": ("raw_records", "batch_expectations", "specimens"),
+    "REJECTS": ("raw_records", "batch_expectations", "specimens", *CORE, "desk_pages"),
+    "SET_ASIDE": ("raw_records", "batch_expectations", "specimens", *CORE, "desk_pages"),
+    "IMAGE_INDEX": ("specimen_images", "batch_expectations"),
+    "BOXES": (*CROPPED, "batch_expectations", "specimens"),
+    "CROPS": CROPPED,
+    "CHECKED_BARCODES": ("checked_barcodes", "batch_expectations", "specimens"),
+    "CHECKED_GEOGRAPHY": ("checked_geography", "batch_expectations", "specimens"),
+    "NORMALISED_NAMES": ("normalised_names", "batch_expectations", *TABLES),
+    "SPECIMENS": ("specimens", "specimen_expectations"),
     "CURATED": ("curated_taxonomy", "curated_expectations"),
-    "CHANGES": ("curated_taxonomy", *CORE),
-    "QUARANTINE": ("specimens", *CORE),
+    "CHANGES": ("curated_taxonomy", *CORE, "desk_pages"),
+    "QUARANTINE": ("specimens", "specimen_expectations", *CORE, "desk_pages"),
     "PARTITIONS": ("partitions",),
     "PARTITION_MEMORY": ("partitions",),
-    "PARTITION_MOVES": ("partitions", "release_manifest"),
-    "METADATA": (*CORE, "metadata_jsonld", "image_hdf5", "image_archives"),
-    "METADATA_EXTENDED": (*CORE, "image_tables", "partitioned_metadata", "split_manifests", "statistics", "figures"),
+    "PARTITION_MOVES": ("partitions", "release_manifest", "desk_pages"),
+    "METADATA": (*CORE, "metadata_jsonld", "image_hdf5", "image_archives", "desk_pages"),
+    "METADATA_EXTENDED": (
+        *CORE,
+        "release_expectations",
+        "image_tables",
+        "partitioned_metadata",
+        "split_manifests",
+        "statistics",
+    ),
+    "DECISIONS": (*LINES, *TABLES, "desk_pages"),  # a report is judged as the decision that it suggests
+    "DECISION_EFFECTS": ("drawn_boxes", *TABLES, "release_metadata", "quality_report", "desk_pages"),
+    "DECISION_LOG": (*CORE, "quality_report", "desk_pages"),
+    "DOUBTS": ("doubts", "desk_pages"),
+    "VERIFICATION": ("doubts", "release_metadata", "image_packages"),
+    "PROPOSALS": ("proposals", "desk_pages"),
     "BBOX": CORE,
     "RELEASE_DIFF": ("release_manifest",),
 }
@@ -531,5 +705,6 @@ def test_every_table_of_the_schema_is_in_the_list():
 )
 def test_a_column_makes_only_those_stale_that_use_its_tables(package, tables, old, new):
     new = old.replace(", nullable=False", "") if new is None else new
-    expected = {stage for table in tables for stage in SCHEMA[table]}
+    # The report words the expectations of all tables.
+    expected = {stage for table in tables for stage in SCHEMA[table]} | {"quality_report"}
     assert package.stale(package.replaced("schema.py", old, new)) == expected

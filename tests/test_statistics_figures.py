@@ -1,38 +1,28 @@
-"""Figures: the same bytes, sound SVG, and nothing in the data breaks them."""
+"""Figures: the same bytes, sound SVG and PNG, and nothing in the data breaks them."""
 
 import xml.etree.ElementTree as ET
 
-import polars as pl
+import drawn_release
 import pytest
+from PIL import Image
 
-from bioscan_etl import schema, vocabulary
-from bioscan_etl.statistics.figures import BASE_COLOURS, draw_figures
+from bioscan_etl.errors import SourceError
+from bioscan_etl.statistics import definitions
+from bioscan_etl.statistics.drawn import Drawn
+from bioscan_etl.statistics.figures import TABLES, draw_figures
 from bioscan_etl.statistics.titles import FIGURES
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def metadata(rows):
-    return pl.DataFrame(
-        [dict.fromkeys(schema.METADATA_EXTENDED.names()) | row for row in rows],
-        schema=schema.METADATA_EXTENDED.schema(),
-    )
-
-
-FULL = metadata(
-    {
-        "processid": f"P{n:02}", "class": "Insecta", "order": ["Diptera", "$x^2$ <script>", "Ωmega"][n % 3],
-        "taxon": "a & b", "species": f"s {n // 4}", "dna_barcode": "ACGTN" * 20,
-        "split": vocabulary.SPLITS[n % 8], "coord-lat": n / 2,
-        "coord-lon": -n * 1.0, "image_measurement_value": 100 * n, "area_fraction": n / 100, "scale_factor": n / 10,
-    }
-    for n in range(40)
-)  # fmt: skip
+@pytest.fixture(scope="module")
+def release():
+    return drawn_release.of(drawn_release.rows())
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    return draw_figures(FULL, tmp_path_factory.mktemp("figures"))
+def drawn(release, tmp_path_factory):
+    return draw_figures(release, tmp_path_factory.mktemp("figures"))
 
 
 def test_every_figure_is_sound_svg_that_describes_itself(drawn):
@@ -43,30 +33,61 @@ def test_every_figure_is_sound_svg_that_describes_itself(drawn):
         assert FIGURES[path.stem] in "".join(root.itertext())
         assert not root.findall(f".//{SVG}script")
         assert not root.findall(f".//{SVG}text")
+        assert path.stat().st_size < 500_000, path.name
 
 
-def test_no_dates_and_the_same_bytes_again_even_with_a_users_style(drawn, tmp_path):
+def test_every_figure_is_a_png_that_can_be_read_on_a_slide(drawn):
+    for path in drawn:
+        with Image.open(path.with_suffix(".png")) as image:
+            image.load()
+            assert image.width >= 900, path.name
+            assert len(image.convert("L").getcolors(256) or range(256)) > 3, path.name
+        assert path.with_suffix(".png").stat().st_size < 500_000, path.name
+
+
+def test_no_dates_and_the_same_bytes_again_even_with_a_users_style(release, drawn, tmp_path):
     import matplotlib
 
     with matplotlib.rc_context({"axes.facecolor": "pink", "font.size": 20}):
-        again = draw_figures(FULL, tmp_path)
+        again = draw_figures(release, tmp_path)
         assert matplotlib.rcParams["font.size"] == 20
-    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in drawn]
+    for suffix in (".svg", ".png"):
+        bytes_ = [[path.with_suffix(suffix).read_bytes() for path in paths] for paths in (again, drawn)]
+        assert bytes_[0] == bytes_[1]
     assert not any(b"<dc:date>" in path.read_bytes() for path in drawn)
 
 
-@pytest.mark.parametrize("frame", [metadata([]), metadata([{"processid": "A"}])], ids=["empty", "all null"])
-def test_nothing_to_draw(frame, tmp_path):
-    paths = draw_figures(frame, tmp_path)
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [{"processid": "A"}],
+        [{"processid": f"A-{n}", "class": "Insecta", "species": "A b", "split": "train"} for n in range(3)],
+    ],
+    ids=["empty", "all null", "three specimens of one class without places"],
+)
+def test_nothing_to_draw(rows, tmp_path):
+    paths = draw_figures(drawn_release.of(drawn_release.metadata(rows)), tmp_path)
     assert len(paths) == len(FIGURES)
     assert all(ET.parse(path).getroot().tag == f"{SVG}svg" for path in paths)
 
 
-def test_a_strip_has_one_block_per_base_in_its_colour(tmp_path):
-    draw_figures(metadata([{"processid": "A", "dna_barcode": "AATCGNR"}]), tmp_path)
-    text = (tmp_path / "barcode_strip.svg").read_text()
-    mesh = text[text.index('id="QuadMesh_1"') :]
-    mesh = mesh[: mesh.index("</g>")]
-    assert mesh.count("<path") == 7
-    for base, blocks in {"A": 2, "T": 1, "C": 1, "G": 1, "N": 2}.items():
-        assert mesh.count(f"fill: {BASE_COLOURS[base]}") == blocks
+def test_figures_of_some_names_and_of_some_tables(release, tmp_path):
+    steps = []
+    paths = draw_figures(release, tmp_path, ["site_map", "barcode_gap"], lambda *step: steps.append(step))
+    assert [path.stem for path in paths] == ["site_map", "barcode_gap"]  # in the order of FIGURES
+    assert steps == [("figures", 1, 2), ("figures", 2, 2)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "barcode_gap.png", "barcode_gap.svg", "index.html", "site_map.png", "site_map.svg"
+    ]  # fmt: skip
+    without = Drawn(release.rows, {}, release.sample)
+    assert [path.stem for path in draw_figures(without, tmp_path, ["site_map", "barcode_gap"])] == ["site_map"]
+
+
+def test_each_table_of_a_figure_is_one_of_the_release():
+    assert {table.name for table in definitions.TABLES} >= TABLES
+
+
+def test_a_figure_that_does_not_exist_is_named_with_those_that_do(release, tmp_path):
+    with pytest.raises(SourceError, match=r"no figure maps; the figures are partition_distribution, .*site_map"):
+        draw_figures(release, tmp_path, ["maps"])

@@ -15,7 +15,6 @@ def test_who_names_figures_does_not_depend_on_how_they_are_drawn():
     assert "bioscan_etl.statistics.titles" in found.modules
     assert not set(found.modules) & {
         "bioscan_etl.quality.duckdb_dialect",
-        "bioscan_etl.quality.expectations",
         "bioscan_etl.quality.validate",
         "bioscan_etl.stages.curated_expectations",
         "bioscan_etl.statistics.figures",

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from bioscan_etl import schema
+from bioscan_etl.taxonomy.changes import name_changes
 from bioscan_etl.taxonomy.names import name_table, normalise_names
 from bioscan_etl.vocabulary import RANKS
 
@@ -62,3 +63,22 @@ def test_normalised_labels_stay_when_normalised_again(rows):
     once = normalise_names(records(rows).lazy())
     twice = normalise_names(once.select("batch", "processid", *RANKS).lazy())
     assert_frame_equal(once.select(RANKS), twice.select(RANKS))
+
+
+def test_the_reference_of_a_record_confirms_an_author_without_evidence():
+    rows = [
+        {"processid": "A-1", "species": "Aus bus Xyzzius", "species_reference": "(Xyzzius, 2011)"},
+        {"processid": "A-2", "species": "Aus bus Xyzzius", "species_reference": None},
+        {"processid": "A-3", "species": "Aus bus Norilsk", "species_reference": "Fabricius, 1775"},
+        {"processid": "A-4", "species": "Aus bus", "species_reference": "Fabricius, 1775"},
+    ]
+    schema_of = {"batch": pl.String, "processid": pl.String, **dict.fromkeys([*RANKS, "species_reference"], pl.String)}
+    given_records = pl.DataFrame([{"batch": "b", **dict.fromkeys(RANKS), **row} for row in rows], schema=schema_of)
+    frame = normalise_names(given_records.lazy())
+    assert frame["species"].to_list() == ["Aus bus", "Aus bus Xyzzius", "Aus bus Norilsk", "Aus bus"]
+    assert frame["species_name_type"].to_list() == ["SCIENTIFIC", "PLACEHOLDER", "PLACEHOLDER", "SCIENTIFIC"]
+    assert frame["flags"].to_list() == [["NAME_AUTHORSHIP_DROPPED"], [], [], []]
+    (log,) = (part for part in name_changes(frame.with_row_index("row")) if part.height)
+    assert log.select("row", "before", "after", "rule").rows() == [
+        (0, "Aus bus Xyzzius", "Aus bus", "NAME_AUTHORSHIP_DROPPED")
+    ]

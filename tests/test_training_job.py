@@ -446,8 +446,11 @@ def test_a_killed_training_goes_on_where_it_was(house, reviews, equal, tmp_path)
 
 @pytest.mark.train
 @pytest.mark.skipif(not find_spec("ultralytics"), reason="needs .venv-clients: its package is not installed")
-def test_the_scripts_themselves_train_the_shipped_detector_on(tmp_path, corpus):
+def test_the_scripts_themselves_train_the_shipped_detector_on(tmp_path, corpus, monkeypatch):
     """No stand-in: the environment of the slow tests has the extra `train`."""
+    # Great Expectations imports PySpark, which takes a main module without a file for a doctest and ends the process.
+    # The workers of pytest have such a one.
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
     other = House(tmp_path, corpus[0], Path("trained"))
     reviews = filled_in(other, corpus)
     result = other.tune(
@@ -632,7 +635,13 @@ def test_the_page_s_commands_and_settings_work(house, reviews, corpus, tmp_path)
     ):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / link).symlink_to(target)
-    for name in ("Makefile", "dagster.yaml", "workspace.yaml", "pyproject.toml", "requirements.lock"):
+    for name in (
+        "Makefile",
+        "dagster.yaml",
+        "workspace.yaml",
+        "pyproject.toml",
+        *(path.name for path in ROOT.glob("requirements*.lock")),
+    ):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / ".venv" / ".base").touch()  # what the Makefile installs is there
     lines = [line.strip() for line in DOCS.splitlines() if line.startswith("    make job")]

@@ -27,7 +27,7 @@ def test_an_error_that_a_user_can_mend_is_one_line():
 
     with pytest.raises(SystemExit) as ended:
         execute(main)
-    assert ended.value.code == "name another folder"
+    assert ended.value.code == r"name another\nfolder"
 
 
 def test_another_error_keeps_its_traceback():

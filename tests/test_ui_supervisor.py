@@ -222,6 +222,8 @@ def test_what_does_not_get_ready_is_named_with_its_log_and_leaves_nothing(tmp_pa
 
 def test_a_process_is_known_by_its_pid_and_start(tmp_path):
     process = sleeper()
+    # While a process becomes another program, it has no command line for a moment.
+    wait_until(lambda: look(process.pid).command, "the command line")
     found = look(process.pid)
     assert found.parent == os.getpid()
     assert "time.sleep" in found.command
@@ -293,6 +295,28 @@ def test_the_pause_before_a_restart_doubles_up_to_half_a_minute_and_the_log_is_k
     wait_until(child.ended, "its end", 30)
     assert (tmp_path / "daemon.log").read_text() == "up\n"
     assert (tmp_path / "daemon.log.1").stat().st_size == 11_000_000
+
+
+def test_a_log_rotates_while_its_process_writes_and_the_oldest_goes(tmp_path):
+    code = "import itertools, time\nfor n in itertools.count(): print(n, flush=True); time.sleep(0.001)"
+    child = Child("daemon", [sys.executable, "-c", code], tmp_path / "daemon.log", log_bytes=200, log_files=2)
+    child.start(os.environ)
+    for _ in range(4):
+        wait_until(lambda: child.log.stat().st_size > 200, "a long log", 30)
+        child.rotate()
+    wait_until(lambda: child.log.stat().st_size, "a line", 30)
+    child.process.kill()
+    wait_until(child.ended, "its end", 30)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["daemon.log", "daemon.log.1", "daemon.log.2"]
+    older, newer, now = (
+        (tmp_path / name).read_text().split() for name in ("daemon.log.2", "daemon.log.1", "daemon.log")
+    )
+    assert int(older[1]) < int(newer[1]) < int(now[-1])
+    assert b"\0" not in child.log.read_bytes(), "it wrote on where it had been"
+    child.log_files = 0
+    child.log.write_text("x" * 300)
+    child.rotate()
+    assert child.log.read_text() == ""
 
 
 def test_sockets_lie_in_a_folder_that_no_other_user_opens(tmp_path, monkeypatch):

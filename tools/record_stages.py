@@ -45,6 +45,7 @@ from bioscan_etl import landing
 from bioscan_etl.demo.corpus import write_demo
 from bioscan_etl.io.read import file_sha256
 from bioscan_etl.io.write import write_text
+from bioscan_etl.lake import decisions as lists
 from bioscan_etl.lake import pins
 from bioscan_etl.lake.pins import Pin
 from bioscan_etl.lake.record import committed, find_record
@@ -72,6 +73,9 @@ PARTS_OF: Mapping[str, str] = {
 NO_GOLDEN = frozenset({"release_mirror"})
 """Stages that make nothing of a golden corpus: the mirror only sends, and there is no S3."""
 
+_OF_LISTS = ("decisions", "proposals")
+"""Stages that read what people wrote."""
+
 _SHORT = 16
 _CPU_FLAGS = ("sse4_2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx_vnni")
 _CPU_FLAGS += ("avx512_bf16", "amx_tile", "amx_int8", "asimd", "asimddp", "i8mm", "sve")
@@ -92,6 +96,7 @@ class Corpus:
         rounds: batches that come in before each release; empty: no release, the batches only.
         of_cpu: whether its bytes can depend on the CPU.
         folder: where it is; corpora of one folder share deliveries.
+        lists: text of the files that people wrote for it, by path below its folder.
     """
 
     name: str
@@ -100,6 +105,7 @@ class Corpus:
     rounds: tuple[tuple[str, ...], ...]
     of_cpu: bool
     folder: str
+    lists: Mapping[str, str] = field(default_factory=dict)
 
 
 def _land_demo(specimens: int, *, images: bool) -> Callable[[Lake], list[str]]:
@@ -158,6 +164,24 @@ _EVERY_FORM = {
     "images_per_zip": 6,
     "samples_per_tar": 3,
 }
+_DECIDED = """processid,rank,name,group,action,field,value,reason,note,curator,date,evidence
+QDAAA012-19,,,,box,,300 200 700 560,wrongly_cropped,,Ada,2026-01-01,
+QDAAA016-17,,,,box,,300 200 7000 5600,wrongly_cropped,beyond the image,Ada,2026-01-01,
+QDAAA013-17,,,,reject,,,no_insect,,Ada,2026-01-01,
+QDAAA022-17,,,,accept,,,checked,,Ada,2026-01-01,
+QDAAA005-17,,,,set,country,Sweden,wrong_metadata,,Ada,2026-01-01,
+QDAAA005-17,,,,set,coord,"59.9, 17.6",wrong_metadata,,Ada,2026-01-01,
+QDAAA020-17,,,,relabel,species,Haplarchidella decisa,deeper_label,,Ada,2026-01-01,
+,,,barcode:QDAAA003-18,relabel,species,Urgoxenopsis decisa,deeper_label,,Ada,2026-01-01,
+,species,Plagarchidius hulviroides,,merge,,Plagarchidius hulviroidis,spelling,,Ada,2026-01-02,
+,species,Juldegronius storvorum,,keep,,,checked,,Ada,2026-01-02,
+QDAAA017-19,,,,explode,,,checked,no such action,Ada,2026-01-02,
+NOBODY-26,,,,reject,,,checked,,Ada,2026-01-02,
+"""
+_REPORTED = """processid,reason,field,value,note,reporter,date
+QDAAA019-17,contested_label,order,Diptera,wings,Eve,2026-01-03
+NOBODY-26,no_insect,,,,Eve,2026-01-03
+"""
 _CORPORA = (
     Corpus(
         "images",
@@ -166,6 +190,7 @@ _CORPORA = (
         (_BATCHES,),
         of_cpu=True,
         folder="images",
+        lists={"decisions/ada.csv": _DECIDED, "reports/eve.csv": _REPORTED},
     ),
     Corpus(
         "segmentation",
@@ -231,6 +256,8 @@ def make(
     for corpus in corpora():
         lake = Lake(folder / corpus.folder)
         lake.root.mkdir(parents=True, exist_ok=True)
+        for name, text in corpus.lists.items():
+            write_text(lake.root / name, text)
         contents = _contents(lake, corpus, watch(corpus.settings))
         deliveries = {name: landing.load(lake, name).fingerprint for name in landing.landed(lake)}
         short = {name: digest(content)[:_SHORT] for name, content in contents.items()}
@@ -241,6 +268,7 @@ def make(
                 corpus.settings.values(stage.settings),
                 code_of(name).data,
                 {each: short[each] for each in _upstream(stage)},
+                *([corpus.lists] if name in _OF_LISTS else []),
             ]
             found[name][corpus.name] = Golden(content, digest(inputs)[:_SHORT])
     return found
@@ -267,7 +295,12 @@ def _contents(lake: Lake, corpus: Corpus, settings: Settings) -> dict[str, list[
         records = {name: record for name in committed(lake) if (record := find_record(lake, name)) is not None}
         if missing := {*arriving} - records.keys():
             raise SystemExit(f"corpus {corpus.name}: {', '.join(sorted(missing))} did not become current")
-        pin = Pin(settings.digest(), records)
+        pin = Pin(
+            settings.digest(),
+            records,
+            decisions=lists.save_copy(lake, lists.find(lake)),
+            proposals=lists.save_copy(lake, lists.find(lake, lists.REPORTS)),
+        )
         pins.save_pin(lake, pin)
         of_corpus = _Unlabelled(lake, settings, pin=pin)
         made = {name: run_stage(name, of_corpus) for name in CORPUS_STAGES}
@@ -536,7 +569,7 @@ def main(given: list[str] | None = None) -> int:
     before = _code_files()
     stale, _ = differences(None)
     if not stale and not (options.check or options.new or options.refresh):
-        print("the code of all stages is as recorded")
+        print("the code of all stages is as recorded; if the demo or the golden corpora changed, use --refresh")
         if why := next((why for why in comparable(machine(), recorded_machine()).values() if why), ""):
             print(f"its golden outputs were {why}; --refresh makes them anew")
         return 0

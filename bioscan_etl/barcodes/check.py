@@ -13,6 +13,7 @@ from bioscan_etl.barcodes import sequences
 from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.barcodes.reading_frame import COI_MOTIF, genetic_code, open_frame
 from bioscan_etl.flags import flags_from
+from bioscan_etl.records.values import number
 from bioscan_etl.settings import BarcodeSettings
 from bioscan_etl.threads import cores, ordered_map
 
@@ -24,10 +25,11 @@ _INPUT = ("batch", "processid", "nuc", "nuc_basecount", "bin_uri", "phylum", "cl
 def check_barcodes(records: pl.LazyFrame, settings: BarcodeSettings) -> pl.DataFrame:
     """Clean and check the barcode of each record.
 
-    `dna_barcode` is upper case, without gaps at its ends; internal gaps and characters that are not IUPAC codes
-    become N, and nothing is removed. It is replaced by its reverse complement if only that has an open reading
-    frame and COI's motif WTxYPP does not show that its direction is correct. Lengths, shares, frame and
-    complexity are computed once per distinct sequence.
+    `dna_barcode` is upper case and without gaps: a gap is a column of BOLD's alignment that holds no base. N and
+    other IUPAC codes stay, and a character that is no IUPAC code becomes N. The sequence is replaced by its reverse
+    complement if only that has an open reading frame, COI's motif WTxYPP does not show that its direction is
+    correct, and no gap explains why its frame is closed. Lengths, shares, frame and complexity are computed once
+    per distinct sequence.
 
     Args:
         records: rows of `schema.RECORDS`; uses batch, processid, nuc, nuc_basecount, bin_uri, phylum, class.
@@ -52,6 +54,8 @@ def check_barcodes(records: pl.LazyFrame, settings: BarcodeSettings) -> pl.DataF
         "BARCODE_SHORT": pl.col("barcode_length") < settings.min_length,
         "BARCODE_LONG": pl.col("barcode_length") > settings.max_length,
         "BARCODE_AMBIGUOUS": pl.col("ambiguous_share") > settings.max_ambiguous_share,
+        "GAP_BREAKS_FRAME": pl.col("gap_breaks_frame"),
+        "GAP_REMOVED": pl.col("internal_gaps") > 0,
         "NO_OPEN_READING_FRAME": pl.col("barcode").is_not_null() & pl.col("frame").is_null(),
         "REVERSE_COMPLEMENT": pl.col("turned"),
         "BASECOUNT_MISMATCH": _basecount_differs(),
@@ -66,10 +70,10 @@ def check_barcodes(records: pl.LazyFrame, settings: BarcodeSettings) -> pl.DataF
 
 
 def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFrame:
-    """Changes by the checks, apart from upper case and gaps, for the change log.
+    """Changes by the checks, apart from upper case and gaps at the ends, for the change log.
 
-    Three rules change values: INVALID_LETTERS and then REVERSE_COMPLEMENT change dna_barcode, BIN_INVALID changes
-    dna_bin.
+    Four rules change values: GAP_REMOVED, then INVALID_LETTERS, then REVERSE_COMPLEMENT change dna_barcode, and
+    BIN_INVALID changes dna_bin.
 
     Args:
         records: the rows of `schema.RECORDS` that `checked` was made from; uses processid and bin_uri.
@@ -81,15 +85,26 @@ def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFram
     """
     turned = pl.col("flags").list.contains("REVERSE_COMPLEMENT")
     forward = pl.when(turned).then(sequences.reverse_complement(pl.col("dna_barcode"))).otherwise("dna_barcode")
-    raw = pl.col("nuc").str.strip_chars().str.strip_chars("-").str.replace_all("-", "N", literal=True)
+    aligned = pl.col("nuc").str.strip_chars().str.strip_chars("-").str.to_uppercase()
+    raw = aligned.str.replace_all("-", "", literal=True)
+    runs = aligned.str.count_matches("-+")
+    gaps = checked.filter(pl.col("internal_gaps") > 0).select(
+        "processid",
+        field=pl.lit("dna_barcode"),
+        before=aligned,
+        after=raw,
+        rule=pl.lit("GAP_REMOVED"),
+        evidence=pl.format("columns without a base: {}, in runs: {}", "internal_gaps", runs),
+        order=pl.lit(0),
+    )
     letters = checked.filter(pl.col("flags").list.contains("INVALID_LETTERS")).select(
         "processid",
         field=pl.lit("dna_barcode"),
-        before=raw.str.to_uppercase(),
+        before=raw,
         after=forward,
         rule=pl.lit("INVALID_LETTERS"),
         evidence=pl.lit("characters outside the IUPAC codes"),
-        order=pl.lit(0),
+        order=pl.lit(1),
     )
     strands = checked.filter(turned).select(
         "processid",
@@ -100,7 +115,7 @@ def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFram
         evidence=pl.format(
             "closed in all frames forwards, open at offset {} reversed, NCBI code {}", "frame", "genetic_code"
         ),
-        order=pl.lit(1),
+        order=pl.lit(2),
     )
     damaged = checked.filter(pl.col("flags").list.contains("BIN_INVALID")).select("processid")
     bins = damaged.join(records.select("processid", "bin_uri").collect(), on="processid").select(
@@ -112,7 +127,7 @@ def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFram
         evidence=pl.lit("not of the form BOLD:AAA1234"),
         order=pl.lit(0),
     )
-    return pl.concat([letters, strands, bins]).sort("processid", "field", "order").drop("order")
+    return pl.concat([gaps, letters, strands, bins]).sort("processid", "field", "order").drop("order")
 
 
 def _joined(rows: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
@@ -142,15 +157,14 @@ def _checked(distinct: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
     final = sequences.is_final(nuc)
     distinct = distinct.with_row_index("place")
     plain = distinct.filter(final).with_columns(
-        dna_barcode=sequences.within_end_gaps(nuc), internal_gaps=pl.lit(0, pl.Int32), invalid_letters=pl.lit(False)
+        dna_barcode=sequences.within_end_gaps(nuc),
+        internal_gaps=pl.lit(0, pl.Int32),
+        invalid_letters=pl.lit(False),
+        gap_breaks_frame=pl.lit(False),
     )
-    aligned = pl.col("aligned")
-    other = (
-        distinct.filter(~final.fill_null(False))
-        .with_columns(aligned=sequences.without_end_gaps(nuc), invalid_letters=sequences.has_invalid_letters(nuc))
-        .with_columns(
-            dna_barcode=sequences.gaps_as_n(aligned),
-            internal_gaps=aligned.str.count_matches("-", literal=True).cast(pl.Int32),
+    other = _without_gaps(
+        distinct.filter(~final.fill_null(False)).with_columns(
+            aligned=sequences.without_end_gaps(nuc), invalid_letters=sequences.has_invalid_letters(nuc)
         )
     )
     framed = pl.concat([plain, other.select(plain.columns)], rechunk=True).with_columns(
@@ -187,6 +201,7 @@ def _checked(distinct: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
         "barcode",
         "barcode_length",
         "internal_gaps",
+        "gap_breaks_frame",
         "invalid_letters",
         "turned",
         "bases",
@@ -198,14 +213,42 @@ def _checked(distinct: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
     )
 
 
+def _without_gaps(rows: pl.DataFrame) -> pl.DataFrame:
+    """Remove gaps from column aligned: dna_barcode, internal_gaps (columns removed) and gap_breaks_frame.
+
+    A gap breaks the frame if it is not whole codons, or if the sequence has an open frame only with its gaps (as N).
+    """
+    aligned = pl.col("aligned")
+    rows = rows.with_columns(
+        dna_barcode=sequences.without_gaps(aligned),
+        internal_gaps=aligned.str.count_matches("-", literal=True).cast(pl.Int32),
+    )
+    gapped = pl.col("internal_gaps") > 0
+    code = pl.col("genetic_code")
+    with_gaps = open_frame(aligned.str.replace_all("-", "N", literal=True), code)
+    breaks = (
+        rows.filter(gapped)
+        .with_columns(opened=with_gaps, frame=open_frame(pl.col("dna_barcode"), code))
+        .select(
+            "place",
+            gap_breaks_frame=sequences.has_partial_codon_gap(aligned)
+            | (pl.col("opened").is_not_null() & pl.col("frame").is_null()),
+        )
+    )
+    rows = rows.join(breaks, on="place", how="left", maintain_order="left")
+    return rows.with_columns(pl.col("gap_breaks_frame").fill_null(value=False))
+
+
 def _turned(framed: pl.DataFrame) -> pl.DataFrame:
     """Reverse-complement the sequences that have an open reading frame only on the other strand.
 
     The reverse complement is computed only for the few sequences without an open frame. It is not considered if the
-    delivered strand contains the COI motif: then a pseudogene or an indel closes the frame.
+    delivered strand contains the COI motif: then a pseudogene or an indel closes the frame. Nor is it if a gap
+    explains why the frame is closed.
     """
     sequence = pl.col("dna_barcode")
     closed = sequence.is_not_null() & pl.col("frame").is_null() & ~sequence.str.contains(COI_MOTIF)
+    closed &= ~pl.col("gap_breaks_frame")
     return (
         framed.filter(closed)
         .with_columns(dna_barcode=sequences.reverse_complement(sequence))
@@ -216,5 +259,4 @@ def _turned(framed: pl.DataFrame) -> pl.DataFrame:
 
 def _basecount_differs() -> pl.Expr:
     """Whether BOLD's count is a number that differs from the number of bases; 658.0 is also a number."""
-    counted = pl.col("nuc_basecount").str.strip_chars().cast(pl.Float64, strict=False)
-    return counted != pl.col("bases").fill_null(0)
+    return number(pl.col("nuc_basecount")) != pl.col("bases").fill_null(0)

@@ -82,6 +82,25 @@ RULES: tuple[Rule, ...] = (
         example="ACGT7ACGT becomes ACGTNACGT",
     ),
     Rule(
+        id="GAP_REMOVED",
+        statement="The sequence was delivered in an aligned form; its gaps between bases were removed.",
+        reason="A gap is a column of an alignment that holds no base. Kept as N, the barcode equals none that was "
+        "delivered without gaps.",
+        source="spec: DNA barcodes, sequence; measured on 1,648 records of Norway, of which 105 have gaps",
+        severity=Severity.CHANGE,
+        example="ACG---TTA becomes ACGTTA",
+    ),
+    Rule(
+        id="GAP_BREAKS_FRAME",
+        statement="The delivered sequence has a run of gaps whose length is no multiple of 3, or the barcode has an "
+        "open reading frame only with its gaps.",
+        reason="In the evolution of COI, only whole codons are lost or gained. A gap of another length points to "
+        "missing or misread bases.",
+        source="spec: DNA barcodes, sequence",
+        setting="barcodes.genetic_code",
+        example="a sequence with a run of 2 gaps",
+    ),
+    Rule(
         id="BIN_INVALID",
         statement="The BIN is not `BOLD:` followed by three to five letters and four digits; it becomes missing.",
         reason="A damaged BIN would form a group of its own.",
@@ -95,6 +114,15 @@ RULES: tuple[Rule, ...] = (
         reason="BOLD assigns a BIN to a sequence, so the sequence was lost or withdrawn.",
         source=_SPEC,
         example="BIN BOLD:AAA1234 and an empty sequence",
+    ),
+    Rule(
+        id="BARCODE_OUT_OF_SCOPE",
+        statement="The barcode is that of a specimen whose label is out of the dataset's scope.",
+        reason="Either label may be wrong, or one sample contaminated the other. A specimen without a label is then "
+        "quarantined.",
+        source="project: identical barcodes of two phyla are one animal",
+        setting="gates.scope",
+        example="a specimen without a phylum that has the barcode of a bat",
     ),
     Rule(
         id="BARCODE_SEVERAL_SPECIES",

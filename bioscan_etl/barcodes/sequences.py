@@ -38,10 +38,15 @@ def within_end_gaps(nuc: pl.Expr) -> pl.Expr:
     return nuc.str.slice(start, nuc.str.strip_chars("-").str.len_bytes())
 
 
-def gaps_as_n(sequence: pl.Expr) -> pl.Expr:
-    """Replace gaps by N, so that the reading frame is kept; an empty sequence becomes missing."""
-    letters = sequence.str.replace_all("-", "N", literal=True)
+def without_gaps(aligned: pl.Expr) -> pl.Expr:
+    """Remove the gaps of an aligned sequence: columns without a base. An empty sequence becomes missing."""
+    letters = aligned.str.replace_all("-", "", literal=True)
     return pl.when(letters != "").then(letters)
+
+
+def has_partial_codon_gap(aligned: pl.Expr) -> pl.Expr:
+    """Whether a run of gaps between bases has a length that is no multiple of 3, so that it is not whole codons."""
+    return aligned.str.contains("[^-](---)*--?[^-]")
 
 
 def reverse_complement(sequence: pl.Expr) -> pl.Expr:

@@ -11,6 +11,7 @@ status 200, the two failures that matter here.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -30,12 +31,15 @@ from tenacity import (
 
 from bioscan_etl.errors import BioscanError
 from bioscan_etl.io import web
+from bioscan_etl.printable import printable
 from bioscan_etl.settings import BoldSettings
 
 T = TypeVar("T")
 
 # An answer of the API is some kilobytes per hundred process IDs; a broken server may send without end.
 _ANSWER_LIMIT = 64 << 20
+_LOGGED_PAUSE = 5.0
+_log = logging.getLogger("bioscan_etl")
 _OK, _NOT_FOUND, _GONE, _TOO_MANY, _SERVER_ERROR = 200, 404, 410, 429, 500
 _TEMPORARY = {408, 425, _TOO_MANY}
 
@@ -120,6 +124,7 @@ class Client:
             stop=stop_any(stop_after_attempt(self.settings.attempts), stop_when_event_set(self._stopped)),
             wait=self._pause,
             sleep=sleep_using_event(self._stopped),
+            before_sleep=_tell,
             reraise=True,
         )
         return retrying(attempt)
@@ -150,7 +155,7 @@ class Client:
     def _failed(self, response: web.Response, host: str) -> BoldError:
         """The error for a status that is not a success."""
         status = response.status
-        text = f"{host} answered {status} {response.reason or ''}".rstrip() + _detail(response)
+        text = f"{host} answered {web.said(response)}" + _detail(response)
         if status not in _TEMPORARY and status < _SERVER_ERROR:
             reason = "not_found" if status in {_NOT_FOUND, _GONE} else "refused"
             return BoldError(f"{text}; this request will not succeed", reason, status)
@@ -191,6 +196,13 @@ def refuse_page(response: web.Response) -> None:
         raise TemporaryError("BOLD answered with a web page instead of data; it may be offline, try again later")
 
 
+def _tell(state: RetryCallState) -> None:
+    """Say why a request waits, where that takes longer than the pace of requests."""
+    seconds = state.next_action.sleep if state.next_action else 0.0
+    if seconds >= _LOGGED_PAUSE and state.outcome is not None:
+        _log.warning("%s; trying again in %.0f s", state.outcome.exception(), seconds)
+
+
 def _detail(response: web.Response) -> str:
     """The `detail` of a failed answer, if it is JSON and has one; in one short line."""
     try:
@@ -199,7 +211,7 @@ def _detail(response: web.Response) -> str:
     except (ValueError, KeyError, TypeError, RecursionError, web.WebError):
         return ""
     text = " ".join((said if isinstance(said, str) else json.dumps(said)).split())
-    return f" ({text[:200]})"
+    return f" ({printable(text[:200])})"
 
 
 def _broken(error: web.WebError, host: str) -> BoldError:
@@ -217,6 +229,7 @@ _BREAKS: dict[web.Reason, tuple[str, str]] = {
         "refused",
     ),
     "proxy": ("the proxy does not reach {host}; check HTTPS_PROXY", "unreachable"),
+    "slow": ("{host}: {error}; try again later", "timeout"),
     "timeout": ("{host} is silent for longer than bold.timeout_seconds; try again later", "timeout"),
     "truncated": ("the connection to {host} broke off ({error}); run again to go on", "truncated"),
     "mismatch": ("{host}: {error}", "bad_answer"),
@@ -225,4 +238,5 @@ _BREAKS: dict[web.Reason, tuple[str, str]] = {
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc
+    """The host and port, without a name and password before them."""
+    return urlsplit(url).netloc.rpartition("@")[2]

@@ -26,8 +26,8 @@ from bioscan_etl.bold.client import BoldError, Client, TemporaryError, limited, 
 from bioscan_etl.images.sources import MAX_FILE_BYTES
 from bioscan_etl.io import web
 from bioscan_etl.io.write import atomic_file, write_text
+from bioscan_etl.processids import reason_unfit
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.schema import PROCESSID_PATTERN
 from bioscan_etl.settings import BoldSettings
 from bioscan_etl.threads import ordered_map
 
@@ -35,8 +35,6 @@ INDEX = "image_manifest.csv"
 FAILURES = "failures.csv"
 
 _FAILURE = {"processid": pl.String, "objectid": pl.String, "reason": pl.String, "detail": pl.String}
-_PROCESSID = re.compile(PROCESSID_PATTERN.rstrip("$"))
-_LONGEST_ID = 200  # file systems take 255 bytes, of which a temporary name needs some
 _OBJECTID = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 # nginx takes 8 KiB of request line by default.
 _LONGEST_ADDRESS = 7500
@@ -264,9 +262,8 @@ def _entries(answer: Any) -> Iterator[tuple[str, str]]:
 
 def _unsafe(processid: str) -> str:
     """Why a process ID must not become a file name; '' if it may."""
-    if not _PROCESSID.fullmatch(processid):
-        return "it has other characters than A-Z, a-z, 0-9, -"
-    return f"it has more than {_LONGEST_ID} characters" if len(processid) > _LONGEST_ID else ""
+    reason = reason_unfit(processid)
+    return f"it {reason}" if reason else ""
 
 
 def _fetch_one(client: Client, job: _Job, folder: Path) -> BoldError | None:

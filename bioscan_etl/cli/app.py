@@ -13,13 +13,14 @@ from __future__ import annotations
 from cyclopts import App, Group
 
 from bioscan_etl import __version__
-from bioscan_etl.cli import bold, corpus, release, run, tables, why
+from bioscan_etl.cli import alerts, bold, corpus, decide, desk, names, propose, release, run, statistics, tables, why
 from bioscan_etl.cli.completion import completion_of
 from bioscan_etl.cli.options import DEFAULTS
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 check found faults, images could not be fetched, why found nothing, or a batch or the "
-    "release failed; 2 the command, a setting or an input cannot be used; 130 interrupted."
+    "release failed; 2 the command, a setting or an input cannot be used; 70 an error that the program does not know, "
+    "its details are in a log file; 130 interrupted."
 )
 
 app = App(
@@ -34,9 +35,23 @@ app = App(
 
 _ABOUT = Group("This program", sort_key=9)
 _COMMANDS = {
-    "Corpus": (run.run, corpus.land, corpus.status, why.why, corpus.withdraw, corpus.ui, corpus.demo),
-    "Releases": (release.check, release.diff, release.publish),
-    "Tables and images, without a corpus": (tables.split, tables.detect, tables.compare),
+    "Corpus": (
+        run.run,
+        corpus.land,
+        corpus.status,
+        why.why,
+        decide.decide,
+        decide.decisions,
+        propose.propose,
+        propose.proposals,
+        desk.desk,
+        corpus.withdraw,
+        alerts.alerts,
+        corpus.ui,
+        corpus.demo,
+    ),
+    "Releases": (release.check, release.diff, statistics.statistics, statistics.figures, release.publish),
+    "Tables and images, without a corpus": (tables.split, tables.detect, tables.compare, names.names),
 }
 
 for _place, (_title, _commands) in enumerate(_COMMANDS.items(), start=1):

@@ -17,6 +17,7 @@ from cyclopts import Parameter, validators
 from bioscan_etl import api
 from bioscan_etl.cli.options import LINES, Answer, Folder, Loudness, Positive, Said, UsageError, reflowed
 from bioscan_etl.cli.terminal import Terminal
+from bioscan_etl.io.locations import local_path
 
 if TYPE_CHECKING:
     from bioscan_etl.overview import NextRun
@@ -137,7 +138,7 @@ def ui(
     from bioscan_etl.ui import serve
 
     return serve(
-        output.expanduser(),
+        local_path(output),
         host=host,
         port=port,
         read_only=read_only,

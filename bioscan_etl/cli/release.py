@@ -21,19 +21,36 @@ if TYPE_CHECKING:
 
 @reflowed
 def check(
-    release: str, /, *, all_images: bool = False, most: Positive = 50, answer: Answer = LINES, terminal: Said
+    release: str,
+    /,
+    *,
+    all_images: bool = False,
+    signers: Annotated[File | None, Parameter(metavar="FILE")] = None,
+    manifest_sha256: Annotated[str, Parameter(metavar="SUM")] = "",
+    most: Positive = 50,
+    answer: Answer = LINES,
+    terminal: Said,
 ) -> int:
     """Verify a release by itself.
 
-    Verify checksums, schema, invariants and counts of a release. Exit code 1 and a list of faults.
+    Verify checksums, schema, invariants, counts and texts of a release. Exit code 1 and a list of faults. With
+    --signers or --manifest-sha256 also verify who made it: see docs/guide/check.md.
 
     Args:
         release: folder of the release, or s3://bucket/prefix/v3, which is fetched first
         all_images: decode every image, not a sample
+        signers: public keys of which one must have signed the release: key.pub, or a file of allowed signers
+        manifest_sha256: published sha256 of manifest.json
         most: faults to print
     """
     with terminal.progress() as progress:
-        faults = api.check(release, images="all" if all_images else "sample", progress=progress)
+        faults = api.check(
+            release,
+            images="all" if all_images else "sample",
+            signers=signers,
+            manifest_sha256=manifest_sha256,
+            progress=progress,
+        )
     files = len({fault.file for fault in faults})
     terminal.fact(release=release, faults=faults[:most], count=len(faults), files=files)
     if not faults:
@@ -56,6 +73,7 @@ def diff(
     *,
     releases: Annotated[Folder | None, Parameter(name="--in", metavar="DIR")] = None,
     output: File | None = None,
+    decisions: File | None = None,
     most: Positive = 5,
     answer: Answer = LINES,
     terminal: Said,
@@ -63,23 +81,25 @@ def diff(
     """Tell what differs between two releases.
 
     Tell two releases apart: records added, removed, moved between partitions and relabelled, other fields and images,
-    each with its reason. See docs/guide/releases.md.
+    each with its reason, and what became of the curators' decisions. See docs/guide/releases.md.
 
     Args:
         before: folder of a release, or a version such as v1 or latest
         after: the same of the other release
         releases: where versions are looked up: the --output of run, or its folder releases
         output: write every difference: .parquet or .csv
-        most: pairs of values per field
+        decisions: write every line of the decisions that came, went or did something else: .parquet or .csv
+        most: pairs of values per field, and lines of decisions per kind of change
     """
     with terminal.progress() as progress:
-        found = api.diff(before, after, releases=releases, output=output, progress=progress)
+        found = api.diff(before, after, releases=releases, output=output, decisions=decisions, progress=progress)
 
     import polars as pl
 
     from bioscan_etl.release.diff import changelog
+    from bioscan_etl.release.diff.decided import decision_counts
 
-    # As in the text output: the most common pairs of values of each field.
+    # As in the text output: the most common pairs of values of each field, and the first lines of each change.
     rank = pl.int_range(pl.len()).over("kind", "field")
     terminal.fact(
         before=found.before,
@@ -90,12 +110,17 @@ def diff(
         reasons=found.reasons,
         values=found.values.filter(rank < most),
         uncompared=found.uncompared,
+        decision_counts=decision_counts(found.decisions),
+        decisions=found.decisions.filter(pl.int_range(pl.len()).over("change") < most),
         output=output,
+        decisions_output=decisions,
     )
     for line in changelog.lines(found, most):
         terminal.say(line)
     if output:
         terminal.say(f"every difference: {output}")
+    if decisions:
+        terminal.say(f"every line of the decisions: {decisions}")
     return 0
 
 

@@ -139,11 +139,16 @@ def _say_release(release: LatestRelease, terminal: Terminal) -> None:
         say("  to act on each (for records without images: gates.require_image = false in the settings).")
     for name, note in release.notes.items():
         say(f"  {name}: {note}")
+    for name, sentences in release.damage.items():
+        for one in sentences:
+            say(f"  {name}: {one}")
     for name, reason in release.withdrawn.items():
         say(f"  {name}: withdrawn: {reason}")
     say(f"report: {release.report}")
     if release.newer_report is not None:
         say(f"newer report of the same data: {release.newer_report}")
+    if release.desk is not None:
+        say(f"doubts for curators: {release.desk}")
     terminal.hint(f"UI: bioscan-etl ui {release.folder.parent.parent}")
 
 

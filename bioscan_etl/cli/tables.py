@@ -130,6 +130,7 @@ def detect(
     *,
     output: File,
     model: Annotated[str | None, Parameter(metavar="MODEL")] = None,
+    trust_pickle: Annotated[bool, Parameter(negative=())] = False,
     masks: Folder | None = None,
     settings: File | None = None,
     answer: Answer = LINES,
@@ -144,11 +145,20 @@ def detect(
         images: folder, zip or s3://bucket/prefix
         output: .parquet or .csv
         model: trained (the default), segmentation, or the path of an .onnx or .pt model
+        trust_pickle: open a .pt model, which can run any code on this computer
         masks: write the organism of each image as PNG
         settings: TOML with settings; [images] is read
     """
     with terminal.progress() as progress:
-        counts = api.detect_to_file(images, output, model=model, masks=masks, settings=settings, progress=progress)
+        counts = api.detect_to_file(
+            images,
+            output,
+            model=model,
+            trust_pickle=trust_pickle,
+            masks=masks,
+            settings=settings,
+            progress=progress,
+        )
     statuses = {name: count for name, count in counts.items() if name not in {"images", "masks"}}
     terminal.fact(images=counts["images"], statuses=statuses, output=output, masks=masks, masks_written=counts["masks"])
     shown = ", ".join(f"{count:,} {name}" for name, count in statuses.items() if count)

@@ -13,6 +13,7 @@ import json
 import logging
 import math
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,20 +21,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from bioscan_etl.cli.log_lines import LogFormatter
+from bioscan_etl.errors import sentence
+from bioscan_etl.printable import printable
 from bioscan_etl.progress import Progress, estimate, silent
 
 if TYPE_CHECKING:
     import polars as pl
 
 _PIPE_WIDTH = 10_000  # columns: a pipe has no width, and cells must not be wrapped
-
-
-def safe(text: object) -> str:
-    """Return a text as one line that is safe to print: characters that are not printable are escaped."""
-    shown = str(text)
-    if shown.isprintable():
-        return shown
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in shown)
 
 
 def plain(value: Any) -> Any:
@@ -69,7 +65,7 @@ class Terminal:
     def say(self, line: str = "") -> None:
         """Print a line of the result, unless the answer is JSON."""
         if not self.as_json:
-            print(safe(line), flush=True)
+            print(printable(line), flush=True)
 
     def hint(self, line: str) -> None:
         """Print a line that only a person needs, such as what to do next."""
@@ -89,11 +85,11 @@ class Terminal:
         from rich.table import Table
 
         rows = [list(row) for row in rows]
-        table = Table(title=safe(title), title_justify="left", box=box.SIMPLE_HEAD)
+        table = Table(title=printable(title), title_justify="left", box=box.SIMPLE_HEAD)
         for number, name in enumerate(columns):
             values = [row[number] for row in rows if row[number] is not None]
             right = bool(values) and all(isinstance(value, (int, float)) for value in values)
-            table.add_column(safe(name), justify="right" if right else "left", overflow="fold")
+            table.add_column(printable(name), justify="right" if right else "left", overflow="fold")
         for row in rows:
             table.add_row(*(_cell(name, value) for name, value in zip(columns, row, strict=True)))
         width = None if sys.stdout.isatty() else _PIPE_WIDTH
@@ -107,7 +103,7 @@ class Terminal:
         """Report why the command ended: on stderr, or as `error` of the JSON document."""
         self.fact(error=message)
         if not self.as_json:
-            print(f"bioscan-etl: {safe(message)}", file=sys.stderr, flush=True)
+            print(f"bioscan-etl: {printable(message)}", file=sys.stderr, flush=True)
 
     def finish(self) -> None:
         """Print the JSON document, if one was asked for."""
@@ -143,26 +139,42 @@ class Terminal:
 
     @contextmanager
     def logging(self) -> Iterator[None]:
-        """Send the library's log lines to stderr, if they were asked for; without that, Python's warnings are hidden.
+        """Send the library's log lines to stderr if they were asked for, else only its warnings.
 
-        Warnings are for developers, for example about Dagster's preview features.
+        Python's own warnings are for developers, for example about Dagster's preview features: only `--verbose` shows
+        them. An error in a thread is a line as well.
         """
-        if not self.verbose:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                yield
-            return
-        log = logging.getLogger("bioscan_etl")
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        before = log.level
-        log.addHandler(handler)
-        log.setLevel(logging.INFO)
-        try:
-            yield
-        finally:
-            log.removeHandler(handler)
-            log.setLevel(before)
+        form = "%(asctime)s %(levelname)s %(message)s" if self.verbose else "bioscan-etl: %(message)s"
+        handler.setFormatter(LogFormatter(form, tracebacks=self.verbose))
+        level = logging.INFO if self.verbose else logging.ERROR if self.quiet else logging.WARNING
+        logs = [logging.getLogger(name) for name in ("bioscan_etl", "py.warnings")]
+        before = [log.level for log in logs]
+        hook, unraisable = threading.excepthook, sys.unraisablehook
+        threading.excepthook = lambda found: _log_error(logging.WARNING, found.exc_value)
+        sys.unraisablehook = lambda found: _log_error(logging.INFO, found.exc_value)
+        with warnings.catch_warnings():
+            if self.verbose:
+                logging.captureWarnings(True)
+            else:
+                warnings.simplefilter("ignore")
+            for log in logs:
+                log.addHandler(handler)
+                log.setLevel(level)
+            try:
+                yield
+            finally:
+                for log, earlier in zip(logs, before, strict=True):
+                    log.removeHandler(handler)
+                    log.setLevel(earlier)
+                threading.excepthook, sys.unraisablehook = hook, unraisable
+                logging.captureWarnings(False)
+
+
+def _log_error(level: int, error: BaseException | None) -> None:
+    """Log an error that no code can catch: of a thread, or while an object was removed."""
+    if error is not None:
+        logging.getLogger("bioscan_etl").log(level, "error in a background thread: %s", sentence(error), exc_info=error)
 
 
 class _Lines:
@@ -184,7 +196,7 @@ class _Lines:
             self._said[stage] = share
             of = f" of {total:,}" if total is not None else ""
             line = f"{stage}: {done:,}{of}{estimate(done, total, now - self._began[stage])}"
-            print(safe(line), file=sys.stderr, flush=True)
+            print(printable(line), file=sys.stderr, flush=True)
 
 
 class _Bars:
@@ -197,7 +209,7 @@ class _Bars:
 
     def __call__(self, stage: str, done: int, total: int | None = None) -> None:
         if stage not in self._tasks:
-            self._tasks[stage] = self._bars.add_task(safe(stage), total=total)
+            self._tasks[stage] = self._bars.add_task(printable(stage), total=total)
         elif done < self._done[stage]:
             self._bars.reset(self._tasks[stage])
         self._done[stage] = done
@@ -212,4 +224,4 @@ def _cell(name: str, value: object) -> str:
         return "yes" if value else ""
     if isinstance(value, float):
         return f"{100 * value:.2f} %" if name.endswith("share") else f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int) else safe(value)
+    return f"{value:,}" if isinstance(value, int) else printable(value)

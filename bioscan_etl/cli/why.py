@@ -12,6 +12,8 @@ from typing import Any
 from bioscan_etl import api
 from bioscan_etl.cli.options import LINES, Answer, Folder, Said, reflowed
 from bioscan_etl.cli.terminal import Terminal
+from bioscan_etl.io.locations import local_path
+from bioscan_etl.io.paths import real_path
 
 _Row = Mapping[str, Any]
 
@@ -30,7 +32,7 @@ def why(processid: str, /, *, output: Folder, answer: Answer = LINES, terminal: 
     found = api.why(output, processid)
     terminal.fact(found=found.is_known, **asdict(found))
     if not found.is_known:
-        terminal.say(f"nothing is known of {found.processid} in {output.expanduser().resolve()}")
+        terminal.say(f"nothing is known of {found.processid} in {real_path(local_path(output))}")
     else:
         terminal.say(found.processid)
         for title, rows, say in _SECTIONS:
@@ -102,7 +104,8 @@ def _release(row: _Row) -> str:
     labels = ", ".join(f"{rank} {label}" for rank, label in row["labels"].items() if label)
     moved = f"; moved from {row['moved_from']}: {row['moved_reason']}" if row["moved_from"] else ""
     if row["split"]:
-        return f"{row['version']}: {row['split']}{moved}" + (f"; {labels}" if labels else "")
+        status = f" ({row['verification_status']})" if row["verification_status"] else ""
+        return f"{row['version']}: {row['split']}{moved}" + (f"; {labels}{status}" if labels else "")
     return f"{row['version']}: {row['place']}"
 
 

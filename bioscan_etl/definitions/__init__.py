@@ -13,15 +13,19 @@ import time
 import dagster as dg
 
 from bioscan_etl.assets.curation import ASSETS
+from bioscan_etl.definitions.event_log import keep_engines
 from bioscan_etl.errors import BioscanError
 from bioscan_etl.progress import Progress, estimate
 from bioscan_etl.resources import CorpusResource
+from bioscan_etl.sensors.alerts import alerts_sensor
 from bioscan_etl.sensors.jobs import check_release, curate_and_release, ingest_batch, tidy_up
 from bioscan_etl.sensors.new_batches import new_batches_sensor
 from bioscan_etl.sensors.releases import schedules, settled_sensor
-from bioscan_etl.settings import AutomationSettings
+from bioscan_etl.settings import Settings
 
 _log = logging.getLogger("bioscan_etl")
+
+keep_engines()  # before any run: code servers, workers and the command line import this module
 
 
 class NoIOManager(dg.IOManager):
@@ -71,11 +75,16 @@ def build_defs(corpus: CorpusResource, progress: Progress) -> dg.Definitions:
         corpus: lake and settings; the pace of sensors and schedules is read from its settings now.
         progress: receives the progress of stages.
     """
-    automation = _automation(corpus)
+    settings = _settings(corpus)
+    automation = settings.automation
     return dg.Definitions(
         assets=ASSETS,
         jobs=[ingest_batch, curate_and_release, check_release, tidy_up],
-        sensors=[new_batches_sensor(automation), settled_sensor(automation)],
+        sensors=[
+            new_batches_sensor(automation),
+            settled_sensor(automation),
+            alerts_sensor(settings.alerts, automation),
+        ],
         schedules=schedules(automation),
         resources={
             "io_manager": NoIOManager(),
@@ -86,13 +95,13 @@ def build_defs(corpus: CorpusResource, progress: Progress) -> dg.Definitions:
     )
 
 
-def _automation(corpus: CorpusResource) -> AutomationSettings:
-    """Pace of sensors and schedules; the defaults where the settings are broken, which every tick and run then says."""
+def _settings(corpus: CorpusResource) -> Settings:
+    """For sensors and schedules; the defaults where the settings are broken, which every tick and run then says."""
     try:
-        return corpus.settings().automation
+        return corpus.settings()
     except BioscanError as error:
         _log.error("%s", error)
-        return AutomationSettings()
+        return Settings()
 
 
 defs = build_defs(CorpusResource(os.environ.get("BIOSCAN_OUTPUT", "output")), LogProgress())

@@ -17,49 +17,71 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import yaml
 
 from bioscan_etl import state
 from bioscan_etl.assets.batches import specimen_batches
 from bioscan_etl.assets.factory import PIN_TAG, SETTINGS_TAG
 from bioscan_etl.definitions import build_defs
 from bioscan_etl.errors import BioscanError
+from bioscan_etl.io.paths import real_path
 from bioscan_etl.io.write import write_text
 from bioscan_etl.lake.corpus import read_settings
 from bioscan_etl.lake.store import Lake
 from bioscan_etl.progress import Progress
 from bioscan_etl.resources import CorpusResource
 from bioscan_etl.sensors.jobs import CORPUS_JOB, INGEST_JOB, WORK_TAG
+from bioscan_etl.sensors.runs import step_reason
+from bioscan_etl.ui.database import automation_of, claim, require_database, storage
+from bioscan_etl.ui.storage_path import storage_path
 
 _log = logging.getLogger("bioscan_etl")
 _ATTEMPTS = 3
 _INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
-# The instance for runs of the command line if DAGSTER_HOME is not set: in the output folder, without telemetry.
-_INSTANCE = """\
-storage:
-  sqlite:
-    base_dir: {folder}
-local_artifact_storage:
-  module: dagster._core.storage.root
-  class: LocalArtifactStorage
-  config:
-    base_dir: {folder}
-compute_logs:
-  module: dagster._core.storage.noop_compute_log_manager
-  class: NoOpComputeLogManager
-telemetry:
-  enabled: false
-"""
-
 
 def open_instance(lake: Lake) -> dg.DagsterInstance:
-    """Dagster's instance: that of DAGSTER_HOME, otherwise one below the output folder, like the UI's."""
+    """Dagster's instance: that of DAGSTER_HOME, otherwise the UI's database.
+
+    Raises:
+        SettingsError: `settings.toml` is not TOML, or its `[automation]` is broken.
+        BioscanError: Dagster cannot use the folder's name, and no link to it can be made, or the database of the
+            settings cannot be used.
+    """
     if os.environ.get("DAGSTER_HOME"):
         return dg.DagsterInstance.get()
+    address = automation_of(lake).database
+    require_database(address)
     folder = lake.root / ".dagster"
     # A file of its own: the UI's file in the same folder has more settings.
-    write_text(folder / "run.yaml", _INSTANCE.format(folder=folder))
-    return dg.DagsterInstance.from_config(str(folder), "run.yaml")
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = str(storage_path(folder))
+    write_text(folder / "run.yaml", yaml.safe_dump(_instance(plain, address)))
+    instance = dg.DagsterInstance.from_config(plain, "run.yaml")
+    try:
+        claim(instance, lake.root, address)
+    except BaseException:
+        instance.dispose()
+        raise
+    return instance
+
+
+def _instance(folder: str, address: str) -> dict[str, Any]:
+    """The instance for runs of the command line: in a folder, without telemetry."""
+    base = {"base_dir": folder}
+    return {
+        "storage": storage(address, folder),
+        "local_artifact_storage": {
+            "module": "dagster._core.storage.root",
+            "class": "LocalArtifactStorage",
+            "config": base,
+        },
+        "compute_logs": {
+            "module": "dagster._core.storage.noop_compute_log_manager",
+            "class": "NoOpComputeLogManager",
+        },
+        "telemetry": {"enabled": False},
+    }
 
 
 def _run(
@@ -104,6 +126,9 @@ def _noticing_signals() -> Iterator[Callable[[], bool]]:
 
     Dagster handles both within a run, and the exception of a handler is lost if it runs in a callback that
     ignores exceptions. The number of the signal is always written into this pipe.
+
+    Afterwards Dagster leaves SIGTERM to the handler of SIGINT. A shell makes its background jobs ignore SIGINT, so that
+    `kill` would not end them either, nor what they start. The handler from before is put back.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -112,6 +137,7 @@ def _noticing_signals() -> Iterator[Callable[[], bool]]:
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    terminated = signal.getsignal(signal.SIGTERM)
 
     def came() -> bool:
         try:
@@ -123,6 +149,7 @@ def _noticing_signals() -> Iterator[Callable[[], bool]]:
         yield came
     finally:
         signal.set_wakeup_fd(before)
+        signal.signal(signal.SIGTERM, terminated)
         os.close(writing)
         os.close(reading)
 
@@ -159,14 +186,9 @@ def _first_failure(result: dg.ExecuteInProcessResult) -> str:
     """The failed step and its reason, in one line."""
     for event in result.all_events:
         if event.is_step_failure:
-            data = event.step_failure_data
-            if data.user_failure_data and data.user_failure_data.description:
-                return f"{event.step_key}: {data.user_failure_data.description}"
-            error = data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            lines = error.message.strip().splitlines() if error else []
-            return f"{event.step_key}: {lines[0] if lines else 'failed'}; run {result.run_id} in the UI has the details"
+            described = event.step_failure_data.user_failure_data
+            more = "" if described and described.description else f"; run {result.run_id} in the UI has the details"
+            return step_reason(event) + more
     return f"run {result.run_id} failed, but none of its steps; the UI has the details"
 
 
@@ -194,4 +216,4 @@ def run_release(lake: Lake, *, instance: dg.DagsterInstance, progress: Progress)
     pin = state.pin_now(lake, settings)
     tags = {PIN_TAG: pin.digest, SETTINGS_TAG: settings.digest()[:16]}
     _run(lake, CORPUS_JOB, instance=instance, progress=progress, partition=None, tags=tags)
-    return (lake.releases / "latest").resolve()
+    return real_path(lake.releases / "latest")

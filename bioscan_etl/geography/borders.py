@@ -1,25 +1,22 @@
 """The country against the point: polygons, distances and the fixes they suggest.
 
-Belongs here: comparing a point with the map of its stated country. The map is `borders.parquet`
-(see `README.md`); `equivalences.csv` lists the areas that belong to a country in addition to its mainland.
-Does not belong here: the look-up of names (`countries`).
+Belongs here: comparing a point with the map of its stated country. Does not belong here: what makes up the map
+of a country (`shapes`), and the look-up of names (`countries`).
 """
 
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from bioscan_etl.settings import GeographySettings
+from bioscan_etl.geography.atlas import areas
+from bioscan_etl.geography.shapes import EARTH_RADIUS_KM, KM_PER_DEGREE, country_shape
+from bioscan_etl.settings import GeographySettings, Islet
 
-_FOLDER = Path(__file__).parent
-EARTH_RADIUS_KM = 6371.0088
-_KM_PER_DEGREE = EARTH_RADIUS_KM * np.pi / 180
 _MIN_CENTROID_RATIO = 100  # a country's area over that of the circle around its centroid; smaller ones are skipped
 
 _Numbers = npt.NDArray[np.float64]
@@ -32,32 +29,6 @@ FIXES: tuple[tuple[tuple[str, ...], int, int, bool], ...] = (
     (("PRESUMED_NEGATED_LATITUDE", "PRESUMED_NEGATED_LONGITUDE"), -1, -1, False),
     (("PRESUMED_SWAPPED_COORDINATE",), 1, 1, True),
 )
-
-
-@cache
-def areas() -> pl.DataFrame:
-    """The map: area (ISO alpha-2 or a code with a hyphen), name, centroid_lat, centroid_lon, area_km2, wkb."""
-    return pl.read_parquet(_FOLDER / "borders.parquet")
-
-
-@cache
-def _own_areas(country_iso: str) -> tuple[str, ...]:
-    table = pl.read_csv(_FOLDER / "equivalences.csv", infer_schema=False)
-    others = table.filter(pl.col("country_iso") == country_iso)["area"].to_list()
-    return (country_iso, *others)
-
-
-@cache
-def _shape(country_iso: str) -> Any:
-    """The multipolygon of a country with its equivalent areas, prepared for queries; None if not on the map."""
-    import shapely
-
-    wanted = areas().filter(pl.col("area").is_in(_own_areas(country_iso)))
-    if wanted.is_empty():
-        return None
-    shape = shapely.union_all(shapely.from_wkb(wanted["wkb"].to_numpy()))
-    shapely.prepare(shape)
-    return shape
 
 
 @cache
@@ -87,7 +58,9 @@ def great_circle_km(lat: _Numbers, lon: _Numbers, other_lat: _Numbers, other_lon
     return np.asarray(2 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(half, 0, 1))), dtype=np.float64)
 
 
-def lies_in(country_iso: str, lat: _Numbers, lon: _Numbers, tolerance_km: float) -> _Truths:
+def lies_in(
+    country_iso: str, lat: _Numbers, lon: _Numbers, tolerance_km: float, islets: tuple[Islet, ...] = ()
+) -> _Truths:
     """Whether points are in a country or at most `tolerance_km` outside it, on land or at sea.
 
     Args:
@@ -95,13 +68,14 @@ def lies_in(country_iso: str, lat: _Numbers, lon: _Numbers, tolerance_km: float)
         lat: degrees, within -90 to 90.
         lon: degrees, within -180 to 180.
         tolerance_km: largest distance outside, in km.
+        islets: a curator's own islets; those of other countries are ignored.
 
     Returns:
         bool, one per point.
     """
     import shapely
 
-    shape = _shape(country_iso)
+    shape = country_shape(country_iso, tuple(each for each in islets if each[0] == country_iso))
     if shape is None:
         return np.ones(len(lat), dtype=np.bool_)
     inside: _Truths = shapely.intersects_xy(shape, lon, lat)
@@ -115,7 +89,7 @@ def _near(shape: Any, lat: _Numbers, lon: _Numbers, tolerance_km: float) -> _Tru
     """Whether points outside a shape are within a distance in km of it, also across 180 degrees."""
     import shapely
 
-    reach = tolerance_km / _KM_PER_DEGREE
+    reach = tolerance_km / KM_PER_DEGREE
     near = np.zeros(len(lat), dtype=np.bool_)
     bands = np.clip(np.floor(lat), -90, 89)
     for band in np.unique(bands):
@@ -145,7 +119,7 @@ def check_points(points: pl.DataFrame, settings: GeographySettings) -> pl.DataFr
 
     Args:
         points: distinct rows of country_iso (alpha-2), lat, lon (Float64, degrees, finite, of any size).
-        settings: the three tolerances.
+        settings: the three tolerances, and the curator's islets.
 
     Returns:
         country_iso, lat, lon with outside (bool: the point is on the globe but not in the country), fix (list
@@ -165,13 +139,14 @@ def check_points(points: pl.DataFrame, settings: GeographySettings) -> pl.DataFr
 
 def _check_country(points: pl.DataFrame, settings: GeographySettings) -> pl.DataFrame:
     country: str = points["country_iso"][0]
+    islets = settings.islets
     lat, lon = points["lat"].to_numpy(), points["lon"].to_numpy()
     on_globe = (np.abs(lat) <= 90) & (np.abs(lon) <= 180)
     fine = np.zeros(len(lat), dtype=np.bool_)
-    fine[on_globe] = lies_in(country, lat[on_globe], lon[on_globe], settings.border_tolerance_km)
+    fine[on_globe] = lies_in(country, lat[on_globe], lon[on_globe], settings.border_tolerance_km, islets)
     off_shore = np.flatnonzero(on_globe & ~fine)
     off_shore = off_shore[is_at_sea(lat[off_shore], lon[off_shore])]
-    fine[off_shore] = lies_in(country, lat[off_shore], lon[off_shore], settings.sea_tolerance_km)
+    fine[off_shore] = lies_in(country, lat[off_shore], lon[off_shore], settings.sea_tolerance_km, islets)
 
     proposed = np.full((2, len(lat)), np.nan)
     choice = np.full(len(lat), -1, dtype=np.int8)
@@ -179,7 +154,7 @@ def _check_country(points: pl.DataFrame, settings: GeographySettings) -> pl.Data
         open_ = np.flatnonzero(~fine & (choice < 0))
         new_lat, new_lon = (lon, lat) if swap else (lat_sign * lat, lon_sign * lon)
         open_ = open_[(np.abs(new_lat[open_]) <= 90) & (np.abs(new_lon[open_]) <= 180)]
-        fits = open_[lies_in(country, new_lat[open_], new_lon[open_], settings.border_tolerance_km)]
+        fits = open_[lies_in(country, new_lat[open_], new_lon[open_], settings.border_tolerance_km, islets)]
         choice[fits] = number
         proposed[0, fits], proposed[1, fits] = new_lat[fits], new_lon[fits]
 

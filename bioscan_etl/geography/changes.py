@@ -5,13 +5,13 @@ from __future__ import annotations
 import polars as pl
 
 from bioscan_etl.geography.coordinates import parse_coordinates
-from bioscan_etl.geography.countries import STATUSES, spellings
-from bioscan_etl.geography.spelling import loose
+from bioscan_etl.geography.countries import STATUSES, iso_of_name
 
 _FIXES = {
     "lat": ("PRESUMED_SWAPPED_COORDINATE", "PRESUMED_NEGATED_LATITUDE"),
     "lon": ("PRESUMED_SWAPPED_COORDINATE", "PRESUMED_NEGATED_LONGITUDE"),
 }
+_OTHER_COUNTRY = ("COUNTRY_FORMER", "COUNTRY_TERRITORY", "COUNTRY_MISMATCH")
 _LEFT_OUT = ("COORDINATE_OUT_OF_RANGE", "ZERO_COORDINATE")
 
 
@@ -33,16 +33,18 @@ def geography_changes(checked: pl.DataFrame) -> pl.DataFrame:
 
 def _of_countries(checked: pl.DataFrame) -> pl.DataFrame:
     flags, name = pl.col("flags"), pl.col("country_verbatim")
-    is_known = loose(name).is_in(spellings()["spelling"].implode())
+    own = iso_of_name(name)
     rule = (
         pl.when(_first_flag(STATUSES).is_not_null())
         .then(_first_flag(STATUSES))
         .when(name.is_null())
         .then(pl.lit("COUNTRY_FROM_ISO"))
-        .when(flags.list.contains("COUNTRY_INVALID") & ~is_known)
+        .when(own == pl.col("country_iso"))
+        .then(pl.lit("COUNTRY_NORMALISED"))
+        .when(_first_flag(_OTHER_COUNTRY).is_not_null())
+        .then(_first_flag(_OTHER_COUNTRY))
+        .when(flags.list.contains("COUNTRY_INVALID") & own.is_null())
         .then(pl.lit("COUNTRY_INVALID"))
-        .when(flags.list.contains("COUNTRY_MISMATCH"))
-        .then(pl.lit("COUNTRY_MISMATCH"))
         .otherwise(pl.lit("COUNTRY_NORMALISED"))
     )
     return checked.filter(name.ne_missing(pl.col("country"))).select(

@@ -13,14 +13,16 @@ import polars as pl
 from bioscan_etl import schema
 from bioscan_etl.flags import flags_from
 from bioscan_etl.geography.borders import check_points
-from bioscan_etl.geography.coordinates import is_blank_pair, is_rounded, is_zero, out_of_range, parse_coordinates
+from bioscan_etl.geography.coordinates import is_rounded, is_zero, out_of_range, parse_coordinates
 from bioscan_etl.geography.countries import STATUSES, normalise_countries
 from bioscan_etl.geography.dates import date_conditions, parse_date
 from bioscan_etl.geography.spelling import trimmed
+from bioscan_etl.geography.witnesses import settle_countries
 from bioscan_etl.settings import GeographySettings
 
 _COUNTRY = ["country/ocean", "country_iso"]
-_POINT = ["iso", "coord"]
+_POINT = ["iso", "coord", "waters"]
+_WATERS_KM = 370.4  # 200 nautical miles, the width of an exclusive economic zone
 _FIXED = ("PRESUMED_NEGATED_LATITUDE", "PRESUMED_NEGATED_LONGITUDE", "PRESUMED_SWAPPED_COORDINATE")
 
 _POINT_FLAGS = (
@@ -66,14 +68,17 @@ def check_geography(records: pl.LazyFrame, settings: GeographySettings) -> pl.Da
         collection_date_end=parse_date(pl.col("collection_date_end")),
     ).collect()
     places = normalise_countries(rows.select(_COUNTRY).unique())
-    rows = rows.join(places, on=_COUNTRY, how="left", nulls_equal=True)
+    rows = settle_countries(rows.join(places, on=_COUNTRY, how="left", nulls_equal=True), settings)
     points = _check_coordinates(rows.select(_POINT).unique(), settings)
     rows = rows.join(points, on=_POINT, how="left", nulls_equal=True)
 
     conditions = {
         **{flag: pl.col("not_country") == flag for flag in STATUSES},
         "COUNTRY_INVALID": pl.col("invalid"),
-        "COUNTRY_MISMATCH": pl.col("name_iso") != pl.col("code_iso"),
+        "COUNTRY_MISMATCH": (pl.col("name_iso") != pl.col("code_iso")) & ~pl.col("territory"),
+        "COUNTRY_CODE_MISMATCH": pl.col("code_overruled"),
+        "COUNTRY_TERRITORY": pl.col("territory"),
+        "COUNTRY_FORMER": pl.col("former"),
         **{flag: pl.col(flag) for flag in _POINT_FLAGS},
         **_centroids_by_source(),
         **date_conditions(settings.earliest_year),
@@ -101,7 +106,7 @@ def check_geography(records: pl.LazyFrame, settings: GeographySettings) -> pl.Da
 
 
 def _check_coordinates(points: pl.DataFrame, settings: GeographySettings) -> pl.DataFrame:
-    """Per distinct iso and coord: the flags of the point, coord-lat, coord-lon and the proposal."""
+    """Per distinct iso, coord and waters: the flags of the point, coord-lat, coord-lon and the proposal."""
     lat, lon, coord = pl.col("lat"), pl.col("lon"), pl.col("coord")
     parsed = points.join(
         points.select("coord").unique().with_columns(parse_coordinates(coord).alias("pair")).unnest("pair"),
@@ -111,14 +116,20 @@ def _check_coordinates(points: pl.DataFrame, settings: GeographySettings) -> pl.
     )
     no_place = out_of_range(lat, lon) | is_zero(lat, lon)
     to_check = parsed.filter(pl.col("iso").is_not_null() & lat.is_not_null() & ~is_zero(lat, lon))
-    held = check_points(to_check.select("lat", "lon", country_iso="iso").unique(), settings)
+    far = settings.model_copy(update={"sea_tolerance_km": max(settings.sea_tolerance_km, _WATERS_KM)})
+    held = pl.concat(
+        check_points(
+            to_check.filter(pl.col("waters") == waters).select("lat", "lon", country_iso="iso").unique(), tolerances
+        ).with_columns(waters=pl.lit(waters))
+        for waters, tolerances in ((False, settings), (True, far))
+    )
     proposed = pl.col("proposed-lat").is_not_null()
     applied = proposed if settings.apply_coordinate_fixes else pl.lit(False)
     return (
-        parsed.join(held.rename({"country_iso": "iso"}), on=["iso", "lat", "lon"], how="left")
+        parsed.join(held.rename({"country_iso": "iso"}), on=["iso", "lat", "lon", "waters"], how="left")
         .with_columns(
             *(pl.col("fix").list.contains(flag).fill_null(False).alias(flag) for flag in _FIXED),
-            COORDINATE_INVALID=coord.is_not_null() & lat.is_null() & ~is_blank_pair(coord),
+            COORDINATE_INVALID=coord.is_not_null() & lat.is_null(),
             COORDINATE_OUT_OF_RANGE=out_of_range(lat, lon),
             ZERO_COORDINATE=is_zero(lat, lon),
             COORDINATE_ROUNDED=is_rounded(lat, lon, settings.rounded_decimals) & ~no_place,

@@ -10,7 +10,6 @@ import polars as pl
 _NUMBER = r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*"
 _PAIR = f"{_NUMBER},{_NUMBER}"
 _NOTATIONS = rf"^(?:\({_PAIR}\)|\[{_PAIR}\]|{_PAIR})$"
-_NO_PAIR = r"^[(\[]?\s*(?i:none|null|nan)?\s*,\s*(?i:none|null|nan)?\s*[)\]]?$"
 
 
 def parse_coordinates(text: pl.Expr) -> pl.Expr:
@@ -27,11 +26,6 @@ def parse_coordinates(text: pl.Expr) -> pl.Expr:
     )
     whole = lat.is_finite() & lon.is_finite()
     return pl.struct(lat=pl.when(whole).then(lat), lon=pl.when(whole).then(lon))
-
-
-def is_blank_pair(text: pl.Expr) -> pl.Expr:
-    """Whether the text is a pair of two missing values, such as `[None, None]`: missing, not invalid coordinates."""
-    return text.str.strip_chars().str.contains(_NO_PAIR)
 
 
 def out_of_range(lat: pl.Expr, lon: pl.Expr) -> pl.Expr:

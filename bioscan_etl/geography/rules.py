@@ -26,11 +26,40 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="COUNTRY_MISMATCH",
-        statement="The country name and the ISO code name different countries; the code was used.",
+        statement="The country name and the ISO code name different countries. The code was used, unless the point "
+        "agrees with the name (COUNTRY_CODE_MISMATCH).",
         reason="One of the two is wrong. Codes are chosen from a list, names are typed.",
         source=_GBIF,
         severity=Severity.CHANGE,
         example="Austria with code AU becomes Australia",
+    ),
+    Rule(
+        id="COUNTRY_CODE_MISMATCH",
+        statement="The country name and the point agree against the ISO code; the name was used.",
+        reason="Two of three statements agree. Codes are mistyped or guessed from the name: BH for Bosnia, VA for "
+        "Vanuatu.",
+        source=f"{_SPEC}; GBIF's portal feedback, issues 139 and 2196",
+        severity=Severity.CHANGE,
+        setting="geography.border_tolerance_km",
+        example="Austria with code AU at (48.21, 16.37), in Vienna, remains Austria",
+    ),
+    Rule(
+        id="COUNTRY_TERRITORY",
+        statement="The country name and the ISO code are a state and one of its territories. The territory was used, "
+        "or the state if the point lies elsewhere in the state.",
+        reason="Both are right; the territory says more.",
+        source=_SPEC,
+        severity=Severity.CHANGE,
+        example="France with code RE becomes Reunion",
+    ),
+    Rule(
+        id="COUNTRY_FORMER",
+        statement="The name or code is that of a former state with several successors. The country is the successor "
+        "that the code names or that contains the point; otherwise it becomes missing.",
+        reason="The name was right at the time. It does not tell which of today's countries is meant.",
+        source=_SPEC,
+        severity=Severity.CHANGE,
+        example="USSR at (58.38, 26.72) becomes Estonia",
     ),
     Rule(
         id="COUNTRY_INVALID",
@@ -74,8 +103,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="PROVINCE_UNIFIED",
-        statement="The province differed only in case or accents from the country's most frequent spelling, and was "
-        "replaced by it.",
+        statement="The province differed only in case, accents or transliteration (ae for ä, aa for å) from the "
+        "country's most frequent spelling, and was replaced by it.",
         reason="Two spellings of one province split its records into two groups.",
         source=_SPEC,
         severity=Severity.CHANGE,

@@ -73,26 +73,42 @@ def outline(mask: npt.NDArray[Any] | None, box: FloatBox, size: tuple[int, int])
     Returns:
         Polygons in pixels of the image; none if the mask cannot be used.
     """
-    if mask is None:
+    kept = [] if mask is None else _contours(mask, box, size)
+    if not kept:
         return []
+    corners = np.concatenate(kept)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    x0, y0, x1, y1 = _pixels(box)
+    # The outline is within the box, so their union is the box.
+    if (high == low).any() or float((high + 1 - low).prod()) < _OUTLINED * (x1 - x0) * (y1 - y0):
+        return []
+    corner, scale = np.array(box[:2]), (np.array(box[2:]) - np.array(box[:2])) / (high - low)
+    return [_polygon(np.clip((one - low) * scale + corner, box[:2], box[2:])) for one in kept]
+
+
+def polygons(mask: npt.NDArray[Any] | None, box: FloatBox, size: tuple[int, int]) -> list[Polygon]:
+    """What a mask shows within a box, as it is; arguments as of `outline`."""
+    return [] if mask is None else [_polygon(one) for one in _contours(mask, box, size)]
+
+
+def _contours(mask: npt.NDArray[Any], box: FloatBox, size: tuple[int, int]) -> list[npt.NDArray[Any]]:
+    """The parts of a mask within a box, each (corners, 2) in pixels of the image, without specks."""
     shown = cv2.resize(np.asarray(mask > 0, np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    x0, y0, x1, y1 = math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3])
+    x0, y0, x1, y1 = _pixels(box)
     part = np.ascontiguousarray(shown[y0:y1, x0:x1])
     found, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
     # The mask is smaller than the image; its pixel steps must not become corners.
     exact = [cv2.approxPolyDP(one, 0.75 * max(1.0, max(size) / max(mask.shape)), closed=True) for one in found]
     areas = [float(cv2.contourArea(one)) for one in exact]
-    kept = [one for one, area in zip(exact, areas, strict=True) if len(one) >= 3 and area >= _SPECK * sum(areas)]
-    if not kept:
-        return []
-    corners = np.concatenate(kept)[:, 0]
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    # The outline is within the box, so their union is the box.
-    if (high == low).any() or float((high + 1 - low).prod()) < _OUTLINED * (x1 - x0) * (y1 - y0):
-        return []
-    corner, scale = np.array(box[:2]), (np.array(box[2:]) - np.array(box[:2])) / (high - low)
-    moved = [np.clip((one[:, 0] - low) * scale + corner, box[:2], box[2:]) for one in kept]
-    return [[round(float(value), 2) for value in one.ravel()] for one in moved]
+    return [one[:, 0] for one, area in zip(exact, areas, strict=True) if len(one) >= 3 and area >= _SPECK * sum(areas)]
+
+
+def _pixels(box: FloatBox) -> tuple[int, int, int, int]:
+    return math.floor(box[0]), math.floor(box[1]), math.ceil(box[2]), math.ceil(box[3])
+
+
+def _polygon(corners: npt.NDArray[Any]) -> Polygon:
+    return [round(float(value), 2) for value in corners.ravel()]
 
 
 def write_coco(path: Path, images: Iterable[Outlined]) -> dict[str, int]:

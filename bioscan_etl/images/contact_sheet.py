@@ -99,7 +99,7 @@ def _tile(row: dict[str, object], sources: Sources, settings: ImageSettings) -> 
 def _picture(row: dict[str, object], sources: Sources, settings: ImageSettings) -> RGB:
     if row["sha256"] is None:
         raise UnreadableImage(str(row["detail"]))
-    pixels = decode(sources.read(str(row["image_file"])), settings.max_pixels)
+    pixels = decode(sources.read(str(row["image_file"])), settings.max_pixels, settings.bits)
     height, width = pixels.shape[:2]
     scale = min(_TILE[0] / width, _TILE[1] / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -11,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bioscan_etl.io.tables import parquet_metadata
 from bioscan_etl.io.write import atomic_file
 from bioscan_etl.schema import CROPS
 
@@ -28,7 +29,7 @@ def shard_path(folder: Path, package: str, number: int) -> Path:
 def stored_fingerprint(path: Path) -> str | None:
     """The fingerprint in a Parquet file's metadata; None if the file is absent, damaged or has none."""
     try:
-        metadata = pq.read_metadata(path).metadata or {}
+        metadata = parquet_metadata(path).metadata or {}
     except (OSError, pa.ArrowInvalid):
         return None
     value = metadata.get(FINGERPRINT)

@@ -11,10 +11,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from bioscan_etl.images.decode import RGB
-from bioscan_etl.images.measure import FloatBox
+from bioscan_etl.images.measure import Box, FloatBox
 from bioscan_etl.settings import ImageSettings
 
 SHIPPED = Path(str(resources.files("bioscan_etl.images") / "models"))
@@ -38,6 +39,33 @@ class Detection:
     specimens: int
     status: str
     mask: npt.NDArray[Any] | None = None
+
+
+CURATOR = "curator"
+"""What tables give as the detector if a curator drew the box."""
+
+
+def as_drawn(detection: Detection, box: Box, width: int, height: int) -> Detection:
+    """A detection with the box that a curator drew, and of the mask what lies within it.
+
+    Args:
+        detection: the detector's.
+        box: the curator's, in pixels of the image.
+        width: of the image, in pixels.
+        height: of the image, in pixels.
+    """
+    mask = detection.mask
+    if mask is not None:
+        rows, columns = mask.shape[:2]
+        x0, y0, x1, y1 = box
+        within = np.zeros_like(mask)
+        part = np.s_[
+            y0 * rows // height : -(-y1 * rows // height),
+            x0 * columns // width : -(-x1 * columns // width),
+        ]
+        within[part] = mask[part]
+        mask = within
+    return Detection(box, 1.0, 1, "detected", mask)
 
 
 class Detector(Protocol):

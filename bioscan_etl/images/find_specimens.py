@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -33,6 +33,7 @@ from bioscan_etl.threads import ordered_map, workers
 COLUMNS = (
     *("processid", "image_file", "width_original", "height_original", "x0", "y0", "x1", "y1"),
     *("confidence", "specimens", "status", "area_fraction", "scale_factor", "image_measurement_value"),
+    *("detector", "detail"),
 )
 """Columns of the output, as the table `boxes` defines them; `processid` is null if the file name has none."""
 
@@ -71,6 +72,29 @@ def find_specimens(
     """
     if output.suffix.lower() not in _WRITERS:
         raise SettingsError(f"output {output} ends in {output.suffix or 'nothing'}; use .parquet or .csv")
+
+    @contextmanager
+    def writing() -> Iterator[Write]:
+        with atomic_file(output) as stream, _WRITERS[output.suffix.lower()](stream) as write:
+            yield write
+
+    return _find(location, writing, settings, masks, progress)
+
+
+def specimens_of(location: str, settings: ImageSettings, progress: Progress = silent) -> pl.DataFrame:
+    """Find the specimen of each image, as `find_specimens` does, and return the table instead of a file."""
+    frames: list[pl.DataFrame] = []
+    _find(location, lambda: nullcontext(frames.append), settings, None, progress)
+    return pl.concat(frames)
+
+
+def _find(
+    location: str,
+    writing: Callable[[], AbstractContextManager[Write]],
+    settings: ImageSettings,
+    masks: Path | None,
+    progress: Progress,
+) -> dict[str, int]:
     work = ImageWork(settings, load_detector(settings), ())
     counts = dict.fromkeys(("images", *BOX_STATUSES, "masks"), 0)
     threads = cv2.getNumThreads()
@@ -78,10 +102,9 @@ def find_specimens(
     try:
         with open_sources([location]) as sources:
             images = list_images(sources)
-            output.parent.mkdir(parents=True, exist_ok=True)
             if masks is not None:
                 masks.mkdir(parents=True, exist_ok=True)
-            with atomic_file(output) as stream, _WRITERS[output.suffix.lower()](stream) as write:
+            with writing() as write:
                 rows: list[Row] = []
                 progress("detect", 0, images.height)
                 for task, outcome in _outcomes(work, images, sources):

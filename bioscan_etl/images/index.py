@@ -12,11 +12,12 @@ from pathlib import Path
 
 import polars as pl
 
-from bioscan_etl.errors import SourceError
-from bioscan_etl.images.sources import DamagedFile, Sources, open_sources, printable, unsafe_reason
-from bioscan_etl.io.read import open_binary
+from bioscan_etl.images.manifest_file import LINES, read_manifest
+from bioscan_etl.images.sources import DamagedFile, Sources, open_sources, unsafe_reason
+from bioscan_etl.printable import printable
+from bioscan_etl.processids import unfit
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.schema import IMAGE_INDEX, PROCESSID_PATTERN
+from bioscan_etl.schema import IMAGE_INDEX
 from bioscan_etl.settings import ImageSettings
 from bioscan_etl.threads import ordered_map, workers
 
@@ -59,7 +60,7 @@ def index_images(
     """
     with open_sources(sources) as opened:
         files = _list(opened)
-        lines = _read_manifest(manifest) if manifest is not None else pl.DataFrame(schema=_MANIFEST)
+        lines = read_manifest(manifest) if manifest is not None else pl.DataFrame(schema=LINES)
         matched, problems = _match(files, lines)
         rows = _decide(matched, processids)
         found = _hash(opened, rows.filter(pl.col("status") == "found"), workers(settings.workers), progress)
@@ -98,33 +99,6 @@ def _list(sources: Sources) -> pl.DataFrame:
     )
 
 
-_MANIFEST = {"line": pl.UInt32, "processid": pl.String, "image_file": pl.String}
-
-
-def _read_manifest(location: Path | str) -> pl.DataFrame:
-    """Lines of the manifest, blanks around values trimmed; a value that is missing is ''."""
-    with open_binary(str(location)) as stream:
-        data = stream.read()
-    try:
-        frame = pl.read_csv(
-            data,
-            infer_schema=False,
-            encoding="utf8-lossy",
-            truncate_ragged_lines=True,
-        )
-    except (pl.exceptions.NoDataError, pl.exceptions.ComputeError) as error:
-        first = str(error).splitlines()[0]
-        raise SourceError(f"image manifest {location} is no CSV file: {first}; write processid,image_file") from None
-    frame = frame.rename(lambda name: name.strip("\ufeff \t").lower())
-    if not {"processid", "image_file"} <= set(frame.columns):
-        raise SourceError(
-            f"image manifest {location} has the columns {frame.columns}; it needs processid and image_file"
-        )
-    values = frame.select(pl.col("processid", "image_file").fill_null("").str.strip_chars())
-    values = values.with_row_index("line", offset=2).select(pl.col(name).cast(kind) for name, kind in _MANIFEST.items())
-    return values.filter((pl.col("processid") != "") | (pl.col("image_file") != ""))  # blank lines do not count
-
-
 def _match(files: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Claims of process IDs to files (`_CLAIM`), and rows of the index that are settled already."""
     problems = [
@@ -149,7 +123,8 @@ def _match(files: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.D
 def _match_lines(files: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     place = pl.format("(manifest line {})", "line")
     blank = (pl.col("processid") == "") | (pl.col("image_file") == "")
-    safe = pl.col("processid").str.contains(PROCESSID_PATTERN)
+    reason = unfit(pl.col("processid"))
+    safe = reason.is_null()
     bad = [
         _settled(
             lines.filter(blank).with_columns(processid=pl.lit(None, pl.String), image_file=place),
@@ -158,7 +133,7 @@ def _match_lines(files: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame
         ),
         _settled(
             lines.filter(~blank & ~safe)
-            .with_columns(detail=pl.format("process ID {} has other characters than A-Z, a-z, 0-9, -", "processid"))
+            .with_columns(detail=pl.format("process ID {} {}", "processid", reason))
             .with_columns(processid=pl.lit(None, pl.String), image_file=place),
             "unsafe_name",
             pl.col("detail"),

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.decode import RGB
 from bioscan_etl.images.resize import resized
+from bioscan_etl.images.vouched import require_shipped, require_trust
 
 Floats = npt.NDArray[np.float32]
 Boxes = npt.NDArray[np.float64]
@@ -59,12 +60,14 @@ def read_model(path: Path) -> bytes:
     """The bytes of a model.
 
     Raises:
-        SettingsError: it cannot be read.
+        SettingsError: it cannot be read, or is a shipped model with other bytes.
     """
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise SettingsError(f"images.detector: model {path} cannot be read: {error.strerror}; check the path") from None
+    require_shipped(path, data)
+    return data
 
 
 def open_session(data: bytes, path: Path) -> Any:
@@ -80,7 +83,7 @@ def open_session(data: bytes, path: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its errors are exceptions; it also writes them on stderr, in colour
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own kinds, which derive from nothing common
@@ -127,11 +130,13 @@ class UltralyticsBoxes:
     """A detection model `.pt` of Ultralytics, on CUDA if there is a device, else on the CPU.
 
     Its input is the one that Ultralytics itself would make: the longer side at the training size, the other side padded
-    to a multiple of the network's largest stride. A `.pt` file can run code: open only your own.
+    to a multiple of the network's largest stride. A `.pt` file can run code when it is opened: `trusted` says that it
+    may.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, trusted: bool) -> None:
         data = read_model(path)
+        require_trust(path, allowed=trusted)
         try:
             torch = import_module("torch")  # not in the base install, and untyped if it is missing
             from ultralytics import YOLO

@@ -12,18 +12,23 @@ from typing import Any
 
 from bioscan_etl import vocabulary
 from bioscan_etl.errors import BioscanError
-from bioscan_etl.freed_memory import keep_freed_memory
+from bioscan_etl.freed_memory import keep_freed_memory, return_freed_memory
 from bioscan_etl.images import quality
 from bioscan_etl.images.crop import crop, encode_jpeg, inside, resize_short, surroundings
-from bioscan_etl.images.decode import RGB, UnreadableImage, decode
-from bioscan_etl.images.detection import Detection, Detector
+from bioscan_etl.images.decode import RGB, UnreadableImage, read_header
+from bioscan_etl.images.detection import CURATOR, Detection, Detector, as_drawn
 from bioscan_etl.images.measure import Box, area_fraction, measurement_at_1024, scale_factor, whole_pixels
+from bioscan_etl.images.memory import MemoryBudget
 from bioscan_etl.images.resize import halved
 from bioscan_etl.images.sources import DamagedFile
 from bioscan_etl.schema import BOXES
 from bioscan_etl.settings import ImageSettings
 
 Row = dict[str, Any]
+
+_LARGE = 64 << 20  # bytes of an image whose memory is not kept for the next one
+# Bytes a pixel that the steps after decoding take at most: the halved image, a brightened copy of both, and the crop.
+_STEPS = 8
 
 # Filled in by the caller, which knows the batch and the file.
 _OF_THE_FILE = {"batch", "processid", "image_file", "sha256", "flags"}
@@ -58,13 +63,15 @@ class ImageWork:
         self.settings = settings
         self.packages = tuple(packages)
         self._detector = detector
+        self._budget = MemoryBudget(settings.decode_memory_mb << 20)
         keep_freed_memory()
 
-    def process(self, read: Callable[[], bytes]) -> Outcome:
+    def process(self, read: Callable[[], bytes], drawn: Box | None = None) -> Outcome:
         """Run all steps on one image.
 
         Args:
             read: gives the file's bytes.
+            drawn: the box that a curator drew; it takes the place of the detector's if it is within the image.
 
         Returns:
             The outcome; an image that cannot be read, or that makes a step fail, has the status unreadable.
@@ -75,19 +82,30 @@ class ImageWork:
         row: Row = {**dict.fromkeys(_COLUMNS), "detector": self._detector.name, "status": "unreadable"}
         try:
             data = read()
-            return self._measured(row, decode(data, self.settings.max_pixels), data)
+            image = read_header(data, self.settings.max_pixels, self.settings.bits)
+            with self._budget.taking(image.memory + _STEPS * image.width * image.height):
+                try:
+                    return self._measured(row, image.decode(), data, drawn)
+                finally:
+                    if image.memory > _LARGE:
+                        return_freed_memory()
         except (UnreadableImage, DamagedFile) as error:
             return Outcome(row | {"detail": str(error)})
+        except MemoryError:
+            return Outcome(row | {"detail": "memory is too short for this image; lower images.decode_memory_mb"})
         except BioscanError:
             raise
         except Exception as error:  # one image that a library fails on must not end the batch
             first = (str(error).splitlines() or [""])[0]
             return Outcome(row | {"detail": f"{type(error).__name__}: {first}"})
 
-    def _measured(self, row: Row, pixels: RGB, data: bytes) -> Outcome:
+    def _measured(self, row: Row, pixels: RGB, data: bytes, drawn: Box | None) -> Outcome:
         height, width = pixels.shape[:2]
         half = halved(pixels) if min(height, width) > 1 else None
         detection = self._detector.detect(pixels, half)
+        if drawn is not None and drawn == whole_pixels(drawn, width, height):
+            detection = as_drawn(detection, drawn, width, height)
+            row = row | {"detector": CURATOR}
         sizes: Row = {
             "width_original": width,
             "height_original": height,

@@ -20,7 +20,9 @@ class OneStageDetector:
 
     def __init__(self, path: Path, settings: ImageSettings) -> None:
         is_torch = path.suffix.lower() == ".pt"
-        self._network: BoxNetwork = UltralyticsBoxes(path) if is_torch else OnnxBoxes(path)
+        self._network: BoxNetwork = (
+            UltralyticsBoxes(path, trusted=settings.allow_pickle) if is_torch else OnnxBoxes(path)
+        )
         self._thresholds = _THRESHOLDS.under(settings)
         self.name = f"{path.stem}-{self._network.digest[:12]}"
 

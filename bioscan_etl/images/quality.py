@@ -12,6 +12,8 @@ import polars as pl
 
 from bioscan_etl.flags import flags_from
 from bioscan_etl.images.decode import RGB
+from bioscan_etl.images.detection import CURATOR
+from bioscan_etl.images.samples import UNCERTAIN
 from bioscan_etl.settings import ImageSettings
 
 
@@ -60,11 +62,13 @@ def image_flags(settings: ImageSettings) -> pl.Expr:
     )
     rules = {
         "UNREADABLE_IMAGE": pl.col("status") == "unreadable",
+        "UNCERTAIN_BIT_DEPTH": pl.col("detail").str.starts_with(UNCERTAIN),
         "EMPTY_IMAGE": pl.col("status") == "empty",
         "SEVERAL_SPECIMENS": pl.col("specimens") > 1,
         "TOUCHES_BORDER": touches,
         "FRAGMENT": pl.col("area_fraction") < settings.fragment_fraction,
         "BLURRED": pl.col("blur") < settings.min_blur,
         "BADLY_EXPOSED": (pl.col("exposure") < low) | (pl.col("exposure") > high),
+        "CURATOR_BOX": pl.col("detector") == CURATOR,
     }
     return flags_from(rules)

@@ -17,7 +17,7 @@ import polars as pl
 
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.measure import FloatBox
-from bioscan_etl.images.sources import printable
+from bioscan_etl.printable import printable
 
 VERDICTS = ("box", "empty", "skip")
 SHEET = (

@@ -16,6 +16,16 @@ RULES: tuple[Rule, ...] = (
         example="a text file named AAASF005-17.jpg",
     ),
     Rule(
+        id="UNCERTAIN_BIT_DEPTH",
+        statement="The image has 16-bit samples that use fewer than 15 bits, and does not state how many are "
+        "significant.",
+        reason="Cameras of 10, 12 or 14 bits write such files, which look black when read as 16 bits. A dark picture "
+        "looks the same. State the bits in the setting.",
+        source="issue reports of microscope cameras (plantcv 1804, pyLabLib-cam-control 11)",
+        setting="images.significant_bits",
+        example="a 16-bit TIFF whose brightest sample is 4032",
+    ),
+    Rule(
         id="EMPTY_IMAGE",
         statement="The detector found no specimen in the image.",
         reason="The well was empty or the specimen was outside the field of view; a crop would show only dirt.",
@@ -61,6 +71,21 @@ RULES: tuple[Rule, ...] = (
         source=_SPEC,
         setting="images.exposure_range",
         example="a mean grey of 30 of 255",
+    ),
+    Rule(
+        id="BRIGHTNESS_OUTLIER",
+        statement="The mean grey of the crop is far outside that of the batch's other images: nearly black or white.",
+        reason="A photograph taken without light, or read with the wrong number of bits, shows nothing to learn from.",
+        source="project: images of one imager have nearly the same brightness",
+        setting="images.max_brightness_stops",
+        example="a mean grey of 13 in a batch with a median of 194",
+    ),
+    Rule(
+        id="NO_ORGANISM_PIXELS",
+        statement="No pixel of the image shows the organism: image_measurement_value is 0.",
+        reason="The box may show dirt, or the measurement failed.",
+        source=_SPEC,
+        example="an image_measurement_value of 0",
     ),
     Rule(
         id="EXACT_DUPLICATE_IMAGE",

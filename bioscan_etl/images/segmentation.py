@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -23,6 +23,7 @@ import numpy.typing as npt
 from bioscan_etl.images.decode import RGB
 from bioscan_etl.images.detection import Detection, Thresholds, status_of
 from bioscan_etl.images.measure import FloatBox
+from bioscan_etl.images.vouched import require_shipped
 from bioscan_etl.settings import ImageSettings
 
 Mask = npt.NDArray[np.uint8]
@@ -304,7 +305,9 @@ def weighed(features: Values, mean: Values, deviation: Values) -> Values:
 @cache
 def _model() -> tuple[Values, Values, Values, float]:
     """Mean and deviation of each feature, the weights of the values of `weighed`, and the offset, as fitted."""
-    text = resources.files("bioscan_etl.images").joinpath("segmentation.json").read_text(encoding="utf-8")
+    path = Path(__file__).with_name("segmentation.json")
+    text = path.read_bytes()
+    require_shipped(path, text)
     model = json.loads(text)
     parts = [np.array(model[name], np.float64) for name in ("mean", "deviation", "weights")]
     return parts[0], parts[1], parts[2], float(model["offset"])

@@ -20,7 +20,9 @@ from typing import Protocol
 
 from bioscan_etl.errors import SourceError
 from bioscan_etl.io.locations import is_s3
+from bioscan_etl.io.paths import real_path
 from bioscan_etl.io.read import list_files, open_binary, open_seekable
+from bioscan_etl.printable import printable
 
 # A declared size beyond it is a zip bomb or no specimen image: 200 Mpx of 16-bit RGB is 1.2 GB uncompressed,
 # and the largest released originals are below 100 MB.
@@ -77,18 +79,12 @@ def unsafe_reason(name: str) -> str:
         "the name holds control characters": any(ord(letter) < 0x20 or 0x7F <= ord(letter) < 0xA0 for letter in name),
         # Surrogates are how Python carries the undecodable bytes of a file name.
         "the name is not UTF-8": any(0xD800 <= ord(letter) < 0xE000 for letter in name),
+        "the name holds characters that cannot be seen": printable(name) != name,
         "the name holds a backslash": "\\" in name,
         "the name is absolute": name.startswith("/") or name[1:2] == ":",
         "the name climbs out of its folder": ".." in name.split("/"),
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
-
-
-def printable(name: str) -> str:
-    """A name that fits into a UTF-8 table: control characters and undecodable bytes are written as escapes."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in name
-    )
 
 
 def _checked(name: str) -> None:
@@ -107,7 +103,7 @@ class FolderSource:
     def __init__(self, location: str) -> None:
         self.location = location
         self._root = Path(location)
-        self._resolved = self._root.resolve()
+        self._resolved = real_path(self._root)
         if not self._root.is_dir():
             raise SourceError(f"image source {location} is no folder, zip or s3:// prefix; check the path")
 
@@ -118,14 +114,14 @@ class FolderSource:
     def holds(self, name: str) -> bool:
         """Whether the folder has this file within itself."""
         path = self._root / name
-        return not unsafe_reason(name) and path.is_file() and path.resolve().is_relative_to(self._resolved)
+        return not unsafe_reason(name) and path.is_file() and real_path(path).is_relative_to(self._resolved)
 
     def read(self, name: str) -> bytes:
         """The bytes of a file; see `ImageSource.read`."""
         _checked(name)
         path = self._root / name
         try:
-            if not path.resolve().is_relative_to(self._resolved):
+            if not real_path(path).is_relative_to(self._resolved):
                 raise DamagedFile("the file is a link that leads out of its source")
             _limited(path.stat().st_size)
             return path.read_bytes()
@@ -186,7 +182,7 @@ class ZipSource:
             # orig_filename still has what zipfile cut off after a NUL byte.
             SourceFile(member.filename, member.file_size, unsafe_reason(member.orig_filename))
             for member in self._zip.infolist()
-            if not member.is_dir()
+            if not member.filename.endswith("/")  # `is_dir` needs a name of at least one letter
         )
 
     def holds(self, name: str) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,10 @@ from bioscan_etl.errors import SettingsError, SourceError
 from bioscan_etl.images import crops, quality
 from bioscan_etl.images.decode import UnreadableImage
 from bioscan_etl.images.detect import load_detector
+from bioscan_etl.images.measure import Box
 from bioscan_etl.images.one_image import ImageWork, Outcome, Row
 from bioscan_etl.images.sources import Sources, open_sources
+from bioscan_etl.io.tables import parquet_file, scan_parquet
 from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import BOX_STATUSES, BOXES
@@ -58,6 +60,7 @@ def process_images(
     folder: Path,
     batch: str,
     progress: Progress = silent,
+    drawn: Mapping[str, Box] | None = None,
 ) -> dict[str, int]:
     """Decode, detect, measure, judge and crop the images of a batch.
 
@@ -75,6 +78,7 @@ def process_images(
         folder: where the output goes.
         batch: name of the batch.
         progress: is called with the step "images" and the number of images done.
+        drawn: boxes that curators drew, by process ID; the detector's are used for all others.
 
     Returns:
         Number of images (`images`), by status, and `crops` (per package).
@@ -90,14 +94,16 @@ def process_images(
     images = index.filter(pl.col("status") == "found").select("processid", "image_file", "sha256", "detail")
     images = images.sort("processid", "image_file")
     chosen = tuple(sorted(set(packages)))
-    fingerprint = _fingerprint(images, settings, detector.name, chosen, batch)
-    shards = list(_plan(images, settings, detector.name, chosen, batch))
+    # The shard's detector is the detector and the boxes that take its place.
+    named = detector.name if not drawn else f"{detector.name} {json.dumps(drawn, sort_keys=True)}"
+    fingerprint = _fingerprint(images, settings, named, chosen, batch)
+    shards = list(_plan(images, settings, named, chosen, batch))
     boxes = folder / "boxes.parquet"
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder, shards, chosen)
     if crops.stored_fingerprint(boxes) != fingerprint or not all(_has_crops(folder, s, chosen) for s in shards):
         boxes.unlink(missing_ok=True)
-        work = ImageWork(settings, detector, chosen)
+        work = _Drawn(ImageWork(settings, detector, chosen), drawn or {})
         _process(work, batch, shards, sources, folder, progress)
         _assemble([_part(folder, shard.number) for shard in shards], boxes, fingerprint)
     for shard in shards:
@@ -121,7 +127,9 @@ def _fingerprint(
     images: pl.DataFrame, settings: ImageSettings, detector: str, packages: tuple[str, ...], batch: str
 ) -> str:
     # The model is identified by its content (in the detector's name), not by its path.
-    values = settings.model_dump(mode="json", exclude={"detector", "workers", "shard_images"})
+    values = settings.model_dump(
+        mode="json", exclude={"detector", "workers", "shard_images", "decode_memory_mb", "allow_pickle"}
+    )
     # The folder is of one code version (its name says so), so code is not part of a shard's fingerprint.
     head = [values, detector, packages, batch]
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
@@ -153,9 +161,18 @@ def _sweep(folder: Path, shards: Sequence[_Shard], packages: tuple[str, ...]) ->
             path.unlink()
 
 
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The steps of an image, with the boxes that curators drew."""
+
+    work: ImageWork
+    boxes: Mapping[str, Box]
+
+
 def _process(
-    work: ImageWork, batch: str, shards: Sequence[_Shard], sources: Sequence[str], folder: Path, progress: Progress
+    drawn: _Drawn, batch: str, shards: Sequence[_Shard], sources: Sequence[str], folder: Path, progress: Progress
 ) -> None:
+    work = drawn.work
     total = sum(shard.images.height for shard in shards)
     todo = [
         shard
@@ -173,7 +190,7 @@ def _process(
             tasks = (row for shard in todo for row in shard.images.iter_rows(named=True))
             # While a shard is closed, the next one's images are worked on.
             threads = workers(work.settings.workers)
-            results = ordered_map(lambda task: _image(work, task, opened), tasks, threads, _AHEAD * threads)
+            results = ordered_map(lambda task: _image(drawn, task, opened), tasks, threads, _AHEAD * threads)
             try:
                 for shard in todo:
                     rows = []
@@ -194,7 +211,7 @@ def _process(
         cv2.setNumThreads(usual)
 
 
-def _image(work: ImageWork, task: Row, sources: Sources) -> Outcome:
+def _image(drawn: _Drawn, task: Row, sources: Sources) -> Outcome:
     def read() -> bytes:
         if task["sha256"] is None:
             raise UnreadableImage(task["detail"] or "the file could not be read when it was indexed")
@@ -204,7 +221,7 @@ def _image(work: ImageWork, task: Row, sources: Sources) -> Outcome:
         return data
 
     # Its mask is ten times as large as its files, and has been measured.
-    return replace(work.process(read), detection=None)
+    return replace(drawn.work.process(read, drawn.boxes.get(task["processid"])), detection=None)
 
 
 def _write_part(rows: list[Row], settings: ImageSettings, path: Path, fingerprint: str) -> None:
@@ -225,7 +242,7 @@ def _assemble(parts: Sequence[Path], target: Path, fingerprint: str) -> None:
     with atomic_file(target) as stream, _boxes_writer(stream, fingerprint) as writer:
         held = pa.Table.from_batches([], writer.schema)
         for part in parts:
-            held = pa.concat_tables([held, pq.ParquetFile(part).read().cast(writer.schema)])
+            held = pa.concat_tables([held, parquet_file(part).read().cast(writer.schema)])
             while held.num_rows >= _ROW_GROUP:
                 writer.write_table(held.slice(0, _ROW_GROUP).combine_chunks())
                 held = held.slice(_ROW_GROUP)
@@ -235,7 +252,7 @@ def _assemble(parts: Sequence[Path], target: Path, fingerprint: str) -> None:
 
 def _count(boxes: Path) -> dict[str, int]:
     # One pass over two columns; the table of a large batch is not held.
-    found = pl.scan_parquet(boxes).select(
+    found = scan_parquet(boxes).select(
         pl.len().alias("images"),
         *((pl.col("status") == status).sum().alias(status) for status in BOX_STATUSES),
         pl.col("x0").is_not_null().sum().alias("crops"),

@@ -110,7 +110,7 @@ class Calibration:
                 int(values["most"]),
                 float(values["again"]),
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise SettingsError(
                 f"images.detector: {path} is no calibration ({type(error).__name__}: {error}); "
                 "make it with python -m bioscan_etl.training.calibrate"
@@ -210,7 +210,7 @@ class TrainedDetector:
         torch_model = home / "coarse.pt"
         self._coarse: BoxNetwork
         if torch_model.is_file() and not (home / "coarse.onnx").is_file():
-            self._coarse = UltralyticsBoxes(torch_model)
+            self._coarse = UltralyticsBoxes(torch_model, trusted=settings.allow_pickle)
         else:
             self._coarse = OnnxBoxes(home / "coarse.onnx")
         self._refiner = RefinerNetwork(home / "refiner.onnx")

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,8 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Protocol, TypeVar
 
 from bioscan_etl.errors import SourceError, UnavailableError
 from bioscan_etl.io import s3, web
-from bioscan_etl.io.locations import StoredFile, is_s3, is_web, split_s3
+from bioscan_etl.io.locations import StoredFile, hide, is_s3, is_web, split_s3
+from bioscan_etl.io.paths import real_path
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -28,11 +31,17 @@ ATTEMPTS = 6
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0
 PAUSE_SECONDS, LONGEST_PAUSE = 0.5, 60.0
+"""Seconds before the second attempt, doubled each time. If a server asks for more than LONGEST_PAUSE, it is not asked
+again."""
 
 _BLOCK = 1 << 20
 _SEEK_BLOCK = 256 << 10  # requested at a time for random access: a specimen image of 40 kB and its neighbours
 _S3_PIECE = 256 << 10  # what a read has gathered is lost if the connection breaks
 _BUSY = (408, 425, 429)
+_FINAL = ("address", "slow")  # reasons for which another attempt at once is of no use
+_LOGGED_PAUSE = 5.0  # seconds; shorter pauses are not logged
+
+_log = logging.getLogger("bioscan_etl")
 
 T = TypeVar("T")
 
@@ -83,10 +92,10 @@ class ResumingReader(io.RawIOBase):
         self._end: int | None = None  # where the body ends, if that is known
         self._known = False
         self._retrying = Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, web.WebError) and error.reason != "address"),
+            retry=retry_if_exception(_is_worth_another),
             stop=stop_after_attempt(ATTEMPTS),
             wait=_wait,
-            before_sleep=lambda _: self._drop(),
+            before_sleep=self._before_pause,
             reraise=True,
         )
         self._repeat(self._connect, None)
@@ -148,13 +157,24 @@ class ResumingReader(io.RawIOBase):
             self._drop()
             if error.reason == "address":
                 raise SourceError(f"{self._location} cannot be read: {error}; check the address") from None
-            if error.reason == "busy":
+            if error.pause > LONGEST_PAUSE:
+                text = f"cannot be read now: {error}, and to come back in {_duration(error.pause)}; run again then"
+            elif error.reason == "slow":
+                text = f"is read too slowly: {error}; check the network, or try again later"
+            elif error.reason == "busy":
                 text = f"cannot be read now: {error}; check the address, or try again later"
             elif not self._known:
                 text = f"cannot be reached: {error}; check the address"
             else:
                 text = f"broke off {ATTEMPTS} times: {error}; check the network and run again"
             raise UnavailableError(f"{self._location} {text}") from None
+
+    def _before_pause(self, state: RetryCallState) -> None:
+        self._drop()
+        seconds = state.next_action.sleep if state.next_action else 0.0
+        if seconds >= _LOGGED_PAUSE:
+            error = state.outcome.exception() if state.outcome else None
+            _log.warning("%s: %s; trying again in %s", self._location, error, _duration(seconds))
 
     def _read(self, view: memoryview) -> int:
         if self._size is not None and self._position >= self._size:
@@ -212,6 +232,7 @@ def open_binary(location: str) -> BinaryIO:
     Raises:
         SourceError: there is no such file, or it cannot be reached.
     """
+    location = hide(location)
     if is_s3(location) or is_web(location):
         return io.BufferedReader(ResumingReader(location, _asker(location), seekable=False), buffer_size=_BLOCK)
     return _open_local(location)
@@ -223,6 +244,7 @@ def open_seekable(location: str) -> BinaryIO:
     Raises:
         SourceError: there is no such file, it cannot be reached, or its server cannot send parts of it.
     """
+    location = hide(location)
     if is_s3(location) or is_web(location):
         return io.BufferedReader(ResumingReader(location, _asker(location), seekable=True), buffer_size=_SEEK_BLOCK)
     return _open_local(location)
@@ -239,11 +261,11 @@ def list_files(location: str) -> list[StoredFile]:
     root = Path(location)
     if not root.is_dir():
         raise SourceError(f"{location} is no folder; check the path")
-    resolved = root.resolve()
+    resolved = real_path(root)
     return sorted(
         StoredFile(path.relative_to(root).as_posix(), str(path), path.stat().st_size)
         for path in root.rglob("*")
-        if path.is_file() and path.resolve().is_relative_to(resolved)
+        if path.is_file() and real_path(path).is_relative_to(resolved)
     )
 
 
@@ -327,12 +349,28 @@ def _ask_web(location: str, wanted: str | None, version: str | None) -> Answer:
         response.close()
         raise SourceError(f"{location} changed while it was read: it is shorter now; run again")
     if response.status not in {200, 206}:
-        says = f"the server answers {response.status} {response.reason or ''}".rstrip()
+        says = f"the server answers {web.said(response)}"
         busy = response.status >= 500 or response.status in _BUSY
         pause = web.asked_pause(response)
         response.close()
         raise web.WebError(says, "busy" if busy else "address", pause)
     return Answer(_WebBody(response), web.extent(response))
+
+
+def _is_worth_another(error: BaseException) -> bool:
+    return isinstance(error, web.WebError) and error.reason not in _FINAL and error.pause <= LONGEST_PAUSE
+
+
+def _duration(seconds: float) -> str:
+    """A time to wait, for a person.
+
+    Example:
+        >>> _duration(86400), _duration(90), _duration(7)
+        ('24 h', '2 min', '7 s')
+    """
+    if seconds >= 3600:
+        return f"{math.ceil(seconds / 3600):,} h"
+    return f"{math.ceil(seconds / 60)} min" if seconds >= 60 else f"{math.ceil(seconds)} s"
 
 
 def _wait(state: RetryCallState) -> float:

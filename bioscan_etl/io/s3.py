@@ -16,6 +16,9 @@ from typing import Any
 from bioscan_etl.errors import SourceError, UnavailableError
 from bioscan_etl.io.locations import StoredFile, split_s3
 
+MOST_PAGES = 100_000
+"""Pages of a listing, of 1,000 objects each on Amazon's servers; a broken server lists without end."""
+
 _TEXT_LIMIT = 1024
 
 
@@ -58,18 +61,40 @@ def objects(location: str) -> Iterator[StoredFile]:
     Raises:
         SourceError: there is no such bucket, or it cannot be read.
     """
+    bucket, prefix = folder_of(location)
+    for page in pages(location):
+        for entry in page.get("Contents", []):
+            yield StoredFile(
+                entry["Key"].removeprefix(prefix),
+                f"s3://{bucket}/{entry['Key']}",
+                entry["Size"],
+                entry.get("ETag", "").strip('"'),
+                int(entry["LastModified"].timestamp()) * 1_000_000_000,
+            )
+
+
+def folder_of(location: str) -> tuple[str, str]:
+    """Bucket and prefix of a location that is taken as a folder: the prefix ends with a slash or is empty."""
     bucket, prefix = split_s3(location)
-    prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+    return bucket, f"{prefix.rstrip('/')}/" if prefix else ""
+
+
+def pages(location: str, **options: str) -> Iterator[dict[str, Any]]:
+    """The pages of a listing.
+
+    Raises:
+        SourceError: there is no such bucket, it cannot be read, or the listing does not end.
+    """
+    bucket, prefix = folder_of(location)
     with errors(location):
-        for page in client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for entry in page.get("Contents", []):
-                yield StoredFile(
-                    entry["Key"].removeprefix(prefix),
-                    f"s3://{bucket}/{entry['Key']}",
-                    entry["Size"],
-                    entry.get("ETag", "").strip('"'),
-                    int(entry["LastModified"].timestamp()) * 1_000_000_000,
+        found = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **options)
+        for number, page in enumerate(found):
+            if number >= MOST_PAGES:
+                raise SourceError(
+                    f"{location} has more than {MOST_PAGES:,} pages of objects; give a prefix below it, or check the "
+                    "server of AWS_ENDPOINT_URL"
                 )
+            yield page
 
 
 def head(location: str) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bioscan_etl.errors import SettingsError
-from bioscan_etl.io.locations import is_remote
+from bioscan_etl.io.locations import is_remote, local_path
 from bioscan_etl.io.write import write_text
 from bioscan_etl.lake.store import Lake
 from bioscan_etl.settings import Settings, load_settings
@@ -39,25 +39,21 @@ def located(settings: Settings, folder: Path) -> Settings:
     """A copy of the settings with absolute paths."""
 
     def absolute(value: str) -> str:
-        return value if not value or is_remote(value) else str(folder / Path(value).expanduser())
+        return value if not value or is_remote(value) else str(folder / local_path(value))
 
     detector = settings.images.detector
     images = settings.images.model_copy(update={"detector": detector if detector in _BUILT_IN else absolute(detector)})
-    taxonomy = settings.taxonomy.model_copy(update={"overrides": absolute(settings.taxonomy.overrides)})
-    return settings.model_copy(update={"images": images, "taxonomy": taxonomy})
+    return settings.model_copy(update={"images": images})
 
 
 def _require_paths(settings: Settings, folder: Path) -> None:
     """Raise if a path does not exist: relative paths are relative to the corpus folder, not to the file's own."""
-    for name, value in (
-        ("taxonomy.overrides", settings.taxonomy.overrides),
-        ("images.detector", settings.images.detector),
-    ):
-        if value and value not in _BUILT_IN and not Path(value).exists():
-            raise SettingsError(
-                f"setting {name}: {value} does not exist; relative paths are relative to {folder}: put the file there, "
-                "or use its absolute path"
-            )
+    value = settings.images.detector
+    if value and value not in _BUILT_IN and not Path(value).exists():
+        raise SettingsError(
+            f"setting images.detector: {value} does not exist; relative paths are relative to {folder}: put the file "
+            "there, or use its absolute path"
+        )
 
 
 def differences(before: Settings, after: Settings) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bioscan_etl.errors import LakeError
-from bioscan_etl.lake import small_files
+from bioscan_etl.lake import decisions, small_files
 from bioscan_etl.lake.record import Record, from_dict
 from bioscan_etl.lake.store import FORMAT, Lake, digest
 
@@ -24,19 +24,24 @@ class Pin:
         settings: digest of all settings that decide results.
         records: the committed record of each batch.
         withdrawn: reasons of withdrawn batches, by batch.
+        decisions: digest of the curators' files (`lake.decisions`); empty if there are none.
+        proposals: digest of the files of users' reports; empty if there are none.
         notes: notes by batch, for example about a delivery that failed or is not ingested yet.
     """
 
     settings: str
     records: Mapping[str, Record]
     withdrawn: Mapping[str, str] = field(default_factory=dict)
+    decisions: str = ""
+    proposals: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """Hex sha256 over everything that decides the release, so without the notes."""
         batches = {name: record.digest for name, record in self.records.items()}
-        return digest([batches, self.settings, dict(self.withdrawn)])
+        parts = [batches, self.settings, dict(self.withdrawn), self.decisions]
+        return digest([*parts, self.proposals] if self.proposals else parts)
 
 
 def save_pin(lake: Lake, pin: Pin) -> None:
@@ -46,6 +51,8 @@ def save_pin(lake: Lake, pin: Pin) -> None:
         "settings": pin.settings,
         "records": {name: record.as_dict() for name, record in pin.records.items()},
         "withdrawn": dict(pin.withdrawn),
+        "decisions": pin.decisions,
+        "proposals": pin.proposals,
         "notes": dict(pin.notes),
     }
     small_files.write(lake.home / "pins" / f"{pin.digest}.json", value)
@@ -65,7 +72,14 @@ def load_pin(lake: Lake, pin_digest: str) -> Pin:
         raise LakeError(f"pin {path} does not exist; start the run without one")
     try:
         records = {str(name): from_dict(one) for name, one in value["records"].items()}
-        pin = Pin(str(value["settings"]), records, dict(value["withdrawn"]), dict(value["notes"]))
+        pin = Pin(
+            str(value["settings"]),
+            records,
+            dict(value["withdrawn"]),
+            str(value.get("decisions", "")),
+            str(value.get("proposals", "")),
+            dict(value["notes"]),
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise LakeError(f"pin {path} is damaged ({error}); start the run without one") from None
     if pin.digest != pin_digest:
@@ -73,25 +87,32 @@ def load_pin(lake: Lake, pin_digest: str) -> Pin:
     return pin
 
 
+def load_pin_or_none(lake: Lake, pin_digest: str) -> Pin | None:
+    """A pin; None if it is damaged."""
+    try:
+        return load_pin(lake, pin_digest)
+    except LakeError:
+        return None
+
+
 def held(lake: Lake) -> dict[tuple[str, str], set[str]]:
     """Fingerprints that pins protect, by stage and batch; a damaged pin protects nothing."""
     found: dict[tuple[str, str], set[str]] = {}
     for name in small_files.names(lake.home / "pins"):
-        try:
-            pin = load_pin(lake, name)
-        except LakeError:
-            continue
-        for batch, record in pin.records.items():
+        pin = load_pin_or_none(lake, name)
+        for batch, record in (pin.records if pin else {}).items():
             for stage, one in record.stages.items():
                 found.setdefault((stage, batch), set()).add(one.fingerprint)
     return found
 
 
 def drop_older_pins(lake: Lake, pin: Pin) -> None:
-    """Remove the pins that are older than a released one."""
+    """Remove the pins that are older than a released one, and the copies of decisions that no pin names."""
     own = lake.home / "pins" / f"{pin.digest}.json"
     if not own.exists():
         return
     for path in own.parent.glob("*.json"):
         if path != own and path.stat().st_mtime <= own.stat().st_mtime:
             path.unlink(missing_ok=True)
+    left = [load_pin_or_none(lake, name) for name in small_files.names(own.parent)]
+    decisions.drop_copies(lake, {name for one in left if one is not None for name in (one.decisions, one.proposals)})

@@ -64,8 +64,10 @@ class Record:
         """One of its outputs.
 
         Raises:
-            LakeError: it is missing.
+            LakeError: it is missing, also because the record is older than the stage.
         """
+        if stage not in self.stages:
+            raise LakeError(f"batch {self.batch} was ingested before the stage {stage} was added; run the batch again")
         found = lake.find(stage, self.stages[stage].fingerprint, self.batch)
         if found is None:
             raise LakeError(f"the output of {stage} of batch {self.batch} is missing from the lake; run again")

@@ -20,6 +20,7 @@ import polars as pl
 from bioscan_etl.errors import LakeError
 from bioscan_etl.findings import Finding
 from bioscan_etl.io.read import file_sha256
+from bioscan_etl.io.tables import pattern, scan_parquet
 from bioscan_etl.io.write import write_text
 from bioscan_etl.lake.locks import hold
 from bioscan_etl.schema import Table
@@ -108,19 +109,27 @@ class Draft:
         path = self.folder / f"{table.name}.parquet"
         if isinstance(frame, pl.LazyFrame):
             frame.sink_parquet(path, **_PARQUET)
-            table.check(pl.scan_parquet(path))
+            table.check(scan_parquet(path))
         else:
             table.conform(frame).rechunk().write_parquet(path, **_PARQUET)
-        written = pl.scan_parquet(path)
+        written = scan_parquet(path)
         self.counts[table.name] = int(written.select(pl.len()).collect().item())
         return written
 
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """The lake below one output folder."""
+    """The lake below one output folder.
+
+    Raises:
+        SourceError: the folder's name is one that the libraries cannot open.
+    """
 
     root: Path
+
+    def __post_init__(self) -> None:
+        """Refuse a name before anything is written, and not at the first stage that trips over it."""
+        pattern(self.root)
 
     @property
     def home(self) -> Path:

@@ -9,20 +9,21 @@ out of the folder are not followed; links to folders are not followed at all.
 
 from __future__ import annotations
 
-import csv
 import os
 import zipfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bioscan_etl.errors import SourceError, UnavailableError, is_transient
-from bioscan_etl.images.sources import printable
+from bioscan_etl.images.manifest_file import is_manifest, read_manifest
 from bioscan_etl.io import s3
 from bioscan_etl.io.locations import StoredFile, base_name, is_remote, is_s3
+from bioscan_etl.io.paths import real_path
 from bioscan_etl.io.read import list_files, open_binary, open_seekable
 from bioscan_etl.lake import digest
 from bioscan_etl.landing.marker import MARKER
+from bioscan_etl.printable import printable
 from bioscan_etl.records.inspect import inspect
 from bioscan_etl.records.sources import TABLES, RecordsFile
 
@@ -33,7 +34,6 @@ IMAGES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 """How the names of images end (`images.index`)."""
 
 MANIFEST = "image_manifest.csv"
-_MANIFEST_COLUMNS = {"processid", "image_file"}
 # These suffixes are unambiguous: a file that does not match its suffix is damaged and must be reported.
 _RECORDS = (*TABLES, ".tar", ".tgz", *(f"{suffix}.gz" for suffix in (*TABLES, ".tar")))
 _MAYBE_RECORDS = (".txt", ".csv", ".json", ".gz")
@@ -45,7 +45,6 @@ _NOISE_STARTS = ("readme", "md5sum", "sha1sum", "sha256sum", "sha512sum", "check
 _NOISE_ENDS = (".md5", ".sha1", ".sha256", ".sha512", ".sfv")
 _DESCRIPTOR = "datapackage.json"
 _LOOK = 1 << 16
-_LINES = 200  # of the manifest, read to learn what its paths are relative to
 NO_RECORDS = "no records file (TSV, JSON lines, Parquet or an archive of these)"
 
 
@@ -126,7 +125,7 @@ def _walk(location: str) -> Iterator[StoredFile]:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append((f"{prefix}{entry.name}/", entry.path))
-                    elif entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
+                    elif entry.is_symlink() and not real_path(entry.path).is_relative_to(root):
                         continue
                     elif entry.is_file():
                         found = entry.stat()
@@ -301,27 +300,15 @@ def _in_zip(file: StoredFile) -> tuple[frozenset[str], str]:
 
 
 def _is_manifest(file: StoredFile) -> bool:
-    return set(_header(_first_lines(file.location, 1))) >= _MANIFEST_COLUMNS
+    return is_manifest(_first_bytes(file.location))
 
 
-def _first_lines(location: str, count: int) -> list[str]:
+def _first_bytes(location: str) -> bytes:
     with open_binary(location) as stream:
         try:
-            text = stream.read(_LOOK).decode("utf-8", "replace")
+            return stream.read(_LOOK)
         except OSError as error:
             raise SourceError(f"{location} cannot be read: {error.strerror}; check the disk") from None
-    return text.removeprefix("\ufeff").splitlines()[:count]
-
-
-def _header(lines: Sequence[str]) -> list[str]:
-    return [name.strip("\ufeff \t").lower() for name in _cells(lines[0])] if lines else []
-
-
-def _cells(line: str) -> list[str]:
-    try:
-        return next(csv.reader([line]), [])
-    except csv.Error:
-        return []
 
 
 def _image_sources(delivery: Delivery) -> tuple[str, ...]:
@@ -340,8 +327,8 @@ def _from_the_folder(delivery: Delivery, images: set[str]) -> bool:
     """Whether the manifest's paths are relative to the folder, not to one of its subfolders."""
     if delivery.image_manifest is None:
         return False
-    lines = _first_lines(delivery.image_manifest, _LINES)
-    header = _header(lines)
-    column = header.index("image_file")
-    named = [cells[column].strip() for cells in map(_cells, lines[1:]) if len(cells) > column]
+    try:
+        named = read_manifest(delivery.image_manifest)["image_file"]
+    except SourceError:  # said when the images are matched
+        return False
     return any("/" in name and name in images for name in named)

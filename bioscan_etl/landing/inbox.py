@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioscan_etl.errors import BioscanError, BusyError, SourceError, UnavailableError, is_transient, sentence
-from bioscan_etl.images.sources import printable
 from bioscan_etl.io import s3
-from bioscan_etl.io.locations import is_remote, is_s3, split_s3
+from bioscan_etl.io.locations import is_remote, is_s3, local_path
+from bioscan_etl.io.paths import real_path
 from bioscan_etl.io.write import write_text
 from bioscan_etl.lake.locks import hold
 from bioscan_etl.landing import marker
 from bioscan_etl.landing.folder import DONE, Delivery, is_noise, list_delivery, recognise_listed
 from bioscan_etl.landing.land import describe_lack, land_delivery
 from bioscan_etl.landing.marker import MARKER, Batch
+from bioscan_etl.printable import printable
 
 if TYPE_CHECKING:
     from bioscan_etl.lake import Lake
@@ -114,7 +115,7 @@ class _Sweep:
 
     def __init__(self, lake: Lake, inbox: str, now: float, found: Inbox) -> None:
         self._lake = lake
-        self._inbox = inbox if is_s3(inbox) or not inbox else str(Path(inbox).expanduser())
+        self._inbox = inbox if is_s3(inbox) or not inbox else str(local_path(inbox))
         self._now = now
         self._found = found
         self._earlier = _read_state(lake.landing / STATE)
@@ -167,7 +168,7 @@ class _Sweep:
             path = Path(self._inbox)
             if not path.is_dir():
                 raise SourceError(f"inbox {self._inbox} is not a folder; create it, or change automation.inbox")
-            real, output, landing = path.resolve(), self._lake.root.resolve(), self._lake.landing.resolve()
+            real, output, landing = real_path(path), real_path(self._lake.root), real_path(self._lake.landing)
             if real == landing:
                 return []
             if output.is_relative_to(real) or real.is_relative_to(landing) or real.is_relative_to(output / "lake"):
@@ -216,17 +217,14 @@ class _Sweep:
 
     def _prefixes(self) -> list[str]:
         """Names directly below the S3 prefix; objects there are refused."""
-        bucket, prefix = split_s3(self._inbox)
-        prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+        bucket, prefix = s3.folder_of(self._inbox)
         names = []
-        with s3.errors(self._inbox):
-            pages = s3.client().get_paginator("list_objects_v2")
-            for page in pages.paginate(Bucket=bucket, Prefix=prefix, Delimiter="/"):
-                names += [each["Prefix"].removeprefix(prefix).rstrip("/") for each in page.get("CommonPrefixes", [])]
-                for each in page.get("Contents", []):
-                    name = each["Key"].removeprefix(prefix)
-                    if name and not is_noise(name):
-                        self._found.refused[printable(name)] = _loose(f"s3://{bucket}/{each['Key']}")
+        for page in s3.pages(self._inbox, Delimiter="/"):
+            names += [each["Prefix"].removeprefix(prefix).rstrip("/") for each in page.get("CommonPrefixes", [])]
+            for each in page.get("Contents", []):
+                name = each["Key"].removeprefix(prefix)
+                if name and not is_noise(name):
+                    self._found.refused[printable(name)] = _loose(f"s3://{bucket}/{each['Key']}")
         return sorted(name for name in names if name and not name.startswith("."))
 
     def _turn(self, folders: list[_Folder]) -> frozenset[str]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioscan_etl.errors import SourceError, UnavailableError, is_transient
-from bioscan_etl.images.sources import printable
 from bioscan_etl.io.locations import StoredFile, base_name, is_remote, is_s3
 from bioscan_etl.io.read import file_sha256, list_files
 from bioscan_etl.lake import digest
@@ -31,6 +30,7 @@ from bioscan_etl.landing.folder import (
     two_manifests,
 )
 from bioscan_etl.landing.marker import Batch, ImagesEntry, ManifestEntry, RecordsEntry
+from bioscan_etl.printable import printable
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.records import snapshots
 from bioscan_etl.threads import ordered_map, workers

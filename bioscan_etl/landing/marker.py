@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from bioscan_etl.errors import SourceError, UnavailableError, is_transient
-from bioscan_etl.images.sources import printable
 from bioscan_etl.io.locations import base_name, is_remote
 from bioscan_etl.io.write import write_text
 from bioscan_etl.lake import digest
+from bioscan_etl.printable import printable
 
 if TYPE_CHECKING:
     from bioscan_etl.lake import Lake

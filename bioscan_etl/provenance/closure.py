@@ -205,7 +205,10 @@ def _plain(value: Any, module: str, prose: bool) -> Any:
     """A value of a module as JSON holds it."""
     kind = type(value).__name__
     if kind == "Table":
-        value = {field: getattr(value, field) for field in ("name", "key", "columns", *(("row",) if prose else ()))}
+        further = ("further",) if value.further else ()
+        value = {
+            field: getattr(value, field) for field in ("name", "key", "columns", *further, *(("row",) if prose else ()))
+        }
     elif kind == "Column":
         value = {field: getattr(value, field) for field in (*_COLUMN_COUNTED, *(_COLUMN_PROSE if prose else ()))}
     elif isinstance(value, type) and issubclass(value, Enum):

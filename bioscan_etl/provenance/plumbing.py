@@ -9,7 +9,6 @@ from bioscan_etl.errors import BioscanError
 PACKAGE = "bioscan_etl"
 RULES = "bioscan_etl.rules"
 FORMS = "bioscan_etl.release.forms"
-FORMS = "bioscan_etl.release.forms"
 FORMS_REGISTRY = f"{FORMS}.registry"
 # Modules of values: a stage counts those that it uses one by one. A module may import the ones before it.
 BY_VALUE = ("bioscan_etl.vocabulary", "bioscan_etl.schema")
@@ -25,8 +24,7 @@ PLUMBING: tuple[str, ...] = (
     "bioscan_etl.threads",  # order and results do not depend on the number of threads
     "bioscan_etl.freed_memory",  # the C library's allocator
     "bioscan_etl.findings",  # the shape in which manifests keep the outcome of a check
-    "bioscan_etl.release.check",  # looks at what is published
-    "bioscan_etl.release.forms.registry",  # lists the output forms; a stage counts those that it goes through
+    "bioscan_etl.release.signature",  # vouches for what is published; an existing release is never signed later
     "bioscan_etl.release.check",  # looks at what is published
     "bioscan_etl.release.forms.registry",  # lists the output forms; a stage counts those that it goes through
     "bioscan_etl.stages.registry",  # lists the stages; what a stage reads is counted by value
@@ -36,6 +34,7 @@ PLUMBING: tuple[str, ...] = (
     "bioscan_etl.stages.commit",  # makes a batch current
     "bioscan_etl.provenance",  # this
     "bioscan_etl.settings",  # thresholds: a stage counts those it reads by value
+    "bioscan_etl.setting_types",  # which values a setting takes
     "bioscan_etl.cli",  # the command line
     "bioscan_etl.definitions",  # Dagster's view of the graph
     "bioscan_etl.resources",  # Dagster's view of the lake

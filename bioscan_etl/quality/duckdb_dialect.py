@@ -1,7 +1,7 @@
-"""DuckDB for Great Expectations: a read-only SQLAlchemy dialect, and an expectation that fits it.
+"""DuckDB for Great Expectations: a read-only SQLAlchemy dialect.
 
-Belongs here: what makes the SQL engine of Great Expectations run on DuckDB. Does not belong here: what is
-expected of a table (`bioscan_etl.quality.expectations`).
+Belongs here: what makes the SQL engine of Great Expectations run on DuckDB. Does not belong here: the kinds of
+expectations (`bioscan_etl.quality.counted`), and what is expected of a table (`bioscan_etl.quality.expectations`).
 
 Great Expectations closes its connection before it fetches, and DuckDB drops a result with its connection, so
 the dialect fetches every result as soon as it is executed. The results are counts and samples; memory is no
@@ -13,17 +13,15 @@ duckdb-sqlalchemy 1.5.6.5 (requires duckdb < 2) works with DuckDB 2 and SQLAlche
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from types import ModuleType
 from typing import Any
 
+import duckdb
 import sqlalchemy as sa
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.base import PGDialect, PGExecutionContext
 from sqlalchemy.engine.cursor import FullyBufferedCursorFetchStrategy
 from sqlalchemy.pool import SingletonThreadPool
-
-from bioscan_etl.quality.parquet_views import open_views
 
 _TYPES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
     "VARCHAR": sa.String,
@@ -48,7 +46,10 @@ class _BufferedContext(PGExecutionContext):
 
 
 class ParquetViews(PGDialect):
-    """An in-memory DuckDB whose views are Parquet files, given as `connect_args={"views": {name: path}}`."""
+    """A database that `open_views` opened, given as `connect_args={"views": connection}`.
+
+    Great Expectations connects several times, and each time would make the tables of the database again.
+    """
 
     name = "duckdb"
     driver = "parquet_views"
@@ -62,22 +63,20 @@ class ParquetViews(PGDialect):
     @classmethod
     def import_dbapi(cls) -> ModuleType:
         """The module `duckdb`."""
-        import duckdb
-
         return duckdb
 
     @classmethod
     def get_pool_class(cls, url: sa.URL) -> type[sa.Pool]:
-        """One connection per thread, since each is a database of its own."""
+        """One connection per thread."""
         return SingletonThreadPool
 
     def create_connect_args(self, url: sa.URL) -> Any:
         """The URL is empty: all values are in `connect_args`."""
         return [], {}
 
-    def connect(self, *arguments: Any, views: Mapping[str, str], **named: Any) -> Any:
-        """Open a database in memory that holds the views."""
-        return open_views(views)
+    def connect(self, *arguments: Any, views: duckdb.DuckDBPyConnection, **named: Any) -> Any:
+        """Another connection to the database; closing it leaves the database open."""
+        return views.cursor()
 
     def initialize(self, connection: sa.Connection) -> None:
         """Query nothing: the queries for PostgreSQL mean nothing to DuckDB."""
@@ -105,23 +104,3 @@ class ParquetViews(PGDialect):
 
 
 registry.register("parquet_views", __name__, "ParquetViews")
-
-
-@cache
-def no_rows_expectation() -> type[Any]:
-    """The expectation `ExpectQueryToReturnNoRows`, made and registered on the first call.
-
-    `UnexpectedRowsExpectation` runs its query twice, to count and to sample; this one only counts.
-    """
-    from great_expectations.expectations.core.unexpected_rows_expectation import UnexpectedRowsExpectation
-
-    class ExpectQueryToReturnNoRows(UnexpectedRowsExpectation):
-        """Expect a query to return no rows."""
-
-        metric_dependencies = ("unexpected_rows_query.row_count",)
-
-        def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> Any:
-            count = metrics["unexpected_rows_query.row_count"]
-            return {"success": count == 0, "result": {"observed_value": count}}
-
-    return ExpectQueryToReturnNoRows

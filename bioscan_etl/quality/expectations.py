@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.barcodes.identity import barcode_identity, barcode_identity_sql
+from bioscan_etl.barcodes.identity import barcode_identity_sql
 from bioscan_etl.quality.rules import INVARIANTS
 from bioscan_etl.rules import Severity
 from bioscan_etl.splits.rules import RULES as SPLIT_RULES
@@ -28,6 +28,11 @@ from bioscan_etl.vocabulary import RANKS, SEEN, UNSEEN, UNSEEN_KEY, UNSEEN_QUERI
 
 ExpectationSeverity = Literal["blocking", "warning"]
 
+BARCODE_KEYS = "barcode_keys"
+"""The table in memory that conditions on barcodes look up; see `barcode_keys`."""
+
+# Great Expectations warns of a query that does not name the table.
+_OF_BATCH = f"{BARCODE_KEYS} /* of {{batch}} */"
 _SEPARATOR = "\x1f"
 _RULES = {rule.id: rule for rule in (*INVARIANTS, *TAXONOMY_RULES, *SPLIT_RULES)}
 
@@ -42,9 +47,13 @@ class ExpectationRule:
         columns: the columns it reads; the expectation is skipped for a file that lacks one of them.
         severity: blocking stops a release, warning does not.
         condition: DuckDB condition over a row, true on failing rows, null or false elsewhere. It may query `{batch}`,
-            the table, for other rows; so a literal brace is doubled. None for the order of the columns, which
-            concerns no row.
-        value: the value that a failing row shows, as text: an expression over `columns`.
+            the table, and `BARCODE_KEYS` for other rows; so a literal brace is doubled. None for the order of the
+            columns, which concerns no row.
+        value: the value that a failing row shows: DuckDB SQL of a text over `columns`, a literal brace doubled.
+        in_keys: DuckDB SQL over a row, with `identity` for the barcode without what does not count; the table
+            `BARCODE_KEYS` has it in a column with the rule's id. None for a rule that reads no barcodes.
+        counted: the query that has a row per failing row, of the table `BARCODE_KEYS`: barcodes are most of the bytes
+            of a table, and it holds none. None: the rows that meet the condition are counted.
     """
 
     id: str
@@ -52,7 +61,33 @@ class ExpectationRule:
     columns: tuple[str, ...]
     severity: ExpectationSeverity
     condition: str | None
-    value: pl.Expr = field(default_factory=lambda: pl.lit(None, dtype=pl.String), compare=False, repr=False)
+    value: str = "CAST(NULL AS VARCHAR)"
+    in_keys: str | None = None
+    counted: str | None = None
+
+    @property
+    def looks_elsewhere(self) -> bool:
+        """Whether the condition on a row depends on other rows."""
+        if self.condition is None:
+            return False
+        return self.counted is not None or self.condition.format(batch="\0") != self.condition.format(batch="")
+
+
+def barcode_keys(rules: Iterable[ExpectationRule]) -> str | None:
+    """The query of the table `BARCODE_KEYS` for some rules of a table, with `{batch}` for it; None if none needs it.
+
+    One row per row of the table: its process ID, `k`, which tells its barcode from others (null without a barcode), and
+    a column per rule, with what the rule says of the row. Barcodes are most of the bytes of a table: all rules share
+    one reading.
+    """
+    reading = [rule for rule in rules if rule.in_keys is not None]
+    if not reading:
+        return None
+    found = [f"{rule.in_keys} AS {sql_name(rule.id)}" for rule in reading]
+    # A file without this column lacks the rules that look it up.
+    found = [*(["processid"] if any("processid" in rule.columns for rule in reading) else []), *found]
+    identity = f"SELECT *, {barcode_identity_sql('dna_barcode')} AS identity FROM {{batch}}"  # noqa: S608 (constants)
+    return f"SELECT {_KEY_OF_IDENTITY} AS k, {', '.join(found)} FROM ({identity})"  # noqa: S608 (constants)
 
 
 def expectation_rules(table: schema.Table) -> tuple[ExpectationRule, ...]:
@@ -62,8 +97,11 @@ def expectation_rules(table: schema.Table) -> tuple[ExpectationRule, ...]:
         rules += _column_rules(column)
     rules += _key_rule(table)
     names = set(table.names())
-    rules += [invariant for make in _INVARIANTS if set((invariant := make()).columns) <= names]
-    return tuple(rules)
+    invariants = (*_INVARIANTS, *(_OF_CURATED_LABELS if _CURATED in names else ()))
+    of_rows = [invariant for make in invariants if set((invariant := make()).columns) <= names]
+    if any(rule.in_keys is not None for rule in of_rows):
+        rules = [_counted_in_keys(rule) if rule.id == _PATTERN_RULE else rule for rule in rules]
+    return (*rules, *of_rows)
 
 
 def _identifier(name: str) -> str:
@@ -73,7 +111,8 @@ def _identifier(name: str) -> str:
 def _columns_in_order(table: schema.Table) -> ExpectationRule:
     return ExpectationRule(
         "COLUMNS_IN_ORDER",
-        f"The columns are those of table {table.name}, in the same order.",
+        f"The columns are those of table {table.name}, in the same order"
+        + (f"; after them, only such whose names begin with {table.further}." if table.further else "."),
         (),
         "blocking",
         None,
@@ -95,7 +134,7 @@ def _column_rules(column: schema.Column) -> list[ExpectationRule]:
         )
     if column.dtype.is_nested() or column.dtype == pl.Binary:
         return rules
-    text = pl.col(name).cast(pl.String, strict=False)
+    text = _as_text(name)
     if column.allowed:
         rules.append(
             ExpectationRule(
@@ -162,12 +201,18 @@ def _key_rule(table: schema.Table) -> list[ExpectationRule]:
     ]
 
 
-def _shown(*names: str) -> pl.Expr:
+def _shown(*names: str) -> str:
     """The values of columns as one text, missing ones left out; a single column without its name."""
     if len(names) == 1:
-        return pl.col(names[0]).cast(pl.String)
-    parts = [pl.format("{}={}", pl.lit(name), pl.col(name).cast(pl.String)) for name in names]
-    return pl.concat_str(parts, separator="; ", ignore_nulls=True)
+        return _as_text(names[0])
+    parts = [f"{_text(f'{name}=')} || {_as_text(name)}" for name in names]
+    return f"concat_ws('; ', {', '.join(parts)})"
+
+
+def _as_text(name: str) -> str:
+    """A value as text; a number that is none is `NaN`, and a text that reads `nan` stays as it is."""
+    text = f"CAST({sql_name(name)} AS VARCHAR)"
+    return f"CASE WHEN typeof({sql_name(name)}) IN ('DOUBLE', 'FLOAT') AND {text} = 'nan' THEN 'NaN' ELSE {text} END"
 
 
 def sql_name(name: str) -> str:
@@ -184,7 +229,7 @@ def _texts(values: Iterable[str]) -> str:
     return ", ".join(map(_text, values))
 
 
-def _invariant(rule_id: str, columns: tuple[str, ...], condition: str, value: pl.Expr) -> ExpectationRule:
+def _invariant(rule_id: str, columns: tuple[str, ...], condition: str, value: str) -> ExpectationRule:
     """An entry over several columns or rows.
 
     Args:
@@ -210,8 +255,7 @@ def _taxon_is_deepest() -> ExpectationRule:
 def _differ(key: str, value: str) -> str:
     """True on rows whose key has rows of different values; null keys and values are left out.
 
-    Grouping and looking the key up takes a fraction of the memory of a window over the rows. Keys and values may be
-    64-bit hashes: among 5 million barcodes two collide once in a million releases.
+    Grouping and looking the key up takes a fraction of the memory of a window over the rows.
     """
     return (
         f"{key} IN (SELECT k FROM (SELECT {key} AS k, {value} AS v FROM {{batch}}) "  # noqa: S608 (constants)
@@ -231,19 +275,50 @@ def _lineage() -> ExpectationRule:
     return _invariant("INVARIANT_LINEAGE", RANKS, " OR ".join(breaches), _shown(*RANKS))
 
 
-def _barcode() -> str:
-    """A hash of a row's barcode; null if it has none."""
-    identity = barcode_identity_sql("dna_barcode")
-    return f"CASE WHEN {identity} IS NOT NULL THEN hash({identity}) END"
+_PATTERN_RULE = "DNA_BARCODE_OUTSIDE_PATTERN"
+
+
+def _counted_in_keys(rule: ExpectationRule) -> ExpectationRule:
+    """The rule on the pattern of barcodes, counted with the keys: an identity is letters, and known by then."""
+    if _text("^[A-Z]+$") not in (rule.condition or ""):
+        return rule
+    found = sql_name(rule.id)
+    return replace(
+        rule,
+        in_keys=f"CASE WHEN identity = dna_barcode THEN false ELSE {rule.condition} END",
+        counted=f"SELECT 1 FROM {_OF_BATCH} WHERE {found}",  # noqa: S608 (constants)
+    )
+
+
+_KEY_OF_IDENTITY = "md5_number(identity)"
+_BARCODE_KEY = f"md5_number({barcode_identity_sql('dna_barcode')})"
+"""Grouping millions of barcodes takes gigabytes, grouping their MD5 does not. DuckDB's own hash of texts is too weak:
+of 5 million barcodes it confuses dozens that differ in two bases eight apart."""
+
+
+def _one_per_barcode(rule_id: str, columns: tuple[str, ...], same: str, value: str) -> ExpectationRule:
+    """An entry that fails on rows whose barcode has rows of different values; rows without a barcode are left out.
+
+    Args:
+        rule_id: as of `_invariant`.
+        columns: process ID and barcode, and the columns of `same` and `value`.
+        same: what is the same in all rows of one barcode.
+        value: what a failing row shows.
+    """
+    found = sql_name(rule_id)
+    keys = f"FROM {BARCODE_KEYS} WHERE k IS NOT NULL"
+    different = f"SELECT k {keys} GROUP BY k HAVING min({found}) <> max({found})"
+    suspects = f"SELECT processid {keys} AND processid IS NOT NULL AND k IN ({different})"
+    # Of the rows that have the process ID of a failing one, nearly all fail. Keys are made of no others.
+    key = f"CASE WHEN processid IS NULL OR processid IN ({suspects}) THEN {_BARCODE_KEY} END"
+    counted = f"SELECT 1 FROM {_OF_BATCH} WHERE k IN ({different})"  # noqa: S608 (constants)
+    return replace(_invariant(rule_id, columns, f"{key} IN ({different})", value), in_keys=same, counted=counted)
 
 
 def _barcode_labels() -> ExpectationRule:
     label = f" || '{_SEPARATOR}' || ".join(f"coalesce({sql_name(rank)}, '')" for rank in RANKS)
-    return _invariant(
-        "INVARIANT_BARCODE_LABELS",
-        ("dna_barcode", *RANKS),
-        _differ(_barcode(), f"hash({label})"),
-        _shown(*RANKS),
+    return _one_per_barcode(
+        "INVARIANT_BARCODE_LABELS", ("processid", "dna_barcode", *RANKS), f"md5_number({label})", _shown(*RANKS)
     )
 
 
@@ -297,11 +372,12 @@ def _box_outside_image() -> ExpectationRule:
 
 
 def _barcode_in_two_partitions() -> ExpectationRule:
-    return _invariant(
+    beginning = f"left({barcode_identity_sql('dna_barcode')}, 24)"
+    return _one_per_barcode(
         "BARCODE_IN_TWO_PARTITIONS",
-        ("split", "dna_barcode"),
-        _differ(_barcode(), "split"),
-        pl.format("split={}; barcode={}…", "split", barcode_identity(pl.col("dna_barcode")).str.slice(0, 24)),
+        ("processid", "split", "dna_barcode"),
+        "split",
+        f"'split=' || split || '; barcode=' || {beginning} || '…'",
     )
 
 
@@ -330,8 +406,6 @@ def _unseen_species_without_key() -> ExpectationRule:
 
 _INVARIANTS: tuple[Callable[[], ExpectationRule], ...] = (
     _taxon_is_deepest,
-    _lineage,
-    _barcode_labels,
     _inferred_but_unlabelled,
     _inferred_ranks_disagree,
     _species_outside_genus,
@@ -341,3 +415,7 @@ _INVARIANTS: tuple[Callable[[], ExpectationRule], ...] = (
     _species_in_seen_and_unseen,
     _unseen_species_without_key,
 )
+_OF_CURATED_LABELS: tuple[Callable[[], ExpectationRule], ...] = (_lineage, _barcode_labels)
+"""Invariants that curation establishes: labels as delivered have gaps, and conflicts within a barcode."""
+_CURATED = "inferred_ranks"
+"""Column of the tables whose labels are curated."""

@@ -5,22 +5,31 @@ Belongs here: how DuckDB is opened, for Great Expectations and for the lists of 
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import duckdb
 
+from bioscan_etl.io.tables import Place, pattern
 
-def open_views(views: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
+
+def open_views(
+    views: Mapping[str, Place | Sequence[Place]], tables: Mapping[str, str] = MappingProxyType({})
+) -> duckdb.DuckDBPyConnection:
     """Open a database in memory that holds Parquet files as views.
 
     Args:
-        views: path of each file by the view's name; a path is never read as a pattern.
+        views: file of each table, or its files in order, by the view's name; a path is never read as a pattern.
+        tables: tables to make in memory, by name: queries of the views.
     """
     connection = duckdb.connect(":memory:")
     # Parquet's minimum and maximum leave NaN out; relying on them, DuckDB takes "x <= 180" as true for a NaN, and skips
     # rows with a NaN if it looks for "x > 180".
     connection.execute("SET disabled_optimizers = 'statistics_propagation,filter_pushdown'")
-    for name, path in views.items():
-        connection.read_parquet(glob.escape(path), hive_partitioning=False).create_view(name)
+    for name, paths in views.items():
+        listed = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+        connection.read_parquet([pattern(path) for path in listed], hive_partitioning=False).create_view(name)
+    for name, query in tables.items():
+        connection.execute(f"CREATE TABLE {name} AS {query}")
     return connection

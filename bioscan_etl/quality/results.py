@@ -1,18 +1,21 @@
 """What expectations found, as it is kept and shown.
 
-Belongs here: the shape of a result, and reading results back. Does not belong here: evaluating expectations
-(`validate`); code that only shows results depends on this module alone.
+Belongs here: the shape of a result, writing results and reading them back. Does not belong here: evaluating
+expectations (`validate`); code that only shows results depends on this module alone.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from bioscan_etl.io.write import write_text
+
 RESULTS = "results.json"
-"""The file of the stage `curated_expectations` that holds the results."""
+"""The file of a stage of expectations that holds its results."""
 
 SAMPLE = 10
 """Failing rows that a result shows at most."""
@@ -23,8 +26,9 @@ class ExpectationResult:
     """What one expectation found.
 
     Attributes:
+        table: name of the table.
         id: of the `ExpectationRule`, unique within a table.
-        statement: what a failing row has wrong.
+        statement: what holds if no row fails; empty if it was not kept.
         column: the columns it looks at, joined by a comma and a blank; empty for the whole table.
         severity: blocking or warning.
         success: whether no row fails.
@@ -34,6 +38,7 @@ class ExpectationResult:
         sample: the first `SAMPLE` failing rows by process ID, as "processid: value", values cut at 120 characters.
     """
 
+    table: str
     id: str
     statement: str
     column: str
@@ -45,6 +50,20 @@ class ExpectationResult:
     sample: tuple[str, ...] = ()
 
 
+def write_results(path: Path, results: Sequence[ExpectationResult], *, prose: bool = True) -> None:
+    """Write results as JSON, in their order.
+
+    Args:
+        path: the file; written atomically.
+        results: of one or several tables.
+        prose: also write the statements, so that another wording is another file.
+    """
+    rows = [asdict(result) for result in results]
+    if not prose:
+        rows = [{name: value for name, value in row.items() if name != "statement"} for row in rows]
+    write_text(path, json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+
+
 def read_results(path: Path) -> list[ExpectationResult]:
     """The results that a file such as `RESULTS` holds, in their order.
 
@@ -52,4 +71,4 @@ def read_results(path: Path) -> list[ExpectationResult]:
         OSError: there is no such file.
     """
     found = json.loads(path.read_text(encoding="utf-8"))
-    return [ExpectationResult(**result | {"sample": tuple(result["sample"])}) for result in found]
+    return [ExpectationResult(**{"statement": ""} | result | {"sample": tuple(result["sample"])}) for result in found]

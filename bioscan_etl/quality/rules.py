@@ -35,6 +35,28 @@ GATES: tuple[Rule, ...] = (
         example="an image of an empty well: status empty",
     ),
     Rule(
+        id="IMAGE_FLAG",
+        statement="The image has a flag that the setting names: by default, its brightness is far outside that of its "
+        "batch, or no pixel shows the organism.",
+        reason="Such a picture teaches models nothing, or a wrong label. Look at it. Then photograph the specimen "
+        "again, or remove the flag from the setting.",
+        source=_IMAGES,
+        severity=Severity.GATE,
+        setting="gates.image_flags",
+        example="an image with the flag BRIGHTNESS_OUTLIER",
+    ),
+    Rule(
+        id="OUT_OF_SCOPE",
+        statement="The specimen's label is none of the taxa that the dataset is about, or it has no label and the "
+        "barcode of such a specimen.",
+        reason="A delivery can hold other animals: 23 vertebrates, 16 of them bats, were once released as insects. "
+        "Correct the label, or add the taxon to the setting.",
+        source=_TAXONOMY,
+        severity=Severity.GATE,
+        setting="gates.scope",
+        example="a specimen of the phylum Chordata, where the scope is Arthropoda",
+    ),
+    Rule(
         id="NO_BARCODE",
         statement="The specimen has no COI-5P barcode.",
         reason="Partitions, label conflicts and inferred labels all need the barcode. Deliver the record again when "

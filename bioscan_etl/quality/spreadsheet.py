@@ -7,13 +7,17 @@ keeps its values unchanged.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
+from bioscan_etl.io.tables import read_csv
 from bioscan_etl.io.write import atomic_file
 
-# A spreadsheet runs a cell that starts with one of these as a formula (OWASP: CSV injection).
-_FORMULA = r"^[=+\-@\t\r]"
+# A spreadsheet runs a cell that starts with one of these as a formula (OWASP: CSV injection). A text that begins like
+# an escaped one is escaped too, so that reading gives back what was written.
+_FORMULA = r"^'*[=+\-@\t\r]"
+_ESCAPED = r"^'('*[=+\-@\t\r])"
 
 
 def escape_formulas(frame: pl.DataFrame) -> pl.DataFrame:
@@ -31,7 +35,7 @@ def escape_formulas(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_spreadsheet(path: Path, frame: pl.DataFrame) -> None:
-    """Write a CSV (UTF-8, LF) whose formula-like texts are prefixed with `'`.
+    """Write a CSV (UTF-8, LF) whose formula-like texts are prefixed with `'`; `read_spreadsheet` reads it.
 
     Args:
         path: the file; written atomically.
@@ -39,3 +43,8 @@ def write_spreadsheet(path: Path, frame: pl.DataFrame) -> None:
     """
     with atomic_file(path) as stream:
         escape_formulas(frame).write_csv(stream)
+
+
+def read_spreadsheet(path: Path, **options: Any) -> pl.DataFrame:
+    """Read what `write_spreadsheet` wrote, with its texts as they were; `options` are those of `polars.read_csv`."""
+    return read_csv(path, **options).with_columns(pl.col(pl.String).str.replace(_ESCAPED, "$1"))

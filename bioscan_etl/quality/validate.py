@@ -1,42 +1,42 @@
-"""Check a Parquet file against the expectations on its table.
+"""Check the Parquet files of a table against the expectations on it.
 
-Belongs here: evaluating expectations with Great Expectations on DuckDB, and the complete lists of failing rows. Does
-not belong here: what is expected (`bioscan_etl.quality.expectations`), and the form of the results (`results`).
+Belongs here: evaluating expectations with Great Expectations on DuckDB. Does not belong here: what is expected
+(`bioscan_etl.quality.expectations`), the complete lists of failing rows (`failing`), and the form of the results
+(`results`).
 
-Great Expectations counts the failing rows, and its SQL results end after 200; so DuckDB lists them. Both queries are
-made of one condition.
+Great Expectations counts the failing rows, and its SQL results end after 200; so DuckDB lists those of the
+expectations that fail. Both queries are made of one condition.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 
 from bioscan_etl.errors import BioscanError, SchemaError
-from bioscan_etl.io.write import write_text
+from bioscan_etl.io.tables import Place, scan_parquet
 from bioscan_etl.quality.expectations import ExpectationRule, expectation_rules, sql_name
+from bioscan_etl.quality.failing import FAILING_ROWS, failing_pieces, failing_spreadsheet, tables
 from bioscan_etl.quality.parquet_views import open_views
-from bioscan_etl.quality.results import SAMPLE, ExpectationResult
-from bioscan_etl.quality.spreadsheet import write_spreadsheet
+from bioscan_etl.quality.results import SAMPLE, ExpectationResult, write_results
 from bioscan_etl.schema import Table
 
 _SHOWN = 120
 _PARAMETER = re.compile(r"(?<!:):(?=\w)")  # what SQLAlchemy would take for a parameter
-FAILING_ROWS = pl.Schema({"processid": pl.String(), "rule": pl.String(), "value": pl.String()})
 
 
-def validate(parquet: Path, table: Table, folder: Path | None = None) -> list[ExpectationResult]:
+def validate(parquet: Place | Sequence[Place], table: Table, folder: Path | None = None) -> list[ExpectationResult]:
     """Run all expectations on a table's Parquet file.
 
     Args:
-        parquet: a Parquet file of `table`. An absent column fails the expectation on the columns, and the
-            expectations that need it are left out.
+        parquet: a Parquet file of `table`, or its files in order, all of the same columns. An absent column fails the
+            expectation on the columns, and the expectations that need it are left out.
         table: what the file should be.
         folder: where to write `expectations.json` (the results) and `failing_rows.csv` (all failing rows, safe to
             open in a spreadsheet); None writes nothing.
@@ -48,44 +48,54 @@ def validate(parquet: Path, table: Table, folder: Path | None = None) -> list[Ex
         SchemaError: a column has another dtype than the table gives it.
         BioscanError: an expectation could not be evaluated.
     """
-    results, failing = validate_and_list(parquet, table)
-    if folder is not None:
-        write_text(
-            folder / "expectations.json",
-            json.dumps([asdict(result) for result in results], indent=1, ensure_ascii=False) + "\n",
-        )
-        write_spreadsheet(folder / "failing_rows.csv", failing)
+    if folder is None:
+        return validate_and_list(parquet, table, lambda rows: None)
+    with failing_spreadsheet(folder / "failing_rows.csv") as add:
+        results = validate_and_list(parquet, table, add)
+    write_results(folder / "expectations.json", results)
     return results
 
 
-def validate_and_list(parquet: Path, table: Table) -> tuple[list[ExpectationResult], pl.DataFrame]:
-    """As `validate`, with the `failing_rows`.
+def validate_and_list(
+    parquet: Place | Sequence[Place], table: Table, keep: Callable[[pl.DataFrame], None]
+) -> list[ExpectationResult]:
+    """As `validate`, with the list of all failing rows.
+
+    Args:
+        parquet: as of `validate`.
+        table: as of `validate`.
+        keep: called with the pieces of the list (`failing.failing_pieces`), one after the other.
 
     Raises:
         SchemaError: a column has another dtype than the table gives it.
         BioscanError: an expectation could not be evaluated.
     """
-    found = pl.read_parquet_schema(parquet)
+    found = _schema(parquet)
     wrong = [
         f"{column.name} is {found[column.name]}, not {column.dtype}"
         for column in table.columns
         if column.name in found and found[column.name] != column.dtype
     ]
     if wrong:
-        raise SchemaError(f"{parquet} is not a table {table.name}: {'; '.join(wrong)}")
-    rules = [rule for rule in expectation_rules(table) if set(rule.columns) <= set(found)]
-    rows = int(pl.scan_parquet(parquet, hive_partitioning=False).select(pl.len()).collect().item())
-    outcomes = _run(parquet, table, rules)
-    broken = [rule for rule in rules if rule.condition is not None and not outcomes[rule.id].success]
-    failing = _failing(parquet, table, broken)
+        raise SchemaError(f"{_shown(parquet)} is not a table {table.name}: {'; '.join(wrong)}")
+    rules = _evaluable(table, found)
+    rows = int(scan_parquet(parquet).select(pl.len()).collect().item())
+    samples: dict[str, list[str]] = {}
+    with open_views({table.name: parquet}, tables(table, rules)) as views:
+        counts = _counts(views, parquet, table, rules)
+        for piece in failing_pieces(views, parquet, table, [rule for rule in rules if counts.get(rule.id)]):
+            sample = samples.setdefault(piece["rule"][0], [])
+            sample += _sample(piece.head(SAMPLE - len(sample)))
+            keep(piece)
     results = []
     for rule in rules:
         if rule.condition is None:
             results.append(_column_result(rule, list(found), table))
             continue
-        count = int(outcomes[rule.id].result["observed_value"])
+        count = counts[rule.id]
         results.append(
             ExpectationResult(
+                table.name,
                 rule.id,
                 rule.statement,
                 ", ".join(rule.columns),
@@ -94,61 +104,79 @@ def validate_and_list(parquet: Path, table: Table) -> tuple[list[ExpectationResu
                 rows,
                 count,
                 round(100 * count / rows, 6) if rows else 0.0,
-                _sample(failing.filter(pl.col("rule") == rule.id)),
+                tuple(samples.get(rule.id, ())),
             )
         )
-    return results, failing
+    return results
 
 
-def failing_rows(parquet: Path, table: Table) -> pl.DataFrame:
+def failing_rows(parquet: Place | Sequence[Place], table: Table) -> pl.DataFrame:
     """Every row that fails an expectation, once per expectation it fails; without Great Expectations.
 
     Args:
-        parquet: a Parquet file of `table`, with its dtypes.
+        parquet: a Parquet file of `table`, with its dtypes, or its files in order.
         table: what the file should be.
 
     Returns:
         processid (null if the table has none), rule, value as text; sorted by the order of
         `expectation_rules`, then processid and value.
     """
-    found = pl.read_parquet_schema(parquet)
-    return _failing(parquet, table, [rule for rule in expectation_rules(table) if set(rule.columns) <= set(found)])
+    rules = [rule for rule in _evaluable(table, _schema(parquet)) if rule.condition is not None]
+    with open_views({table.name: parquet}, tables(table, rules)) as views:
+        return pl.concat([FAILING_ROWS.to_frame(), *failing_pieces(views, parquet, table, rules)])
 
 
-def _query(rule: ExpectationRule, columns: str) -> str:
-    """SQL of the failing rows, with `{batch}` for the table."""
-    # The condition is made of column names of the schema and constants of the expectations.
-    return f"SELECT {columns} FROM {{batch}} WHERE {rule.condition}"  # noqa: S608
+def count_failing(parquet: Place | Sequence[Place], table: Table) -> dict[str, int]:
+    """Number of rows that fail each expectation on rows, by its id; without Great Expectations.
+
+    Args:
+        parquet: a Parquet file of `table`, with its dtypes, or its files in order.
+        table: what the file should be; expectations that need an absent column are left out.
+    """
+    rules = [rule for rule in _evaluable(table, _schema(parquet)) if rule.condition is not None]
+    alone = [rule for rule in rules if rule.looks_elsewhere]
+    together = [rule for rule in rules if not rule.looks_elsewhere]
+    counts: dict[str, int] = {}
+    with open_views({table.name: parquet}, tables(table, rules)) as connection:
+        columns = ", ".join(f"count(*) FILTER (WHERE {rule.condition})" for rule in together)
+        queries = [(together, f"SELECT {columns} FROM {{batch}}")] if together else []  # noqa: S608 (constants)
+        queries += [([rule], f"SELECT count(*) FROM ({_failing(rule)})") for rule in alone]  # noqa: S608 (constants)
+        for part, query in queries:
+            [row] = connection.sql(query.format(batch=sql_name(table.name))).fetchall()
+            counts |= dict(zip((rule.id for rule in part), row, strict=True))
+    return {rule.id: counts[rule.id] for rule in rules}
 
 
-def _failing(parquet: Path, table: Table, rules: Sequence[ExpectationRule]) -> pl.DataFrame:
-    found = pl.read_parquet_schema(parquet)
-    processid = pl.col("processid") if "processid" in found else pl.lit(None, dtype=pl.String)
-    parts = [FAILING_ROWS.to_frame()]
-    with open_views({table.name: str(parquet)}) as connection:
-        # One after the other: the lists of a table that is wrong throughout are long.
-        for rule in rules:
-            if rule.condition is None:
-                continue
-            names = {*rule.value.meta.root_names(), *({"processid"} & found.keys())}
-            columns = ", ".join(sql_name(name) for name in found if name in names) or "true AS failing"
-            rows = connection.sql(_query(rule, columns).format(batch=sql_name(table.name))).pl()
-            # `select` of constants alone would give one row, whatever the query left.
-            shown = rows.with_columns(processid=processid, rule=pl.lit(rule.id), value=rule.value)
-            parts.append(shown.select(FAILING_ROWS.names()).sort("processid", "value", nulls_last=True))
-    return pl.concat(parts)
+def _evaluable(table: Table, found: pl.Schema) -> list[ExpectationRule]:
+    """The expectations on a table whose columns a file has."""
+    return [rule for rule in expectation_rules(table) if set(rule.columns) <= set(found)]
 
 
-def _sample(failing: pl.DataFrame) -> tuple[str, ...]:
-    """The first rows as "processid: value"; long values are cut because the list has the complete ones."""
+def _schema(parquet: Place | Sequence[Place]) -> pl.Schema:
+    return scan_parquet(parquet).collect_schema()
+
+
+def _shown(parquet: Place | Sequence[Place]) -> str:
+    """The file of a table as an error names it; the first of several."""
+    return str(parquet) if isinstance(parquet, (str, os.PathLike)) else str(parquet[0])
+
+
+def _sample(failing: pl.DataFrame) -> list[str]:
+    """Failing rows as "processid: value"; long values are cut because the list has the complete ones."""
     value = pl.col("value").fill_null("")
     cut = pl.when(value.str.len_chars() > _SHOWN).then(value.str.slice(0, _SHOWN) + "…").otherwise(value)
     who = pl.col("processid").fill_null("–")
-    return tuple(failing.head(SAMPLE).select(pl.when(value == "").then(who).otherwise(who + ": " + cut)).to_series())
+    return failing.select(pl.when(value == "").then(who).otherwise(who + ": " + cut)).to_series().to_list()
+
+
+def _columns(found: Sequence[str], table: Table) -> list[str]:
+    """The columns that a file should have: those of the table, then the further ones that it may have."""
+    further = [name for name in found[len(table.columns) :] if table.further and name.startswith(table.further)]
+    return [*table.names(), *further]
 
 
 def _column_result(rule: ExpectationRule, found: list[str], table: Table) -> ExpectationResult:
-    expected = table.names()
+    expected = _columns(found, table)
     wrong = [
         f"column {place + 1}: {found[place] if place < len(found) else 'nothing'}, expected "
         f"{expected[place] if place < len(expected) else 'nothing'}"
@@ -156,6 +184,7 @@ def _column_result(rule: ExpectationRule, found: list[str], table: Table) -> Exp
         if found[place : place + 1] != expected[place : place + 1]
     ]
     return ExpectationResult(
+        table.name,
         rule.id,
         rule.statement,
         "",
@@ -168,8 +197,15 @@ def _column_result(rule: ExpectationRule, found: list[str], table: Table) -> Exp
     )
 
 
-def _run(parquet: Path, table: Table, rules: Sequence[ExpectationRule]) -> dict[str, Any]:
-    """Results of Great Expectations by rule id."""
+def _failing(rule: ExpectationRule) -> str:
+    """The query that has a row per failing row, with `{batch}` for the table."""
+    return rule.counted or f"SELECT 1 FROM {{batch}} WHERE {rule.condition}"  # noqa: S608 (constants)
+
+
+def _counts(
+    views: duckdb.DuckDBPyConnection, parquet: Place | Sequence[Place], table: Table, rules: Sequence[ExpectationRule]
+) -> dict[str, int]:
+    """Number of failing rows by rule id, counted by Great Expectations."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import (
         DataContextConfig,
@@ -177,7 +213,7 @@ def _run(parquet: Path, table: Table, rules: Sequence[ExpectationRule]) -> dict[
         ProgressBarsConfig,
     )
 
-    from bioscan_etl.quality import duckdb_dialect
+    from bioscan_etl.quality import counted, duckdb_dialect
 
     context = gx.get_context(
         mode="ephemeral",
@@ -188,7 +224,7 @@ def _run(parquet: Path, table: Table, rules: Sequence[ExpectationRule]) -> dict[
         ),
     )
     ordered: Any = vars(gx.expectations)["ExpectTableColumnsToMatchOrderedList"]
-    no_rows = duckdb_dialect.no_rows_expectation()
+    no_row, no_rows = counted.no_row_expectation(), counted.no_rows_expectation()
 
     def expectation(rule: ExpectationRule) -> Any:
         common: dict[str, Any] = {
@@ -196,28 +232,32 @@ def _run(parquet: Path, table: Table, rules: Sequence[ExpectationRule]) -> dict[
             "severity": "critical" if rule.severity == "blocking" else "warning",
         }
         if rule.condition is None:
-            return ordered(column_list=table.names(), **common)
-        return no_rows(unexpected_rows_query=_PARAMETER.sub(r"\\:", _query(rule, "1")), **common)
+            return ordered(column_list=_columns(list(_schema(parquet)), table), **common)
+        if rule.looks_elsewhere:
+            return no_rows(unexpected_rows_query=_PARAMETER.sub(r"\\:", _failing(rule)), **common)
+        return no_row(condition=rule.condition.format(), **common)
 
     suite = gx.ExpectationSuite(name=table.name, expectations=[expectation(rule) for rule in rules])
     sources: Any = context.data_sources  # the stub of `add_sql` leaves `kwargs` out
     source = sources.add_sql(
         "parquet",
         connection_string=f"{duckdb_dialect.ParquetViews.driver}://",
-        kwargs={"connect_args": {"views": {table.name: str(parquet)}}},
+        kwargs={"connect_args": {"views": views}},
     )
     batch = source.add_table_asset(table.name, table_name=table.name).add_batch_definition_whole_table("all")
     validation = batch.get_batch().validate(
         suite, result_format={"result_format": "BASIC", "partial_unexpected_count": 0}
     )
-    outcomes: dict[str, Any] = {}
+    counted_rows = {rule.id for rule in rules if rule.condition is not None}
+    counts: dict[str, int] = {}
     outcome: Any
     for outcome in validation.results:
         rule_id = outcome.expectation_config.meta["id"]
         for message in _raised(outcome.exception_info):
-            raise BioscanError(f"expectation {rule_id} on {parquet} could not be evaluated: {message}")
-        outcomes[rule_id] = outcome
-    return outcomes
+            raise BioscanError(f"expectation {rule_id} on {_shown(parquet)} could not be evaluated: {message}")
+        if rule_id in counted_rows:
+            counts[rule_id] = int(outcome.result["observed_value"])
+    return counts
 
 
 def _raised(information: Mapping[str, Any]) -> list[str]:

@@ -16,14 +16,18 @@ from pathlib import Path
 
 import polars as pl
 
+from bioscan_etl.geography.coordinates import parse_coordinates
+from bioscan_etl.geography.dates import parse_date
+from bioscan_etl.io.tables import scan_parquet
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.records.counts import Counts
 from bioscan_etl.records.extract import extract
 from bioscan_etl.records.sources import RecordsFile
+from bioscan_etl.records.values import number
 from bioscan_etl.schema import RECORDS
 from bioscan_etl.settings import RecordSettings
 
-_UNCOMPARED = ("processid", "record_id", "batch", "source_file", "source_line", "snapshot_date")
+_UNCOMPARED = ("processid", "record_id", "batch", "source_file", "source_line", "snapshot_date", "flags", "verbatim")
 _DATES = (
     "processid_minted_date",
     "bin_created_date",
@@ -72,17 +76,13 @@ def same(field: str) -> pl.Expr:
     """
     value = pl.col(field).str.strip_chars()
     if field == "coord":
-        numbers = value.str.strip_chars("()[] ").str.split_exact(",", 1)
-        latitude, longitude = (
-            numbers.struct.field(f"field_{part}").str.strip_chars().cast(pl.Float64, strict=False) for part in (0, 1)
-        )
-        return pl.coalesce(pl.format("{},{}", latitude, longitude), value).alias(field)
+        point = parse_coordinates(value)
+        pair = pl.format("{},{}", point.struct.field("lat"), point.struct.field("lon"))
+        return pl.coalesce(pair, value).alias(field)
     if field in _DATES:
-        short = value.str.to_date("%d-%b-%Y", strict=False).dt.to_string("%Y-%m-%d")
-        return pl.coalesce(short, value).alias(field)
+        return pl.coalesce(parse_date(value).dt.to_string("%Y-%m-%d"), value).alias(field)
     if field in (*_NUMBERS, *_COUNTS):
-        number = value.cast(pl.Float64, strict=False).cast(pl.String)
-        return pl.coalesce(number, value).alias(field)
+        return pl.coalesce(number(value).cast(pl.String), value).alias(field)
     if field in _ARRAYS:
         members = value.str.strip_chars("[]").str.split(",")
         members = members.list.eval(pl.element().str.strip_chars(" '\""))
@@ -177,7 +177,7 @@ def compare_files(
         for side, locations in (("earlier", earlier), ("later", later)):
             folder = Path(name) / side
             counts = extract([RecordsFile(each) for each in locations], side, settings, folder, progress)
-            frames.append(pl.scan_parquet(folder / "records.parquet"))
+            frames.append(scan_parquet(folder / "records.parquet"))
             absent |= _absent(counts)
         return compare(frames[0], frames[1], [field for field in RECORDS.names() if field not in absent])
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
-from bioscan_etl.errors import InvariantError
+from bioscan_etl.errors import InvariantError, SourceError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class SourceCount:
         extra: columns that no layout knows, which were kept.
         absent: columns of `schema.RECORDS` that it does not have.
         damage: rows by kind of damage by a spreadsheet (`records.damage`).
+        refused: if all its rows were rejected, why the first was.
     """
 
     name: str
@@ -34,6 +35,7 @@ class SourceCount:
     extra: tuple[str, ...]
     absent: tuple[str, ...] = ()
     damage: Mapping[str, int] = field(default_factory=dict)
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,19 @@ class Counts:
     set_aside: Mapping[str, int]
     rejected: Mapping[str, int]
     sources: tuple[SourceCount, ...]
+
+    def refuse(self) -> None:
+        """Refuse a delivery with a file of which nothing can be used.
+
+        Raises:
+            SourceError: all rows of a file were rejected; names the file, the first reason and the way out.
+        """
+        for source in self.sources:
+            if source.refused is not None:
+                raise SourceError(
+                    f"{source.name}: all rows are rejected ({source.rows_read:,}), the first as {source.refused}; save "
+                    "the file as BOLD delivers it, tab-separated text in UTF-8, fetch it again, or leave it out"
+                )
 
     @property
     def layouts(self) -> dict[str, str]:

@@ -7,12 +7,17 @@ markers; each kind is declared in `records.rules` (spec: BOLD records).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
+from bioscan_etl.records.values import number
+
 CELL = 255
 """Characters after which spreadsheets cut a text cell."""
+
+SHEETS = (65_536, 1_048_576)
+"""Rows of a spreadsheet, of Excel until 2003 and since; further rows are cut off."""
 
 DATES = (
     "collection_date_start",
@@ -35,7 +40,7 @@ _IS_DATE = rf"^(\d{{1,2}}-({_MONTHS})(-\d{{2}}(\d{{2}})?)?|({_MONTHS})-\d{{2}})$
 
 _FEW = 2
 _LENGTH = pl.col("nuc").str.len_bytes().fill_null(0)
-_COUNTED = pl.col("nuc_basecount").filter(_LENGTH == CELL).str.to_integer(strict=False).fill_null(0)
+_COUNTED = number(pl.col("nuc_basecount").filter(_LENGTH == CELL)).fill_null(0)
 
 
 def _of_dates(name: str) -> tuple[pl.Expr, ...]:
@@ -65,6 +70,8 @@ class Damage:
     at_cell: int = 0
     proven: int = 0
     beyond: int = 0
+    recoded: int = 0
+    form: dict[str, int] = field(default_factory=dict)
 
     def add(self, rows: pl.DataFrame) -> None:
         """Count in some rows.
@@ -78,16 +85,21 @@ class Damage:
             at_cell=(_LENGTH == CELL).sum(),
             beyond=(_LENGTH > CELL).sum(),
             proven=(_COUNTED > CELL).sum() if "nuc_basecount" in rows.columns else pl.lit(0),
+            recoded=pl.col("flags").list.contains("TEXT_UNDECODABLE").sum() if "flags" in rows.columns else pl.lit(0),
         ).row(0, named=True)
         for name, count in found.items():
             kind = name.partition(" ")[0]
             setattr(self, kind, getattr(self, kind) + count)
 
-    def found(self) -> dict[str, int]:
+    def found(self, rows_read: int = 0) -> dict[str, int]:
         """Count by kind of damage, without kinds that did not occur.
 
         `cut_at_255`: sequences of 255 characters whose own base count is greater; or all of that length, if
-        the file has several and none that is longer.
+        the file has several and none that is longer. `cut_at_last_row`: all rows, if with the header they fill a
+        spreadsheet.
+
+        Args:
+            rows_read: rows of the file.
         """
         cut = self.at_cell if self.at_cell >= _FEW and not self.beyond else self.proven
         counts = {
@@ -96,5 +108,8 @@ class Damage:
             "cut_at_255": cut,
             "scientific_ids": self.scientific,
             "ids_as_dates": self.dated,
+            "text_undecodable": self.recoded,
+            "cut_at_last_row": rows_read if rows_read + 1 in SHEETS else 0,
+            **dict(sorted(self.form.items())),
         }
         return {kind: count for kind, count in counts.items() if count}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,20 @@ from typing import Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from bioscan_etl.errors import InvariantError
+from bioscan_etl.errors import InvariantError, SourceError
 from bioscan_etl.freed_memory import keep_freed_memory
+from bioscan_etl.io.tables import read_parquet
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.records import snapshots
+from bioscan_etl.records import sequences, snapshots
 from bioscan_etl.records.blocks import REJECTS as BLOCK_REJECTS
-from bioscan_etl.records.blocks import Block
+from bioscan_etl.records.blocks import Block, part_unfit
 from bioscan_etl.records.choose import MEASURES, prefer
 from bioscan_etl.records.counts import Counts, SourceCount
 from bioscan_etl.records.damage import Damage
-from bioscan_etl.records.layouts import Layout
+from bioscan_etl.records.layouts import Layout, extend
 from bioscan_etl.records.read import read
 from bioscan_etl.records.scratch import Scratch
-from bioscan_etl.records.sources import DamagedError, Descriptor, Entry, RecordsFile, entries
+from bioscan_etl.records.sources import DamagedError, Descriptor, Entry, RecordsFile, entries, peek
 from bioscan_etl.schema import RECORDS, REJECT_REASONS, REJECTS, SET_ASIDE, SET_ASIDE_REASONS
 from bioscan_etl.settings import RecordSettings
 from bioscan_etl.threads import cores, ordered_map
@@ -47,7 +48,14 @@ _ASIDE = ("source", "source_line", "processid", "record_id", "marker_code")
 
 @dataclass(slots=True)
 class _Source:
-    """A table while it is read; `number` is its position in reading order, `member` that in its archive."""
+    """A table while it is read.
+
+    Attributes:
+        number: its position in reading order.
+        member: its position in its archive.
+        accepted: rows that are no rejects.
+        rejected: reason and detail of its first reject.
+    """
 
     number: int
     file: RecordsFile
@@ -57,6 +65,8 @@ class _Source:
     rows_read: int = 0
     late: set[str] = field(default_factory=set)
     damage: Damage = field(default_factory=Damage)
+    accepted: int = 0
+    rejected: tuple[str, str] | None = None
     newest: date | None = None
     snapshot: date | None = None
 
@@ -69,16 +79,23 @@ class _Source:
         """Its description after reading."""
         layout = self.layout
         if layout is None:
-            return SourceCount(self.name, "unreadable", self.snapshot, self.rows_read, ())
+            return SourceCount(self.name, "unreadable", self.snapshot, self.rows_read, (), refused=self._refused())
+        late = self.late - set(layout.header)
+        whole = extend(layout, sorted(late)) if late else layout
         return SourceCount(
             name=self.name,
             layout=layout.generation,
             snapshot_date=self.snapshot,
             rows_read=self.rows_read,
-            extra=(*layout.extra, *sorted(self.late - set(layout.header))),
-            absent=tuple(name for name in layout.absent if name not in self.late),
-            damage=self.damage.found(),
+            extra=whole.extra,
+            absent=whole.absent,
+            damage=self.damage.found(self.rows_read),
+            refused=self._refused(),
         )
+
+    def _refused(self) -> str | None:
+        """Why no row of it was accepted, if it has rows."""
+        return None if self.accepted or self.rejected is None else f"{self.rejected[0]} ({self.rejected[1]})"
 
 
 @dataclass(slots=True)
@@ -89,7 +106,11 @@ class _Reading:
         rows: rows of the marker, with all columns.
         others: rows of other markers, `_ASIDE`.
         rejects: rejected rows.
+        files: all files of the batch.
+        fasta: the FASTA files among them and in their archives, in reading order, each with its sequences once a table
+            of specimens needs them.
         keys: `_KEYS` of the rows of the marker; `key` is a hash of the process ID.
+        small: source, source_line, processid of the rows whose process ID has small letters; BOLD's have none.
     """
 
     settings: RecordSettings
@@ -97,8 +118,12 @@ class _Reading:
     rows: Scratch
     others: Scratch
     rejects: Scratch
+    files: Sequence[RecordsFile] = ()
     sources: list[_Source] = field(default_factory=list)
+    fasta: list[tuple[RecordsFile, str, pl.DataFrame]] | None = None
+    best: pl.DataFrame | None = None
     keys: list[pl.DataFrame] = field(default_factory=list)
+    small: list[pl.DataFrame] = field(default_factory=list)
     rows_read: int = 0
 
 
@@ -146,8 +171,10 @@ def extract(
 
 
 def _extract(files: Sequence[RecordsFile], batch: str, reading: _Reading, scratch: Path) -> Counts:
+    reading.files = files
     for file in files:
         _read_file(file, reading)
+    _count_sequences(reading)
     sources = sorted(reading.sources, key=lambda source: source.order)
     rank = pl.DataFrame(
         {
@@ -158,8 +185,10 @@ def _extract(files: Sequence[RecordsFile], batch: str, reading: _Reading, scratc
         },
         schema={"source": pl.UInt32, "rank": pl.UInt32, "source_file": pl.String, "snapshot_date": pl.Date},
     )
+    twins = _reject_twins(reading)
     losers = _losers(reading, rank)
-    records = _write_records(reading, sources, losers, batch, scratch / "records.parquet")
+    left_out = pl.concat([twins, losers.select(twins.columns)])
+    records = _write_records(reading, sources, left_out, batch, scratch / "records.parquet")
     set_aside = _set_aside(reading, losers, rank, batch)
     set_aside.write_parquet(scratch / "set_aside.parquet", row_group_size=ROW_GROUP)
     rejected = _write_rejects(reading.rejects, sources, batch, scratch / "rejects.parquet")
@@ -183,9 +212,13 @@ def _read_file(file: RecordsFile, reading: _Reading) -> None:
             if isinstance(entry, Descriptor):
                 descriptors.append(entry.text)
                 continue
+            head, pieces = peek(entry.pieces, 1)
+            if head.startswith(sequences.MAGIC):
+                continue  # read if a table of specimens needs it
+            table = replace(entry, pieces=pieces)
             source = _Source(len(reading.sources), file, entry.name, len(reading.sources) - started)
             reading.sources.append(source)
-            if not _read_entry(entry, source, reading):
+            if not _read_entry(table, source, reading):
                 break  # content after damage in an archive cannot be distinguished from the damage
     except DamagedError as error:
         _note_damage(file, source, reading, str(error))
@@ -196,10 +229,12 @@ def _read_entry(entry: Entry, source: _Source, reading: _Reading) -> bool:
     """Read one table; False if it ended early."""
     dated = source.file.snapshot_date or snapshots.from_name(source.name) or snapshots.from_name(source.file.name)
     sound = True
-    for block in _ahead(read(entry, reading.settings, source.file.location)):
+    for delivered in _ahead(read(entry, reading.settings, source.file.location)):
+        block = _with_sequences(delivered, source, reading) if delivered.layout.lacks_sequences else delivered
         source.layout = source.layout or block.layout
         source.late.update(block.layout.header[len(source.layout.header) :])
         source.damage.add(block.rows)
+        source.damage.form.update(block.damage)
         _take(block, source, reading)
         if dated is None:
             newest = snapshots.newest(block.rows)
@@ -218,17 +253,90 @@ def _ahead(blocks: Iterator[Block]) -> Iterator[Block]:
             yield block
 
 
+def _with_sequences(block: Block, source: _Source, reading: _Reading) -> Block:
+    """The specimens of a block with their sequences."""
+    if reading.fasta is None:
+        reading.fasta = _read_sequences(reading.files, reading.settings.marker)
+        if not reading.fasta:
+            raise SourceError(
+                f"{source.name} has specimens without sequences; give the FASTA file of their sequences too, "
+                "or take BOLD's combined download"
+            )
+        reading.best = sequences.best(
+            pl.concat([found.with_columns(file=pl.lit(n)) for n, (_, _, found) in enumerate(reading.fasta)]),
+            reading.settings.marker,
+        )
+    assert reading.best is not None
+    return replace(block, rows=sequences.joined(block.rows, reading.best, reading.settings.marker))
+
+
+def _read_sequences(files: Sequence[RecordsFile], marker: str) -> list[tuple[RecordsFile, str, pl.DataFrame]]:
+    found = []
+    for file in files:
+        try:
+            for entry in entries(file.location):
+                if isinstance(entry, Entry):
+                    head, pieces = peek(entry.pieces, 1)
+                    if head.startswith(sequences.MAGIC):
+                        found.append((file, entry.name, sequences.read_fasta(pieces, marker, entry.name)))
+        except DamagedError as error:
+            raise SourceError(f"{file.location} is damaged: {error}; fetch the file again") from None
+    return found
+
+
+def _count_sequences(reading: _Reading) -> None:
+    """Count the sequences that no specimen took: further ones of a specimen are set aside, others are rejected."""
+    if reading.files and not reading.sources:  # a delivery may have images alone
+        names = ", ".join(file.name for file in reading.files)
+        raise SourceError(f"{names}: sequences without a table of their specimens; give that table too")
+    if reading.fasta is None or reading.best is None:
+        return
+    snapshot = max((source.snapshot for source in reading.sources if source.snapshot), default=None)
+    tables = [part for source in reading.sources for part in reading.rows.parts(source.number)]
+    known = pl.concat([part.select("processid").collect() for part in tables]) if tables else None
+    ids = pl.DataFrame(schema={"processid": pl.String}) if known is None else known.unique()
+    for number, (file, name, found) in enumerate(reading.fasta):
+        source = _Source(len(reading.sources), file, name, number, sequences.LAYOUT, snapshot=snapshot)
+        reading.sources.append(source)
+        taken = reading.best.filter(pl.col("file") == number).join(ids, on="processid", how="semi")
+        left = found.join(taken, on="source_line", how="anti").with_columns(source=pl.lit(source.number, pl.UInt32))
+        fit, unfit = part_unfit(left)
+        strangers = fit.join(ids, on="processid", how="anti").select(
+            "source_line",
+            reason=pl.lit("no_specimen"),
+            detail=pl.format("no table of the delivery has a specimen {}", "processid"),
+        )
+        texts = left.select("source_line", raw_text=pl.concat_str(pl.lit(">"), "header"))
+        rejects = pl.concat([unfit, strangers]).join(texts, on="source_line", how="left", maintain_order="left")
+        reading.rejects.add(source.number, rejects.sort("source_line").select(*BLOCK_REJECTS))
+        further = fit.join(ids, on="processid", how="semi").with_columns(
+            record_id=pl.concat_str("processid", "marker_code", separator="."),
+            reason=pl.when(pl.col("marker_code") == reading.settings.marker)
+            .then(pl.lit("duplicate_marker_row"))
+            .otherwise(pl.lit("other_marker")),
+        )
+        reading.others.add(source.number, further.select(*_ASIDE, "reason"))
+        source.rows_read = left.height
+        reading.rows_read += left.height
+
+
 def _take(block: Block, source: _Source, reading: _Reading) -> None:
     if block.rows_read != block.rows.height + block.rejects.height:
         raise InvariantError(f"{source.name}: {block.rows_read} rows were read, not all became records or rejects")
     rows = block.rows
+    source.accepted += rows.height
+    if source.rejected is None and block.rejects.height:
+        source.rejected = block.rejects.select("reason", "detail").row(0)
     of_marker = (rows["marker_code"] == reading.settings.marker).fill_null(value=False)
     if not of_marker.all():
         others = rows.filter(~of_marker).with_columns(source=pl.lit(source.number, pl.UInt32))
-        reading.others.add(source.number, others.select(_ASIDE))
+        reading.others.add(source.number, others.select(*_ASIDE, reason=pl.lit("other_marker")))
         rows = rows.filter(of_marker)
     key = pl.col("processid").hash().alias("key")
     reading.keys.append(rows.select(key, pl.lit(source.number, pl.UInt32).alias("source"), "source_line"))
+    small = rows.filter(pl.col("processid").str.contains("[a-z]"))
+    if small.height:
+        reading.small.append(small.select(pl.lit(source.number, pl.UInt32).alias("source"), "source_line", "processid"))
     reading.rows.add(source.number, rows)
     reading.rejects.add(source.number, block.rejects)
     source.rows_read += block.rows_read
@@ -261,6 +369,37 @@ def _date(file: RecordsFile, sources: Sequence[_Source], descriptors: Sequence[s
             or snapshots.from_name(file.name)
             or source.newest
         )
+
+
+def _reject_twins(reading: _Reading) -> pl.DataFrame:
+    """Reject rows whose process ID differs from another one in case alone: both would be one file on some systems.
+
+    The spelling in capitals stays, which is BOLD's, otherwise the first in order.
+
+    Returns:
+        source and source_line of these rows.
+    """
+    nothing = pl.DataFrame(schema={"source": pl.UInt32, "source_line": pl.Int64})
+    if not reading.small:
+        return nothing
+    small = pl.concat(reading.small).with_columns(capitals=pl.col("processid").str.to_uppercase())
+    keys = pl.concat(reading.keys)
+    first = pl.col("processid").min().over("capitals")
+    taken = pl.col("capitals").hash().is_in(keys["key"].implode())
+    twins = small.filter(taken | (pl.col("processid") != first)).with_columns(
+        other=pl.when(taken).then("capitals").otherwise(first)
+    )
+    if not twins.height:
+        return nothing
+    for (source,), rows in twins.group_by("source"):
+        detail = pl.format("process ID {} differs from {} in case alone", "processid", "other")
+        rejects = rows.sort("source_line").select(
+            "source_line", pl.lit("unsafe_processid").alias("reason"), detail.alias("detail"), raw_text="processid"
+        )
+        reading.rejects.add(int(str(source)), rejects)
+    found = twins.select(nothing.columns)
+    reading.keys = [keys.join(found, on=["source", "source_line"], how="anti")]
+    return found
 
 
 def _losers(reading: _Reading, rank: pl.DataFrame) -> pl.DataFrame:
@@ -302,12 +441,14 @@ def _fetch(rows: Scratch, source: Any, lines: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts).with_columns(source=pl.lit(source, pl.UInt32))
 
 
-def _write_records(reading: _Reading, sources: Sequence[_Source], losers: pl.DataFrame, batch: str, path: Path) -> int:
+def _write_records(
+    reading: _Reading, sources: Sequence[_Source], left_out: pl.DataFrame, batch: str, path: Path
+) -> int:
     """Write the selected rows, in the order of sources and lines, in row groups of `ROW_GROUP`."""
     canonical = RECORDS.schema()
     extra = sorted(name for name in reading.rows.columns if name not in canonical)
     schema = pl.Schema({**canonical, **dict.fromkeys(extra, pl.String())})
-    lost = {source: lines.lazy().select("source_line") for (source,), lines in losers.group_by("source")}
+    lost = {source: lines.lazy().select("source_line") for (source,), lines in left_out.group_by("source")}
     written = 0
 
     def complete(item: tuple[_Source, pl.LazyFrame]) -> pl.DataFrame:
@@ -348,7 +489,7 @@ def _set_aside(reading: _Reading, losers: pl.DataFrame, rank: pl.DataFrame, batc
     others = [part.collect() for number in rank["source"] for part in reading.others.parts(number)]
     rows = losers
     if others:
-        other = pl.concat(others).with_columns(reason=pl.lit("other_marker"))
+        other = pl.concat(others)
         ids = other.lazy().select("processid").unique()
         kept = pl.concat(
             part.join(ids, on="processid", how="semi")
@@ -379,7 +520,7 @@ def _write_rejects(rejects: Scratch, sources: Sequence[_Source], batch: str, pat
     empty = REJECTS.empty().lazy()
     rows = pl.concat([empty, *(part.select(pl.col(n).cast(t) for n, t in schema.items()) for part in parts)])
     rows.sink_parquet(path, row_group_size=ROW_GROUP, maintain_order=True)
-    return _by_reason(pl.read_parquet(path, columns=["reason"]), REJECT_REASONS)
+    return _by_reason(read_parquet(path, columns=["reason"]), REJECT_REASONS)
 
 
 def _by_reason(rows: pl.DataFrame, reasons: Sequence[str]) -> dict[str, int]:

@@ -20,7 +20,7 @@ import polars as pl
 from bioscan_etl.errors import InvariantError, SourceError
 from bioscan_etl.records import lines
 from bioscan_etl.records.blocks import REJECTS, Block, canonical, no_rejects, no_rows, only_reject, part_unfit
-from bioscan_etl.records.layouts import REQUIRED, Layout, extend, recognise
+from bioscan_etl.records.layouts import EXTRA, Layout, extend, recognise
 from bioscan_etl.settings import RecordSettings
 
 LOOK_LINES = 1000
@@ -79,14 +79,11 @@ def look(data: bytes, source: str) -> Layout:
     data = data.removeprefix(_BOM)
     if data.lstrip().startswith(b"["):
         raise SourceError(f"{source} is one JSON array; write an object per line (jq -c '.[]')")
-    start = b"".join(data.splitlines(keepends=True)[:LOOK_LINES])
-    frame = _block_frame(start)[0]
-    keys = frame.columns
+    start = b"".join(lines.repaired(data).splitlines(keepends=True)[:LOOK_LINES])
+    keys = _block_frame(start)[0].columns
     if not keys:
         raise SourceError(f"{source} has no JSON object in its first {LOOK_LINES:,} lines; fetch the file again")
-    implied = [name for name in REQUIRED if name not in _NEEDED]
-    known = set(recognise([*keys, *REQUIRED], source).mapping)
-    return recognise([*keys, *(name for name in implied if name not in keys and name in known)], source)
+    return recognise(keys, source, _NEEDED)
 
 
 def _beginning(stream: Iterator[_Part]) -> tuple[bytes, Iterator[_Part]]:
@@ -117,29 +114,59 @@ def _block(data: bytes, first_line: int, layout: Layout, settings: RecordSetting
         return Block(layout, no_rows(layout), no_rejects(), 0)
     if not data.endswith(b"\n"):
         data += b"\n"
+    delivered, places = data, lines.spans(data)
+    if not lines.is_utf8(data):
+        data = lines.repaired(data)
     spans = lines.spans(data)
     filled = spans.stops > spans.starts
     frame, keep = _block_frame(data)
     late = [name for name in frame.columns if name not in layout.header]
     layout = extend(layout, late) if late else layout
-    frame = frame.select(
-        pl.col(name) if name in frame.columns else pl.lit(None, pl.String).alias(name) for name in layout.header
+    # Columns are named by position: polars takes a key such as `*` or `^a.*$` for several columns.
+    nothing = pl.Series(values=[None] * frame.height, dtype=pl.String)
+    given = set(frame.columns)
+    frame = pl.DataFrame(
+        [
+            (frame.get_column(name) if name in given else nothing).alias(str(position))
+            for position, name in enumerate(layout.header)
+        ]
     )
+    frame, layout = _joined(frame, layout)
     rows = canonical(frame, layout, settings)
     rows = rows.insert_column(0, pl.Series("source_line", np.flatnonzero(keep) + first_line, pl.Int64))
     rows, unsafe = part_unfit(_with_arrays(rows))
-    broken = lines.undecodable(data, spans)
-    at = np.flatnonzero(filled & ~keep)
-    faults = pl.DataFrame({"source_line": at + first_line, "broken": broken[at]}).select(
+    faults = pl.DataFrame({"source_line": np.flatnonzero(filled & ~keep) + first_line}).select(
         pl.col("source_line").cast(pl.Int64),
-        reason=pl.when("broken").then(pl.lit("undecodable")).otherwise(pl.lit("not_json")),
-        detail=pl.when("broken")
-        .then(pl.lit("the line is not UTF-8"))
-        .otherwise(pl.lit("the line is no JSON object, or one that is cut or malformed")),
+        reason=pl.lit("not_json"),
+        detail=pl.lit("the line is no JSON object, or one that is cut or malformed"),
     )
     rejects = pl.concat([faults, unsafe]).sort("source_line")
-    texts = lines.raw_texts(data, spans, rejects["source_line"].to_numpy() - first_line)
+    texts = lines.raw_texts(delivered, places, rejects["source_line"].to_numpy() - first_line)
     return Block(layout, rows, rejects.with_columns(raw_text=texts).select(*REJECTS), int(filled.sum()))
+
+
+def _joined(frame: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, Layout]:
+    """Late keys that fill the same column as one: records of one file may have keys of several layouts.
+
+    The first in alphabetical order is taken; what another says beside it is kept as an extra column.
+    """
+    targets = list(layout.targets)
+    dropped = set()
+    for target in {target for target in targets if targets.count(target) > 1}:
+        first, *others = (at for at, filled in enumerate(targets) if filled == target)
+        for other in others:
+            taken, value = pl.col(str(first)), pl.col(str(other))
+            beside = frame.select(pl.when(taken.is_not_null()).then(value).alias(str(other))).to_series()
+            frame = frame.with_columns(pl.coalesce(taken, value), beside)
+            kept_as = f"{EXTRA}{layout.header[other]}"
+            if beside.null_count() == frame.height or kept_as in targets:
+                dropped.add(other)
+            else:
+                targets[other] = kept_as
+    kept = [at for at in range(len(targets)) if at not in dropped]
+    header = tuple(layout.header[at] for at in kept)
+    targets = [targets[at] for at in kept]
+    return frame.select(map(str, kept)), replace(layout, header=header, targets=tuple(targets))
 
 
 def _block_frame(data: bytes) -> tuple[pl.DataFrame, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
@@ -175,7 +202,7 @@ def _parse(data: bytes, count: int) -> pl.DataFrame | None:
 
 
 def _keys(data: bytes) -> list[str]:
-    """The keys of all objects."""
+    """The keys of all objects; ValueError if a line is none."""
     try:
         return pl.scan_ndjson(BytesIO(data), infer_schema_length=None).collect_schema().names()
     except pl.exceptions.PolarsError:
@@ -183,7 +210,10 @@ def _keys(data: bytes) -> list[str]:
         found: dict[str, None] = {}
         for line in data.split(b"\n"):
             if line.strip():
-                found |= dict.fromkeys(json.loads(line))
+                value = json.loads(line)
+                if not isinstance(value, dict):
+                    raise ValueError("the line is no JSON object") from None
+                found |= dict.fromkeys(value)
         return list(found)
 
 

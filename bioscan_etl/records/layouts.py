@@ -6,7 +6,7 @@ Does not belong here: reading rows (`read`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -49,6 +49,23 @@ ALIASES: tuple[tuple[str, str], ...] = (
     ("markercode", "marker_code"),
     ("genbank_accession", "insdc_acs"),
     ("nucleotides", "nuc"),
+    # The phase releases of iBOL, 2010 to 2016.
+    ("bin_guid", "bin_uri"),
+    ("vouchertype", "voucher_type"),
+    ("inst_reg", "inst"),
+    *((f"{rank}_reg", rank) for rank in RANKS),
+    ("taxonomist_reg", "identified_by"),
+    ("collectiondate", "collection_date_end"),
+    ("coordsource", "coord_source"),
+    ("country_reg", "country/ocean"),
+    ("province_reg", "province/state"),
+    ("region_reg", "region"),
+    ("sector_reg", "sector"),
+    ("site_reg", "site"),
+    ("fundingsrc", "funding_src"),
+    ("seq_update", "sequence_upload_date"),
+    ("accession", "insdc_acs"),
+    ("genbank accession", "insdc_acs"),
 )
 
 COORD_PAIRS: tuple[tuple[str, str], ...] = (("coord-lat", "coord-lon"), ("lat", "lon"))
@@ -57,20 +74,37 @@ COORD_PAIRS: tuple[tuple[str, str], ...] = (("coord-lat", "coord-lon"), ("lat", 
 REQUIRED = ("processid", "marker_code", "nuc", "bin_uri", *RANKS)
 """Columns that every known layout has and every specimen needs."""
 
+SEQUENCE = ("marker_code", "nuc")
+"""Columns of `REQUIRED` that a specimen table lacks: they are in a FASTA file beside it (`sequences`)."""
+
 EXTRA = "extra:"
 """Prefix of the columns that no layout knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One kind of BOLD table: its name, the source columns that identify it, and the values that it implies."""
+    """One kind of BOLD table.
+
+    Attributes:
+        name: what it is called.
+        signature: the source columns that identify it.
+        implied: the values that follow from its kind.
+        is_latin: it was published as ISO 8859-1.
+    """
 
     name: str
     signature: frozenset[str]
     implied: Mapping[str, str] = field(default_factory=dict)
+    is_latin: bool = False
 
+
+IBOL = "iBOL phase release"
+SPECIMENS_ONLY = "BOLD v3/v4 specimens"
+"""Name of the layout whose sequences are in a FASTA file."""
 
 GENERATIONS: tuple[Generation, ...] = (
+    # They are releases of the barcode marker; their process IDs end in it (`AAA001-10.COI-5P`).
+    Generation(IBOL, frozenset({"nucraw", "bin_guid"}), {"marker_code": COI}, is_latin=True),
     Generation("BOLD v3/v4 combined", frozenset({"markercode", "nucleotides"})),
     # The working table contains only barcodes of the BIOSCAN programme, so it names no marker.
     Generation("BIOSCAN working table", frozenset({"nucraw", "uri"}), {"marker_code": COI}),
@@ -82,7 +116,10 @@ GENERATIONS: tuple[Generation, ...] = (
     Generation("BCDM, other columns", frozenset()),
 )
 
-_CANONICAL = frozenset(RECORDS.names()) - {"batch", "source_file", "source_line", "snapshot_date"}
+_CANONICAL = frozenset(RECORDS.names()) - {
+    *("batch", "source_file", "source_line", "snapshot_date"),
+    *("flags", "verbatim"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +150,18 @@ class Layout:
         """Whether latitude and longitude are in two columns."""
         return "coord-lat" in self.targets
 
+    @property
+    def lacks_sequences(self) -> bool:
+        """Whether it is a table of specimens whose sequences are in a FASTA file."""
+        return self.generation == SPECIMENS_ONLY
 
-def recognise(header: Sequence[str], source: str = "the file") -> Layout:
+
+def generation_of(names: Collection[str]) -> Generation:
+    """The generation whose signature the column names have."""
+    return next(kind for kind in GENERATIONS if kind.signature <= set(names))
+
+
+def recognise(header: Sequence[str], source: str = "the file", required: Sequence[str] = REQUIRED) -> Layout:
     """Recognise a table by its column names.
 
     A canonical name takes precedence over an alias, an earlier alias over a later one. A second column for the same
@@ -123,30 +170,36 @@ def recognise(header: Sequence[str], source: str = "the file") -> Layout:
     Args:
         header: the column names in order.
         source: what to call the file in an error.
+        required: canonical columns without which the layout is unknown. A table with all but those of `SEQUENCE`, or
+            all but the sequence, is one of specimens, whose sequences are in a FASTA file.
 
     Raises:
         SourceError: a required column is missing, so the layout is unknown; names file and columns.
     """
     names = tuple(name.strip() for name in header)
-    generation = next(kind for kind in GENERATIONS if kind.signature <= set(names))
+    generation = generation_of(names)
     claims = _claims(names)
     claimed = set(claims.values())
-    missing = [name for name in REQUIRED if name not in claimed and name not in generation.implied]
+    missing = [name for name in required if name not in claimed and name not in generation.implied]
+    if missing and "nuc" not in claimed and set(missing) <= set(SEQUENCE):
+        generation, missing = Generation(SPECIMENS_ONLY, frozenset()), []
     if missing:
         aliases = {name: [source for source, target in ALIASES if target == name] for name in missing}
         wanted = ", ".join(f"{name} (or {' or '.join(aliases[name])})" if aliases[name] else name for name in missing)
         shown = f"{len(names)} columns, the first {names[0][:40]!r}"
         raise SourceError(f"{source} has an unknown layout ({shown}): missing {wanted}; is it a tab-separated table?")
     targets, extra, seen = [], [], set(claimed)
+    numbers: dict[str, int] = {}  # the last one of each name: a damaged header has thousands of columns of one name
     for position, name in enumerate(names):
         target = claims.get(position)
         if target is None:
             extra.append(name)
             target = stem = f"{EXTRA}{name or f'column {position + 1}'}"
-            number = 1
+            number = numbers.get(stem, 1)
             while target in seen:
                 number += 1
                 target = f"{stem}.{number}"
+            numbers[stem] = number
             seen.add(target)
         targets.append(target)
     halves = {"coord-lat": "coord", "coord-lon": "coord"}
@@ -167,24 +220,44 @@ def recognise(header: Sequence[str], source: str = "the file") -> Layout:
 def extend(layout: Layout, late: Sequence[str]) -> Layout:
     """Add columns that occur only later in a table, as in JSON Lines.
 
-    A canonical name that no column fills yet is mapped; any other becomes `extra:<name>`. So the mapping of a late
-    column depends only on its name and the first layout, not on other late columns.
+    A canonical name or an alias fills its canonical column if the first lines did not; any other becomes
+    `extra:<name>`. So the mapping of a late column depends only on its name and the first layout, not on other late
+    columns. Two late columns may have the same target: `jsonlines` joins their values.
 
     Args:
         layout: the layout of the first lines of the table.
         late: names that are missing there.
     """
+    filled = {*layout.mapping.values(), *layout.implied}
     names = sorted(late)
-    claimed = {*layout.mapping.values(), *layout.implied}
-    canonical = {name for name in names if name in _CANONICAL and name not in claimed}
+    if "coord" not in filled:
+        # Half a coordinate is none: its other half may be in another block.
+        names = sorted({*names, *(half for pair in COORD_PAIRS for half in pair if set(pair) & set(late))})
+    targets = {name: target for name in names if (target := _TARGETS.get(name)) and _filled(target) not in filled}
+    known = {name: _filled(target) for name, target in targets.items()}
     return replace(
         layout,
         header=(*layout.header, *names),
-        targets=(*layout.targets, *(name if name in canonical else f"{EXTRA}{name}" for name in names)),
-        mapping=MappingProxyType({**layout.mapping, **{name: name for name in names if name in canonical}}),
-        extra=(*layout.extra, *(name for name in names if name not in canonical)),
-        absent=tuple(name for name in layout.absent if name not in canonical),
+        targets=(*layout.targets, *(targets.get(name, f"{EXTRA}{name}") for name in names)),
+        mapping=MappingProxyType({**layout.mapping, **known}),
+        extra=(*layout.extra, *(name for name in names if name not in known)),
+        absent=tuple(name for name in layout.absent if name not in known.values()),
     )
+
+
+def _filled(target: str) -> str:
+    """The column of `schema.RECORDS` that a target fills."""
+    return "coord" if target in {"coord-lat", "coord-lon"} else target
+
+
+_TARGETS: Mapping[str, str] = MappingProxyType(
+    {
+        **{name: half for pair in COORD_PAIRS for name, half in zip(pair, ("coord-lat", "coord-lon"), strict=True)},
+        **dict(reversed(ALIASES)),
+        **{name: name for name in sorted(_CANONICAL)},
+    }
+)
+"""The canonical column that a name stands for, wherever it occurs."""
 
 
 def _claims(names: Sequence[str]) -> dict[int, str]:

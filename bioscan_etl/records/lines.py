@@ -6,7 +6,7 @@ or incomplete. Does not belong here: the content of a line (`read`, `jsonlines`)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ LONGEST_LINE = 16 << 20
 SHOWN = 1 << 16
 """Number of bytes that are kept of a line that is too long."""
 
-_TAB, _FEED = ord("\t"), ord("\n")
+_TAB, _FEED, _BLANK, _DELETE = ord("\t"), ord("\n"), ord(" "), 0x7F
 _CACHED = 1 << 18  # bytes that fit a processor's cache with room to spare
 
 
@@ -170,26 +170,84 @@ def fields(data: bytes) -> Fields:
 
 def feeds(data: bytes) -> int:
     """Number of line feeds; five times as fast as `bytes.count`, for what is compared stays in the cache."""
+    return _count(np.frombuffer(data, np.uint8), lambda part: part == _FEED)
+
+
+def without_excess(data: bytes, found: Fields, columns: int) -> bytes:
+    """The text without empty fields beyond the header's, which spreadsheets write for columns that were once used."""
+    first = np.cumsum(found.counts) - found.counts
+    longer = np.flatnonzero(found.counts > columns)
+    last = found.ends[first[longer] + columns - 1]
+    stops = found.spans.stops[longer]
+    only_tabs = stops - last == found.counts[longer] - columns
+    if not only_tabs.any():
+        return data
+    edges = np.zeros(len(data) + 1, np.int8)
+    edges[last[only_tabs]] = 1
+    edges[stops[only_tabs]] = -1
+    kept = np.cumsum(edges[:-1], dtype=np.int8) == 0
+    return bytes(np.frombuffer(data, np.uint8)[kept])
+
+
+def suspect(data: bytes, found: Fields) -> npt.NDArray[np.bool_] | None:
+    """Which lines may have invisible characters or U+FFFD (`invisible`), from their bytes; None if no line has.
+
+    A superset: nearly all text has none, so that a search of each field would cost more than it finds.
+    """
     octets = np.frombuffer(data, np.uint8)
-    return sum(int(np.count_nonzero(octets[at : at + _CACHED] == _FEED)) for at in range(0, len(octets), _CACHED))
-
-
-def undecodable(data: bytes, where: Spans) -> npt.NDArray[np.bool_]:
-    """Which lines are not UTF-8; lines are tested only if the block as a whole is not UTF-8."""
-    flags = np.zeros(len(where.starts), np.bool_)
-    if not _is_utf8(data):
-        beyond_ascii = np.logical_or.reduceat(np.frombuffer(data, np.uint8) >= 0x80, where.starts)
-        for line in np.flatnonzero(beyond_ascii):
-            flags[line] = not _is_utf8(data[where.starts[line] : where.stops[line]])
+    flags: npt.NDArray[np.bool_] | None = None
+    returns = int((found.spans.ends - found.spans.stops).sum())
+    places = []
+    if _count(octets, lambda part: part < _BLANK) != len(found.ends) + returns:
+        low = np.flatnonzero(octets < _BLANK)
+        text = octets[low]
+        ended = np.zeros(len(octets), np.bool_)
+        ended[found.ends] = True
+        ended[found.spans.stops[found.spans.stops < found.spans.ends]] = True
+        places.append(low[~ended[low] & (text != _FEED)])
+    high = np.flatnonzero(octets >= _DELETE)
+    if len(high):
+        padded = np.concatenate((octets, np.zeros(2, np.uint8)))
+        lead, second, third = padded[high], padded[high + 1], padded[high + 2]
+        odd = (
+            (lead == _DELETE)
+            | ((lead == 0xC2) & ((second <= 0xA0) | (second == 0xAD)))
+            | ((lead == 0xCD) & (second == 0x8F))
+            | ((lead == 0xD8) & (second == 0x9C))
+            | ((lead == 0xE1) & ((second == 0x85) | (second == 0x9A) | (second == 0x9E) | (second == 0xA0)))
+            | (
+                (lead == 0xE2)
+                & (((second == 0x80) & ((third <= 0x8F) | (third >= 0xA8))) | ((second == 0x81) & (third >= 0x9F)))
+            )
+            | ((lead == 0xE3) & (second == 0x85) & (third == 0xA4))
+            | ((lead == 0xEF) & ((second == 0xB7) | (second == 0xBB) | (second == 0xBE) | (second == 0xBF)))
+            | (lead >= 0xF0)
+        )
+        places.append(high[odd])
+    at = np.concatenate(places) if places else np.zeros(0, np.int64)
+    if len(at):
+        flags = np.zeros(len(found.spans.ends), np.bool_)
+        flags[np.searchsorted(found.spans.ends, at)] = True
     return flags
 
 
-def _is_utf8(data: bytes) -> bool:
+def _count(octets: npt.NDArray[np.uint8], holds: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.bool_]]) -> int:
+    """Number of bytes for which a condition holds, in pieces that stay in the cache."""
+    return sum(int(np.count_nonzero(holds(octets[at : at + _CACHED]))) for at in range(0, len(octets), _CACHED))
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether bytes are UTF-8."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
         return False
     return True
+
+
+def repaired(data: bytes) -> bytes:
+    """UTF-8 with U+FFFD in place of each sequence of bytes that is not; tabs and line ends stay."""
+    return data.decode("utf-8", "replace").encode()
 
 
 def raw_texts(data: bytes, where: Spans, which: npt.NDArray[np.int64]) -> pl.Series:

@@ -1,10 +1,11 @@
-"""The rules for rows that do not become specimens, and for files damaged by spreadsheets."""
+"""The rules for rows that do not become specimens, for their text, and for files that other programs saved."""
 
 from __future__ import annotations
 
 from bioscan_etl.rules import Rule, Severity
 
 _SPEC = "spec: BOLD records, from row to specimen"
+_FILES = "spec: BOLD records, files that other programs saved"
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -28,22 +29,34 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="UNSAFE_PROCESSID",
-        statement="A row is rejected if its process ID has other characters than letters, digits and hyphens, or is a "
-        "text that programs read as missing.",
-        reason="Process IDs become names of image files and cells of spreadsheets. A path or a formula instead of a "
-        "process ID could harm a user's machine. Programs would read NA, null or nan as a missing process ID.",
-        source="spec: the release, rule 2",
+        statement="A row is rejected if its process ID has other characters than letters, digits and hyphens, begins "
+        "with a hyphen, has more than 64 characters, is the name of a device on Windows, is a text that programs read "
+        "as missing, or differs from another one of the delivery in case alone.",
+        reason="Process IDs become names of image files, arguments of commands and cells of spreadsheets. A path, an "
+        "option or a formula instead of a process ID could harm a user's machine. Windows opens CON as a device. "
+        "Programs would read NA, null or nan as a missing process ID. Two names that differ in case alone are one file "
+        "on Windows and macOS.",
+        source="spec: the release, rule 2; Microsoft: naming files, paths and namespaces",
         severity=Severity.REJECT,
-        example="../../x, =cmd, NA",
+        example="../../x, =cmd, --help, CON, NA",
     ),
     Rule(
         id="UNDECODABLE",
-        statement="A row that is not valid UTF-8 is rejected.",
-        reason="Guessing another encoding would silently change names. The raw text keeps the bytes as \\xNN, so that "
-        "the row can be corrected at its source.",
+        statement="A row is rejected if its process ID has bytes of no known encoding.",
+        reason="The row would be joined to no image, or to a wrong one. The raw text keeps the bytes as \\xNN. Set "
+        "`records.encoding` to the encoding of the file.",
         source=_SPEC,
         severity=Severity.REJECT,
-        example="Qu\\xe9bec",
+        setting="records.encoding",
+        example="AAA\\xe9001-20",
+    ),
+    Rule(
+        id="NO_SPECIMEN",
+        statement="A sequence of a FASTA file is rejected if no table of the delivery has its specimen.",
+        reason="Without the specimen, nothing is known of where it was found and what it is.",
+        source=_SPEC,
+        severity=Severity.REJECT,
+        example=">AAA001-20|Aedes vexans|COI-5P, without a row AAA001-20",
     ),
     Rule(
         id="NOT_JSON",
@@ -128,6 +141,77 @@ RULES: tuple[Rule, ...] = (
         reason="A spreadsheet read them as dates, and the original text is lost: fetch the file again from BOLD.",
         source=_SPEC,
         example="MAR1 has become 1-Mar",
+    ),
+    Rule(
+        id="CUT_AT_LAST_ROW",
+        statement="The file has as many lines as a spreadsheet has rows (65,536 or 1,048,576); the rows are counted.",
+        reason="The spreadsheet cut off all further rows: fetch the file again from BOLD.",
+        source=f"{_FILES}; Microsoft: Excel specifications and limits",
+        example="1,048,575 records and the header",
+    ),
+    Rule(
+        id="QUOTED_FIELDS",
+        statement="The file's fields are in quotes, as a spreadsheet or R writes them; such rows are counted.",
+        reason="BOLD writes no quotes. They are removed, because all of the file's quotes follow one rule. The program "
+        "may have changed other values: fetch the file again from BOLD if you can.",
+        source=_FILES,
+        example='"[60.02306, -112.95007]" is read as [60.02306, -112.95007]',
+    ),
+    Rule(
+        id="CR_LINE_ENDS",
+        statement="The file's lines end in a carriage return alone, as Excel for macOS writes them; the rows are "
+        "counted.",
+        reason="The lines are read as usual. The spreadsheet may have changed values: fetch the file again from BOLD "
+        "if you can.",
+        source=_FILES,
+        example="AAA001-20 … \\r AAA002-20 …",
+    ),
+    Rule(
+        id="OTHER_ENCODING",
+        statement="The file is not UTF-8 and was read in another encoding; its rows are counted.",
+        reason="UTF-16 is known by its marks. Windows-1252 and ISO 8859-1 are known if at least two lines have letters "
+        "beyond ASCII, each fits its word, and none is UTF-8; in a phase release of iBOL one such line is enough. If "
+        "names look wrong, set `records.encoding` to the file's encoding.",
+        source=_FILES,
+        setting="records.encoding",
+        example="M\\xfcller is read as Müller",
+    ),
+    Rule(
+        id="OTHER_SEPARATOR",
+        statement="The file's fields are separated by commas, semicolons, bars or blanks, not tabs; its rows are "
+        "counted.",
+        reason="The separator is taken from the header. A spreadsheet may have changed values: fetch the file again "
+        "from BOLD if you can.",
+        source=_FILES,
+        example="processid;sampleid;…",
+    ),
+    Rule(
+        id="ROW_NAMES",
+        statement="The file was written by R: each row begins with its name, for which the header has no field; its "
+        "rows are counted.",
+        reason="The names are kept as the column `extra:row_names`. NA is read as missing, except as the code of "
+        "Namibia.",
+        source=f"{_FILES}; R: write.table",
+        example='"1" "AAA001-20" … under the header "processid" …',
+    ),
+    Rule(
+        id="TEXT_INVISIBLE",
+        statement="A field of the record had invisible characters, which were removed, or blanks other than the "
+        "space, which became spaces.",
+        reason="Controls of direction can make a text read otherwise than it is, and texts that look the same would "
+        "be two values. Joiners stay in the scripts that need them. Names have rules of their own.",
+        source="spec: BOLD records, characters that nobody sees; Unicode 16.0, Default_Ignorable_Code_Point",
+        severity=Severity.CHANGE,
+        example="Ma\\u200bnaus is read as Manaus",
+    ),
+    Rule(
+        id="TEXT_UNDECODABLE",
+        statement="A field of the record has U+FFFD, which stands for bytes that could not be decoded.",
+        reason="A letter is lost, here or before the file arrived. Set `records.encoding` if the file has another "
+        "encoding than UTF-8. Rows are also counted per file.",
+        source=_FILES,
+        setting="records.encoding",
+        example="M\ufffdller",
     ),
     Rule(
         id="RECORDS_LEDGER",

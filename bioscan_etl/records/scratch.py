@@ -13,6 +13,8 @@ from types import TracebackType
 
 import polars as pl
 
+from bioscan_etl.io.tables import scan_parquet
+
 HELD_BYTES = 128 << 20
 """Bytes of rows of one kind that are held in memory; twice that while a scratch file is written."""
 
@@ -56,7 +58,7 @@ class Scratch:
     def parts(self, source: int) -> Iterator[pl.LazyFrame]:
         """All rows of a source in order, in parts of `HELD_BYTES` or less; parts may differ in columns."""
         self._await()
-        yield from (pl.scan_parquet(path) for path in self._files.get(source, ()))
+        yield from (scan_parquet(path) for path in self._files.get(source, ()))
         if held := self._held.get(source):
             yield pl.concat(held, how="diagonal").lazy()
 

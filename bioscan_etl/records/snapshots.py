@@ -16,7 +16,8 @@ from typing import Any
 import polars as pl
 
 from bioscan_etl.errors import SourceError
-from bioscan_etl.io.locations import base_name, is_web
+from bioscan_etl.geography.dates import parse_date
+from bioscan_etl.io.locations import base_name, is_web, reveal
 from bioscan_etl.io.read import open_binary
 
 BOLD_DATES = ("sequence_upload_date", "processid_minted_date", "bin_created_date")
@@ -70,6 +71,7 @@ def find_descriptor(location: str) -> str | None:
     and finally `datapackage.json`.
     """
     name = base_name(location)
+    location = reveal(location) or location  # what a descriptor's address begins with needs the password, too
     address = location.partition("?")[0].partition("#")[0] if is_web(location) else location
     folder = address.rstrip("/").rpartition("/")[0]
     folder = f"{folder}/" if folder or address.startswith("/") else ""
@@ -91,9 +93,7 @@ def newest(rows: pl.DataFrame) -> date | None:
     if not columns or not rows.height:
         return None
     text = pl.concat([rows[name].unique().alias("date") for name in columns]).unique().to_frame()
-    day = pl.col("date")
-    read = pl.coalesce(day.str.to_date("%Y-%m-%d", strict=False), day.str.to_date("%d-%b-%Y", strict=False))
-    found = text.select(read).filter(pl.col("date").is_between(_OLDEST, _NEWEST)).max().item()
+    found = text.select(parse_date(pl.col("date"))).filter(pl.col("date").is_between(_OLDEST, _NEWEST)).max().item()
     return found if isinstance(found, date) else None
 
 

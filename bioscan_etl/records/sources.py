@@ -21,12 +21,17 @@ from bioscan_etl.errors import SourceError
 from bioscan_etl.io.locations import base_name, is_remote, is_s3
 from bioscan_etl.io.read import list_files, open_binary
 
-TABLES = (".tsv", ".jsonl", ".ndjson", ".parquet")
+FASTA = (".fasta", ".fas", ".fa", ".fna")
+"""How the names of files of sequences end."""
+
+TABLES = (".tsv", ".jsonl", ".ndjson", ".parquet", *FASTA)
 """How the names of tables in an archive end."""
 
+_MAYBE_TABLES = (".txt", ".csv")
 _IN_FOLDERS = (*TABLES, ".zip", ".tar", ".tgz", *(f"{suffix}.gz" for suffix in (*TABLES, ".tar")))
 _PIECE = 1 << 20
 _DESCRIPTOR_LIMIT = 16 << 20
+_OLD_WORKBOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _TAR_MAGIC = slice(257, 262)
 
 
@@ -114,6 +119,8 @@ def entries(location: str) -> Iterator[Entry | Descriptor]:
                 raise SourceError(
                     f"{location} is an unreadable or empty gzip file: expected a header line; fetch the file again"
                 )
+        if head.startswith(_OLD_WORKBOOK):
+            raise SourceError(f"{location} is an Excel workbook; save its sheet as tab-separated text (UTF-8)")
         if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             yield from _tables(_unzip(pieces), location)
         elif head[_TAR_MAGIC] == b"ustar":
@@ -131,6 +138,13 @@ def _tables(members: Iterator[tuple[str, Iterator[bytes]]], location: str) -> It
         if base.lower().endswith(TABLES) and not base.startswith("._"):
             found = True
             yield Entry(_relative(name), pieces)
+        elif base.lower().endswith(_MAYBE_TABLES) and not base.startswith("._"):
+            head, rest = peek(pieces, _DESCRIPTOR_LIMIT >> 10)
+            if _is_header(head):
+                found = True
+                yield Entry(_relative(name), rest)
+        elif base == "workbook.xml":
+            raise SourceError(f"{location} is an Excel workbook; save its sheet as tab-separated text (UTF-8)")
         elif base.lower().endswith("datapackage.json"):
             text = io.BytesIO()
             for piece in pieces:
@@ -141,6 +155,12 @@ def _tables(members: Iterator[tuple[str, Iterator[bytes]]], location: str) -> It
             pass
     if not found:
         raise SourceError(f"{location} is an archive without a {' or '.join(TABLES)} member")
+
+
+def _is_header(head: bytes) -> bool:
+    """Whether a file's first line is the header of records: BOLD's version 3 delivers them as .txt."""
+    first = head.replace(b"\0", b"").replace(b"\r", b"\n").split(b"\n", 1)[0]
+    return b"processid" in re.split(rb'[\t,;|"]', first) and b"image_file" not in first
 
 
 def _relative(name: str) -> str:

@@ -16,10 +16,13 @@ LOGS = {
     "changes.parquet": schema.CHANGES,
 }
 
+DECIDED = "decisions.parquet"
+"""The curators' decisions (`schema.DECISION_LOG`); releases of earlier versions have none."""
+
 
 def metadata_paths(settings: ReleaseSettings) -> tuple[str, ...]:
     """Files and folders of the metadata and the logs, without the forms that are written with them."""
-    return (f"{settings.dataset}/metadata/csv", DATA, *LOGS)
+    return (f"{settings.dataset}/metadata/csv", DATA, *LOGS, DECIDED)
 
 
 def image_paths(settings: ReleaseSettings) -> tuple[str, ...]:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from bioscan_etl.release.diff.changelog import CHANGELOG
 from bioscan_etl.release.forms.registry import forms
 from bioscan_etl.release.layout import images_name
-from bioscan_etl.release.manifest import MANIFEST, MD5SUMS, Counts, Sums
+from bioscan_etl.release.manifest import MANIFEST, MD5SUMS, README, SIGNATURE, Counts, Sums
 from bioscan_etl.schema import Column
 from bioscan_etl.settings import ReleaseSettings
 
-README = "README.md"
 KEYWORDS = ("biodiversity", "DNA barcodes", "insects", "taxonomy")
 # Of the files that every release has; a form defines those of its own files.
 _MEDIA_TYPES = {
@@ -43,7 +41,6 @@ class Description:
     """The input of a descriptor.
 
     Attributes:
-        root: the release's folder.
         version: such as `v3`.
         found: sums of its files.
         counts: rows and images.
@@ -52,7 +49,6 @@ class Description:
         provenance: how batches and stages were made (`manifest.Provenance`); None outside the pipeline.
     """
 
-    root: Path
     version: str
     found: Sequence[Sums]
     counts: Counts
@@ -67,10 +63,10 @@ def described(found: Iterable[Sums], settings: ReleaseSettings) -> Iterator[Sums
     yield from sorted((one for one in found if not one.path.startswith(apart)), key=lambda one: one.path)
 
 
-def is_described(path: str, settings: ReleaseSettings) -> bool:
-    """Whether a file exists when the descriptors are written, and is not a descriptor."""
+def undescribed(settings: ReleaseSettings) -> frozenset[str]:
+    """Files that are descriptors, or are written after them."""
     late = [name for form in forms().values() if form.describe is not None for name in form.owns(settings)]
-    return path not in {MANIFEST, MD5SUMS, CHANGELOG, README, *late}
+    return frozenset({MANIFEST, MD5SUMS, SIGNATURE, CHANGELOG, README, *late})
 
 
 def media_type(path: str) -> str:

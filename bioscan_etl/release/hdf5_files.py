@@ -22,19 +22,22 @@ from bioscan_etl.settings import ReleaseSettings
 if TYPE_CHECKING:
     import h5py
 
-ATTRIBUTES = ("copyright_holder", "image_institution", "image_license", "image_photographer", "image_year", "title")
-"""Settings of [release] that `attributes` names."""
+ATTRIBUTES = {
+    "Description": "title",
+    "Copyright Holder": "copyright_holder",
+    "Institution": "image_institution",
+    "Photographer": "image_photographer",
+    "License": "image_license",
+    "Year": "image_year",
+}
+"""Attributes, and the setting of [release] that each states."""
 
 
 def attributes(package: str, settings: ReleaseSettings) -> dict[str, str]:
     """Attributes of the group (spec: the release, HDF5)."""
-    return {
+    stated = {name: str(getattr(settings, setting)) for name, setting in ATTRIBUTES.items()}
+    return stated | {
         "Description": f"{settings.title} Dataset: {package} images as JPEG bytes, named <processid>.jpg",
-        "Copyright Holder": settings.copyright_holder,
-        "Institution": settings.image_institution,
-        "Photographer": settings.image_photographer,
-        "License": settings.image_license,
-        "Year": settings.image_year,
     }
 
 

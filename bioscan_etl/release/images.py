@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from bioscan_etl.errors import InvariantError, SourceError, name_some
 from bioscan_etl.images.sources import DamagedFile, open_sources
+from bioscan_etl.io.tables import parquet_file, read_parquet
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.layout import image_path
 from bioscan_etl.vocabulary import ORIGINALS
@@ -41,6 +41,14 @@ class Originals:
     sources: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The images of a batch whose box a curator drew: the folder of their crops, and their process IDs."""
+
+    folder: Path
+    processids: frozenset[str]
+
+
 def write_images(
     metadata: pl.DataFrame,
     crops: Iterable[tuple[str, Path]],
@@ -48,6 +56,7 @@ def write_images(
     root: Path,
     progress: Progress = silent,
     originals: Mapping[str, Originals] | None = None,
+    drawn: Mapping[str, Drawn] | None = None,
 ) -> dict[str, int]:
     """Write every package's image of every released specimen that has one; none extra, none missing.
 
@@ -61,6 +70,7 @@ def write_images(
         root: folder of the packages, such as `bioscan5m/images`; a package in it that is not asked for is removed.
         progress: reports each image written.
         originals: where the originals of each batch are; read for the package original_full only.
+        drawn: images of each batch whose box a curator drew; their crops lie elsewhere.
 
     Returns:
         Number of images by package.
@@ -95,7 +105,8 @@ def write_images(
                 if package == ORIGINALS:
                     pieces = _write_originals((originals or {}).get(str(batch)), str(batch), paths, target)
                 else:
-                    pieces = _write_batch(folders[str(batch)], str(batch), package, paths, target)
+                    redrawn = (drawn or {}).get(str(batch))
+                    pieces = _write_crops(folders[str(batch)], redrawn, str(batch), package, paths, target)
                 for written in pieces:
                     progress("image packages", done + written, total)
                 # After a power cut, the marker must not exist without its images.
@@ -108,12 +119,24 @@ def write_images(
     return dict.fromkeys(packages, wanted.height)
 
 
+def _write_crops(
+    source: Path, drawn: Drawn | None, batch: str, package: str, paths: Mapping[str, str], target: Path
+) -> Iterator[int]:
+    """As `_write_batch`, with the images that have a drawn box from their own folder."""
+    own = {name: path for name, path in paths.items() if drawn is not None and name in drawn.processids}
+    others = {name: path for name, path in paths.items() if name not in own}
+    yield from _write_batch(source, batch, package, others, target)
+    if drawn is not None and own:
+        for written in _write_batch(drawn.folder, batch, package, own, target):
+            yield len(others) + written
+
+
 def _write_batch(source: Path, batch: str, package: str, paths: Mapping[str, str], target: Path) -> Iterator[int]:
     """Write one package's images of one batch; yield from time to time how many are written."""
     seen: set[str] = set()
     _make_folders(target, paths)
     for shard in sorted((source / "crops").glob(f"{package}-[0-9]*.parquet")):
-        with pq.ParquetFile(shard) as file:
+        with parquet_file(shard) as file:
             for piece in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=["processid", "jpeg"]):
                 for processid, jpeg in zip(piece["processid"].to_pylist(), piece["jpeg"], strict=True):
                     if processid not in paths:
@@ -142,7 +165,7 @@ def _write_originals(originals: Originals | None, batch: str, paths: Mapping[str
     """Copy the original images of one batch; yield from time to time how many are written."""
     if originals is None:
         raise InvariantError(f"it is not known where the original images of batch {batch} lie; land the batch again")
-    files = pl.read_parquet(originals.boxes, columns=["processid", "image_file", "sha256"])
+    files = read_parquet(originals.boxes, columns=["processid", "image_file", "sha256"])
     files = files.filter(pl.col("processid").is_in(list(paths))).sort("processid")
     lost = sorted(set(paths) - set(files["processid"]))
     if lost or files["processid"].is_duplicated().any():

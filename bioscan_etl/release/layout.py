@@ -1,7 +1,7 @@
 """Paths of the files that every release has.
 
-Belongs here: paths within a release of the CSV, data/ and the images. Does not belong here: the logs (`release.core`),
-and the paths of an output form, which the form's own module names (`release.forms`).
+Belongs here: paths within a release of the CSV, data/, the images, statistics and figures. Does not belong here: the
+logs (`release.core`), and the paths of an output form, which the form's own module names (`release.forms`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ from bioscan_etl.settings import ReleaseSettings
 
 DATA = "data"
 """Folder of the Parquet files by split."""
+STATISTICS = "statistics"
+"""Folder of the tables of statistics."""
+FIGURES = "figures"
+"""Folder of the figures."""
 ORIGINALS = "original_full"
 """The package of the images as they were delivered."""
 

@@ -9,21 +9,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
+from bioscan_etl.io.tables import scan_lines
 from bioscan_etl.io.write import atomic_file, write_text
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.settings import Settings
 from bioscan_etl.vocabulary import ImagePackage
 
+if TYPE_CHECKING:
+    from bioscan_etl.release.signature import SigningKey
+
 MANIFEST = "manifest.json"
 MD5SUMS = "md5sums.txt"
+README = "README.md"
+SIGNATURE = "manifest.json.sig"
+"""Beside the manifest of a signed release; in no list of files, for it is made after all of them."""
 _FILES_LINE = ' "files": ['
 _BLOCK = 1 << 20
 _THREADS = 4
@@ -112,8 +119,16 @@ class Provenance(_Part):
     settings_digest: Sha256
 
 
+class Signed(_Part):
+    """That a release is signed: how, in which file, and with which key; see `release.signature`."""
+
+    format: Literal["sshsig"]
+    file: Literal["manifest.json.sig"]
+    public_key: Annotated[str, Field(pattern=r"^ssh-ed25519 [A-Za-z0-9+/]+={0,2}$")]
+
+
 class Manifest(_Part):
-    """manifest.json; format 1, of earlier versions, has no provenance."""
+    """manifest.json; format 1, of earlier versions, has no provenance. `signature` is left out if there is none."""
 
     format: Literal["bioscan-release"]
     format_version: Literal[1, 2]
@@ -128,6 +143,7 @@ class Manifest(_Part):
     settings: dict[str, Any]
     inputs: list[dict[str, Any]]
     provenance: Provenance | None = None
+    signature: Signed | None = None
     files: list[FileEntry]
 
 
@@ -186,10 +202,11 @@ def write_manifests(
     ledger: Ledger,
     inputs: Sequence[Mapping[str, Any]],
     provenance: Mapping[str, Any] | None = None,
+    key: SigningKey | None = None,
     known: Sequence[Sums] = (),
     progress: Progress = silent,
 ) -> None:
-    """Write md5sums.txt over all other files, then manifest.json over all and md5sums.txt.
+    """Write md5sums.txt over all other files, then manifest.json over all and md5sums.txt, then its signature.
 
     Args:
         root: the release's folder, complete but for these two.
@@ -200,10 +217,11 @@ def write_manifests(
         ledger: see `Ledger`.
         inputs: one entry per input file: name and sha256, no local folders.
         provenance: see `Provenance`; None if the parts were not made by the pipeline.
+        key: signs the manifest; None: the release is not signed.
         known: sums of files that are not to be read again.
         progress: reports each thousand files.
     """
-    names = set(walk(root)) - {MANIFEST, MD5SUMS}
+    names = set(walk(root)) - {MANIFEST, MD5SUMS, SIGNATURE}
     old = [one for one in known if one.path in names]
     fresh = sums(root, sorted(names - {one.path for one in old}), "checksums", progress)
     found = sorted([*old, *fresh], key=lambda one: one.path)
@@ -223,9 +241,14 @@ def write_manifests(
         settings=settings.choices(),
         inputs=[dict(entry) for entry in inputs],
         provenance=None if provenance is None else Provenance.model_validate(provenance),
+        signature=None if key is None else Signed(format="sshsig", file="manifest.json.sig", public_key=key.public),
         files=[],
-    ).model_dump(mode="json", exclude={"files"} if provenance is not None else {"files", "provenance"})
-    write_manifest(root, head, [{"path": one.path, "size": one.size, "sha256": one.sha256} for one in found])
+    )
+    absent = {name for name in ("provenance", "signature") if getattr(head, name) is None}
+    document = head.model_dump(mode="json", exclude={"files", *absent})
+    write_manifest(root, document, [{"path": one.path, "size": one.size, "sha256": one.sha256} for one in found])
+    if key is not None:
+        write_text(root / SIGNATURE, key.sign(root / MANIFEST))
 
 
 def write_manifest(root: Path, head: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> None:
@@ -239,8 +262,12 @@ def write_manifest(root: Path, head: Mapping[str, Any], files: Sequence[Mapping[
         stream.write(b"\n ]\n}\n")
 
 
-def read_head(root: Path) -> dict[str, Any]:
+def read_head(root: Path, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> dict[str, Any]:
     """manifest.json without its list of files.
+
+    Args:
+        root: the release's folder.
+        pairs: makes a value of the keys and values of each object, as for `json.loads`.
 
     Raises:
         FileNotFoundError: there is none.
@@ -254,7 +281,7 @@ def read_head(root: Path) -> dict[str, Any]:
             lines.append(line)
         else:
             raise ValueError("no list of files")
-    head = json.loads("".join(lines).rstrip().removesuffix(",") + "}")
+    head = json.loads("".join(lines).rstrip().removesuffix(",") + "}", object_pairs_hook=pairs)
     if not isinstance(head, dict) or head.get("format") != "bioscan-release":
         raise ValueError("not of a release")
     return head
@@ -264,7 +291,7 @@ def scan_files(root: Path) -> pl.LazyFrame:
     """Path and sha256 of the files that manifest.json lists, text; read in a stream, a line per file."""
     line, entry = pl.col("line"), pl.Struct({"path": pl.String, "sha256": pl.String})
     return (
-        pl.scan_lines(root / MANIFEST, glob=False)
+        scan_lines(root / MANIFEST)
         .filter(line.str.starts_with('  {"'), line.str.contains('"path"', literal=True))
         .select(line.str.strip_suffix(",").str.json_decode(entry))
         .unnest("line")

@@ -14,6 +14,7 @@ import polars as pl
 from bioscan_etl import schema, vocabulary
 from bioscan_etl.barcodes.identity import as_released
 from bioscan_etl.errors import InvariantError, name_some
+from bioscan_etl.processids import unfit
 
 CHUNK_DIGITS = {"pretrain": 2, "train": 1, "other_heldout": 1}
 # Lower case. pandas' and pyarrow's null values, what R, Hive, SQL loaders and BOLD write for missing, and our own
@@ -122,12 +123,15 @@ def chunk(processid: pl.Series, split: pl.Series) -> pl.Series:
     return pl.select(digest.str.head(digits)).to_series().alias("chunk")
 
 
-def metadata(curated: pl.DataFrame, partitions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def metadata(
+    curated: pl.DataFrame, partitions: pl.DataFrame, verification: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The released rows, with values that every reader reads alike.
 
     Args:
         curated: `schema.CURATED`.
         partitions: `schema.PARTITIONS`, of the same process IDs.
+        verification: `schema.VERIFICATION`, of some of them; None: all labels are unverified.
 
     Returns:
         Rows of `schema.METADATA_EXTENDED` sorted by (split, order, family, processid), the splits in the order
@@ -140,9 +144,11 @@ def metadata(curated: pl.DataFrame, partitions: pl.DataFrame) -> tuple[pl.DataFr
     _same_processids(curated, partitions)
     # Columns are added one by one, not joined on: a join copies all others, and barcodes are gigabytes.
     split = curated.select("processid").join(partitions, on="processid", how="left", maintain_order="left")["split"]
-    frame = curated.with_columns(split=split)
+    known = schema.VERIFICATION.empty() if verification is None else verification
+    status = curated.select("processid").join(known, on="processid", how="left", maintain_order="left").to_series(1)
+    frame = curated.with_columns(split=split, verification_status=status.fill_null(schema.UNVERIFIED))
     _no_rows(frame.filter(pl.col("dna_barcode").is_null()), "have no dna_barcode; the barcode gate must hold them")
-    unsafe = ~pl.col("processid").str.contains(schema.PROCESSID_PATTERN) | looks_missing(pl.col("processid"))
+    unsafe = unfit(pl.col("processid")).is_not_null() | looks_missing(pl.col("processid"))
     _no_rows(frame.filter(unsafe), "have a process ID that is no file name or reads as missing; reject those records")
     changes = []
     for name in _REWRITTEN:

@@ -19,14 +19,15 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from bioscan_etl import vocabulary
 from bioscan_etl.errors import SourceError
 from bioscan_etl.extras import extras_named
 from bioscan_etl.images.decode import RGB, UnreadableImage, decode
-from bioscan_etl.io.locations import is_s3
+from bioscan_etl.io.locations import is_s3, local_path
+from bioscan_etl.io.paths import real_path
+from bioscan_etl.io.tables import parquet_file
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.layout import image_path
 from bioscan_etl.release.manifest import MANIFEST, Counts, Ledger, is_inside, read_head
@@ -113,7 +114,7 @@ class Images:
             yield from rows.iter_slices(_ROWS_AT_ONCE)
             return
         for path in files:
-            with pq.ParquetFile(path) as file:
+            with parquet_file(path) as file:
                 for batch in file.iter_batches(_ROWS_AT_ONCE, columns=self._read):
                     piece = pl.from_arrow(batch)
                     assert isinstance(piece, pl.DataFrame)
@@ -324,7 +325,7 @@ def open_release(path: str | Path, version: str = "latest") -> Release:
         raise SourceError(f"{path} is on S3; copy it into a folder first, for instance with `aws s3 sync`")
     if not _VERSION.fullmatch(version):
         raise SourceError(f"{version!r} is no version of a release; give v1, v2 … or latest")
-    root = Path(path).expanduser()
+    root = local_path(path)
     folder = find_release(str(root)) if (root / MANIFEST).is_file() else None
     if folder is None:
         held = [root / "releases" / version, root / version]
@@ -394,7 +395,7 @@ def _decoded(root: Path, name: str, processid: str) -> RGB:
         SourceError: it is outside the release, missing or damaged.
     """
     path = root / name
-    if not is_inside(name) or path.resolve() != path:
+    if not is_inside(name) or real_path(path) != path:
         raise SourceError(
             f"the image of {processid!r} is no plain file within {root}; bioscan-etl check names every fault"
         )

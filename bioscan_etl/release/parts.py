@@ -16,16 +16,16 @@ from bioscan_etl import schema
 from bioscan_etl.errors import InvariantError, name_some
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release import tables
-from bioscan_etl.release.core import LOGS, image_paths, metadata_paths
+from bioscan_etl.release.core import DECIDED, LOGS, image_paths, metadata_paths
 from bioscan_etl.release.forms import bbox
-from bioscan_etl.release.images import Originals, write_images
+from bioscan_etl.release.images import Drawn, Originals, write_images
 from bioscan_etl.release.layout import DATA, csv_name, images_name
 from bioscan_etl.release.metadata import append_changes, metadata
 from bioscan_etl.release.rows import released
 from bioscan_etl.release.staging import Staging
 from bioscan_etl.settings import ReleaseSettings
 
-_MADE_HERE = {"split", "chunk", "dna_barcode_verbatim"}
+_MADE_HERE = {"split", "chunk", "dna_barcode_verbatim", "verification_status"}
 CURATED_COLUMNS = tuple(
     dict.fromkeys(
         name
@@ -46,6 +46,7 @@ class Logs:
         set_aside: rows that another row of their specimen replaces.
         rejects: rows that cannot become records.
         changes: values that curation changed.
+        decisions: `schema.DECISION_LOG`.
         ruleset: version of the rules, for the changes that the release adds.
     """
 
@@ -53,11 +54,17 @@ class Logs:
     set_aside: pl.DataFrame
     rejects: pl.DataFrame
     changes: pl.DataFrame
+    decisions: pl.DataFrame
     ruleset: str
 
 
 def build_metadata(
-    staging: Staging, curated: pl.DataFrame, partitions: pl.DataFrame, logs: Logs, settings: ReleaseSettings
+    staging: Staging,
+    curated: pl.DataFrame,
+    partitions: pl.DataFrame,
+    logs: Logs,
+    settings: ReleaseSettings,
+    verification: pl.DataFrame | None = None,
 ) -> None:
     """Write the metadata as CSV and Parquet, the boxes and the logs.
 
@@ -67,6 +74,7 @@ def build_metadata(
         partitions: `schema.PARTITIONS` of the same process IDs.
         logs: the tables beside the specimens; the release's own rewrites are added to the changes.
         settings: names, rows of groups and shards.
+        verification: `schema.VERIFICATION`; None: all labels are unverified.
 
     Raises:
         InvariantError: the tables cannot be released together.
@@ -77,7 +85,7 @@ def build_metadata(
     with staging.building("metadata", paths) as fresh:
         if not fresh:
             return
-        rows, rewritten = metadata(curated, partitions)
+        rows, rewritten = metadata(curated, partitions, verification)
         tables.write_csv(rows.select(schema.METADATA.names()), staging.tree / csv_name(settings))
         tables.write_shards(rows, staging.tree / DATA, settings)
         if with_boxes:
@@ -86,6 +94,7 @@ def build_metadata(
         frames = (logs.quarantine, logs.set_aside, logs.rejects, changes)
         for (name, table), frame in zip(LOGS.items(), frames, strict=True):
             tables.write_table(frame, table, staging.tree / name, settings.rows_per_group)
+        tables.write_table(logs.decisions, schema.DECISION_LOG, staging.tree / DECIDED, settings.rows_per_group)
 
 
 def build_images(
@@ -95,6 +104,7 @@ def build_images(
     settings: ReleaseSettings,
     progress: Progress = silent,
     originals: Mapping[str, Originals] | None = None,
+    drawn: Mapping[str, Drawn] | None = None,
 ) -> None:
     """Write the image packages; resumes a killed run by package and batch.
 
@@ -105,6 +115,7 @@ def build_images(
         settings: packages.
         progress: reports each image.
         originals: where the originals of each batch are (see `images.write_images`).
+        drawn: images whose box a curator drew (see `images.write_images`).
 
     Raises:
         InvariantError: an image is missing from the lake.
@@ -125,4 +136,4 @@ def build_images(
                     "a box without an image; materialise specimens again"
                 )
             root = staging.tree / images_name(settings)
-            write_images(rows, crops, settings.image_packages, root, progress, originals)
+            write_images(rows, crops, settings.image_packages, root, progress, originals, drawn)

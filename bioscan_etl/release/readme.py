@@ -6,18 +6,21 @@ the template, or for an output form in its module).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.forms.registry import Card, wanted
 from bioscan_etl.release.layout import ORIGINALS, csv_name, images_name
-from bioscan_etl.release.manifest import Counts, Ledger, md5
+from bioscan_etl.release.manifest import SIGNATURE, Counts, Ledger, md5
 from bioscan_etl.settings import ReleaseSettings
 
+_MARKUP = re.compile(r"[\\`*<>|\[\]]")
 # Licences that the Hugging Face hub knows; any other is given there as `other` with its own name.
 _HUB_LICENSES = ("cc0-1.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-sa-4.0")
 
@@ -45,7 +48,7 @@ def loader_images(
     return found
 
 
-def write_readme(
+def readme(
     root: Path,
     *,
     version: str,
@@ -53,31 +56,25 @@ def write_readme(
     ledger: Ledger,
     images: pl.DataFrame,
     settings: ReleaseSettings,
-    extra: Mapping[str, Path],
-) -> None:
-    """Write README.md of a release that is complete except for the manifests.
+    extra: Iterable[str],
+    signed: bool = False,
+) -> str:
+    """The text of README.md of a release that is complete except for the manifests.
 
     Args:
-        root: the release's folder.
+        root: the release's folder. The CSV, and the first and last image of each split, are read for their md5.
         version: such as `v3`.
         counts: rows and images.
         ledger: numbers of rows read, released, quarantined, set aside and rejected.
         images: split and path of every image, sorted.
         settings: names, packages, licence.
-        extra: additional files and folders, by name.
+        extra: names of additional files and folders.
+        signed: whether the manifest is to be signed.
     """
-    environment = Environment(
-        loader=PackageLoader("bioscan_etl.release", "."),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  Markdown, not HTML
-    )
     chosen = wanted(settings)
     shards = [form.shards for form in chosen if form.shards is not None]
     hub = settings.image_license.lower().replace(" ", "-")
-    text = environment.get_template("card.md.j2").render(
+    return _template().render(
         settings=settings,
         version=version,
         counts=counts,
@@ -94,8 +91,27 @@ def write_readme(
         hub_license=hub if hub in _HUB_LICENSES else None,
         dictionary=schema.data_dictionary(schema.METADATA_EXTENDED),
         extra=sorted(extra),
+        signature=SIGNATURE if signed else None,
     )
-    (root / "README.md").write_text(text, encoding="utf-8", newline="\n")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("bioscan_etl.release", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  Markdown, not HTML
+    )
+    environment.filters["words"] = _words
+    return environment.get_template("card.md.j2")
+
+
+def _words(text: str) -> str:
+    """A text of the settings as Markdown that shows it: no markup, HTML, link or column of a table."""
+    return _MARKUP.sub(r"\\\g<0>", text)
 
 
 # Positions of the paths that every release has, among those of the forms (`Form.place`).

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from bioscan_etl import vocabulary
 from bioscan_etl.errors import InvariantError
+from bioscan_etl.io.tables import parquet_file, read_parquet, scan_parquet
 from bioscan_etl.release.layout import DATA, image_path, images_name
 from bioscan_etl.release.staging import Staging
 from bioscan_etl.release.versions import published
@@ -43,17 +43,26 @@ def released(
     """
     _require_metadata(staging)
     return pl.concat(
-        pl.read_parquet(path, columns=list(columns), hive_partitioning=False)
+        read_parquet(path, columns=list(columns))
         for split in vocabulary.SPLITS
         for path in data_files(staging.tree, split)
     ).select(columns)
 
 
+def _released_files(draft: Staging) -> list[Path]:
+    """The files in data/, from the staging or, if it is published, from the version."""
+    tree = published(draft.releases, draft.digest) or draft.tree
+    return [path for split in vocabulary.SPLITS for path in data_files(tree, split)]
+
+
 def released_rows(draft: Staging) -> pl.DataFrame:
     """The release's rows (`schema.METADATA_EXTENDED`), from the staging or, if it is published, from the version."""
-    tree = published(draft.releases, draft.digest) or draft.tree
-    paths = [path for split in vocabulary.SPLITS for path in data_files(tree, split)]
-    return pl.concat(pl.read_parquet(path, hive_partitioning=False) for path in paths)
+    return pl.concat(read_parquet(path) for path in _released_files(draft))
+
+
+def released_scan(draft: Staging) -> pl.LazyFrame:
+    """The same rows, not read yet."""
+    return scan_parquet(_released_files(draft))
 
 
 def released_groups(
@@ -67,7 +76,7 @@ def released_groups(
     _require_metadata(staging)
     for split in splits:
         for path in data_files(staging.tree, split):
-            with pq.ParquetFile(path) as file:
+            with parquet_file(path) as file:
                 for number in range(file.num_row_groups):
                     frame = pl.from_arrow(file.read_row_group(number, columns=list(columns)))
                     assert isinstance(frame, pl.DataFrame)

@@ -17,15 +17,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bioscan_etl import schema, vocabulary
 from bioscan_etl.errors import SourceError
+from bioscan_etl.io.locations import local_path
+from bioscan_etl.io.paths import real_path
+from bioscan_etl.io.tables import scan_csv, scan_parquet
 from bioscan_etl.release import manifest, versions
-from bioscan_etl.release.core import LOGS
+from bioscan_etl.release.core import DECIDED, LOGS
 from bioscan_etl.release.layout import csv_name
 from bioscan_etl.settings import ReleaseSettings
 
 _VERSION = re.compile(r"v[1-9][0-9]*|latest")
 _PLACES = ("quarantine.parquet", "set_aside.parquet", "rejects.parquet")
 MOVES = "partition_moves.parquet"
-TABLES: Mapping[str, schema.Table] = {**LOGS, MOVES: schema.PARTITION_MOVES}
+TABLES: Mapping[str, schema.Table] = {**LOGS, DECIDED: schema.DECISION_LOG, MOVES: schema.PARTITION_MOVES}
 """Tables beside the specimens, by file."""
 
 
@@ -104,7 +107,7 @@ class ReleaseTables:
     def table(self, name: str) -> pl.LazyFrame:
         """A log by its file name, one of `TABLES`; no rows if the release has none."""
         path = self.root / name
-        return pl.scan_parquet(path, glob=False) if path.is_file() else TABLES[name].empty().lazy()
+        return scan_parquet(path) if path.is_file() else TABLES[name].empty().lazy()
 
 
 class Head(BaseModel):
@@ -160,10 +163,10 @@ def _rows(root: Path, head: Head) -> pl.LazyFrame:
     """The Parquet form or, if a release has none, the CSV."""
     shards = [path for split in vocabulary.SPLITS for path in sorted((root / "data").glob(f"{split}-*.parquet"))]
     if shards:
-        return pl.scan_parquet(shards, hive_partitioning=False, glob=False)
+        return scan_parquet(shards)
     csv = root / csv_name(ReleaseSettings.model_construct(dataset=head.dataset, title=head.title))
     if csv.is_file():
-        return pl.scan_csv(csv, schema_overrides=schema.METADATA.schema(), infer_schema=False, glob=False)
+        return scan_csv(csv, schema_overrides=schema.METADATA.schema(), infer_schema=False)
     raise SourceError(f"{root} has no metadata: neither data/*.parquet nor {csv.relative_to(root)}; fetch it again")
 
 
@@ -177,15 +180,15 @@ def find_release(name: str, within: Path | None = None) -> Path:
     Raises:
         SourceError: the folder or version does not exist.
     """
-    path = Path(name).expanduser()
+    path = local_path(name)
     if _VERSION.fullmatch(name) and not path.is_dir():
         if within is None:
             raise SourceError(f"there is no folder {name}; give the release's folder, or --in for a version's name")
         for releases in (within / "releases", within):
             if (releases / name).is_dir():
-                return (releases / name).resolve()
+                return real_path(releases / name)
         known = [each.name for folder in (within / "releases", within) for each in versions.versions(folder)]
         raise SourceError(f"{within} has no release {name}; it has {', '.join(known) or 'none'}")
     if not path.is_dir():
         raise SourceError(f"there is no release {path}; give the folder of a version, such as out/releases/v1")
-    return path.resolve()
+    return real_path(path)

@@ -25,15 +25,29 @@ from bioscan_etl.barcodes.corpus import corpus_flags
 from bioscan_etl.flags import flags_from
 from bioscan_etl.geography.changes import geography_changes
 from bioscan_etl.geography.provinces import unify_provinces
+from bioscan_etl.images.brightness import brightness_flags
 from bioscan_etl.images.duplicates import duplicate_flags
+from bioscan_etl.io.tables import scan_parquet
 from bioscan_etl.progress import Progress, silent
+from bioscan_etl.records.changes import text_changes
 from bioscan_etl.records.supersede import latest
+from bioscan_etl.records.values import whole_number
 from bioscan_etl.settings import Settings
+from bioscan_etl.specimens.decided import (
+    ACCEPTED,
+    gate_decisions,
+    open_gates,
+    place_changes,
+    place_decisions,
+    set_places,
+    with_accepted_image,
+)
+from bioscan_etl.specimens.gates import gates, has_held_flag, scope_flags
 from bioscan_etl.specimens.slices import Slice, in_slices, join_by_processid
 
 _RECORD = (
     *("processid", "sampleid", "record_id", "batch", "source_file", "source_line", "snapshot_date"),
-    *("identification_method", "index_bioscan_1M_insect", "image_measurement_value"),
+    *("identification_method", "index_bioscan_1M_insect", "image_measurement_value", "flags"),
 )
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
@@ -61,13 +75,15 @@ class Specimens:
         parts: the inputs from which the specimens are joined.
         set_aside: `schema.SET_ASIDE` of all batches, superseded rows included.
         rejects: `schema.REJECTS` of all batches.
-        changes: columns of `schema.CHANGES` without `ruleset`: what the barcode and geography rules changed.
+        changes: columns of `schema.CHANGES` without `ruleset`: what rules and curators changed in barcodes and places.
+        set_places: those of them that curators made.
     """
 
     parts: Parts
     set_aside: pl.DataFrame
     rejects: pl.DataFrame
     changes: pl.DataFrame
+    set_places: pl.DataFrame
 
     @cached_property
     def specimens(self) -> pl.DataFrame:
@@ -80,7 +96,7 @@ class Specimens:
 
 
 def _scan(paths: Sequence[Path], table: schema.Table) -> pl.LazyFrame:
-    frames = [pl.scan_parquet(path).select(table.names()) for path in paths]
+    frames = [scan_parquet(path).select(table.names()) for path in paths]
     return pl.concat(frames) if frames else table.empty().lazy()
 
 
@@ -117,40 +133,26 @@ def choose_images(boxes: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([boxes.filter(~several), chosen.select(boxes.columns)]).sort("processid")
 
 
-def gates(settings: Settings) -> list[pl.Expr]:
-    """One expression per gate of `quality.rules`, named by the gate's id and true on specimens that fail it.
-
-    Columns read: image_status, barcode_length, unambiguous_run, dna_bin.
-    """
-    chosen = settings.gates
-    held = []
-    if chosen.require_image:
-        held += [
-            pl.col("image_status").is_null().alias("NO_IMAGE"),
-            (~pl.col("image_status").is_in(list(chosen.image_statuses))).fill_null(value=False).alias("IMAGE_STATUS"),
-        ]
-    held += [
-        pl.col("barcode_length").is_null().alias("NO_BARCODE"),
-        (pl.col("barcode_length").is_not_null() & (pl.col("unambiguous_run") < chosen.min_unambiguous_run)).alias(
-            "BARCODE_RUN_TOO_SHORT"
-        ),
-    ]
-    if chosen.require_bin:
-        held.append(pl.col("dna_bin").is_null().alias("NO_BIN"))
-    return held
-
-
-def assemble(batches: Sequence[BatchTables], settings: Settings) -> Specimens:
+def assemble(
+    batches: Sequence[BatchTables],
+    settings: Settings,
+    decisions: pl.DataFrame | None = None,
+    drawn: pl.DataFrame | None = None,
+) -> Specimens:
     """One row per specimen from all batches; the result does not depend on their order.
 
     Args:
         batches: the tables of each batch, sorted by process ID.
         settings: uses the sections gates, images and barcodes.
+        decisions: usable lines of `schema.DECISIONS`: of these, `accept`, `reject` and `set` are applied.
+        drawn: `schema.BOXES` of images whose box a curator drew; they take the place of the batches' rows.
 
     Returns:
         Specimens, set-aside rows, rejects and changes.
     """
     batches = sorted(batches, key=lambda tables: tables.batch)
+    decided = schema.DECISIONS.empty() if decisions is None else decisions
+    new_places = place_decisions(decided)
     records, superseded = latest(_scan([b.records for b in batches], schema.RECORDS))
     set_aside = pl.concat([_scan([b.set_aside for b in batches], schema.SET_ASIDE).collect(), superseded])
     rejects = _scan([b.rejects for b in batches], schema.REJECTS).collect()
@@ -165,21 +167,33 @@ def assemble(batches: Sequence[BatchTables], settings: Settings) -> Specimens:
         table.join(selected.lazy(), on=["processid", "batch"], how="semi") for table in checked
     )
     boxes = _scan([b.boxes for b in batches], schema.BOXES)
+    if drawn is not None and drawn.height:
+        own = drawn.select(schema.BOXES.names()).lazy()
+        boxes = pl.concat([boxes.join(own, on=["batch", "processid"], how="anti"), own])
     images = choose_images(boxes.select("processid", "batch").collect(), selected)
     with ThreadPoolExecutor(1) as beside_it:
         # The longest step uses mostly one core: the others run at the same time.
         conflicts = beside_it.submit(_conflicts, barcodes, names, settings)
-        duplicates = duplicate_flags(
-            boxes.select("processid", "batch", "sha256", "dhash")
+        pictures = (
+            boxes.select("processid", "batch", "sha256", "dhash", "exposure")
             .join(images.lazy(), on=["processid", "batch"], how="semi")
             .join(selected.lazy(), on="processid", how="semi")
-            .collect(),
-            settings.images,
+            .collect()
         )
+        duplicates = duplicate_flags(pictures, settings.images)
+        brightness = brightness_flags(pictures, settings.images)
+        del pictures
         places = geography.select("processid", "country", "province_state").collect().sort("processid")
         places, unified = unify_provinces(places)
-        changes = _changes(records, barcodes, geography, unified)
-    flags = (duplicates, conflicts.result())
+        as_ruled = (
+            geography.join(new_places.lazy().select("processid"), on="processid", how="semi")
+            .select("processid", "country", "coord-lat", "coord-lon")
+            .collect()
+            .join(places.select("processid", "province_state"), on="processid", how="left")
+        )
+        by_curators = place_changes(as_ruled, new_places, decided)
+        changes = _changes(records, barcodes, geography, pl.concat([unified, by_curators]))
+    flags = (duplicates, brightness, *conflicts.result())
     return Specimens(
         Parts(
             selected=selected.select("processid", "batch"),
@@ -190,19 +204,24 @@ def assemble(batches: Sequence[BatchTables], settings: Settings) -> Specimens:
             provinces=places.select("processid", "province_state"),
             flags=flags,
             settings=settings,
+            gates=gate_decisions(decided),
+            places=new_places,
         ),
         schema.SET_ASIDE.conform(set_aside.sort("processid", "batch", "source_file", "source_line")),
         schema.REJECTS.conform(rejects.sort("batch", "source_file", "source_line", nulls_last=True)),
         changes,
+        by_curators,
     )
 
 
-def _conflicts(barcodes: pl.LazyFrame, names: pl.LazyFrame, settings: Settings) -> pl.DataFrame:
-    labels = names.select("processid", "species", "order").collect()
+def _conflicts(barcodes: pl.LazyFrame, names: pl.LazyFrame, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
+    ranks = sorted({"species", "order", *settings.gates.scope})
+    labels = names.select("processid", *ranks).collect()
     # Rechunk, so that the join shares the sequences instead of copying them.
     frame = barcodes.select("processid", "barcode", "dna_bin").collect().rechunk()
-    flags = corpus_flags(frame.join(labels, on="processid", how="left"), settings.barcodes)
-    return flags.filter(pl.col("flags").list.len() > 0)
+    frame = frame.join(labels, on="processid", how="left")
+    flags = corpus_flags(frame.select("processid", "barcode", "dna_bin", "species", "order"), settings.barcodes)
+    return flags.filter(pl.col("flags").list.len() > 0), scope_flags(frame, settings.gates)
 
 
 def _changes(
@@ -215,7 +234,7 @@ def _changes(
         | pl.col("country_verbatim").ne_missing(pl.col("country"))
         | pl.col("province_verbatim").ne_missing(pl.col("province_state"))
     ).collect()
-    changes = pl.concat([barcode_changes(records, flagged), geography_changes(moved), unified])
+    changes = pl.concat([text_changes(records), barcode_changes(records, flagged), geography_changes(moved), unified])
     return changes.with_columns(step=pl.int_range(pl.len(), dtype=pl.Int32).over("processid", "field"))
 
 
@@ -232,6 +251,8 @@ class Parts:
         provinces: processid, province_state as unified, sorted by processid.
         flags: processid, flags (sorted lists of rule ids) of the rules on the corpus; only flagged specimens, sorted.
         settings: uses the section gates.
+        gates: of `decided.gate_decisions`.
+        places: of `decided.place_decisions`.
     """
 
     selected: pl.DataFrame
@@ -242,6 +263,8 @@ class Parts:
     provinces: pl.DataFrame
     flags: tuple[pl.DataFrame, ...]
     settings: Settings
+    gates: pl.DataFrame
+    places: pl.DataFrame
 
     def within(self, part: Slice) -> pl.DataFrame:
         """The specimens of a slice of process IDs, `schema.SPECIMENS`, sorted."""
@@ -253,9 +276,10 @@ class Parts:
             self.boxes.filter(part.condition),
         ]
         records, *checked, boxes = pl.collect_all(lazy)
-        frame = _rows_of(records, selected).with_columns(pl.col("index_bioscan_1M_insect").cast(pl.Int64, strict=False))
+        frame = _rows_of(records, selected).with_columns(whole_number(pl.col("index_bioscan_1M_insect")))
         frame = frame.rename({"image_measurement_value": "delivered_measurement"})
-        raised = [part.of(table) for table in self.flags]
+        raised = [*(part.of(table) for table in self.flags), frame.select("processid", "flags")]
+        frame = frame.drop("flags")
         for table in checked:
             rows = _rows_of(table, selected)
             frame = frame.hstack(rows.drop("processid", "batch", "flags"))
@@ -264,10 +288,16 @@ class Parts:
         raised.append(images.select("processid", "flags"))
         frame = join_by_processid(frame, images.drop("flags"))
         frame = join_by_processid(frame.drop("province_state"), part.of(self.provinces))
-        frame = _with_flags(_measure(frame), raised)
+        frame = _measure(frame)
+        raised.append(
+            frame.select("processid", flags=flags_from({"NO_ORGANISM_PIXELS": pl.col("image_measurement_value") == 0}))
+        )
+        frame = set_places(_with_flags(frame, raised), part.of(self.places))
         frame = frame.with_columns(gates=flags_from({gate.meta.output_name(): gate for gate in gates(self.settings)}))
+        decided = part.of(self.gates)
+        frame = open_gates(frame, decided)
         if not self.settings.gates.require_image:
-            frame = _without_unaccepted_images(frame, self.settings)
+            frame = _without_unaccepted_images(frame, self.settings, with_accepted_image(decided))
         return frame
 
 
@@ -298,7 +328,7 @@ def _with_flags(frame: pl.DataFrame, raised: Sequence[pl.DataFrame]) -> pl.DataF
 
 def _measure(frame: pl.DataFrame) -> pl.DataFrame:
     """Use the measurement delivered by BOLD, otherwise that of the mask (spec: specimen images, sizes)."""
-    delivered = pl.col("delivered_measurement").cast(pl.Float64, strict=False).round().cast(pl.Int64, strict=False)
+    delivered = whole_number(pl.col("delivered_measurement"))
     usable = delivered.is_not_null() & (delivered >= 0)
     return frame.with_columns(
         image_measurement_value=pl.when(usable).then(delivered).otherwise("image_measurement_value"),
@@ -309,9 +339,14 @@ def _measure(frame: pl.DataFrame) -> pl.DataFrame:
     ).drop("delivered_measurement")
 
 
-def _without_unaccepted_images(frame: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """If images are optional, drop unaccepted images but keep the specimen."""
+def _without_unaccepted_images(frame: pl.DataFrame, settings: Settings, kept: pl.Series) -> pl.DataFrame:
+    """If images are optional, drop unaccepted images but keep the specimen, and those that curators accept."""
     accepted = pl.col("image_status").is_in(list(settings.gates.image_statuses)).fill_null(value=False)
+    accepted &= ~has_held_flag(settings.gates)
+    by_curator = ~accepted & pl.col("processid").is_in(kept.implode()) & pl.col("x0").is_not_null()
+    flagged = pl.concat_list("flags", pl.lit(ACCEPTED)).list.unique().list.sort()
+    frame = frame.with_columns(flags=pl.when(by_curator).then(flagged).otherwise("flags"))
+    accepted |= by_curator
     released = (
         "image_batch",
         "image_file",

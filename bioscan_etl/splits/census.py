@@ -100,7 +100,12 @@ class Pairs:
         return keys
 
 
-def take_census(table: pl.DataFrame, earlier: pl.DataFrame | pl.LazyFrame | None, settings: SplitSettings) -> Census:
+def take_census(
+    table: pl.DataFrame,
+    earlier: pl.DataFrame | pl.LazyFrame | None,
+    settings: SplitSettings,
+    groups: pl.DataFrame | None = None,
+) -> Census:
     """Count the records of a table and of an earlier one.
 
     Args:
@@ -108,6 +113,7 @@ def take_census(table: pl.DataFrame, earlier: pl.DataFrame | pl.LazyFrame | None
             identities (`barcodes.identity`).
         earlier: columns `COLUMNS`, split (and dna_bin), one row per record, or None; barcodes as in `table`.
         settings: whether BINs are kept together.
+        groups: barcodes that are kept together (`overlaps.barcode_groups`); None: none are.
 
     Raises:
         SettingsError: BINs must be kept together but the table has no column dna_bin.
@@ -123,7 +129,7 @@ def take_census(table: pl.DataFrame, earlier: pl.DataFrame | pl.LazyFrame | None
         # BINs split and merge. The former BIN of a record must not keep records together that have left it.
         present = known["processid"].is_in(processids["processid"].implode())
         earlier_bins = known.select(pl.when(~present).then("dna_bin")).to_series()
-    units = number_units(table.select(barcode_keys()), known.select("first", "second"), bins, earlier_bins)
+    units = number_units(table.select(barcode_keys()), known.select("first", "second"), bins, earlier_bins, groups)
 
     found = (
         processids.join(known.select("processid").with_row_index("row"), "processid", "left", maintain_order="left")
@@ -155,7 +161,8 @@ def labels(names: pl.DataFrame) -> NDArray[np.uint8]:
     """Class of each record's species: `UNLABELLED`, `NOVEL` or `SEEN`, uint8, shape (rows,)."""
     labelled = names["species"].is_not_null()
     classes = np.full(len(names), UNLABELLED, dtype=np.uint8)
-    is_novel = novel(names.filter(labelled).select(pl.col("genus", "species").cast(pl.String)))
+    pairs = names.filter(labelled).select(pl.col("genus", "species").cast(pl.String))
+    is_novel = novel(pairs, open_nomenclature=True)
     classes[labelled.to_numpy()] = np.where(is_novel.to_numpy(), NOVEL, SEEN)
     return classes
 

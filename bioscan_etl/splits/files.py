@@ -15,6 +15,7 @@ import polars as pl
 
 from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.errors import InvariantError, SettingsError, SourceError
+from bioscan_etl.io.tables import scan_csv, scan_parquet
 from bioscan_etl.io.write import atomic_file
 from bioscan_etl.schema import PARTITION_MOVES
 from bioscan_etl.settings import SplitSettings
@@ -154,11 +155,21 @@ def _scan(source: Path | pl.DataFrame, columns: Sequence[str]) -> pl.LazyFrame:
         return scan.select(_text(name) for name in columns)
 
 
+def read_texts(source: Path | pl.DataFrame) -> pl.DataFrame:
+    """All columns of a table: those of a CSV file as text, those of a frame or Parquet file as they are.
+
+    Raises:
+        SourceError: the table cannot be read.
+    """
+    with _one_line(source):
+        return source if isinstance(source, pl.DataFrame) else _scan_file(source).collect(engine="streaming")
+
+
 def _scan_file(source: Path) -> pl.LazyFrame:
     with source.open("rb") as stream:
         is_parquet = stream.read(len(_PARQUET_MAGIC)) == _PARQUET_MAGIC
     # No sniffing of types: a genus such as "1e5" or "true" is a text.
-    return pl.scan_parquet(source, glob=False) if is_parquet else pl.scan_csv(source, infer_schema=False, glob=False)
+    return scan_parquet(source) if is_parquet else scan_csv(source, infer_schema=False)
 
 
 def _text(name: str) -> pl.Expr:

@@ -15,10 +15,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bioscan_etl.splits.checks import split_of_each
-from bioscan_etl.vocabulary import EVALUATED, UNSEEN_KEY, UNSEEN_QUERIES
+from bioscan_etl.vocabulary import LEAKAGE_PAIRS
 
 MAX_EDITS = 2
-PAIRS = (*(("train", queries) for queries in EVALUATED), *((UNSEEN_KEY, queries) for queries in UNSEEN_QUERIES))
 
 _SEGMENTS = MAX_EDITS + 1
 _BATCH = 2_000  # evaluation barcodes looked up at a time, to bound the candidates in memory
@@ -40,14 +39,14 @@ def near_duplicates(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFra
         partitions: columns processid, split; the same process IDs in any order.
 
     Returns:
-        One row per pair of `PAIRS`, in that order: known (training or key partition), evaluated (partition);
+        One row per pair of `LEAKAGE_PAIRS`, in that order: known (training or key partition), evaluated (partition);
         barcodes (distinct ones of `evaluated`), near (how many of them have a near duplicate in `known`), pairs
         (pairs of barcodes within two edits, including identical ones if there are any), int64.
 
     Raises:
         InvariantError: the two tables do not hold the same process IDs.
     """
-    names = sorted({name for pair in PAIRS for name in pair})
+    names = sorted({name for pair in LEAKAGE_PAIRS for name in pair})
     split = split_of_each(table, partitions)
     compared = split.is_in(names)
     barcodes = (
@@ -59,7 +58,7 @@ def near_duplicates(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFra
     )
     by_split = {name: barcodes.filter(pl.col("split") == name)["barcode"].sort() for name in names}
     rows = []
-    for known, evaluated in PAIRS:
+    for known, evaluated in LEAKAGE_PAIRS:
         near, pairs = _count(by_split[known], by_split[evaluated])
         rows.append((known, evaluated, len(by_split[evaluated]), near, pairs))
     return pl.DataFrame(

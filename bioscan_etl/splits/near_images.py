@@ -11,7 +11,7 @@ import polars as pl
 
 from bioscan_etl.images.bands import band_masks
 from bioscan_etl.splits.checks import split_of_each
-from bioscan_etl.splits.near_duplicates import PAIRS
+from bioscan_etl.vocabulary import LEAKAGE_PAIRS
 
 _AGREEING = 2  # bands in which a candidate agrees, of `bits` + 2
 _BATCH = 20_000  # evaluation images looked up at a time, to bound the candidates in memory
@@ -26,7 +26,7 @@ def near_images(table: pl.DataFrame, partitions: pl.DataFrame, bits: int) -> pl.
         bits: bits by which near duplicates may differ, 0 to 16 (`images.near_duplicate_bits`).
 
     Returns:
-        One row per pair of `near_duplicates.PAIRS`, in that order: known (training or key partition), evaluated
+        One row per pair of `vocabulary.LEAKAGE_PAIRS`, in that order: known (training or key partition), evaluated
         (partition); images (of `evaluated`), near (how many of them have a hash within `bits` in `known`), same (how
         many of these have an identical file there), int64.
 
@@ -35,10 +35,11 @@ def near_images(table: pl.DataFrame, partitions: pl.DataFrame, bits: int) -> pl.
     """
     images = table.select("sha256", "dhash").with_columns(split_of_each(table, partitions)).drop_nulls("dhash")
     by_split = {
-        name: images.filter(pl.col("split") == name) for name in sorted({name for pair in PAIRS for name in pair})
+        name: images.filter(pl.col("split") == name)
+        for name in sorted({name for pair in LEAKAGE_PAIRS for name in pair})
     }
     rows = []
-    for known, evaluated in PAIRS:
+    for known, evaluated in LEAKAGE_PAIRS:
         there, here = by_split[known], by_split[evaluated]
         near = _near(here["dhash"], there["dhash"], bits)
         same = here.select(pl.col("sha256").is_in(there["sha256"].drop_nulls().implode()).sum()).item() or 0

@@ -10,6 +10,8 @@ import re
 
 import polars as pl
 
+from bioscan_etl.taxonomy.nametypes import name_type
+
 _MALAISE = re.compile(r"[mM]+[aA]+[lLiI]+[aA]+[iIlL]+[sSzZ]+[eE]+")
 _LOWER_CASE = re.compile(r"^[a-z]")
 _IN_SPECIES = (
@@ -60,18 +62,31 @@ def is_novel(genus: str | None, species: str | None) -> bool:
     return _any(_IN_SPECIES, species) or _any(_IN_EITHER, species) or _any(_IN_EITHER, genus) or is_novel_genus(genus)
 
 
-def novel(names: pl.DataFrame) -> pl.Series:
+def _is_open(species: str) -> bool:
+    return name_type(species, "species") in {"INFORMAL", "OTU", "PLACEHOLDER"}
+
+
+def novel(names: pl.DataFrame, *, open_nomenclature: bool = False) -> pl.Series:
     """Which rows have a novel name, in row order.
 
     Args:
         names: columns genus and species, text; other columns are ignored.
+        open_nomenclature: a species name of the types INFORMAL, OTU and PLACEHOLDER is novel too. The published
+            expressions miss 'Chironomus plumosus-group' and 'Tipula prope oleracea'.
 
     Returns:
         Boolean series `novel` without nulls, as long as `names`.
     """
     pairs = names.select("genus", "species").unique()
     judged = pairs.with_columns(
-        pl.Series("novel", [is_novel(genus, species) for genus, species in pairs.iter_rows()], dtype=pl.Boolean)
+        pl.Series(
+            "novel",
+            [
+                is_novel(genus, species) or (open_nomenclature and species is not None and _is_open(species))
+                for genus, species in pairs.iter_rows()
+            ],
+            dtype=pl.Boolean,
+        )
     )
     return (
         names.select("genus", "species")

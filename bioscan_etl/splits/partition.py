@@ -42,7 +42,7 @@ class PartitionResult:
     memory: pl.DataFrame
 
 
-def partition(curated: pl.DataFrame, settings: SplitSettings) -> pl.DataFrame:
+def partition(curated: pl.DataFrame, settings: SplitSettings, groups: pl.DataFrame | None = None) -> pl.DataFrame:
     """Assign every curated specimen its partition, as for a first release.
 
     The protocol gets the rows in the order of process IDs.
@@ -52,15 +52,19 @@ def partition(curated: pl.DataFrame, settings: SplitSettings) -> pl.DataFrame:
             any order, other columns are ignored. Barcodes are identities, missing where there is none: what
             `barcodes.identity.barcode_identity` makes of a sequence.
         settings: names the protocol.
+        groups: as in `stable.assign_stable`.
 
     Returns:
         Table `schema.PARTITIONS`, sorted by processid.
     """
-    return _assign(_sorted(curated), settings, None)[0]
+    return _assign(_sorted(curated), settings, None, groups)[0]
 
 
 def partition_onward(
-    curated: pl.DataFrame, settings: SplitSettings, earlier: pl.DataFrame | pl.LazyFrame | None
+    curated: pl.DataFrame,
+    settings: SplitSettings,
+    earlier: pl.DataFrame | pl.LazyFrame | None,
+    groups: pl.DataFrame | None = None,
 ) -> PartitionResult:
     """Assign every curated specimen its partition, given the previous release.
 
@@ -70,6 +74,7 @@ def partition_onward(
         earlier: `memory` of the release before, best as `pl.scan_parquet(path)`; or that release's extended metadata
             with identities for barcodes, if no specimen was ever withdrawn; None for the first release. It may come
             from a release that "bioscan-5m" made.
+        groups: as in `stable.assign_stable`.
 
     Raises:
         InvariantError: `earlier` lacks a column, or has a process ID twice or an unknown partition.
@@ -77,7 +82,7 @@ def partition_onward(
     """
     # Sorted once for both: the memory has the same order.
     columns = _sorted(curated)
-    partitions, moves = _assign(columns, settings, earlier)
+    partitions, moves = _assign(columns, settings, earlier, groups)
     return PartitionResult(partitions, moves, remember(columns, partitions, earlier))
 
 
@@ -89,11 +94,14 @@ def _sorted(curated: pl.DataFrame) -> pl.DataFrame:
 
 
 def _assign(
-    columns: pl.DataFrame, settings: SplitSettings, earlier: pl.DataFrame | pl.LazyFrame | None
+    columns: pl.DataFrame,
+    settings: SplitSettings,
+    earlier: pl.DataFrame | pl.LazyFrame | None,
+    groups: pl.DataFrame | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Partitions and moves of a table in the order of process IDs."""
     if settings.protocol == "stable":
-        assigned, moves = assign_stable(columns, earlier, settings)
+        assigned, moves = assign_stable(columns, earlier, settings, groups)
     else:
         assigned, moves = PROTOCOLS[settings.protocol](columns), PARTITION_MOVES.empty()
     return PARTITIONS.conform(assigned), moves

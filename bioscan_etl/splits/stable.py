@@ -3,7 +3,8 @@
 Belongs here: assigning records to partitions, given their earlier partitions. Does not belong here: what is kept
 together (`units`), which barcodes of a species are selected (`fill`), and whether the result is valid (`checks`).
 
-A unit is a cluster of records that is placed as a whole: all records of one barcode, or of one BIN. A unit is *seen* if
+A unit is a cluster of records that is placed as a whole: all records of one barcode, of one BIN, or of barcodes that
+overlap (`overlaps`). A unit is *seen* if
 one of its records has a described species, otherwise *novel* if one has a placeholder, otherwise *unlabelled*. Rules:
 
 1. A unit that an earlier release placed stays where it is, and its new records follow it. It moves only if one of its
@@ -52,10 +53,11 @@ from numpy.typing import NDArray
 
 from bioscan_etl import vocabulary
 from bioscan_etl.schema import PARTITION_MEMORY, PARTITION_MOVES
-from bioscan_etl.settings import SplitSettings
+from bioscan_etl.settings import BarcodeSettings, SplitSettings
 from bioscan_etl.splits.census import NEVER, NOVEL, SEEN, UNLABELLED, Census, Pairs, take_census
 from bioscan_etl.splits.checks import split_of_each
 from bioscan_etl.splits.fill import fill_barcodes, keyed_hash
+from bioscan_etl.splits.overlaps import barcode_groups
 from bioscan_etl.splits.select import TEST, VAL, VAL_FROM, VAL_SHARE, VAL_UNSEEN, Quota, target_records
 from bioscan_etl.vocabulary import SPLITS
 
@@ -87,7 +89,10 @@ _ONLY = np.array([claims.bit_length() - 1 if claims.bit_count() == 1 else NEVER 
 
 
 def assign_stable(
-    table: pl.DataFrame, earlier: pl.DataFrame | pl.LazyFrame | None, settings: SplitSettings
+    table: pl.DataFrame,
+    earlier: pl.DataFrame | pl.LazyFrame | None,
+    settings: SplitSettings,
+    groups: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Assign every record its partition, and keep the assignments of earlier releases.
 
@@ -97,8 +102,10 @@ def assign_stable(
         earlier: the result of `remember` for the previous release, or any table with columns processid, split, genus,
             species, dna_barcode (and dna_bin), one row per record, with the labels of that release. A lazy frame is
             streamed, which halves the memory. None for the first release.
-        settings: seed, and whether BINs are kept together. Do not change them between releases: another seed moves no
-            placed record but selects new ones differently; keeping BINs together later moves many records.
+        settings: seed, and what is kept together. Do not change them between releases: another seed moves no
+            placed record but selects new ones differently; keeping more together later moves many records.
+        groups: what `overlaps.barcode_groups` makes of both tables, if barcodes that overlap are kept together; None:
+            it is made here, which places every barcode.
 
     Returns:
         Assignments: columns processid and split (one of `vocabulary.SPLITS`), text, in the order of
@@ -110,7 +117,9 @@ def assign_stable(
         SettingsError: BINs must be kept together but the table has no column dna_bin.
         InvariantError: the earlier table has a process ID twice or an unknown partition.
     """
-    census = take_census(table, earlier, settings)
+    if settings.keep_overlaps_together and groups is None:
+        groups = barcode_groups(table, earlier, BarcodeSettings().min_shared_columns)
+    census = take_census(table, earlier, settings, groups if settings.keep_overlaps_together else None)
     state = _place_known(census)
     with_species = _keep_seen_from_unseen(census, state)
     _find_unseen(census, state)

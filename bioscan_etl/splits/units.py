@@ -1,10 +1,11 @@
-"""Units: clusters of records that are kept together, of one barcode or, if set, of one BIN.
+"""Units: clusters of records that are kept together, of one barcode or, if set, of one BIN or of barcodes that overlap.
 
 Belongs here: giving each record the number of its unit. Does not belong here: the partition of a unit (`stable`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ class Units:
         count: number of units.
         barcodes: number of the barcode of each row of the table, int64, shape (rows,). Each row without a barcode has
             a number of its own.
-        units: unit of each row of the table, from 0, int64, shape (rows,); `barcodes` unless BINs are kept together.
+        units: unit of each row of the table, from 0, int64, shape (rows,); `barcodes` unless more is kept together.
         earlier_barcodes: barcode of each earlier row, int64, shape (earlier rows,).
         earlier_units: unit of each earlier row, int64, shape (earlier rows,).
     """
@@ -53,7 +54,11 @@ def barcode_keys() -> tuple[pl.Expr, pl.Expr]:
 
 
 def number_units(
-    current: pl.DataFrame, earlier: pl.DataFrame, bins: pl.Series | None = None, earlier_bins: pl.Series | None = None
+    current: pl.DataFrame,
+    earlier: pl.DataFrame,
+    bins: pl.Series | None = None,
+    earlier_bins: pl.Series | None = None,
+    groups: pl.DataFrame | None = None,
 ) -> Units:
     """Number the barcodes and units of a table and of an earlier one.
 
@@ -62,15 +67,26 @@ def number_units(
         earlier: `barcode_keys` of the earlier one.
         bins: BIN of each row of the table, text; None if units are barcodes.
         earlier_bins: BIN of each earlier row, text; null where it no longer counts. None if units are barcodes.
+        groups: first, second (`barcode_keys`) and group (Int64) of barcodes that are kept together; None for none.
     """
     codes, count = _codes(
         np.concatenate([current["first"].to_numpy(), earlier["first"].to_numpy()]),
         np.concatenate([current["second"].to_numpy(), earlier["second"].to_numpy()]),
     )
     barcodes, earlier_barcodes = codes[: len(current)], codes[len(current) :]
-    if bins is None or earlier_bins is None:
+    labels = []
+    if bins is not None and earlier_bins is not None:
+        together = pl.DataFrame({"barcode": codes, "bin": pl.concat([bins, earlier_bins]).cast(pl.String)})
+        labels.append(
+            together.drop_nulls().unique().select("barcode", label=pl.col("bin").rank("dense").cast(pl.Int64) - 1)
+        )
+    if groups is not None:
+        keys = pl.concat([current.select("first", "second"), earlier.select("first", "second")])
+        named = keys.with_columns(barcode=codes).unique("barcode").join(groups, on=["first", "second"])
+        labels.append(named.select("barcode", label="group"))
+    if not labels:
         return Units(count, barcodes, barcodes, earlier_barcodes, earlier_barcodes)
-    merged, count = _merge(codes, pl.concat([bins, earlier_bins]), count)
+    merged, count = _merge(labels, count)
     return Units(count, barcodes, merged[barcodes], earlier_barcodes, merged[earlier_barcodes])
 
 
@@ -86,22 +102,21 @@ def _codes(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> tuple[NDArr
     return codes, int(codes.max(initial=-1)) + 1
 
 
-def _merge(codes: NDArray[np.int64], bins: pl.Series, count: int) -> tuple[NDArray[np.int64], int]:
-    """The unit of each barcode if barcodes of one BIN and BINs of one barcode are merged; and the number of units."""
-    pairs = (
-        pl.DataFrame({"barcode": codes, "bin": bins.cast(pl.String)})
-        .drop_nulls()
-        .select("barcode", bin=pl.col("bin").rank("dense").cast(pl.Int64) - 1)
-        .unique()
-    )
-    barcode, bin_code = pairs["barcode"].to_numpy(), pairs["bin"].to_numpy()
+def _merge(labels: Sequence[pl.DataFrame], count: int) -> tuple[NDArray[np.int64], int]:
+    """The unit of each barcode if barcodes with one label are merged, by all labels; and the number of units.
+
+    Args:
+        labels: barcode and label (Int64), one frame for each kind of label, such as BINs.
+        count: number of barcodes.
+    """
+    pairs = [(frame["barcode"].to_numpy(), frame["label"].to_numpy()) for frame in labels]
     label = np.arange(count)
-    smallest = np.empty(int(bin_code.max(initial=-1)) + 1, dtype=np.int64)
-    while True:  # as many rounds as the longest chain of barcodes with two BINs, mostly two
+    while True:  # as many rounds as the longest chain of barcodes with two labels, mostly two
         before = label.copy()
-        smallest[:] = count
-        np.minimum.at(smallest, bin_code, label[barcode])
-        np.minimum.at(label, barcode, smallest[bin_code])
+        for barcode, kind in pairs:
+            smallest = np.full(int(kind.max(initial=-1)) + 1, count, dtype=np.int64)
+            np.minimum.at(smallest, kind, label[barcode])
+            np.minimum.at(label, barcode, smallest[kind])
         if np.array_equal(before, label):
             break
     _, merged = np.unique(label, return_inverse=True)

@@ -91,7 +91,9 @@ def sweep_batch(lake: Lake, record: Record) -> None:
     """Remove the outputs of a batch that neither its record nor a pin refers to."""
     held = pins.held(lake)
     for name in BATCH_STAGES:
-        keep = {record.stages[name].fingerprint} | held.get((name, record.batch), set())
+        # A record of before a stage was added does not name it.
+        own = {record.stages[name].fingerprint} if name in record.stages else set()
+        keep = own | held.get((name, record.batch), set())
         lake.sweep(name, record.batch, keep)
 
 
@@ -103,7 +105,8 @@ def corpus_state(situation: Situation) -> dict[str, Any]:
         "withdrawn": sorted(pin.withdrawn),
         "settings": corpus_settings(settings),
         "code": {name: situation.code(name) for name in CORPUS_STAGES},
-        "extra": {"curated_taxonomy": situation.extra_of(STAGES["curated_taxonomy"])},
+        "decisions": pin.decisions,
+        "proposals": pin.proposals,
     }
 
 

@@ -8,11 +8,14 @@ import polars as pl
 
 from bioscan_etl import schema
 from bioscan_etl.barcodes.identity import barcode_identity
+from bioscan_etl.io.tables import read_parquet, scan_parquet
 from bioscan_etl.lake.current import current
 from bioscan_etl.lake.store import Lake
 from bioscan_etl.release import versions
+from bioscan_etl.splits.leakage import leakage
 from bioscan_etl.splits.near_duplicates import near_duplicates
 from bioscan_etl.splits.near_images import near_images
+from bioscan_etl.splits.overlaps import barcode_groups
 from bioscan_etl.splits.partition import partition_onward
 from bioscan_etl.splits.targets import review
 from bioscan_etl.stages.registry import MEMORY, STAGES
@@ -27,9 +30,13 @@ def build(work: Work) -> None:
     out = work.out
     # Identities are of sequences as released, so that users find no barcode in two partitions.
     identities = barcode_identity(pl.col("dna_barcode")).alias("dna_barcode")
-    rows = pl.scan_parquet(work.path("curated_taxonomy", "curated.parquet"))
+    rows = scan_parquet(work.path("curated_taxonomy", "curated.parquet"))
     curated = rows.select("processid", "genus", "species", identities, "dna_bin").collect()
-    assigned = partition_onward(curated, work.settings.splits, _earlier(work.lake, str(work.extra["earlier"])))
+    settings, least = work.settings.splits, work.settings.barcodes.min_shared_columns
+    earlier = _earlier(work.lake, str(work.extra["earlier"]))
+    barcodes = read_parquet(work.path("barcodes", "barcodes.parquet"))
+    groups = barcode_groups(curated, earlier, least, barcodes) if settings.keep_overlaps_together else None
+    assigned = partition_onward(curated, settings, earlier, groups)
     work.progress("partitions", 1, 4)
     reviewed = review(curated, assigned.partitions)
     work.progress("partitions", 2, 4)
@@ -42,6 +49,9 @@ def build(work: Work) -> None:
         "split_report": reviewed.partitions,
         "split_classes": reviewed.classes,
         "near_duplicates": near_duplicates(curated, assigned.partitions),
+        "leakage": leakage(
+            barcodes, read_parquet(work.path("barcodes", "barcode_ids.parquet")), assigned.partitions, least
+        ),
     }
     work.progress("partitions", 3, 4)
     tables["near_images"] = near_images(images, assigned.partitions, work.settings.images.near_duplicate_bits)
@@ -55,6 +65,10 @@ def build(work: Work) -> None:
         name: {f"{known} {evaluated}": near for known, evaluated, near in pairs}
         for name in ("near_duplicates", "near_images")
         if (pairs := tables[name].select("known", "evaluated", "near").rows())
+    }
+    out.counts["leakage"] = {
+        f"{known} {evaluated}": same
+        for known, evaluated, same in tables["leakage"].select("known", "evaluated", "same").rows()
     }
 
 
@@ -85,6 +99,6 @@ def _earlier(lake: Lake, version: str) -> pl.LazyFrame | None:
     folder = lake.releases / version
     memory = folder / MEMORY
     if memory.is_file():
-        return pl.scan_parquet(memory)
-    released = pl.scan_parquet(sorted((folder / "data").glob("*.parquet")))
+        return scan_parquet(memory)
+    released = scan_parquet(sorted((folder / "data").glob("*.parquet")))
     return released.with_columns(dna_barcode=barcode_identity(pl.col("dna_barcode")))

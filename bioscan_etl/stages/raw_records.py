@@ -13,7 +13,7 @@ def build(work: Work) -> None:
     """Write records, set-aside rows and rejects of a delivery.
 
     Raises:
-        SourceError: a file has changed since the batch landed, or is not a records file.
+        SourceError: a file has changed since the batch landed, is not a records file, or has no row that can be used.
     """
     batch = work.delivery
     for entry in batch.records:
@@ -21,4 +21,5 @@ def build(work: Work) -> None:
             raise SourceError(f"{entry.location} has changed since batch {batch.name} landed; land the batch again")
     files = [RecordsFile(batch.locate(entry.location), entry.snapshot_date) for entry in batch.records]
     counts = extract(files, batch.name, work.settings.records, work.out.folder, work.progress)
+    counts.refuse()
     work.out.counts |= counts.as_dict()

@@ -15,7 +15,8 @@ from types import MappingProxyType
 
 from bioscan_etl import schema
 from bioscan_etl.findings import Finding
-from bioscan_etl.quality.expectations import expectation_rules
+from bioscan_etl.quality.expectations import ExpectationRule, expectation_rules
+from bioscan_etl.quality.results import RESULTS
 from bioscan_etl.release.forms.registry import Form, forms
 from bioscan_etl.rules import Severity
 from bioscan_etl.schema import Table
@@ -101,6 +102,14 @@ class Stage:
 
 MEMORY = "partition_memory.parquet"
 """File in which the protocol `stable` stores what the next release needs."""
+ON_SPECIMENS, ON_LABELS, ON_BOXES = "on_specimens.parquet", "on_labels.parquet", "on_boxes.parquet"
+"""Files of the decisions that one stage reads: a decision on a label makes no specimen anew."""
+DISTINCT = "distinct_barcodes.parquet"
+"""File of the checked barcodes that has each barcode once: column barcode, sorted."""
+PAGES = "desk"
+"""Folder of the desk's pages in their output, and in the report of a release."""
+REFUSED = "refused.parquet"
+"""File of the decisions that lists files which are no table of decisions."""
 _SPLIT_CHECKS = (
     "BARCODE_IN_TWO_PARTITIONS",
     "SPECIES_IN_SEEN_AND_UNSEEN",
@@ -110,7 +119,70 @@ _SPLIT_CHECKS = (
 _RELEASE_CSV = ("polars", "pyarrow")
 _OF_RECORDS = {"raw_records": ("records.parquet",)}
 _CURATED = {"curated_taxonomy": ("curated.parquet",)}
+BATCH_TABLES: Mapping[str, tuple[Table, ...]] = {
+    "raw_records": (schema.RECORDS, schema.SET_ASIDE, schema.REJECTS),
+    "specimen_images": (schema.IMAGE_INDEX,),
+    "specimen_boxes": (schema.BOXES,),
+    "checked_barcodes": (schema.CHECKED_BARCODES,),
+    "placed_barcodes": (schema.PLACEMENTS,),
+    "checked_geography": (schema.CHECKED_GEOGRAPHY,),
+    "normalised_names": (schema.NORMALISED_NAMES,),
+}
+"""The tables of a batch that are validated, by the stage that writes them."""
+_EXPECTATIONS = ("polars", "pyarrow", "great-expectations", "duckdb")
 _IMAGE_LIBRARIES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "simplejpeg")
+
+_IMAGE_SETTINGS = (
+    "images.crop_margin",
+    "images.crop_aspect",
+    "images.crop_fill",
+    "images.short_side",
+    "images.jpeg_quality",
+    "images.max_pixels",
+    "images.significant_bits",
+    "images.empty_confidence",
+    "images.min_confidence",
+    "images.min_blur",
+    "images.exposure_range",
+    "images.fragment_fraction",
+)
+_COUNTRIES = (
+    "geography/ambiguous_names.csv",
+    "geography/country_codes.csv",
+    "geography/country_names.csv",
+    "geography/country_spellings.csv",
+    "geography/not_countries.csv",
+)
+"""Data of `geography.countries`."""
+_FRAME = ("barcodes/coi_profile.csv", "barcodes/coi_profile.json")
+"""Data of `barcodes.profile`."""
+_AUTHORS = ("taxonomy/author_names.txt", "taxonomy/not_authors.txt")
+"""Data of `taxonomy.authorship`."""
+_IMAGE_DATA = ("images/models/*.onnx", "images/models/*.json", "images/segmentation.json")
+
+
+def expected(*tables: Table) -> list[tuple[Check, Table, ExpectationRule]]:
+    """The checks of a stage that validates tables, each with its table and expectation.
+
+    The id of a check begins with the name of the table, unless there is one table alone.
+    """
+    return [
+        (
+            Check(
+                f"{table.name.upper()}_{rule.id}" if len(tables) > 1 else rule.id,
+                rule.statement,
+                blocking=rule.severity == "blocking",
+            ),
+            table,
+            rule,
+        )
+        for table in tables
+        for rule in expectation_rules(table)
+    ]
+
+
+def _checks(*tables: Table) -> tuple[Check, ...]:
+    return tuple(check for check, _, _ in expected(*tables))
 
 
 def _stage_of(form: Form) -> Stage:
@@ -177,21 +249,9 @@ _DECLARED = (
         delivered=(),
         table=schema.BOXES,
         writes=(schema.BOXES, schema.CROPS),
-        settings=(
-            "images.crop_margin",
-            "images.crop_aspect",
-            "images.crop_fill",
-            "images.short_side",
-            "images.jpeg_quality",
-            "images.max_pixels",
-            "images.empty_confidence",
-            "images.min_confidence",
-            "images.min_blur",
-            "images.exposure_range",
-            "images.fragment_fraction",
-        ),
+        settings=_IMAGE_SETTINGS,
         examines=("checks.max_unreadable_share", "checks.min_detected_share"),
-        data=("images/models/*.onnx", "images/models/*.json", "images/segmentation.json"),
+        data=_IMAGE_DATA,
         libraries=_IMAGE_LIBRARIES,
         checks=(
             Check("images_readable", "Most images of the delivery can be decoded.", blocking=False),
@@ -208,7 +268,7 @@ _DECLARED = (
         "report",
         ("jpeg",),
         reads={"specimen_boxes": ("boxes.parquet",)},
-        settings=("images.max_pixels", "images.jpeg_quality"),
+        settings=("images.max_pixels", "images.significant_bits", "images.jpeg_quality"),
         libraries=("numpy", "opencv-python-headless", "pillow", "simplejpeg"),
         pool="images",
     ),
@@ -234,6 +294,21 @@ _DECLARED = (
         examines=("checks.min_barcode_share",),
         libraries=("polars",),
         checks=(Check("records_have_barcodes", "Most records of the delivery have a barcode.", blocking=False),),
+        pool=None,
+    ),
+    Stage(
+        "placed_barcodes",
+        Scope.BATCH,
+        "One row per distinct barcode: its place on the 658-column frame of COI-5P.\n\n"
+        "Key: barcode. Source: checked_barcodes. Each barcode is placed by itself with the shipped profile of the "
+        "frame: first and last column, codons that it lacks, bases that lie in no column.",
+        "curate",
+        ("numpy", "parquet"),
+        reads={"checked_barcodes": (DISTINCT,)},
+        table=schema.PLACEMENTS,
+        writes=(schema.PLACEMENTS,),
+        data=_FRAME,
+        libraries=("polars", "numpy"),
         pool=None,
     ),
     Stage(
@@ -263,7 +338,53 @@ _DECLARED = (
         reads=_OF_RECORDS,
         table=schema.NORMALISED_NAMES,
         writes=(schema.NORMALISED_NAMES,),
+        data=_AUTHORS,
         libraries=("polars", "gbif-name-parser"),
+        pool=None,
+    ),
+    Stage(
+        "decisions",
+        Scope.CORPUS,
+        "One row per line of the curators' decisions, and why it does not apply, if it has the wrong form or "
+        "contradicts another.\n\nKey: file and line. Source: the files in `decisions/` of the corpus, as they were "
+        "when the run was pinned. Rules: a file that is no table of decisions is refused alone, a line left out alone.",
+        "curate",
+        ("csv", "parquet"),
+        table=schema.DECISIONS,
+        writes=(schema.DECISIONS,),
+        data=(
+            *_COUNTRIES,
+            *_AUTHORS,
+        ),
+        libraries=("polars", "pycountry", "gbif-name-parser"),
+        checks=(Check("decisions_readable", "Every line of the decisions can be applied.", blocking=False),),
+    ),
+    Stage(
+        "drawn_boxes",
+        Scope.CORPUS,
+        "One row per image whose box a curator drew, measured and cropped again.\n\nKey: batch and process ID. Source: "
+        "the decisions with the action box, and the images of the pinned batches. A box beyond its image is left out.",
+        "curate",
+        ("opencv", "parquet"),
+        reads={"decisions": (ON_BOXES,), "specimen_images": ("image_index.parquet",)},
+        table=schema.BOXES,
+        writes=(schema.BOXES, schema.CROPS, schema.DECISION_EFFECTS),
+        settings=_IMAGE_SETTINGS,
+        data=_IMAGE_DATA,
+        libraries=_IMAGE_LIBRARIES,
+    ),
+    Stage(
+        "batch_expectations",
+        Scope.BATCH,
+        "Great Expectations on the tables of the batch: results, and the complete list of failing rows.\n\n"
+        "One row is an expectation on a table. Source: all tables of the batch except its crops. An expectation on "
+        "what the source delivered warns. One on what later stages rely on blocks: the batch's last complete delivery "
+        "stays current.",
+        "curate",
+        ("greatexpectations",),
+        reads={stage: tuple(f"{table.name}.parquet" for table in tables) for stage, tables in BATCH_TABLES.items()},
+        libraries=_EXPECTATIONS,
+        checks=_checks(*(table for tables in BATCH_TABLES.values() for table in tables)),
         pool=None,
     ),
     Stage(
@@ -271,7 +392,8 @@ _DECLARED = (
         Scope.CORPUS,
         "One row per specimen: the record of its latest snapshot with checked values and image, and the gates it "
         "fails.\n\nKey: process ID. Source: exactly the batches that the run's pin names. Rules: the latest snapshot "
-        "wins, an image of an earlier delivery is kept, gates quarantine specimens with a reason; no row is lost.",
+        "wins, an image of an earlier delivery is kept, gates quarantine specimens with a reason, curators accept and "
+        "reject specimens; no row is lost.",
         "curate",
         ("polars", "parquet"),
         reads={
@@ -280,37 +402,60 @@ _DECLARED = (
             "checked_geography": ("checked_geography.parquet",),
             "normalised_names": ("normalised_names.parquet",),
             "specimen_boxes": ("boxes.parquet",),
+            "decisions": (ON_SPECIMENS,),
+            "drawn_boxes": ("boxes.parquet",),
         },
         table=schema.SPECIMENS,
-        writes=(schema.SPECIMENS, schema.SET_ASIDE, schema.REJECTS, schema.QUARANTINE),
+        writes=(schema.SPECIMENS, schema.SET_ASIDE, schema.REJECTS, schema.QUARANTINE, schema.DECISION_EFFECTS),
         settings=(
             "gates.*",
             "images.near_duplicate_bits",
+            "images.max_brightness_stops",
             "barcodes.neighbour_kmer",
             "barcodes.neighbour_similarity",
             "barcodes.neighbours",
             "barcodes.neighbour_votes",
             "barcodes.neighbour_share",
         ),
-        data=("geography/country_names.csv", "geography/country_spellings.csv", "geography/not_countries.csv"),
+        data=(
+            *_COUNTRIES,
+            "geography/province_letters.csv",
+        ),
         libraries=("polars", "numpy", "pycountry"),
         checks=(
             Check("ledger_balances", "Rows read = specimens + quarantined + set aside + rejected.", blocking=True),
         ),
     ),
     Stage(
+        "specimen_expectations",
+        Scope.CORPUS,
+        "Great Expectations on the specimens and the quarantine: results, and the complete list of failing rows.\n\n"
+        "One row is an expectation on a table. Source: specimens.",
+        "curate",
+        ("greatexpectations",),
+        reads={"specimens": ("specimens.parquet", "quarantine.parquet")},
+        libraries=_EXPECTATIONS,
+        prose=True,
+        checks=_checks(schema.SPECIMENS, schema.QUARANTINE),
+    ),
+    Stage(
         "curated_taxonomy",
         Scope.CORPUS,
         "One row per accepted specimen with its final labels, and the change log.\n\n"
-        "Key: process ID. Source: specimens, and the curators' overrides. Rules: barcode conflicts by majority, one "
-        "parent per name, inference from identical barcodes, fillers, overrides. The change log records the value "
-        "before and after, the rule and the evidence.",
+        "Key: process ID. Source: specimens, and the curators' decisions. Rules: merged spellings, barcode conflicts "
+        "by majority, one parent per name, inference from identical barcodes, fillers, labels that curators set. The "
+        "change log records the value before and after, the rule and the evidence.",
         "curate",
         ("polars", "parquet"),
-        reads={"specimens": ("specimens.parquet", "value_changes.parquet")},
+        reads={
+            "specimens": ("specimens.parquet", "value_changes.parquet"),
+            "decisions": (ON_LABELS,),
+        },
+        after=("specimen_expectations",),
         table=schema.CURATED,
-        writes=(schema.CURATED, schema.CHANGES),
+        writes=(schema.CURATED, schema.CHANGES, schema.DECISION_EFFECTS),
         settings=("taxonomy.*",),
+        data=_AUTHORS,
         libraries=("polars", "numpy", "rapidfuzz", "gbif-name-parser"),
         checks=(
             *(
@@ -318,8 +463,47 @@ _DECLARED = (
                 for rule in TAXONOMY_RULES
                 if rule.severity is Severity.BLOCKING
             ),
-            Check("overrides_applied", "Every line of the overrides is applied.", blocking=False),
+            Check("decisions_consistent", "No curator's label breaks a lineage or splits a barcode.", blocking=False),
         ),
+    ),
+    Stage(
+        "proposals",
+        Scope.CORPUS,
+        "One row per line of the reports from users of the published data, and why it is no doubt, if its form is "
+        "wrong or no batch has its process ID.\n\nKey: file and line. Source: the files in `reports/` of the corpus, "
+        "as they were when the run was pinned. Rules: no line is applied; a file that is no table of reports is "
+        "refused alone, a line left out alone.",
+        "curate",
+        ("csv", "parquet"),
+        reads={"specimens": ("specimens.parquet",)},
+        table=schema.PROPOSALS,
+        writes=(schema.PROPOSALS,),
+        data=(
+            *_COUNTRIES,
+            *_AUTHORS,
+        ),
+        libraries=("polars", "pycountry", "gbif-name-parser"),
+        checks=(Check("reports_readable", "Every line of the users' reports can be read.", blocking=False),),
+    ),
+    Stage(
+        "doubts",
+        Scope.CORPUS,
+        "One row per doubt: something that a curator should look at, with a fingerprint of its evidence.\n\n"
+        "Key: id. Source: gates and flags of specimens, conflicts and likely typos of curated_taxonomy. A decision "
+        "settles a doubt and does not remove it. A report from a user is a doubt, too. Beside it, the specimens whose "
+        "labels are verified or disputed.",
+        "curate",
+        ("polars", "parquet"),
+        reads={
+            "decisions": ("decisions.parquet",),
+            "proposals": ("proposals.parquet",),
+            "specimens": ("specimens.parquet",),
+            "curated_taxonomy": ("curated.parquet", "conflicts.parquet", "typos.parquet", "decision_effects.parquet"),
+        },
+        table=schema.DOUBTS,
+        writes=(schema.DOUBTS, schema.VERIFICATION),
+        settings=("gates.*",),
+        libraries=("polars", "duckdb"),
     ),
     Stage(
         "curated_expectations",
@@ -328,12 +512,25 @@ _DECLARED = (
         "curate",
         ("greatexpectations",),
         reads=_CURATED,
-        libraries=("polars", "great-expectations", "duckdb"),
+        libraries=_EXPECTATIONS,
         prose=True,
-        checks=tuple(
-            Check(rule.id, rule.statement, blocking=rule.severity == "blocking")
-            for rule in expectation_rules(schema.CURATED)
-        ),
+        checks=_checks(schema.CURATED),
+    ),
+    Stage(
+        "barcodes",
+        Scope.CORPUS,
+        "One row per distinct barcode of the released specimens: its number, its place on the frame, and the barcodes "
+        "that it is the same as over shared columns.\n\n"
+        "Key: barcode_id, in lexical order of the barcodes. Source: curated_taxonomy, and placed_barcodes of the "
+        "pinned batches. `barcode_ids` gives the number of each specimen's barcode.",
+        "partition",
+        ("numpy", "parquet"),
+        reads={**_CURATED, "placed_barcodes": ("placements.parquet",)},
+        table=schema.BARCODES,
+        writes=(schema.BARCODES, schema.BARCODE_IDS),
+        settings=("barcodes.min_shared_columns",),
+        data=_FRAME,
+        libraries=("polars", "numpy"),
     ),
     Stage(
         "partitions",
@@ -344,11 +541,12 @@ _DECLARED = (
         "and lists each move with its reason.",
         "partition",
         ("numpy", "parquet"),
-        reads=_CURATED,
+        reads={**_CURATED, "barcodes": ("barcodes.parquet", "barcode_ids.parquet")},
         after=("curated_expectations",),
         table=schema.PARTITIONS,
         writes=(schema.PARTITIONS, schema.PARTITION_MOVES, schema.PARTITION_MEMORY),
-        settings=("splits.*", "images.near_duplicate_bits"),
+        settings=("splits.*", "images.near_duplicate_bits", "barcodes.min_shared_columns"),
+        data=_FRAME,
         libraries=("polars", "numpy", "rapidfuzz"),
         checks=(
             *(
@@ -366,11 +564,26 @@ _DECLARED = (
         "specimens. Rules: every client reads the same values; the change log lists the values rewritten for that.",
         "release",
         ("pyarrow", "csv", "parquet"),
-        reads={"specimens": (), "curated_taxonomy": (), "partitions": ()},
+        reads={
+            **dict.fromkeys(("decisions", "drawn_boxes", "specimens", "curated_taxonomy", "partitions"), ()),
+            "doubts": ("verification.parquet",),
+        },
         table=schema.METADATA_EXTENDED,
         writes=(schema.METADATA, schema.METADATA_EXTENDED, schema.BBOX),
         settings=("release.*",),
         libraries=_RELEASE_CSV,
+    ),
+    Stage(
+        "release_expectations",
+        Scope.CORPUS,
+        "Great Expectations on the rows of the release: results, and the complete list of failing rows.\n\n"
+        "One row is an expectation. Source: release_metadata.",
+        "release",
+        ("greatexpectations",),
+        reads={"release_metadata": ()},
+        libraries=_EXPECTATIONS,
+        prose=True,
+        checks=_checks(schema.METADATA_EXTENDED),
     ),
     Stage(
         "image_packages",
@@ -380,44 +593,66 @@ _DECLARED = (
         "original_full the bytes as delivered. A killed run resumes at the first unfinished package and batch.",
         "release",
         ("jpeg",),
-        reads={"curated_taxonomy": (), "specimen_boxes": (), "release_metadata": ()},
+        reads={"curated_taxonomy": (), "specimen_boxes": (), "drawn_boxes": (), "release_metadata": ()},
         settings=("release.*",),
         libraries=_RELEASE_CSV,
     ),
     *(_stage_of(form) for form in forms().values() if form.build is not None),
     Stage(
+        "distances",
+        Scope.CORPUS,
+        "Distances between the distinct barcodes within the groups of each rank and within BINs, and an audit of each "
+        "species: BAGS grade, BINs, barcode gap.\n\n"
+        "One row is a rank, a group, a species or a BIN. Source: curated_taxonomy and barcodes. Distances are over the "
+        "columns of the frame that both barcodes have.",
+        "report",
+        ("numpy", "csv"),
+        reads={**_CURATED, "barcodes": ("barcodes.parquet", "barcode_ids.parquet")},
+        settings=("statistics.*", "barcodes.min_shared_columns"),
+        libraries=("polars", "numpy"),
+        prose=True,
+    ),
+    Stage(
         "statistics",
         Scope.CORPUS,
-        "Tables of categories, missing values, imbalance, sizes, partitions and barcode diversity of the release.\n\n"
-        "One row is an attribute, a partition or a rank. Source: release_metadata.",
+        "Tables that describe the release: categories, missing values, sizes, partitions, orders, barcodes, distances, "
+        "completeness.\n\nThey are in `statistics/` of the release. Source: release_metadata, barcodes and distances.",
         "report",
         ("polars", "csv"),
-        reads={"release_metadata": ()},
-        libraries=("polars",),
+        reads={"release_metadata": (), "barcodes": ("barcodes.parquet", "barcode_ids.parquet"), "distances": ()},
+        settings=("barcodes.min_shared_columns",),
+        libraries=("polars", "numpy"),
         prose=True,
     ),
     Stage(
         "figures",
         Scope.CORPUS,
-        "Figures of the release: partitions, missing labels, sizes, classes and orders, abundance, sites, a "
-        "barcode.\n\nSource: release_metadata. SVG; the same release gives the same bytes.",
+        "Figures of the release: partitions, missing values, sizes, classes and orders, abundance, completeness, "
+        "places, distances, a barcode.\n\nSource: release_metadata and statistics. SVG and PNG, and a page that shows "
+        "them; the same release gives the same bytes.",
         "report",
         ("matplotlib",),
-        reads={"release_metadata": ()},
-        data=("geography/borders.parquet", "geography/equivalences.csv"),
-        libraries=("polars", "numpy", "matplotlib", "shapely"),
+        reads={"release_metadata": (), "statistics": ()},
+        data=("geography/borders.parquet", "statistics/gallery.html.jinja"),
+        libraries=("polars", "numpy", "matplotlib", "shapely", "jinja2"),
     ),
     Stage(
         "quality_report",
         Scope.CORPUS,
-        "The report for curators: ledger, batches, gates, rules, changes, expectations, partitions, statistics, "
-        "figures.\n\nOne HTML page that opens without network, and files with complete lists of process IDs.",
+        "The report for curators: ledger, batches, gates, rules, changes, doubts, expectations, partitions, "
+        "statistics, figures.\n\nOne HTML page that opens without network, and files with complete lists of process "
+        "IDs.",
         "report",
         ("html",),
         reads={
+            "decisions": (),
+            "drawn_boxes": (),
+            "doubts": ("doubts.parquet",),
             "specimens": (),
+            "specimen_expectations": (RESULTS,),
             "curated_taxonomy": (),
-            "curated_expectations": (),
+            "curated_expectations": (RESULTS,),
+            "release_expectations": (RESULTS,),
             "partitions": (),
             "statistics": (),
             "figures": (),
@@ -426,11 +661,42 @@ _DECLARED = (
         },
         settings=(
             *("records.*", "barcodes.*", "geography.*", "taxonomy.*", "images.*", "gates.*", "splits.*"),
-            *("release.*", "checks.*"),
+            *("statistics.*", "release.*", "checks.*"),
         ),
+        after=("batch_expectations",),
         data=("quality/report.html.jinja",),
         prose=True,
         libraries=("polars", "jinja2"),
+    ),
+    Stage(
+        "desk_pages",
+        Scope.CORPUS,
+        "The curators' desk as files: every doubt of the release with its evidence, and the pages of each batch.\n\n"
+        "One HTML page, and one per batch, that open without network or server. Decisions are downloaded there as "
+        "CSV. The number of images is limited. Source: doubts, and what they are found in.",
+        "report",
+        ("html",),
+        reads={
+            "decisions": (),
+            "drawn_boxes": ("decision_effects.parquet",),
+            "doubts": ("doubts.parquet",),
+            "specimens": ("specimens.parquet", "set_aside.parquet", "rejects.parquet", "decision_effects.parquet"),
+            "specimen_expectations": (RESULTS,),
+            "curated_taxonomy": ("curated.parquet", "decision_effects.parquet"),
+            "curated_expectations": (RESULTS,),
+            "release_expectations": (RESULTS,),
+            "raw_records": ("records.parquet",),
+            "specimen_boxes": ("boxes.parquet",),
+        },
+        settings=(
+            *("images.max_pixels", "images.significant_bits", "images.jpeg_quality", "images.near_duplicate_bits"),
+            *("images.empty_confidence", "images.min_confidence"),
+            *("gates.*", "release.dataset", "desk.images"),
+        ),
+        after=("quality_report", "batch_expectations"),
+        data=("desk/static/*", "geography/borders.parquet", *_IMAGE_DATA, *_COUNTRIES, *_AUTHORS),
+        prose=True,
+        libraries=(*_IMAGE_LIBRARIES, "polars", "rapidfuzz", "shapely", "pycountry", "gbif-name-parser"),
     ),
     Stage(
         "release_manifest",
@@ -443,12 +709,14 @@ _DECLARED = (
             "release_metadata": (),
             "image_packages": (),
             **{form.stage: () for form in forms().values() if form.build is not None},
+            "specimen_expectations": (),
             "curated_expectations": (),
+            "release_expectations": (),
         },
-        after=("quality_report",),
+        after=("statistics", "figures", "quality_report", "desk_pages"),
         settings=(
             *("records.*", "barcodes.*", "geography.*", "taxonomy.*", "images.*", "gates.*", "splits.*"),
-            *("release.*", "checks.*"),
+            *("statistics.*", "release.*", "checks.*"),
         ),
         data=("release/card.md.j2",),
         prose=True,

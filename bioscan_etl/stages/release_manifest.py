@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
+from bioscan_etl.io.tables import read_parquet
 from bioscan_etl.lake.store import digest
+from bioscan_etl.release.layout import FIGURES, STATISTICS
 from bioscan_etl.release.manifest import read_head
 from bioscan_etl.release.ship.version import publish
-from bioscan_etl.stages.registry import MEMORY
+from bioscan_etl.stages.registry import MEMORY, PAGES
 from bioscan_etl.stages.work import Work
 
 if TYPE_CHECKING:
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 def build(work: Work) -> dict[str, Any]:
     """Publish the version, unless the last one was made from the same; returns its name and folder."""
     held, split = work.outputs["specimens"], work.outputs["partitions"]
-    extra = {"report": work.outputs["quality_report"].folder / "report"}
+    extra = {
+        "report": work.outputs["quality_report"].folder / "report",
+        f"report/{PAGES}": work.outputs["desk_pages"].folder / PAGES,
+        STATISTICS: work.outputs["statistics"].folder / STATISTICS,
+        FIGURES: work.outputs["figures"].folder / FIGURES,
+    }
     if MEMORY in split.files:
         extra |= {name: split.path(name) for name in (MEMORY, "partition_moves.parquet")}
     version = publish(
@@ -53,7 +58,7 @@ def _inputs(work: Work) -> list[dict[str, Any]]:
         records = work.by_batch["raw_records"][batch].made_from["inputs"]["delivery"]["records"]
         found += [{"batch": batch, "kind": "records", "name": name, "sha256": sha256} for name, sha256, _ in records]
         index = work.by_batch["specimen_images"][batch].path("image_index.parquet")
-        images = pl.read_parquet(index, columns=["image_file", "sha256"]).drop_nulls().sort("image_file")
+        images = read_parquet(index, columns=["image_file", "sha256"]).drop_nulls().sort("image_file")
         if images.height:
             # One digest for the batch's images: the image index holds each file's own.
             found.append({"batch": batch, "kind": "images", "files": images.height, "sha256": digest(images.rows())})

@@ -24,6 +24,9 @@ from bioscan_etl.release.staging import Staging
 from bioscan_etl.settings import Settings
 from bioscan_etl.stages.registry import BATCH_STAGES, PARTS, STAGES, Scope, Stage
 
+# Stages of the corpus whose outputs a release is made of.
+_OF_RELEASE = ("decisions", "drawn_boxes", "specimens", "curated_taxonomy", "partitions")
+
 
 class Situation:
     """One delivery or one pin, with settings.
@@ -169,7 +172,7 @@ class Situation:
         Raises:
             LakeError: specimens, labels or partitions do not exist yet.
         """
-        contents = [self.need(name).content for name in ("specimens", "curated_taxonomy", "partitions")]
+        contents = [self.need(name).content for name in _OF_RELEASE]
         batches = {name: record.content for name, record in self.pinned.records.items()}
         codes = {name: self.code(name) for name in (*PARTS, "release_manifest")}
         return Staging(self.lake.releases, digest([contents, batches, self.settings.digest(), codes]))

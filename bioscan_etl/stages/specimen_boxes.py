@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from bioscan_etl.images.detect import detector_fingerprint
 from bioscan_etl.images.stage import process_images
+from bioscan_etl.io.tables import read_parquet
 from bioscan_etl.stages.work import Work
 from bioscan_etl.vocabulary import MADE_PACKAGES
 
@@ -24,7 +23,7 @@ def build(work: Work) -> None:
     """Write boxes and crops."""
     batch, out = work.delivery, work.out
     sources = [batch.locate(entry.location) for entry in batch.images]
-    frame = pl.read_parquet(work.path("specimen_images", "image_index.parquet"))
+    frame = read_parquet(work.path("specimen_images", "image_index.parquet"))
     out.counts |= process_images(
         frame, sources, work.settings.images, MADE_PACKAGES, out.folder, batch.name, work.progress
     )

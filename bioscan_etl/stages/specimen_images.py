@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from bioscan_etl import landing, schema
 from bioscan_etl.errors import SourceError
 from bioscan_etl.images.index import index_images
 from bioscan_etl.io.read import file_sha256
+from bioscan_etl.io.tables import read_parquet
 from bioscan_etl.stages.work import Work
 
 
@@ -26,7 +25,7 @@ def build(work: Work) -> None:
     if manifest and file_sha256(batch.locate(manifest.location)) != manifest.sha256:
         raise SourceError(f"{manifest.location} has changed since batch {batch.name} landed; land the batch again")
     # If a delivery has only images, they belong to records of other batches, so all of them are used.
-    known = pl.read_parquet(work.path("raw_records", "records.parquet"), columns=["processid"])["processid"]
+    known = read_parquet(work.path("raw_records", "records.parquet"), columns=["processid"])["processid"]
     index = index_images(
         sources,
         batch.locate(manifest.location) if manifest else None,

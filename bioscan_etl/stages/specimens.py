@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from bioscan_etl import schema
+from bioscan_etl.io.tables import read_parquet
 from bioscan_etl.quality.ledger import Ledger
 from bioscan_etl.specimens.assemble import BatchTables, assemble, quarantine
+from bioscan_etl.specimens.decided import effects
+from bioscan_etl.stages.registry import ON_SPECIMENS
 from bioscan_etl.stages.work import Work
 
 
 def build(work: Work) -> None:
     """Write specimens, quarantine, set-aside rows, rejects and value changes, and check the ledger."""
-    tables = assemble(_batch_tables(work), work.settings)
+    decisions = read_parquet(work.path("decisions", ON_SPECIMENS))
+    tables = assemble(
+        _batch_tables(work), work.settings, decisions, read_parquet(work.path("drawn_boxes", "boxes.parquet"))
+    )
     out = work.out
     written = out.write(schema.SPECIMENS, tables.lazy(work.progress))
     out.write(schema.SET_ASIDE, tables.set_aside)
@@ -18,6 +24,7 @@ def build(work: Work) -> None:
     held = quarantine(written)
     out.write(schema.QUARANTINE, held)
     tables.changes.write_parquet(out.folder / "value_changes.parquet", compression="zstd")
+    out.write(schema.DECISION_EFFECTS, effects(decisions, written, tables.set_places))
     rows_read = sum(int(output.counts["rows_read"]) for output in work.by_batch["raw_records"].values())
     ledger = Ledger.from_tables(
         rows_read, tables.rejects, tables.set_aside, held, out.counts["specimens"] - held.height

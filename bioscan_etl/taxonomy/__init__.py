@@ -1,1 +1,1 @@
-"""Taxonomic labels from raw to curated: names, typos, conflicts, inference, lineage, overrides, invariants."""
+"""Taxonomic labels from raw to curated: names, typos, conflicts, inference, lineage, decisions, invariants."""

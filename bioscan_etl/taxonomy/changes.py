@@ -76,6 +76,19 @@ def name_changes(specimens: pl.DataFrame) -> list[pl.DataFrame]:
         table = name_table(cells["before"], rank).rename({"after": "retaken"}).select("before", "retaken", "steps")
         cells = cells.join(table, on="before", how="left")
         known = pl.col("retaken").eq_missing(pl.col("after")) & (pl.col("steps").list.len() > 0)
+        if rank == "species":
+            # The record's species_reference may have confirmed the author (`names.normalise_names`).
+            unknown = cells.filter(~known.fill_null(False))["before"]
+            also = name_table(unknown, rank, confirmed=True).select("before", _retaken="after", _steps="steps")
+            hit = ~known.fill_null(False) & pl.col("_retaken").eq_missing(pl.col("after"))
+            cells = cells.join(also, on="before", how="left").select(
+                "row",
+                "before",
+                "after",
+                "field",
+                retaken=pl.when(hit).then("_retaken").otherwise("retaken"),
+                steps=pl.when(hit).then("_steps").otherwise("steps"),
+            )
         other = cells.filter(~known.fill_null(False))
         logs.append(
             other.select(

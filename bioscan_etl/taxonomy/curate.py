@@ -3,8 +3,9 @@
 Belongs here: the order of the steps, and combining their results. Does not belong here: the
 steps; each has its module.
 
-normalised -> typos -> barcode conflicts -> inference from barcode -> (BIN conflicts, inference from BIN) ->
-genus from binomial -> one lineage per name, filling upward -> filler -> curators' overrides.
+normalised -> spellings that curators merged -> typos -> barcode conflicts -> inference from barcode -> (BIN conflicts,
+inference from BIN) -> genus from binomial -> one lineage per name, filling upward -> filler ->
+labels that curators set.
 
 After the inference, records of one barcode have the same labels. Each later step is a function of
 the labels, so they remain equal.
@@ -21,15 +22,14 @@ import polars as pl
 from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.barcodes.numbering import same_barcode
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.schema import CURATED
+from bioscan_etl.schema import CURATED, DECISION_EFFECTS, DECISIONS
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.specimens.slices import Slice, in_slices, join_by_processid
 from bioscan_etl.taxonomy.changes import change_log, differences, name_changes
 from bioscan_etl.taxonomy.conflicts import BIN, resolve_conflicts
+from bioscan_etl.taxonomy.decided import Relabelled, kept_spellings, merge_spellings, relabel
 from bioscan_etl.taxonomy.inference import bin_conflicts, bin_groups, infer_from_barcode, infer_from_bin
-from bioscan_etl.taxonomy.invariants import label_breaches
 from bioscan_etl.taxonomy.lineage import combinations_of, fill_gaps, genus_from_species, one_lineage
-from bioscan_etl.taxonomy.overrides import OVERRIDES, Applied, apply_overrides
 from bioscan_etl.taxonomy.report import circular, curation_report
 from bioscan_etl.taxonomy.rules import RULES
 from bioscan_etl.taxonomy.typos import correct_typos
@@ -56,8 +56,7 @@ class Curated:
         report: counts for the curators' report; JSON-like.
         conflicts: barcodes and BINs without a majority (`conflicts.CONFLICTS`).
         typos: fixes and candidates (`typos.TYPOS`).
-        breaking_override: sentence that names the line of the overrides that made the labels inconsistent; empty if
-            they are consistent.
+        effects: what became of the curators' decisions on labels (`schema.DECISION_EFFECTS`).
     """
 
     specimens: pl.LazyFrame
@@ -66,7 +65,7 @@ class Curated:
     report: dict[str, Any]
     conflicts: pl.DataFrame
     typos: pl.DataFrame
-    breaking_override: str = ""
+    effects: pl.DataFrame
 
     @cached_property
     def frame(self) -> pl.DataFrame:
@@ -86,7 +85,7 @@ class Curated:
 
 
 def curate(
-    specimens: pl.DataFrame | pl.LazyFrame, settings: TaxonomySettings, overrides: pl.DataFrame | None = None
+    specimens: pl.DataFrame | pl.LazyFrame, settings: TaxonomySettings, decisions: pl.DataFrame | None = None
 ) -> Curated:
     """Give every specimen its final labels, and log every change (spec: taxonomy).
 
@@ -98,9 +97,9 @@ def curate(
         specimens: accepted specimens with the columns of `schema.SPECIMENS`, in any order; of a lazy frame only
             the columns that curation needs are read.
         settings: thresholds and choices.
-        overrides: the valid lines of `overrides.read_overrides`, or None. A line may break the hierarchy, or make the
-            labels of a barcode differ: `invariants.check` finds that in the result, and
-            `Curated.breaking_override` names the line.
+        decisions: usable lines of `schema.DECISIONS`, or None. `merge`, `keep` and `relabel` are applied; a line
+            that would break the hierarchy, or make the labels of a barcode differ, is left out and listed in
+            `Curated.effects`.
     """
     lazy = specimens.lazy()
     frame = _read(lazy)
@@ -110,10 +109,12 @@ def curate(
     shared = (pl.len().over("barcode") > 1) & pl.col("barcode").is_not_null()
     labels = frame.select("row", *RANKS, group=pl.when(shared).then("barcode"))
 
-    corrected = correct_typos(labels, bins, settings)
+    decided = DECISIONS.empty() if decisions is None else decisions
+    merged = merge_spellings(labels, decided)
+    corrected = correct_typos(merged.labels, bins, settings, kept_spellings(decided))
     resolved = resolve_conflicts(corrected.labels, settings)
     labels, inferred = infer_from_barcode(resolved.labels, settings.infer_from_barcode)
-    logs += [corrected.log, resolved.log, inferred]
+    logs += [merged.log, corrected.log, resolved.log, inferred]
     conflicts = _with_records(resolved.conflicts, labels, processids)
     if settings.resolve_in_bin:
         members = labels.with_columns(same_barcode(bin_groups(labels, bins)).alias("group"))
@@ -128,11 +129,8 @@ def curate(
     logs += later
     split_bins = bin_conflicts(labels, bins)
 
-    applied = apply_overrides(labels, processids, OVERRIDES.to_frame() if overrides is None else overrides)
-    breaking = ""
-    if applied.lines.height:
-        breaking = _breaking_override(applied, frame.select("row", "processid", "barcode"))
-        logs.append(applied.log)
+    applied = relabel(labels, frame.select("row", "processid", "barcode", "dna_bin"), decided)
+    logs.append(applied.log)
 
     changes = change_log(logs, processids)
     raised = _raised(frame, logs, split_bins, corrected.typos)
@@ -143,9 +141,9 @@ def curate(
         conflicts=conflicts,
         typos=corrected.typos,
         split_bins=split_bins,
-        overrides=applied.effect,
     )
-    return Curated(lazy, curated.select("processid", *_SET), changes, report, conflicts, corrected.typos, breaking)
+    effects = pl.concat([merged.effects, applied.effects, _kept(decided, frame)])
+    return Curated(lazy, curated.select("processid", *_SET), changes, report, conflicts, corrected.typos, effects)
 
 
 def _read(specimens: pl.LazyFrame) -> pl.DataFrame:
@@ -182,24 +180,19 @@ def _by_combination(
     return labels.select("row", "group").hstack(final), filler, logs
 
 
-def _breaking_override(applied: Applied, identity: pl.DataFrame) -> str:
-    """A sentence that names the line that made the labels inconsistent; empty if they are consistent."""
-    after = applied.labels.join(identity, on="row", how="left", maintain_order="left")
-    breaches = label_breaches(after)
-    if not breaches:
-        return ""
-    first = breaches[0]
-    at = RANKS.index(first.rank)
-    near = pl.col("field").is_in(RANKS[max(at - 1, 0) : at + 2])
-    concerned = pl.col("processid").is_in(first.processids)
-    cells = applied.lines.join(identity.select("row", "processid"), on="row")
-    # The line that set one of the labels that disagree, otherwise the nearest one.
-    tries = (cells.filter(concerned & near), cells.filter(concerned), cells.filter(near), cells)
-    line = next(found.sort("line")["line"][0] for found in tries if found.height)
-    return (
-        f"see line {line} of the curators' overrides: override the other records of the barcode and the ranks above "
-        "too, or remove the line"
+def _kept(decisions: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """Effects of the lines that keep a spelling: it has to be there to be kept."""
+    kept = decisions.filter((pl.col("action") == "keep") & pl.col("name").is_not_null())
+    found = pl.concat([frame.select(rank=pl.lit(rank), name=rank).drop_nulls().unique() for rank in RANKS])
+    there = kept.select("id", "rank", "name").join(found, on=["rank", "name"], how="semi")["id"]
+    has = pl.col("id").is_in(there.implode())
+    effects = kept.select(
+        "id",
+        status=pl.when(has).then(pl.lit("applied")).otherwise(pl.lit("dormant")),
+        specimens=pl.lit(0, pl.Int64),
+        detail=pl.when(~has).then(pl.lit("no accepted specimen carries the name")),
     )
+    return DECISION_EFFECTS.conform(effects)
 
 
 def _raised(
@@ -243,11 +236,11 @@ def _with_flags(frame: pl.DataFrame, raised: pl.DataFrame) -> pl.DataFrame:
 
 
 def _assembled(
-    frame: pl.DataFrame, own: pl.DataFrame, applied: Applied, fillers: pl.DataFrame, raised: pl.DataFrame
+    frame: pl.DataFrame, own: pl.DataFrame, applied: Relabelled, fillers: pl.DataFrame, raised: pl.DataFrame
 ) -> pl.DataFrame:
     final = applied.labels
     by_curator = {
-        rank: frame["row"].is_in(applied.lines.filter(pl.col("field") == rank)["row"].implode()) for rank in RANKS
+        rank: frame["row"].is_in(applied.cells.filter(pl.col("field") == rank)["row"].implode()) for rank in RANKS
     }
     inferred = {
         rank: own[rank].is_null() & final[rank].is_not_null() & ~fillers[rank] & ~by_curator[rank] for rank in RANKS

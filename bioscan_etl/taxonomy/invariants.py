@@ -1,7 +1,7 @@
 """The invariants of curated labels, which must hold before a release.
 
 Belongs here: the four invariants, their violations and the result of each. Does not belong here: repair; a violation
-is a defect of the code or of an override.
+is a defect of the code: curators' lines that would break one are left out (`decided`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from bioscan_etl.findings import SAMPLES, Finding
 from bioscan_etl.rules import Severity
 from bioscan_etl.taxonomy.changes import undo
 from bioscan_etl.taxonomy.rules import RULES
-from bioscan_etl.vocabulary import RANKS
+from bioscan_etl.vocabulary import MERGED, RANKS, RELABELLED
+
+_BY_CURATORS = (MERGED, RELABELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,11 @@ def check(
     ]
 
 
-def outcome(breaches: Iterable[Breach], override: str = "") -> list[Finding]:
+def outcome(breaches: Iterable[Breach]) -> list[Finding]:
     """Convert violations to the result of each invariant, including those that hold.
 
     Args:
         breaches: from `check`.
-        override: from `curate.Curated.breaking_override`: the curators' line that broke the labels. It becomes the
-            end of the first failed finding's detail.
 
     Returns:
         One blocking finding per invariant, in the order of `taxonomy.rules`. `count` is the sum over ranks: a barcode
@@ -86,9 +86,6 @@ def outcome(breaches: Iterable[Breach], override: str = "") -> list[Finding]:
             continue
         own = found.get(rule.id, [])
         details = [breach.detail for breach in own]
-        if own and override:
-            details.append(override)
-            override = ""
         findings.append(
             Finding(
                 check=rule.id,
@@ -159,16 +156,14 @@ def _source_breaches(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl
         if rank == "genus":
             supplied.append(specimens["species"].drop_nulls().unique().str.split(" ").list.first())
         filler = (pl.col("rule") == "UNASSIGNED_FILLER") & pl.col("after").str.starts_with("unassigned")
-        set_by_rule = changes.filter((pl.col("field") == rank) & ((pl.col("rule") == "CURATOR_OVERRIDE") | filler))[
-            "after"
-        ]
+        set_by_rule = changes.filter((pl.col("field") == rank) & (pl.col("rule").is_in(_BY_CURATORS) | filler))["after"]
         supplied.append(set_by_rule.drop_nulls().unique())
         final = curated.select("processid", name=rank).drop_nulls()
         wrong = final.join(pl.DataFrame({"name": pl.concat(supplied)}), on="name", how="anti")
         if wrong.height:
             ids = _ids(wrong)
             names = wrong["name"].unique().sort()
-            detail = f"{len(names)} {rank} labels were supplied by no record, override or filler: {names[0]}"
+            detail = f"{len(names)} {rank} labels were supplied by no record, curator or filler: {names[0]}"
             yield Breach("INVARIANT_LABEL_SOURCE", rank, detail, len(names), ids)
 
 

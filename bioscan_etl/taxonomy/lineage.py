@@ -28,6 +28,13 @@ class Step:
     notes: pl.DataFrame
 
 
+def species_of(genus: pl.Expr, before: pl.Expr) -> pl.Expr:
+    """The species with its first word replaced by a genus, where that word is the genus before. Reads `species`."""
+    words = pl.col("species").str.splitn(" ", 2)
+    renamed = pl.concat_str(genus, pl.lit(" "), words.struct.field("field_1"))
+    return pl.when(words.struct.field("field_0") == before).then(renamed).otherwise("species")
+
+
 def combinations_of(labels: pl.DataFrame) -> pl.DataFrame:
     """The distinct combinations of labels, sorted, as `combination` (UInt32), `records` and the ranks."""
     return (

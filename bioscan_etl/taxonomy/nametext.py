@@ -1,9 +1,7 @@
 """One taxonomic name: its normalised text and its GBIF name type.
 
-Belongs here: plain functions on one string. They run once per distinct name. Does not belong here: tables.
-
-GBIF's own parser (package gbif-name-parser) reads authorships. It is used only if text follows a
-plain binomial, because it reads the codes of placeholder names ('Camponotus MAS002') as authors.
+Belongs here: plain functions on one string. They run once per distinct name. Does not belong here: tables, the forms of
+authorships (`authorship`) and of names (`nametypes`).
 """
 
 from __future__ import annotations
@@ -15,14 +13,36 @@ from dataclasses import dataclass
 
 import nameparser
 
-_PLAIN = re.compile(r"[A-Z][a-z]+(?: [a-z]{3,}(?:-[a-z]+)?)?")
+from bioscan_etl.invisible import cleaned_name
+from bioscan_etl.taxonomy.authorship import is_authorship, known_authors, surnames
+from bioscan_etl.taxonomy.nametypes import (
+    CONCEPT,
+    DOUBT,
+    EPITHET,
+    HYBRID,
+    INFORMAL,
+    LOWER,
+    MALAISE,
+    OTU,
+    QUALIFIER,
+    STAGE,
+    UPPER,
+    is_undetermined,
+    name_type,
+)
+
+__all__ = ["Name", "name_type", "normalise_name"]
+
+# The common case: a capitalised word, or a binomial, without a word that may have another meaning.
+_PLAIN = {False: re.compile(r"[A-Z][a-z]+"), True: re.compile(r"[A-Z][a-z]+ [a-z]{3,}")}
 _NOT_PLAIN = re.compile(
-    r"(unknown|unidentified|undetermined|unclassified|unassigned|unspecified|undefined|undet|indet|none|null|nan|"
-    r"missing|species|incertae)\b",
+    r"\b(?:unknown|unidentified|undetermined|unclassified|unassigned|unspecified|undefined|undescribed|unnamed|unident|"
+    r"undet|indet|none|null|nan|missing|species|incertae|spp|spec|specs|prox|prope|near|form|type|ined|nov|"
+    r"group|grps?|agg|aggr|aggregate|complex|cplx|cpx|sensu|auct|conf|cfr|aff|gen|van|von|der|den|del|var|ssp|subsp|"
+    r"nom|non|nec|"
+    rf"{STAGE})\b",
     re.IGNORECASE,
 )
-_INVISIBLE = re.compile(r"[\u0000-\u0008\u000e-\u001b\u007f\u00ad\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
-_BLANKS = re.compile(r"\s+")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»"}
 _NULL_WORDS = {
     "unknown",
@@ -32,6 +52,7 @@ _NULL_WORDS = {
     "unassigned",
     "unspecified",
     "undefined",
+    "undescribed",
     "unnamed",
     "undet",
     "unident",
@@ -76,39 +97,34 @@ _NULL_PHRASE = re.compile(
     r"|unassigned .*",
     re.IGNORECASE,
 )
-_UNDETERMINED = re.compile(
-    r"\S+(?: \(\S+\))? (?:spp?|species|indet|undet|unidentified|undetermined|unknown)\.?"
-    r"(?: (?:spp?|indet|undet|unknown)\.?)?",
-    re.IGNORECASE,
-)
-_QUALIFIER = re.compile(r"(?<= )(sp|spp|cf|aff|nr|gr)(?= |$)")
+_QUALIFIER = re.compile(r"(?<= )(sp|spp|cf|cfr|aff|nr|gr|grp|agg|prox)(?= |$)")
 _LETTERS = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]+(?:-[A-Za-zÀ-ÖØ-öø-ÿ]+)?")
 _VOWEL = re.compile(r"[aeiouyàáâäåæèéêëìíîïòóôöøùúûü]", re.IGNORECASE)
-_SUBGENUS = re.compile(r"([A-ZÀ-Ö][a-zß-ÿ]+) \([A-ZÀ-Ö][a-zß-ÿ-]+\)( [a-zß-ÿ].*)?")
-_WITH_TAIL = re.compile(r"[A-ZÀ-Ö][a-zß-ÿ-]+(?: \([A-ZÀ-Ö][a-zß-ÿ-]+\))? (?:\d+-)?[a-zß-ÿ]{2,}(?:-[a-zß-ÿ]+)?\b.* .*")
-_YEAR = re.compile(r"\b1[78]\d\d\b|\b19\d\d\b|\b20\d\d\b")
-_CODE = re.compile(r"[A-Za-z]\d|\d[A-Za-z]|_")
-_CAPITALS = re.compile(r"\b[A-Z][A-Z]+\b")
-# The hand-typed 'Malaise' and its misspellings, as partitioning recognises them.
-_MALAISE = re.compile(r"[mM]+[aA]+[lLiI]+[aA]+[iIlL]+[sSzZ]+[eE]+")
-_OTU = re.compile(r"BOLD:[A-Z]{3,5}\d{4}\b|\bSH\d{6,}|\bOTU[ _-]?\d+|\bASV[ _-]?\d+", re.IGNORECASE)
-_HYBRID = re.compile(r"×|\S x \S")
-_DOUBT = re.compile(r"[?/\"“”«»\[\]{}=<>!;\ufffd]|^'|'$")
-_INFORMAL = re.compile(
-    r"(?:^|\s)(?:n\.?\s?sp|sp|spp|cf|aff|affinis|nr|near|gr|group|agg|aggregate|complex|indet|undet|prox|species)"
-    r"(?:\.|\s|$)",
-    re.IGNORECASE,
+_SUBGENUS = re.compile(rf"([{UPPER}][{LOWER}]+) \([{UPPER}][{LOWER}-]+\)( ×?[{LOWER}\d].*)?")
+_GENUS = rf"[{UPPER}][{LOWER}]+(?:-[{LOWER}]+)?(?: \([{UPPER}][{LOWER}-]+\))?"
+# A word after the epithet that begins with a small letter and belongs to the author, or to no name at all.
+_NO_EPITHET = (
+    r"(?!(?:de|da|do|du|van|von|der|den|del|della|di|dos|la|le|zur|zum|ter|ten|af|al|d|v|in|ex|et|and|y|non|nec|nom|"
+    r"auct|auctt|sensu|s|sp|spp|spec|cf|cfr|aff|nr|near|prope|form|type|morph|group|grp|gr|agg|aggr|complex|cplx|var|f|"
+    r"ab|subsp|ssp|larva|larvae|juv)\b)"
 )
-_EPITHET = r"(?:\d+-)?[a-zß-ÿ]{2,}(?:-[a-zß-ÿ]+)*|[a-z]-[a-zß-ÿ]+"
-_SCIENTIFIC = {
-    "genus": re.compile(r"[A-ZÀ-Ö][a-zß-ÿ]+(?:-[A-Za-zß-ÿ]+)?"),
-    "species": re.compile(
-        rf"[A-ZÀ-Ö][a-zß-ÿ]+(?:-[a-zß-ÿ]+)? (?:{_EPITHET})"
-        rf"(?: (?:(?:var|subsp|ssp|f|ab|morph)\.? )?(?:{_EPITHET}))?"
-        r"(?: (?:s\. ?l(?:at)?\.|s\. ?s(?:tr)?\.|sensu (?:lato|stricto)|auct\.))?"
-    ),
-}
-_PLACEHOLDER = re.compile(r"\d|_|[A-Z][A-Z]|[a-z][A-Z]")
+_MARKER = r"(?:var|subsp|ssp|f|ab|morph)\.?"
+# Genus and epithet, with what may stand between them; then the subspecies; then the text in question.
+_HEAD = re.compile(
+    rf"(?P<name>{_GENUS}(?: (?:{QUALIFIER}))?\??(?: |,)×?(?:{EPITHET})(?![\w-])"
+    rf"(?: (?:{_MARKER} (?:{EPITHET})|{QUALIFIER} (?:{EPITHET})|{_NO_EPITHET}(?:{EPITHET}))(?![\w.'’-]))?)"
+    r"(?P<tail>,? ?[\w\W]*)"
+)
+_CONCEPT = re.compile(rf"(?P<tail>.*?)(?P<concept> {CONCEPT})")
+# An author between the species' epithet and that of the subspecies: 'Aus bus L. var. cus'.
+_WITHIN = re.compile(
+    rf"(?P<author>\S.*?)(?P<lower> (?:{_MARKER} |(?<=[\d)] )){_NO_EPITHET}(?:{EPITHET})(?![\w.'’-]))(?P<tail>.*)"
+)
+_YEAR = re.compile(r"\b1[78]\d\d\b|\b19\d\d\b|\b20\d\d\b")
+# A year after a comma or in brackets, at the end.
+_DATED_AT_END = re.compile(r"(?:, ?\d{4}|\([^()]*\d{4})[a-z]?[\])]?\.?$")
+_ABOVE_SPECIES = re.compile(rf"(?P<name>[{UPPER}][{LOWER}]+(?:-[{LOWER}]+)?),? (?P<tail>.+)")
+_CODE = re.compile(r"[A-Za-z]\d|\d[A-Za-z]|_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +142,7 @@ class Name:
     steps: tuple[tuple[str, str | None], ...]
 
 
-def normalise_name(text: str, rank: str) -> Name:
+def normalise_name(text: str, rank: str, *, confirmed: bool = False) -> Name:
     """Normalise one name of a rank; normalising it again changes nothing.
 
     Placeholder names, which label undescribed species, are not changed.
@@ -134,10 +150,10 @@ def normalise_name(text: str, rank: str) -> Name:
     Args:
         text: the name as delivered.
         rank: one of `vocabulary.RANKS`.
+        confirmed: another source says that the text after a species name is its author (`confirmable`).
     """
     binomial = rank == "species"
-    plain = _PLAIN.fullmatch(text) and not _NOT_PLAIN.match(text) and (" " in text) == binomial
-    if plain and (binomial or not _MALAISE.search(text)):
+    if _PLAIN[binomial].fullmatch(text) and not _NOT_PLAIN.search(text) and (binomial or not MALAISE.search(text)):
         return Name(text, "SCIENTIFIC", ())
     steps: list[tuple[str, str | None]] = []
     current = text
@@ -146,6 +162,8 @@ def normalise_name(text: str, rank: str) -> Name:
         settled = True
         for rule, change in _CHANGES:
             after = change(current, rank)
+            if after == current and confirmed and change is _without_authorship:
+                after = _confirmed(current, rank)
             if after == current:
                 continue
             steps.append((rule, after))
@@ -155,31 +173,16 @@ def normalise_name(text: str, rank: str) -> Name:
     return Name(current, name_type(current, rank), tuple(steps))
 
 
-def name_type(text: str, rank: str) -> str:
-    """GBIF's name type of a normalised name (source: GBIF NameType vocabulary).
+def confirmable(text: str) -> str:
+    """The text after a species name that has the form of an authorship without evidence; empty if there is none.
 
-    OTU names a BIN or another cluster; INFORMAL has open nomenclature (sp., cf., aff., nr., group);
-    PLACEHOLDER is a code made up for an undescribed taxon (Wood421, Camponotus MAS002); DOUBTFUL has no
-    known form. A formula of two epithets with x is a hybrid: animals have no named hybrids (ICZN 1.3.3).
-
-    Args:
-        text: the name, trimmed.
-        rank: genus forms are judged at every rank but species.
+    >>> confirmable("Aus bus Norilsk"), confirmable("Aus bus Linnaeus, 1758"), confirmable("Aus bus Type A")
+    ('Norilsk', '', '')
     """
-    kinds: tuple[tuple[str, re.Pattern[str]], ...] = (
-        ("OTU", _OTU),
-        ("HYBRID_FORMULA", _HYBRID),
-        ("DOUBTFUL", _DOUBT),
-        ("INFORMAL", _INFORMAL),
-    )
-    for kind, pattern in kinds:
-        if pattern.search(text):
-            return kind
-    if _MALAISE.search(text) and not _SCIENTIFIC["species"].fullmatch(text):
-        return "PLACEHOLDER"
-    if _SCIENTIFIC["species" if rank == "species" else "genus"].fullmatch(text):
-        return "SCIENTIFIC"
-    return "PLACEHOLDER" if _PLACEHOLDER.search(text) else "DOUBTFUL"
+    name = normalise_name(text, "species").name
+    match = _HEAD.fullmatch(name) if name else None
+    tail = match["tail"].strip(" ,") if match else ""
+    return tail if tail and surnames(tail) else ""
 
 
 def _compose(text: str, rank: str) -> str:
@@ -189,7 +192,7 @@ def _compose(text: str, rank: str) -> str:
 
 def _single_blanks(text: str, rank: str) -> str:
     del rank
-    return _BLANKS.sub(" ", _INVISIBLE.sub("", text)).strip()
+    return cleaned_name(text)
 
 
 def _unquoted(text: str, rank: str) -> str:
@@ -215,7 +218,10 @@ def _dotted(text: str, rank: str) -> str:
 
 def _cased(text: str, rank: str) -> str:
     words = text.split(" ")
-    if len(words) != (2 if rank == "species" else 1) or not all(_LETTERS.fullmatch(word) for word in words):
+    length = 2 if rank == "species" else 1
+    if len(words) > length and rank == "species":
+        return _cased_before_author(words, text)
+    if len(words) != length or not all(_LETTERS.fullmatch(word) for word in words):
         return text
     capital, small = text.isupper(), text.islower()
     half = rank == "species" and words[0].isupper() and words[1].islower()
@@ -227,6 +233,16 @@ def _cased(text: str, rank: str) -> str:
     return text
 
 
+def _cased_before_author(words: list[str], text: str) -> str:
+    """Correct the case of a binomial whose author proves that it is one: 'AUS BUS LINNAEUS, 1758'."""
+    if len(words) == 2 or (words[0].istitle() and words[1].islower()):
+        return text
+    binomial = _cased(" ".join(words[:2]), "species")
+    tail = " ".join(words[2:])
+    known = _HEAD.fullmatch(f"{binomial} {tail}")
+    return f"{binomial} {tail}" if known and _dropped(known["name"], known["tail"].strip(" ,")) else text
+
+
 def _without_subgenus(text: str, rank: str) -> str:
     if rank not in {"genus", "species"}:
         return text
@@ -235,40 +251,68 @@ def _without_subgenus(text: str, rank: str) -> str:
 
 
 def _without_authorship(text: str, rank: str) -> str:
-    if not _may_be_authored(text, rank):
+    if " " not in text or OTU.search(text):
         return text
+    if rank != "species":
+        match = _ABOVE_SPECIES.fullmatch(text)
+        return match["name"] if match and _YEAR.search(text) and is_authorship(match["tail"]) else text
+    match = _HEAD.fullmatch(text)
+    tail = match["tail"].strip(" ,") if match else ""
+    if match is None or not tail:
+        return text
+    bare = _dropped(match["name"], tail)
+    if bare is None and _confirmed_by_parser(text, tail):
+        bare = match["name"]
+    return text if bare is None else bare
+
+
+def _dropped(name: str, tail: str) -> str | None:
+    """The name without the authorship that follows it; None if the text after it is none.
+
+    A note on the sense of the name, and the epithet of a subspecies, remain.
+    """
+    # Some registers repeat the name before the author.
+    tail = tail.removeprefix(f"{name} ")
+    if is_authorship(tail):
+        return name
+    concept = _CONCEPT.fullmatch(tail)
+    if concept and concept["tail"]:
+        bare = _dropped(name, concept["tail"].strip(" ,"))
+        return None if bare is None else f"{bare}{concept['concept']}"
+    within = _WITHIN.fullmatch(tail)
+    if within and is_authorship(within["author"].strip(" ,")):
+        whole, rest = name + within["lower"], within["tail"].strip(" ,")
+        return whole if not rest else _dropped(whole, rest)
+    # 'aus bus linnaeus, 1758': the author in small letters was taken for the epithet of a subspecies.
+    species, _, last = name.rpartition(" ")
+    if _YEAR.fullmatch(tail) and species.count(" ") and last in known_authors():
+        return species
+    return None
+
+
+def _confirmed(text: str, rank: str) -> str:
+    """The name without an authorship that another source confirms."""
+    match = _HEAD.fullmatch(text) if rank == "species" else None
+    return match["name"] if match and surnames(match["tail"].strip(" ,") or "-") else text
+
+
+def _confirmed_by_parser(text: str, tail: str) -> bool:
+    """Whether GBIF's parser finds an authorship that ends with a year, in a form that `authorship` does not know."""
+    if not _DATED_AT_END.search(tail) or any(bad.search(text) for bad in (_CODE, DOUBT, HYBRID, INFORMAL, MALAISE)):
+        return False
     try:
         parsed = nameparser.parse(text)
     except nameparser.UnparsableNameError:
-        return text
+        return False
     if not isinstance(parsed, nameparser.ParsedName) or parsed.type != "SCIENTIFIC":
-        return text
-    authors = (parsed.combination_authorship, parsed.basionym_authorship)
-    authored = any(part.authors or part.year for part in authors)
+        return False
     more = parsed.doubtful or parsed.notho or parsed.phrase or parsed.taxonomic_note or parsed.unparsed
-    at_rank = (parsed.specific_epithet is not None) == (rank == "species")
-    if not authored or more or not at_rank:
-        return text
-    last = parsed.infraspecific_epithet or parsed.specific_epithet or parsed.uninomial
-    words = text.split(" ")
-    kept = next((at for at, word in enumerate(words) if word.rstrip(",") == last), None)
-    return text if kept is None else " ".join(words[: kept + 1]).rstrip(",")
-
-
-def _may_be_authored(text: str, rank: str) -> bool:
-    """Whether a tail can be an author. Codes and open nomenclature cannot; capitals only with a year."""
-    dated = _YEAR.search(text) is not None
-    if " " not in text or _CODE.search(text) or _DOUBT.search(text):
-        return False
-    if rank != "species":
-        return dated
-    if not dated and (_CAPITALS.search(text) or _MALAISE.search(text)):
-        return False
-    return bool(_WITH_TAIL.fullmatch(text)) and not _INFORMAL.search(text) and not _HYBRID.search(text)
+    authors = (parsed.combination_authorship, parsed.basionym_authorship)
+    return not more and any(part.authors and part.year for part in authors)
 
 
 def _determined(text: str, rank: str) -> str | None:
-    return None if rank == "species" and _UNDETERMINED.fullmatch(text) else text
+    return None if rank == "species" and is_undetermined(text) else text
 
 
 _CHANGES: tuple[tuple[str, Callable[[str, str], str | None]], ...] = (

@@ -12,22 +12,42 @@ import polars as pl
 
 from bioscan_etl.vocabulary import RANKS
 
-# How a label was derived from the data that it describes (spec: taxonomy, report per run).
+# How a label was derived from the data that it describes (spec: taxonomy, report per run). Words of English and of the
+# other languages of BOLD's owners. Whole words where a shorter one would hit 'genitalia', 'genus' or 'general'.
 CIRCULAR = {
-    "bin_match": r"(?i)BIN[ -]?(?:taxonomy|match)|taxonomy match|\bBIN\b",
-    "id_engine": r"(?i)ID(?:entification)? engine|\bBLAST",
-    "sequence_tree": r"(?i)tree[ -]?based|\btree ident|rep tree|\bDNA\b|barcod|sequence",
-    "image_model": r"(?i)(?:image|photo|vision|machine|deep|neural).*(?:model|classif|network|learning)|\bAI\b|"
-    r"computer vision",
+    "bin_match": r"(?i)\bBINs?\b|\bBIN[ _-]?(?:taxonomy|match|based|rep|id)|taxonomy match|barcode index number",
+    "id_engine": r"(?i)\bID(?:entification)?[ _-]?(?:engine|tree|request)|\bBOLD[ _-]?IDS?\b|\b(?:meta|mega|t)?BLAST|"
+    r"\bBOLD\b|\bBOLDSYSTEMS|\bNCBI\b|gen[ -]?bank|\bINSDC\b|sequence id\b|"
+    r"\b(?:SINTAX|BOLDigger|RDP classifier|IDTAXA|vsearch|usearch|DADA2|QIIME)\b",
+    "sequence_tree": r"(?i)tree[ _-]?(?:based|ident|infer|placement|analys|building|topology)|"
+    r"\b(?:NJ|ML|UPGMA|MP|BI|K2P|rep|gene|taxon|ID|distance|likelihood|parsimony|bayes\w*)[ _-]?(?:consensus )?"
+    r"trees?\b|\bNJ\b|neighbou?r[ -]?joining|ph?[iy]logen|filogen|dendrogram|\bcladogram|maximum[ -]likelihood|"
+    r"^\W*trees?\W*$|\b(?:ABGD|ASAP|[mb]?PTP|GMYC|K2P)\b|p-distance",
+    "molecules": r"(?i)mol[eé][kc]ul|\bmol\.? ?(?:id|ident)|\bg[eé]n[eé]ti[ckq]|\bgenetisch|\bgenom|\bgenes?\b|"
+    r"\bgenotyp|haplotyp|haplogroup|(?:\b|mt|mito|e)(?:DNA|DNS|ADN|RNA)\b|(?:\b|mt)DNA|mitochondri|mitogenom|"
+    r"bar ?-?cod|c[oó]digos? de barras?|codes?[ -]barres?|strichcod|streepjescod|sequen[cz]|s[eé]quen[cç]|secuenci|"
+    r"sekven[sc]|\bCO ?-?[I1](?:-?5P)?\b|\bCOX ?-?(?:[I1])?\b|cytochrome|\bcyt ?-?b\b|\bITS ?[12]?\b|"
+    r"\b(?:12|16|18|28)S\b|\b[m]?OTUs?\b|\bASVs?\b|\bq?PCR\b|primers?\b|amplicon|\bNGS\b|\bHTS\b|sanger|nanopore|"
+    r"minion\b|illumina|pacbio|nucleotid|micro-?satellit|allozym|isozym|\bRFLP|\bRAPD|\bAFLP|\bSNPs?\b|\bRAD-?seq",
+    "image_model": r"(?i)(?:image|photo|picture|vision|machine|deep|neural|automat).*"
+    r"(?:model|classif|network|learning|recogni)|automat\w* (?:image )?ident|"
+    r"\b(?:AI|CNN|YOLO\w*|ResNet\w*|LLM|ChatGPT)\b|computer[ -]vision|artificial intelligence|classifier",
 }
+# A method that says what was not done does not count.
+_NEGATED = (
+    r"(?i)\b(?:no|non|not|without|before|prior to|awaiting|pending|sans|ohne|sin)[ -](?:\w+[ -]){0,2}?"
+    r"(?:molecul\w*|DNA|genetic\w*|bar ?-?cod\w*|sequenc\w*|BINs?|COI)(?: \w*(?:data|analys\w+|identif\w+))?"
+)
 _LISTED = 200
 
 
 def circular() -> pl.Expr:
     """Whether `identification_method` says that the label was derived from the barcode or the image (Boolean)."""
-    return pl.any_horizontal(
-        pl.col("identification_method").str.contains(pattern) for pattern in CIRCULAR.values()
-    ).fill_null(False)
+    return pl.any_horizontal(_says(pattern) for pattern in CIRCULAR.values()).fill_null(False)
+
+
+def _says(pattern: str) -> pl.Expr:
+    return pl.col("identification_method").str.replace_all(_NEGATED, " ").str.contains(pattern)
 
 
 def curation_report(
@@ -37,7 +57,6 @@ def curation_report(
     conflicts: pl.DataFrame,
     typos: pl.DataFrame,
     split_bins: pl.DataFrame,
-    overrides: pl.DataFrame,
 ) -> dict[str, Any]:
     """Count the changes, by rule and rank.
 
@@ -47,7 +66,6 @@ def curation_report(
         conflicts: groups without a majority (`conflicts.CONFLICTS`).
         typos: fixes and candidates (`typos.TYPOS`).
         split_bins: rows whose BIN has several labels (`inference.bin_conflicts`).
-        overrides: the curators' lines with the number of labels that each set.
 
     Returns:
         JSON-like values; lists are cut at 200 entries, counts are complete.
@@ -67,10 +85,7 @@ def curation_report(
         }
         for rank in RANKS
     }
-    methods = {
-        kind: int(curated["identification_method"].str.contains(pattern).sum() or 0)
-        for kind, pattern in CIRCULAR.items()
-    }
+    methods = {kind: int(curated.select(_says(pattern).sum()).item() or 0) for kind, pattern in CIRCULAR.items()}
     derived = int(curated.select(circular().sum()).item())
     return {
         "specimens": curated.height,
@@ -101,12 +116,6 @@ def curation_report(
             "list": typos.sort("fixed", "count", "rank", "from", descending=[True, True, False, False])
             .head(_LISTED)
             .to_dicts(),
-        },
-        "overrides": {
-            "lines": overrides.height,
-            "labels": int(overrides["records"].sum()),
-            "without_effect": overrides.filter(pl.col("records") == 0)["line"].to_list(),
-            "list": overrides.head(_LISTED).to_dicts(),
         },
         "circular": {
             "records": derived,

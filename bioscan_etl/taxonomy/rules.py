@@ -62,9 +62,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "NAME_AUTHORSHIP_DROPPED",
-        "Author and year after a scientific name are removed.",
-        "They are not part of the label; a name with and without them would count as two species.",
-        f"{_SPEC}, names; recognised with GBIF's name parser",
+        "The author after a scientific name is removed, if a year, brackets, a known author or another fact shows that "
+        "it is one.",
+        "It is not part of the label; with and without it one species would be two. Without evidence the text "
+        "stays: a place, letter or code sets an interim name apart from the described species.",
+        f"{_SPEC}, names; GBIF's name parser for rare forms",
         Severity.CHANGE,
         example="Aus bus (Linnaeus, 1758) -> Aus bus",
     ),
@@ -79,7 +81,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "NAME_QUALIFIER_DOTTED",
-        "An abbreviated qualifier (sp, cf, aff, nr, gr) in a species name gets its full stop.",
+        "An abbreviated qualifier (sp, cf, cfr, aff, nr, prox, gr, grp, agg) in a species name gets its full stop.",
         "'cf bus' and 'cf. bus' are one label, and partitioning recognises only the dotted form as a placeholder.",
         "spec: partitioning, regexes of placeholder species",
         Severity.CHANGE,
@@ -241,10 +243,18 @@ RULES: tuple[Rule, ...] = (
         example="family Chironomidae, subfamily missing, genus Aus -> subfamily unassigned Chironomidae",
     ),
     Rule(
+        "CURATOR_MERGED",
+        "A curator decided that the name is a wrong spelling of another one.",
+        "Spellings are merged before all rules, so that the records count as one taxon everywhere.",
+        f"{_SPEC}, decisions of curators",
+        Severity.CHANGE,
+        example="Tanitarsus -> Tanytarsus, with its species",
+    ),
+    Rule(
         "CURATOR_OVERRIDE",
-        "A curator's override sets the label.",
-        "Curators know more than rules, so an override takes precedence over all rules.",
-        f"{_SPEC}, curator overrides",
+        "A curator set the label.",
+        "Curators know more than rules, so a curator's label takes precedence over all rules.",
+        f"{_SPEC}, decisions of curators",
         Severity.CHANGE,
     ),
     Rule(
@@ -255,7 +265,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "IDENTIFICATION_CIRCULAR",
-        "The record was identified from its barcode or image: BIN match, ID engine, sequence tree or image model.",
+        "The record was identified from molecules or its image: BIN match, ID engine, tree, DNA or image model.",
         "A label that was derived from the data should not be used to evaluate a model on the same data.",
         f"{_SPEC}, report per run",
         example="BIN Taxonomy Match (Jun 2020)",
@@ -276,7 +286,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "INVARIANT_LABEL_SOURCE",
-        "Every label comes from a record, a curator's override or the filler rule.",
+        "Every label comes from a record, a curator's decision or the filler rule.",
         "Otherwise the pipeline would invent taxa.",
         f"{_SPEC}, invariant 3",
         Severity.BLOCKING,

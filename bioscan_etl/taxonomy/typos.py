@@ -14,6 +14,7 @@ from rapidfuzz.process import cdist
 
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.changes import LOG, NOTES, differences
+from bioscan_etl.taxonomy.lineage import species_of
 from bioscan_etl.vocabulary import RANKS
 
 TYPOS = pl.Schema(
@@ -46,7 +47,9 @@ class Corrected:
     typos: pl.DataFrame
 
 
-def correct_typos(labels: pl.DataFrame, bins: pl.Series, settings: TaxonomySettings) -> Corrected:
+def correct_typos(
+    labels: pl.DataFrame, bins: pl.Series, settings: TaxonomySettings, kept: pl.DataFrame | None = None
+) -> Corrected:
     """Correct spellings that are certainly typos and list those that are only likely (spec: taxonomy, typos).
 
     A typo has at most `typo_rarity` times the records of a name under the same parent, and differs from it by one
@@ -59,10 +62,16 @@ def correct_typos(labels: pl.DataFrame, bins: pl.Series, settings: TaxonomySetti
         labels: `row`, `group` (null without a barcode that others share) and the ranks, normalised.
         bins: BIN of each row, nulls allowed.
         settings: the thresholds.
+        kept: `rank` and `name` of names whose spelling a curator has confirmed; they are never typos.
     """
     logs, tables = [pl.DataFrame(schema=LOG)], [pl.DataFrame(schema=TYPOS)]
     for rank, parent in _PARENTS.items():
-        found = _judged(labels.with_columns(bin=bins), _pairs(labels, rank, settings), rank, settings)
+        pairs = _pairs(labels, rank, settings)
+        if kept is not None:
+            pairs = pairs.join(
+                kept.filter(pl.col("rank") == rank).select(pl.col("name").alias("from")), on="from", how="anti"
+            )
+        found = _judged(labels.with_columns(bin=bins), pairs, rank, settings)
         tables.append(found)
         fixes = found.filter("fixed").select(
             pl.col("parent").alias(parent), pl.col("from").alias(rank), "to", "evidence"
@@ -70,7 +79,7 @@ def correct_typos(labels: pl.DataFrame, bins: pl.Series, settings: TaxonomySetti
         if not fixes.height:
             continue
         hit = labels.join(fixes, on=[parent, rank], how="inner").sort("row")
-        renamed = _species_of(pl.col("to"), pl.col("genus")) if rank == "genus" else pl.col("species")
+        renamed = species_of(pl.col("to"), pl.col("genus")) if rank == "genus" else pl.col("species")
         after = hit.with_columns(renamed.alias("species")).with_columns(pl.col("to").alias(rank))
         notes = pl.concat(
             hit.select(key="row", field=pl.lit(field), rule=pl.lit("NAME_TYPO_FIXED"), evidence="evidence")
@@ -79,13 +88,6 @@ def correct_typos(labels: pl.DataFrame, bins: pl.Series, settings: TaxonomySetti
         logs.append(differences(hit, after, notes.cast(NOTES), "row"))
         labels = labels.update(after.select("row", *RANKS), on="row", how="left", include_nulls=True)
     return Corrected(labels, pl.concat(logs), pl.concat(tables).sort("rank", "parent", "from", "to"))
-
-
-def _species_of(genus: pl.Expr, before: pl.Expr) -> pl.Expr:
-    """The species with its first word replaced, where that is the old genus."""
-    words = pl.col("species").str.splitn(" ", 2)
-    renamed = pl.concat_str(genus, pl.lit(" "), words.struct.field("field_1"))
-    return pl.when(words.struct.field("field_0") == before).then(renamed).otherwise("species")
 
 
 def _pairs(labels: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.DataFrame:
@@ -181,7 +183,7 @@ def _orphaning(wrong: pl.DataFrame, right: pl.DataFrame, pairs: pl.DataFrame) ->
     """Pairs of genera whose correcting would make a species that no record carries."""
     species = wrong.select("pair", "name", "species").drop_nulls().unique()
     corrected = species.join(pairs.select("pair", "to"), on="pair", how="inner").with_columns(
-        corrected=_species_of(pl.col("to"), pl.col("name"))
+        corrected=species_of(pl.col("to"), pl.col("name"))
     )
     known = right.select("pair", corrected="species").drop_nulls().unique()
     kept = corrected.filter(pl.col("corrected") != pl.col("species"))

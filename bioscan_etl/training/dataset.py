@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioscan_etl.errors import SettingsError
+from bioscan_etl.io.paths import real_path
 from bioscan_etl.training.script import execute, extras_of
 
 with extras_of(__name__):
@@ -93,7 +94,9 @@ def read_annotations(path: Path, part: str | None = None) -> list[Annotated]:
         return _read(json.loads(path.read_text(encoding="utf-8")), part)
     except FileNotFoundError:
         raise SettingsError(f"annotations {path} do not exist; check the path") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise SettingsError(f"annotations {path} cannot be read: {error.strerror}; check the path") from None
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise SettingsError(f"annotations {path} are no COCO file that can be read: {error}") from None
 
 
@@ -168,6 +171,8 @@ def write_dataset(images: Path, annotations: Path, output: Path) -> Path:
     Returns:
         Path of `data.yaml`.
     """
+    import yaml  # Ultralytics brings it
+
     for part, folder in zip(PARTS, ("train", "val", "test"), strict=True):
         pictures, labels = output / "images" / folder, output / "labels" / folder
         pictures.mkdir(parents=True, exist_ok=True)
@@ -175,12 +180,13 @@ def write_dataset(images: Path, annotations: Path, output: Path) -> Path:
         for image in read_annotations(annotations, part):
             link = pictures / image.file_name
             link.unlink(missing_ok=True)
-            link.symlink_to((images / image.file_name).resolve())
+            link.symlink_to(real_path(images / image.file_name))
             line = "" if image.box is None else _label(image.box, image.size)
             (labels / f"{Path(image.file_name).stem}.txt").write_text(line, encoding="utf-8")
     data = output / "data.yaml"
-    lines = [f"path: {output.resolve()}", "train: images/train", "val: images/val", "test: images/test"]
-    data.write_text("\n".join([*lines, "names:", "  0: specimen", ""]), encoding="utf-8")
+    parts = {"train": "images/train", "val": "images/val", "test": "images/test"}
+    text = yaml.safe_dump({"path": str(real_path(output)), **parts, "names": {0: "specimen"}}, sort_keys=False)
+    data.write_text(text, encoding="utf-8")
     return data
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import bioscan_etl
 from bioscan_etl.errors import BioscanError, SettingsError
+from bioscan_etl.io.paths import real_path
 from bioscan_etl.lake.locks import hold
 
 NEEDED = ("torch", "ultralytics", "onnx", "onnxruntime", "pycocotools")
@@ -112,7 +113,7 @@ def _search_path(folder: Path, package: Path) -> str:
         link.unlink()
     if not link.is_symlink():
         link.symlink_to(package, target_is_directory=True)
-    return str(place.resolve())
+    return str(real_path(place))
 
 
 def _run(

@@ -24,12 +24,14 @@ from bioscan_etl.images.detection import Detector
 from bioscan_etl.images.reviews import propose_reviews, read_reviews
 from bioscan_etl.images.sources import DamagedFile, open_sources
 from bioscan_etl.io.read import file_sha256
+from bioscan_etl.io.tables import scan_parquet
 from bioscan_etl.lake import Draft, Lake, Output, digest
 from bioscan_etl.lake.current import get
 from bioscan_etl.lake.record import committed
 from bioscan_etl.progress import Progress
 from bioscan_etl.settings import ImageSettings, Settings
 from bioscan_etl.training.dataset import PARTS, Annotated, part_of, read_annotated_image, read_annotations
+from bioscan_etl.training.decided import decided_reviews, joined
 from bioscan_etl.training.outputs import make
 
 BOXES = "specimen_boxes"
@@ -70,7 +72,7 @@ def boxes_of(home: Lake, batches: Sequence[str]) -> pl.LazyFrame:
     if not chosen:
         raise LakeError(f"no batch in {home.root} has boxes; materialise specimen_boxes first")
     found = [get(home, BOXES, landing.check_name(name)) for name in chosen]
-    return pl.concat([pl.scan_parquet(output.path("boxes.parquet")) for output in found])
+    return pl.concat([scan_parquet(output.path("boxes.parquet")) for output in found])
 
 
 def propose(home: Lake, settings: Settings, batches: Sequence[str], most: int) -> tuple[Output, bool]:
@@ -85,7 +87,10 @@ def propose(home: Lake, settings: Settings, batches: Sequence[str], most: int) -
     Returns:
         The output, and whether it was made now.
     """
-    sheet = propose_reviews(boxes_of(home, batches), most)
+    boxes = boxes_of(home, batches)
+    # What was decided at the desk is reviewed already.
+    done = decided_reviews(home, boxes).reviews.select("sha256")
+    sheet = propose_reviews(boxes.join(done.lazy(), on="sha256", how="anti"), most)
 
     def build(draft: Draft) -> None:
         sheet.write_csv(draft.folder / "boxes_to_review.csv")
@@ -96,17 +101,19 @@ def propose(home: Lake, settings: Settings, batches: Sequence[str], most: int) -
 
 
 def collect(
-    home: Lake, settings: Settings, reviews: Path, batches: Sequence[str], earlier: Earlier, progress: Progress
+    home: Lake, settings: Settings, reviews: Path | None, batches: Sequence[str], earlier: Earlier, progress: Progress
 ) -> tuple[Output, bool]:
-    """Join reviews and an earlier COCO file into one, with its images.
+    """Join reviews, decisions of the desk and an earlier COCO file into one, with its images.
 
-    A review wins over an earlier annotation of the same picture. An outline comes from the current detector's mask
-    if the mask fills the reviewed box; else the box is the outline.
+    Boxes that curators drew at the desk are reviews, and so are specimens that they rejected because the image shows no
+    insect; a line of the reviewed CSV about the same picture wins. A review wins over an earlier annotation of the same
+    picture. An outline comes from the current detector's mask if the mask fills the reviewed box; else the box is the
+    outline.
 
     Args:
         home: the lake.
         settings: of the corpus.
-        reviews: the reviewed CSV.
+        reviews: the reviewed CSV; None: the decisions of the desk are all there is.
         batches: that the reviewed images are of; all ingested ones where none is named.
         earlier: what was annotated before.
         progress: is called with the number of reviews done.
@@ -115,18 +122,28 @@ def collect(
         The output, and whether it was made now.
 
     Raises:
-        SettingsError: the reviews or the earlier file cannot be used.
+        SettingsError: the reviews or the earlier file cannot be used, or there is no review at all.
         SourceError: a reviewed image cannot be read.
     """
-    found = read_reviews(reviews, boxes_of(home, batches)).sort("processid")
+    boxes = boxes_of(home, batches)
+    decided = decided_reviews(home, boxes)
+    sheet = read_reviews(reviews, boxes) if reviews is not None else decided.reviews.clear()
+    found = joined(sheet, decided.reviews)
+    if reviews is None and found.is_empty():
+        raise SettingsError(
+            "no reviews are named, and no decision at the desk draws a box or rejects an image without an insect; give "
+            "the CSV's path in ops.reviewed_boxes.config.reviews"
+        )
     known = earlier.read()
 
     def build(draft: Draft) -> None:
         _write(draft, home, settings.images, found, earlier, known, progress)
+        draft.counts["decisions_left_out"] = decided.left_out.to_dicts()
 
     inputs = {
         # Moving a line of the reviews, or ingesting another batch, must not make the output again.
         "reviews": digest(found.drop("line").rows()),
+        "left_out": digest(decided.left_out.rows()),
         "annotations": file_sha256(earlier.annotations) if earlier.annotations else "",
         "images": digest([[image.file_name, earlier.sha256(image.file_name)] for image in known]),
         "detector": detector_fingerprint(settings.images),
@@ -190,7 +207,7 @@ def _outlined(name: str, row: dict[str, Any], data: bytes, detector: Detector, s
     if row["verdict"] == "empty":
         return Outlined(name, size)
     try:
-        pixels = decode(data, settings.max_pixels)
+        pixels = decode(data, settings.max_pixels, settings.bits)
     except UnreadableImage as error:
         raise SourceError(f"{row['image_file']} cannot be read: {error}; its verdict can only be skip") from None
     box = row["x0"], row["y0"], row["x1"], row["y1"]

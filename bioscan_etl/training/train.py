@@ -1,7 +1,7 @@
 """Train the region proposal network: a narrow YOLO11 by Ultralytics, from random weights.
 
-    python -m bioscan_etl.training.train IMAGES ANNOTATIONS.coco.json OUTPUT [--epochs 130] [--from WEIGHTS]
-        [--parts PART...]
+    python -m bioscan_etl.training.train IMAGES ANNOTATIONS.coco.json OUTPUT [--epochs 130]
+        [--from WEIGHTS [--trust-pickle]] [--parts PART...]
 
 Needs the extra `train`. The same command resumes a run that was interrupted, at its last whole epoch. It does nothing
 if the run is complete. It runs on CUDA if there is a device, else on the CPU.
@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from bioscan_etl.io.paths import real_path
 from bioscan_etl.training.script import execute, extras_of
 
 with extras_of(__name__):
@@ -126,10 +127,16 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--epochs", type=int, default=130)
     parser.add_argument("--from", dest="start", type=Path, help="weights to start from, .pt or .onnx (fine-tuning)")
+    parser.add_argument("--trust-pickle", action="store_true", help="open a .pt of --from, which can run any code")
     parser.add_argument("--parts", nargs="+", choices=LEARNABLE, default=["training"], help="images to learn from")
     parser.add_argument("--rate", type=float, default=0.002, help="learning rate at the start")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    if arguments.start is not None and arguments.start.suffix != ".onnx" and not arguments.trust_pickle:
+        raise SystemExit(
+            f"--from: {arguments.start} is a pickle, which can run any code when it is opened; add --trust-pickle if "
+            "you trust its source, or name an .onnx"
+        )
     cv2.setNumThreads(1)
     run = arguments.output / "coarse"
     last = run / "weights" / "last.pt"
@@ -142,7 +149,7 @@ def main() -> None:
     settings: dict[str, Any] = {
         "model": str(plain or MODEL),
         "data": str(data),
-        "project": str(arguments.output.resolve()),
+        "project": str(real_path(arguments.output)),
         "name": "coarse",
         "exist_ok": True,
         "epochs": arguments.epochs,

@@ -14,6 +14,7 @@ from pathlib import Path
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.extras import extras_named
 from bioscan_etl.images.detect import detector_folder, load_detector
+from bioscan_etl.io.paths import real_path
 from bioscan_etl.io.read import file_sha256
 from bioscan_etl.lake import Draft, Lake, Output
 from bioscan_etl.lake.current import get
@@ -137,6 +138,8 @@ def _train(
     data = [str(reviewed.folder / "images"), str(reviewed.path(ANNOTATIONS))]
     rate = ["--rate", str(plan.rate)]
     starting = {name: ["--from", str(starts[name])] if starts else [] for name in NETWORKS}
+    if starts and starts["coarse"].suffix == ".pt":  # of this lake, or of the settings (`starting_weights`)
+        starting["coarse"].append("--trust-pickle")
     steps = {
         "train": [*data, str(work), "--epochs", str(plan.epochs), *starting["coarse"], *rate],
         "refine": [*data, str(work), "--windows", str(plan.windows), *starting["refiner"], *rate],
@@ -170,7 +173,7 @@ def starting_weights(asked: str, settings: ImageSettings, home: Lake) -> dict[st
             f"the detector of the settings, {settings.detector}, has no two networks to start from: name a folder in "
             f"ops.tuned_detector.config.weights, or {NOTHING!r}"
         )
-    own = folder.resolve().is_relative_to(home.home.resolve())
+    own = real_path(folder).is_relative_to(real_path(home.home))
     starts = {}
     for name in NETWORKS:
         kinds = ("pt", "onnx") if own or not asked else ("onnx",)
@@ -180,5 +183,5 @@ def starting_weights(asked: str, settings: ImageSettings, home: Lake) -> dict[st
                 f"weights {folder / name}.onnx do not exist (in {home.home} .pt counts, too); name a folder of both "
                 f"networks, or {NOTHING!r}"
             )
-        starts[name] = found[0].resolve()
+        starts[name] = real_path(found[0])
     return starts

@@ -25,17 +25,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bioscan_etl.errors import BioscanError
+from bioscan_etl.io.paths import real_path
 from bioscan_etl.lake.locks import hold
+from bioscan_etl.lake.store import Lake
 from bioscan_etl.ui import plan, ready
+from bioscan_etl.ui.database import automation_of, require_database
 from bioscan_etl.ui.plan import Address, Location
 from bioscan_etl.ui.processes import Child, Ledger
 
 _GRACE_S = 15.0
 _POLL_S = 0.2
+_REFUSED = "refused: "
 _OPEN_DATABASE = """
 import sys, dagster
+from pathlib import Path
+from bioscan_etl.errors import BioscanError
+from bioscan_etl.ui.database import claim
 try:
-    dagster.DagsterInstance.get().dispose()
+    with dagster.DagsterInstance.get() as instance:
+        claim(instance, Path(sys.argv[1]), sys.argv[2])
+except BioscanError as error:
+    sys.exit(f"refused: {error}")
 except Exception as error:
     sys.exit(f"{type(error).__name__}: {error}".splitlines()[0])
 """
@@ -70,10 +80,14 @@ def serve(
 
     Raises:
         BusyError: another `ui` serves this output.
-        BioscanError: a host name or the address is invalid, the port is taken, the database of runs is damaged, or the
-            processes were not ready in time.
+        SettingsError: `settings.toml` is not TOML, or its `[automation]` is broken.
+        MissingExtraError: the setting `automation.database` needs an extra that is not installed.
+        BioscanError: a host name or the address is invalid, the port is taken, the database of runs is damaged or not
+            reached, or the processes were not ready in time.
     """
-    output = output.resolve()
+    output = real_path(output)
+    automation = automation_of(Lake(output))
+    require_database(automation.database)
     home = output / ".dagster"
     (home / "logs").mkdir(parents=True, exist_ok=True)
     here = Path(sys.executable)
@@ -88,12 +102,13 @@ def serve(
         for name in ledger.end_leaders():
             tell(f"ended the {name} that an earlier ui left behind")
         _check_port(address)
-        children = plan.children(home, sockets, locations, address, read_only=read_only)
-        environment = plan.environment(output, home)
+        children = plan.children(home, sockets, locations, address, automation=automation, read_only=read_only)
+        environment = plan.environment(output, home, read_only=read_only)
         if training_python is not None:
             # The option sets the Python of the training; an environment variable must not override it.
             environment.pop("BIOSCAN_TRAINING_PYTHON", None)
-        _open_database(environment, home)
+        children[0].before()  # writes the configuration that says which database
+        _open_database(environment, home, automation.database)
         household = _Household(children, environment, ledger, tell)
         try:
             household.start()
@@ -135,6 +150,7 @@ class _Household:
 
     def keep_alive(self) -> None:
         for child in self.children:
+            child.rotate()
             end = child.ended()
             if end is not None:
                 how, seconds = end
@@ -154,10 +170,10 @@ class _Household:
         self.ledger.add(child.name, child.start(self.environment))
 
 
-def _open_database(environment: dict[str, str], home: Path) -> None:
+def _open_database(environment: dict[str, str], home: Path, address: str) -> None:
     """Create Dagster's database, or check that it opens, in one process: concurrent creation would damage it."""
     made = subprocess.run(
-        [sys.executable, "-c", _OPEN_DATABASE],
+        [sys.executable, "-c", _OPEN_DATABASE, environment["BIOSCAN_OUTPUT"], address],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -167,6 +183,13 @@ def _open_database(environment: dict[str, str], home: Path) -> None:
     )
     if made.returncode:
         reason = (made.stderr.strip().splitlines() or [f"code {made.returncode}"])[-1]
+        if reason.startswith(_REFUSED):
+            raise BioscanError(reason.removeprefix(_REFUSED))
+        if address:
+            raise BioscanError(
+                f"the database of runs, {address}, does not open: {reason}; name an empty one in automation.database, "
+                "the data does not need its history"
+            )
         raise BioscanError(
             f"the database of runs below {home} does not open: {reason}; move its history and schedules away, "
             "the data does not need them"

@@ -24,9 +24,16 @@ from pathlib import Path
 import bioscan_etl
 from bioscan_etl.errors import BioscanError
 from bioscan_etl.io.write import write_text
+from bioscan_etl.settings import AutomationSettings
+from bioscan_etl.ui.database import storage
 from bioscan_etl.ui.processes import Child
+from bioscan_etl.ui.storage_path import storage_path
 
+READ_ONLY = "BIOSCAN_READ_ONLY"
+"""Environment variable of the processes of a read-only UI: their sensors tell nobody anything."""
 _PACKAGE = Path(bioscan_etl.__file__).parent
+_SKIPPED_DAYS = 7
+"""Ticks that did nothing are most of them: one a minute."""
 
 
 def host_name(name: str) -> str:
@@ -73,8 +80,30 @@ class Address:
         return f"http://{f'[{self.local}]' if ':' in self.local else self.local}:{self.port}"
 
 
+def instance(automation: AutomationSettings) -> str:
+    """The text of `dagster.yaml`: the packaged one, with the database and the retention of the settings."""
+    import yaml  # the base has none
+
+    packaged = (files("bioscan_etl") / "definitions" / "instance.yaml").read_text(encoding="utf-8")
+    document = yaml.safe_load(packaged)
+    if automation.database:
+        document["storage"] = storage(automation.database, "")
+    days = automation.keep_ticks_days
+    document["retention"] = {
+        "schedule": {"purge_after_days": days},
+        "sensor": {"purge_after_days": {"skipped": min(days, _SKIPPED_DAYS), "failure": days, "success": days}},
+    }
+    return f"# Written by `bioscan-etl ui` at each start.\n{yaml.safe_dump(document, sort_keys=False)}"
+
+
 def children(
-    home: Path, sockets: Path, locations: Sequence[Location], address: Address, *, read_only: bool
+    home: Path,
+    sockets: Path,
+    locations: Sequence[Location],
+    address: Address,
+    *,
+    automation: AutomationSettings | None = None,
+    read_only: bool,
 ) -> list[Child]:
     """The UI's processes in the order of their start; writes the `workspace.yaml` and `dagster.yaml` that they read.
 
@@ -83,14 +112,19 @@ def children(
         sockets: where the code servers listen.
         locations: what they load.
         address: where the web server listens.
+        automation: which database has the runs, and what is kept; the defaults if None.
         read_only: whether the web server starts nothing.
     """
-    workspace = home / "workspace.yaml"
-    entries = ["load_from:\n"]
+    import yaml  # the base has none
+
+    automation = automation or AutomationSettings()
+    plain = storage_path(home)
+    workspace = plain / "workspace.yaml"
+    entries = []
     found = []
     for location in locations:
         listens = sockets / f"{location.name}.sock"
-        entries.append(f"  - grpc_server:\n      socket: '{listens}'\n      location_name: '{location.name}'\n")
+        entries.append({"grpc_server": {"socket": str(listens), "location_name": location.name}})
         options = ["--module-name", location.module, "--socket", str(listens), "--location-name", location.name]
         found.append(
             Child(
@@ -100,12 +134,12 @@ def children(
                 home / "logs" / f"{location.name}.log",
             )
         )
-    write_text(workspace, "".join(entries))
+    write_text(workspace, yaml.safe_dump({"load_from": entries}))
 
     def write_instance() -> None:
+        storage_path(home)  # whoever clears the folder for temporary files may have removed the link
         # Before each start: a run of the command line may have written an instance of its own there.
-        packaged = (files("bioscan_etl") / "definitions" / "instance.yaml").read_text(encoding="utf-8")
-        write_text(home / "dagster.yaml", f"# Written by `bioscan-etl ui` at each start.\n{packaged}")
+        write_text(home / "dagster.yaml", instance(automation))
 
     options = ["--workspace", str(workspace), "--host", address.host, "--port", str(address.port)]
     options += ["--read-only"] * read_only
@@ -118,19 +152,21 @@ def children(
     found.append(Child("daemon", daemon, home / "logs" / "daemon.log"))
     for child in found:
         child.before = write_instance
+        child.log_bytes, child.log_files = automation.log_megabytes * 1_000_000, automation.log_files
     return found
 
 
-def environment(output: Path, home: Path) -> dict[str, str]:
+def environment(output: Path, home: Path, *, read_only: bool = False) -> dict[str, str]:
     """The processes' environment: this one's, with the output folder and Dagster's."""
     added = {
-        "DAGSTER_HOME": str(home),
+        "DAGSTER_HOME": str(storage_path(home)),
         "BIOSCAN_OUTPUT": str(output),
-        "BIOSCAN_DAGSTER_STORAGE": str(home),
+        "BIOSCAN_DAGSTER_STORAGE": str(storage_path(home)),
         "DAGSTER_DISABLE_TELEMETRY": "1",
         # Landing hashes a delivery within one evaluation of the sensor; Dagster would stop that after a minute.
         "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "14400",
         "PYTHONUNBUFFERED": "1",
+        READ_ONLY: "1" if read_only else "",
     }
     if _PACKAGE.parent.name not in ("site-packages", "dist-packages"):
         # A checkout: the training's Python finds it as well, installed there or not.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -19,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _PROC = Path("/proc")
-_LOG_BYTES = 10_000_000
 _FIRST_DELAY_S, _LONGEST_DELAY_S, _STEADY_S = 0.5, 30.0, 60.0
 
 
@@ -63,14 +63,18 @@ class Child:
     Args:
         name: name for the user.
         command: the program and its arguments.
-        log: where its output goes; the file before it is kept as `NAME.log.1` once it is large.
+        log: where its output goes.
         before: called before each start.
+        log_bytes: the log is rotated when it is larger, into `NAME.log.1` and so on.
+        log_files: how many rotated logs to keep.
     """
 
     name: str
     command: Sequence[str]
     log: Path
     before: Callable[[], None] = lambda: None
+    log_bytes: int = 10_000_000
+    log_files: int = 3
     process: subprocess.Popen[bytes] | None = None
     _started: float = 0.0
     _due: float = 0.0
@@ -79,8 +83,7 @@ class Child:
     def start(self, environment: Mapping[str, str]) -> int:
         """Start it now; returns its pid."""
         self.before()
-        if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
-            self.log.replace(self.log.with_name(f"{self.log.name}.1"))
+        self.rotate()
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
                 list(self.command),
@@ -92,6 +95,22 @@ class Child:
             )
         self._started = time.monotonic()
         return self.process.pid
+
+    def rotate(self) -> None:
+        """Empty the log once it is large, and keep what it held: the process, and runs that it started, write on.
+
+        They append to the open file, so it is copied and truncated, not renamed. A line that they write between the
+        two is lost.
+        """
+        if not self.log.exists() or self.log.stat().st_size <= self.log_bytes:
+            return
+        rotated = [self.log.with_name(f"{self.log.name}.{number}") for number in range(1, self.log_files + 1)]
+        for older, newer in zip(reversed(rotated[1:]), reversed(rotated[:-1]), strict=True):
+            if newer.exists():
+                newer.replace(older)
+        if rotated:
+            shutil.copyfile(self.log, rotated[0])
+        os.truncate(self.log, 0)
 
     def ended(self) -> tuple[str, float] | None:
         """How the process ended and in how many seconds it starts again; None if it is alive. Reported once."""

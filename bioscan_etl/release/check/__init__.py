@@ -12,21 +12,29 @@ from typing import Literal
 
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.check.faults import Fault
+from bioscan_etl.release.check.signature import Vouched
 
-__all__ = ["Fault", "check"]
+__all__ = ["Fault", "Vouched", "check"]
 
 
-def check(release: Path, images: Literal["sample", "all"] = "sample", progress: Progress = silent) -> list[Fault]:
-    """Verify a release alone.
+def check(
+    release: Path,
+    images: Literal["sample", "all"] = "sample",
+    progress: Progress = silent,
+    *,
+    vouched: Vouched | None = None,
+) -> list[Fault]:
+    """Verify a release alone, or by what its publisher vouches for too.
 
     Args:
         release: folder of a version, or a link to it.
         images: decode a fixed sample of each package, or all of them.
         progress: reports checksums and images.
+        vouched: keys and sum that are known from elsewhere.
 
     Returns:
         Faults by file and process ID, in the order of the checks, each once; empty: the release is good.
     """
     from bioscan_etl.release.check.whole import faults  # the forms import parts of this package
 
-    return list(dict.fromkeys(faults(release, images, progress)))
+    return list(dict.fromkeys(faults(release, images, progress, vouched or Vouched())))

@@ -40,7 +40,7 @@ def held(name: str, frame: pl.DataFrame) -> Rows:
 
 
 def agreement(left: Rows, right: Rows) -> Iterator[Fault]:
-    """Both forms hold the same process IDs, once each, and per process ID the same values (missing included).
+    """Both forms hold the same process IDs, once each and in one order, each with the same values (missing included).
 
     Args:
         left: the form that others are compared with; it has the columns of `right`.
@@ -51,14 +51,18 @@ def agreement(left: Rows, right: Rows) -> Iterator[Fault]:
         return
     yield from duplicates(theirs, right.name)
     ours, theirs = (frame.unique("processid", keep="first", maintain_order=True) for frame in (ours, theirs))
+    lone_rows = 0
     for one, other, message in (
         (ours, theirs, f"is missing, {left.name} has it"),
         (theirs, ours, f"{left.name} does not have it"),
     ):
         lone = one.join(other, on="processid", how="anti", nulls_equal=True).sort("processid")
+        lone_rows += lone.height
         yield from faulty_rows(right.name, lone.select("processid"), message)
     both = ours.join(theirs, on="processid", how="inner", suffix="_here")
     differing = both.filter(pl.col("digest") != pl.col("digest_here"))["processid"].sort()
+    if not lone_rows:
+        yield from _order(ours["processid"], theirs["processid"], left.name, right.name)
     if differing.is_empty():
         return
     # So many that every column can show the faults it would show alone; the rest is only counted.
@@ -70,6 +74,15 @@ def agreement(left: Rows, right: Rows) -> Iterator[Fault]:
         yield from faulty_rows(right.name, wrong, f"{name} is {{here}} here, {{there}} in {left.name}")
     if len(differing) > len(shown):
         yield Fault(right.name, None, f"{len(differing) - len(shown)} more rows differ from {left.name}")
+
+
+def _order(ours: pl.Series, theirs: pl.Series, left: str, right: str) -> Iterator[Fault]:
+    """The first row that is at another place; both have the same process IDs."""
+    places = (ours != theirs).arg_true()
+    if len(places):
+        first = int(places[0])
+        message = f"is row {first + 1} here, where {left} has {ours[first]}: the rows are in another order"
+        yield Fault(right, theirs[first], message)
 
 
 def duplicates(rows: pl.DataFrame, name: str) -> Iterator[Fault]:

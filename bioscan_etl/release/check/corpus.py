@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from bioscan_etl import schema, vocabulary
+from bioscan_etl.processids import unfit
 from bioscan_etl.release.check.agreement import Rows, duplicates
 from bioscan_etl.release.check.faults import Fault, faulty_rows
 from bioscan_etl.release.metadata import chunk, looks_missing
@@ -35,9 +36,9 @@ def row_findings(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, str]]:
         if column.allowed:
             wrong = rows.filter(value.is_not_null() & ~value.is_in(list(column.allowed)))
             yield wrong.select("processid", value=value), f"{column.name} {{value}} is not in its vocabulary"
-    unsafe = rows.filter(~pl.col("processid").str.contains(schema.PROCESSID_PATTERN))
-    yield unsafe.select("processid"), "is no process ID: letters, digits and - only"
-    yield rows.filter(looks_missing(pl.col("processid"))).select("processid"), "reads as missing"
+    processid = pl.col("processid")
+    reason = pl.coalesce(unfit(processid), pl.when(looks_missing(processid)).then(pl.lit("reads as missing")))
+    yield rows.select("processid", reason=reason).filter(pl.col("reason").is_not_null()), "{reason}"
     expected = rows.select("processid", "chunk", expected=chunk(rows["processid"], rows["split"]))
     yield expected.filter(pl.col("chunk") != pl.col("expected")), "chunk is {chunk}, its md5 says {expected}"
     deepest = [pl.col(rank) for rank in reversed(vocabulary.RANKS)]
@@ -48,17 +49,19 @@ def row_findings(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, str]]:
     yield wrong.select("processid", "taxon", deepest=labels), "taxon is {taxon}, the deepest label {deepest}"
 
 
-def invariants(rows: pl.DataFrame, barcodes: pl.Series, data: Rows) -> Iterator[Fault]:
+def invariants(rows: pl.DataFrame, barcodes: pl.Series, data: Rows, *, followed: bool = False) -> Iterator[Fault]:
     """What must hold for all released specimens together (spec: partitioning; spec: taxonomy).
 
     Args:
         rows: `ROWS` of all specimens.
         barcodes: a hash of each one's barcode, stripped of N.
         data: the form that they are read from; only rows whose hashes are suspect are read again.
+        followed: whether a specimen without a species can be in another partition than pretrain, because its BIN or
+            the barcodes that it overlaps with are kept together.
     """
     yield from duplicates(rows, data.name)
     yield from _barcodes(rows, barcodes, data)
-    yield from _species(rows, data.name)
+    yield from _species(rows, data.name, followed=followed)
 
 
 def barcode_hash() -> pl.Expr:
@@ -88,13 +91,14 @@ def _barcodes(rows: pl.DataFrame, barcodes: pl.Series, data: Rows) -> Iterator[F
         yield from faulty_rows(data.name, shown, f"its barcode {{barcode}} has several {what}")
 
 
-def _species(rows: pl.DataFrame, name: str) -> Iterator[Fault]:
+def _species(rows: pl.DataFrame, name: str, *, followed: bool) -> Iterator[Fault]:
     labelled = rows.filter(pl.col("species").is_not_null()).select("processid", "species", "split")
     yield from faulty_rows(
         name, labelled.filter(pl.col("split") == "pretrain"), "is in pretrain, but has the species {species}"
     )
-    unlabelled = rows.filter(pl.col("species").is_null() & (pl.col("split") != "pretrain"))
-    yield from faulty_rows(name, unlabelled.select("processid", "split"), "is in {split}, but has no species")
+    if not followed:
+        unlabelled = rows.filter(pl.col("species").is_null() & (pl.col("split") != "pretrain"))
+        yield from faulty_rows(name, unlabelled.select("processid", "split"), "is in {split}, but has no species")
     seen = labelled.filter(pl.col("split").is_in(_SEEN)).select("species").unique()
     both = labelled.filter(pl.col("split").is_in(_UNSEEN)).join(seen, on="species", how="semi").sort("processid")
     yield from faulty_rows(name, both, "is in {split}, but {species} is in a seen partition too")

@@ -13,7 +13,7 @@ from typing import Any
 from bioscan_etl.release.check.faults import Fault
 from bioscan_etl.release.check.files import is_plain
 from bioscan_etl.release.check.view import View
-from bioscan_etl.release.descriptors import described, is_described
+from bioscan_etl.release.descriptors import described, undescribed
 from bioscan_etl.release.manifest import Sums
 
 Place = tuple[str | int, ...]
@@ -43,10 +43,11 @@ def check_descriptor(
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         yield Fault(name, None, f"is no descriptor: {error!r}")
         return
+    late = undescribed(view.settings)
     sums = (
         Sums(path=one.path, size=one.size, sha256=one.sha256, md5="")
         for one in view.manifest.files
-        if is_described(one.path, view.settings)
+        if one.path not in late
     )
     listed = {one.path: one.sha256 for one in described(sums, view.settings)}
     for path in sorted(set(found) ^ set(listed)):

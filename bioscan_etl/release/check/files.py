@@ -8,11 +8,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from bioscan_etl.io.paths import real_path
 from bioscan_etl.progress import Progress
 from bioscan_etl.release.check.faults import Fault, capped
 from bioscan_etl.release.core import LOGS
 from bioscan_etl.release.layout import csv_name
-from bioscan_etl.release.manifest import MANIFEST, MD5SUMS, Manifest, is_inside, sums, walk
+from bioscan_etl.release.manifest import MANIFEST, MD5SUMS, README, SIGNATURE, Manifest, is_inside, sums, walk
 from bioscan_etl.settings import ReleaseSettings
 from bioscan_etl.vocabulary import SPLITS
 
@@ -40,7 +41,7 @@ def names(manifest: Manifest) -> ReleaseSettings:
 def is_plain(root: Path, name: str) -> bool:
     """Whether a path is a file within the release, reached through no link."""
     path = root / name
-    return is_inside(name) and path.is_file() and path.resolve() == path
+    return is_inside(name) and path.is_file() and real_path(path) == path
 
 
 def read(root: Path) -> tuple[Manifest | None, list[Fault]]:
@@ -96,12 +97,12 @@ def check(root: Path, manifest: Manifest, progress: Progress) -> Iterator[Fault]
         elif entry.path == MANIFEST:
             yield Fault(MANIFEST, None, "names itself")
         stated[entry.path] = entry
-    present = set(walk(root)) - {MANIFEST}
+    present = set(walk(root)) - {MANIFEST, SIGNATURE}
     yield from capped(Fault(name, None, "not in manifest.json") for name in sorted(present - set(stated)))
     yield from capped(Fault(name, None, "is missing") for name in sorted(filter(is_inside, set(stated) - present)))
     links = {name for name in present if not is_plain(root, name)}
     yield from capped(Fault(name, None, "is a link or no plain file") for name in sorted(links))
-    for name in sorted({csv_name(names(manifest)), *LOGS, "README.md", MD5SUMS} - present):
+    for name in sorted({csv_name(names(manifest)), *LOGS, README, MD5SUMS} - present):
         yield Fault(name, None, "is missing")
     try:
         found = {one.path: one for one in sums(root, sorted(present - links), "checksums", progress)}
@@ -145,7 +146,7 @@ def _md5sums(root: Path, digests: dict[str, str]) -> Iterator[Fault]:
 
 def _readme(root: Path, digests: dict[str, str], csv: str) -> Iterator[Fault]:
     """The card's lines for the published loader name the CSV's md5."""
-    if "README.md" in digests and csv in digests:
-        text = (root / "README.md").read_text(encoding="utf-8", errors="replace")
+    if README in digests and csv in digests:
+        text = (root / README).read_text(encoding="utf-8", errors="replace")
         if f'"csv_md5": "{digests[csv]}"' not in text:
-            yield Fault("README.md", None, f"does not name the md5 of {csv}: the published loader would refuse it")
+            yield Fault(README, None, f"does not name the md5 of {csv}: the published loader would refuse it")

@@ -6,7 +6,8 @@ module says that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import polars as pl
 
 from bioscan_etl.release.check.faults import Fault, capped
 from bioscan_etl.release.check.files import is_plain
+from bioscan_etl.release.hdf5_files import ATTRIBUTES
 
 if TYPE_CHECKING:
     import h5py
@@ -60,6 +62,51 @@ def stored_dataset(parent: h5py.Group, name: str) -> h5py.Dataset | None:
         return None
     found = parent[name]
     return found if isinstance(found, h5py.Dataset) and not found.external and not found.is_virtual else None
+
+
+def check_attributes(
+    place: h5py.HLObject, name: str, expected: Mapping[str, str], said: Collection[str] = ()
+) -> Iterator[Fault]:
+    """The attributes of a group or data set are these and no others.
+
+    Args:
+        place: a group, a data set or a file.
+        name: of the file, and the place within it.
+        expected: attributes and their values.
+        said: names of attributes whose wording is not compared.
+    """
+    stored = set(place.attrs)
+    for attribute in sorted(stored ^ set(expected)):
+        what = "is no attribute of ours" if attribute in stored else "the attribute is missing"
+        yield Fault(name, None, f"{attribute!r}: {what}")
+    for attribute in sorted(stored & set(expected) - set(said)):
+        value = place.attrs[attribute]
+        shown = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+        if shown != expected[attribute]:
+            stating = f", as release.{ATTRIBUTES[attribute]} states" if attribute in ATTRIBUTES else ""
+            what = f"its attribute {attribute} is {shown[:100]!r}, not {expected[attribute]!r}{stating}"
+            yield Fault(name, None, what)
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """How a data set is stored.
+
+    Attributes:
+        chunks: its chunks; None: in one piece.
+        compression: its filter; None: as it is.
+    """
+
+    chunks: tuple[int, ...] | None = None
+    compression: str | None = None
+
+
+def check_storage(data: h5py.Dataset, name: str, expected: Storage) -> Iterator[Fault]:
+    """A data set is compressed and cut into chunks as ours are."""
+    if data.compression != expected.compression:
+        yield Fault(name, None, f"is compressed as {data.compression}, not {expected.compression}")
+    if data.chunks != expected.chunks:
+        yield Fault(name, None, f"is stored in chunks of {data.chunks}, not {expected.chunks}")
 
 
 def read_texts(values: npt.NDArray[np.bytes_], name: str, missing: str | None) -> pl.Series:

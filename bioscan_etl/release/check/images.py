@@ -5,28 +5,34 @@ from __future__ import annotations
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 from PIL import Image, UnidentifiedImageError
 
+from bioscan_etl.images.decode import UnreadableImage
+from bioscan_etl.images.decode import decode as decode_strictly
 from bioscan_etl.progress import Progress
+from bioscan_etl.release.check.agreement import Rows
 from bioscan_etl.release.check.faults import LISTED, Fault, capped
 from bioscan_etl.release.check.files import is_plain, names
+from bioscan_etl.release.check.pictures import compare
 from bioscan_etl.release.layout import images_name
 from bioscan_etl.release.manifest import Manifest, walk
 from bioscan_etl.release.rows import with_image
+from bioscan_etl.settings import ImageSettings
+from bioscan_etl.threads import ordered_map, workers
+from bioscan_etl.vocabulary import IMAGE_PACKAGES
 
-SAMPLE = 200
-SHORT_SIDE = 256
-"""Shorter side in the *_256 packages, in px, if the manifest does not state images.short_side."""
-# Mean difference of grey, 0 to 255, at 32 x 32: resizing and JPEG stay below 3, another specimen's crop far above.
-_SAME_PICTURE = 10.0
+SAMPLE = 1000
+"""Images of each package that are decoded if not all are."""
+# How many times more pixels than an original a crop may have.
+_MARGIN = 4
+_DUPLICATES = ("EXACT_DUPLICATE_IMAGE", "NEAR_DUPLICATE_IMAGE")
 ORIGINALS = "original_full"
 # Their bytes are the imager's: what the image stage reads.
 _ORIGINALS = ("JPEG", "PNG", "TIFF")
@@ -39,9 +45,10 @@ def check(
     rows: pl.DataFrame,
     images: Literal["sample", "all"],
     progress: Progress,
-    short_side: int = SHORT_SIDE,
+    settings: ImageSettings,
+    boxes: Callable[[pl.Series], Mapping[str, Sequence[int]]] | None = None,
 ) -> Iterator[Fault]:
-    """One image per row and package, none extra, each decodable.
+    """One image per row and package, none extra, each decodable and of the same picture.
 
     Args:
         root: the release's folder.
@@ -49,7 +56,9 @@ def check(
         rows: processid, split, chunk, area_fraction of the released specimens.
         images: decode a fixed sample, or all.
         progress: reports the images.
-        short_side: px of the shorter side in the *_256 packages, as the manifest states images.short_side.
+        settings: that the images were made with, as the manifest states them.
+        boxes: gives width and height of the original and x0, y0, x1, y1 of the specimens with these process IDs. None:
+            the images were made by other code or unknown settings, and the packages are not compared.
     """
     folder = images_name(names(manifest))
     listed = with_image(rows).select("processid", "path").sort("path")
@@ -65,10 +74,17 @@ def check(
     )
     chosen = list(paths) if images == "all" else sample(list(paths))
 
+    known = {} if boxes is None else boxes(listed.filter(pl.col("path").is_in(chosen))["processid"])
+
+    def one(path: str) -> list[Fault]:
+        return list(
+            _specimen(root, folder, manifest.image_packages, path, paths[path], settings, known, boxes is not None)
+        )
+
     def found_in_images() -> Iterator[Fault]:
-        for done, path in enumerate(chosen):
+        for done, (_, faults) in enumerate(ordered_map(one, chosen, workers(0))):
             progress("check images", done, len(chosen))
-            yield from _specimen(root, folder, manifest.image_packages, path, paths[path], short_side)
+            yield from faults
 
     yield from _few(found_in_images())
     progress("check images", len(chosen), len(chosen))
@@ -95,48 +111,89 @@ def sample(paths: Sequence[str]) -> list[str]:
 
 
 def _specimen(
-    root: Path, folder: str, packages: Sequence[str], path: str, processid: str, short_side: int
+    root: Path,
+    folder: str,
+    packages: Sequence[str],
+    path: str,
+    processid: str,
+    settings: ImageSettings,
+    boxes: Mapping[str, Sequence[int]],
+    compared: bool,
 ) -> Iterator[Fault]:
     pictures = {}
     for package in packages:
         name = f"{folder}/{package}/{path}"
         if is_plain(root, name):
-            picture, fault = decode((root / name).read_bytes(), package, short_side)
+            picture, fault = decode((root / name).read_bytes(), package, settings)
             if fault:
                 yield Fault(name, processid, fault)
             elif picture is not None:
                 pictures[package] = picture
-    if {"cropped", "cropped_256"} <= set(pictures):
-        grey = [
-            cv2.resize(cv2.cvtColor(pictures[package], cv2.COLOR_RGB2GRAY), (32, 32), interpolation=cv2.INTER_AREA)
-            for package in ("cropped", "cropped_256")
-        ]
-        if np.abs(grey[0].astype(np.float64) - grey[1]).mean() > _SAME_PICTURE:
-            yield Fault(f"{folder}/cropped_256/{path}", processid, "is not the picture in cropped")
+    if compared:
+        for package, fault in compare(pictures, boxes.get(processid), settings):
+            yield Fault(f"{folder}/{package}/{path}", processid, fault)
 
 
-def decode(jpeg: bytes, package: str, short_side: int = SHORT_SIDE) -> tuple[npt.NDArray[np.uint8] | None, str]:
-    """Decode an image of a package.
+def same_bytes(manifest: Manifest, rows: pl.DataFrame, data: Rows) -> Iterator[Fault]:
+    """Images that have the bytes of another specimen's, and are not flagged as duplicates.
 
     Args:
-        jpeg: the file.
+        manifest: sums of the files.
+        rows: processid, split, chunk, area_fraction of the released specimens.
+        data: flags of the released specimens.
+    """
+    folder = images_name(names(manifest))
+    # Of the same original, all pictures are the same; the largest of them says the most.
+    package = next((one for one in IMAGE_PACKAGES if one in manifest.image_packages), None)
+    if package is None:
+        return
+    prefix = f"{folder}/{package}/"
+    found = [(entry.path, entry.sha256) for entry in manifest.files if entry.path.startswith(prefix)]
+    sums = pl.DataFrame(found, schema={"name": pl.String, "sha256": pl.String}, orient="row")
+    twice = sums.filter(pl.col("sha256").is_duplicated())
+    if twice.is_empty():
+        return
+    listed = with_image(rows).select("processid", name=pl.concat_str(pl.lit(prefix), "path"))
+    shared = twice.join(listed, on="name", how="inner")
+    flagged = [
+        piece.filter(pl.any_horizontal(pl.col("flags").list.contains(flag) for flag in _DUPLICATES)).select("processid")
+        for piece in data.pieces(("flags",))
+    ]
+    several = shared.group_by("sha256").agg(owners=pl.col("processid").sort())
+    wrong = shared.join(pl.concat(flagged), on="processid", how="anti").join(several, on="sha256", how="inner")
+    wrong = wrong.filter(pl.col("owners").list.len() > 1).sort("processid")
+    yield from capped(
+        Fault(name, processid, f"has the bytes of the image of {others[0]}, and no flag {_DUPLICATES[0]}")
+        for name, processid, owners in wrong.select("name", "processid", "owners").iter_rows()
+        if (others := [owner for owner in owners if owner != processid])
+    )
+
+
+def decode(data: bytes, package: str, settings: ImageSettings) -> tuple[npt.NDArray[np.uint8] | None, str]:
+    """Decode an image of a package, as strictly as the image stage does.
+
+    Args:
+        data: the file.
         package: name of the package.
-        short_side: px of the shorter side in the *_256 packages.
+        settings: the shorter side in the *_256 packages, and the most pixels of an original.
 
     Returns:
         Pixels (height, width, 3) RGB, or None; and what is wrong, or the empty text.
     """
+    original = package == ORIGINALS
+    fault = ""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(jpeg), formats=_ORIGINALS if package == ORIGINALS else ["JPEG"]) as image:
-                image.load()
-                fault = _kind(image, jpeg, package, short_side)
-                return (None, fault) if fault else (np.asarray(image), "")
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=_ORIGINALS if original else ["JPEG"]) as image:
+                fault = _kind(image, data, package, settings.short_side)
+        # A crop can be larger than its original: what lies outside is filled.
+        picture = decode_strictly(data, settings.max_pixels * (1 if original else _MARGIN))
     except UnidentifiedImageError:
-        return None, "is no image" if package == ORIGINALS else "is no JPEG image"
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        return None, f"cannot be decoded: {error}"
+        return None, "is no image" if original else "is no JPEG image"
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, UnreadableImage) as error:
+        return None, "; ".join(filter(None, (fault, f"cannot be decoded: {error}")))
+    return (None, fault) if fault else (picture, "")
 
 
 def _kind(image: Image.Image, jpeg: bytes, package: str, short_side: int) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import polars as pl
+
 from bioscan_etl.release.check.agreement import Rows
-from bioscan_etl.release.check.faults import Fault, capped
+from bioscan_etl.release.check.faults import Fault, Listing, capped
 from bioscan_etl.release.manifest import MANIFEST, Manifest
 from bioscan_etl.settings import document_digest
 
@@ -56,8 +58,9 @@ def check_batches(manifest: Manifest, data: Rows) -> Iterator[Fault]:
     """
     if manifest.provenance is None:
         return
-    seen: set[str] = set()
-    for piece in data.pieces(["batch"]):
-        seen |= set(piece["batch"].unique())
-    for name in sorted(seen - set(manifest.provenance.batches)):
-        yield Fault(data.name, None, f"has specimens of batch {name}, which {MANIFEST} does not name")
+    listing = Listing()
+    known = list(manifest.provenance.batches)
+    for piece in data.pieces(("batch",)):
+        strange = piece.filter(~pl.col("batch").is_in(known).fill_null(value=False))
+        listing.add(data.name, strange, f"is of batch {{batch}}, which {MANIFEST} does not name")
+    yield from listing.faults()

@@ -8,15 +8,17 @@ The only evidence is the release, computed again without the functions that made
 protocols' own code. If it shows a setting from one side only, `VERIFIED` says so. A setting that the manifest does
 not state, as in an earlier version, is not verified. What no release shows:
 
+- barcodes.min_shared_columns by itself: what rests on it is counted in the report.
+- statistics: distances rest on places on the frame, which a check does not look for again.
 - barcodes.neighbour* and barcodes.neighbours: neighbours are looked for in quarantined specimens too.
 - geography.border_tolerance_km, sea_tolerance_km, centroid_tolerance_km: the map is not in the release, and centroids
-  are decided by BOLD's coord_source, too. geography.earliest_year: dates are not released.
+  are decided by BOLD's coord_source, too (`places` uses the map of this package if it made the release).
+  geography.earliest_year: dates are not released.
 - images.detector, empty_confidence: the detector's answer is not kept. images.min_blur: sharpness does not come
   through JPEG. images.near_duplicate_bits: hashes are of the original image.
 - gates: specimens in quarantine have no barcode and no BIN there, so that a gate can be seen to be too narrow, but not
   that it should have held less.
 - checks: they hold batches back, and leave no trace in those that pass.
-- release.image_institution, image_photographer, image_year: attributes of HDF5 files and lines of the card only.
 - release.content_defined_chunking: where pages of a Parquet file end is not looked at.
 """
 

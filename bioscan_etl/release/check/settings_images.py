@@ -110,7 +110,7 @@ def check(
     boxes: dict[str, tuple[int, ...]] = {}
     if settings.wants("bbox"):
         wanted = pl.concat([chosen["processid"], looked_at["processid"]]).unique()
-        found, faults = _boxes(root, f"{settings.title}_bbox.tsv", stated, wanted)
+        found, faults = read_boxes(root, f"{settings.title}_bbox.tsv", stated, wanted)
         boxes |= found
         yield from faults
     if "images.jpeg_quality" in stated:
@@ -138,7 +138,9 @@ def _exposures(data: Rows, chosen: pl.Series) -> pl.DataFrame:
     return pl.concat(parts).unique("processid", keep="first", maintain_order=True)
 
 
-def _boxes(root: Path, name: str, stated: Stated, wanted: pl.Series) -> tuple[dict[str, tuple[int, ...]], list[Fault]]:
+def read_boxes(
+    root: Path, name: str, stated: Stated, wanted: pl.Series
+) -> tuple[dict[str, tuple[int, ...]], list[Fault]]:
     """Width, height, x0, y0, x1, y1 of the wanted specimens, as far as they are sound; and originals too large."""
     if not is_plain(root, name):
         return {}, []

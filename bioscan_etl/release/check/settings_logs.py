@@ -36,6 +36,8 @@ VERIFIED = MappingProxyType(
 
 QUARANTINE, SET_ASIDE, CHANGES = "quarantine.parquet", "set_aside.parquet", "changes.parquet"
 _GATES = {"NO_IMAGE": "gates.require_image", "IMAGE_STATUS": "gates.require_image", "NO_BIN": "gates.require_bin"}
+# A curator opened a gate of the specimen, which another one holds.
+_OPENED = pl.col("flags").list.contains("CURATOR_ACCEPTED")
 # Setting and value, and the rules that then never act.
 _IDLE: tuple[tuple[str, bool, tuple[str, ...]], ...] = (
     ("geography.apply_coordinate_fixes", False, FIXES),
@@ -103,7 +105,8 @@ def _quarantine(root: Path, stated: Stated, listing: Listing) -> None:
     good = status.is_in(list(stated["gates.image_statuses"])).fill_null(value=False)
     held = gates.list.contains("IMAGE_STATUS")
     shown = stated.shown("gates.image_statuses")
-    for piece in log_pieces(root, QUARANTINE, schema.QUARANTINE, ("processid", "gates", "image_status")):
+    for piece in log_pieces(root, QUARANTINE, schema.QUARANTINE, ("processid", "gates", "image_status", "flags")):
+        _image_flags(piece, stated, listing)
         for gate, setting in _GATES.items():
             if setting in stated and not stated[setting]:
                 message = f"is held by the gate {gate}, which {setting} False takes away"
@@ -118,7 +121,21 @@ def _quarantine(root: Path, stated: Stated, listing: Listing) -> None:
             message = f"is held for the image status {{image_status}}, which {shown} lets pass"
             listing.add(QUARANTINE, piece.filter(good & held), message)
             message = f"has the image status {{image_status}} and is not held for it, against {shown}"
-            listing.add(QUARANTINE, piece.filter(status.is_not_null() & ~good & ~held), message)
+            listing.add(QUARANTINE, piece.filter(status.is_not_null() & ~good & ~held & ~_OPENED), message)
+
+
+def _image_flags(piece: pl.DataFrame, stated: Stated, listing: Listing) -> None:
+    """The gate IMAGE_FLAG holds exactly the specimens with one of the flags of its setting."""
+    if "gates.image_flags" not in stated or "gates.require_image" not in stated:
+        return
+    shown, flags = stated.shown("gates.image_flags"), stated["gates.image_flags"]
+    named = pl.any_horizontal(pl.lit(value=False), *(pl.col("flags").list.contains(flag) for flag in flags))
+    held, gated = pl.col("gates").list.contains("IMAGE_FLAG"), bool(stated["gates.require_image"])
+    wrong = piece.filter(held & ~(named & gated))
+    listing.add(QUARANTINE, wrong, f"is held by the gate IMAGE_FLAG, which its flags do not give: {shown}")
+    if gated:
+        wrong = piece.filter(named & ~held & ~_OPENED)
+        listing.add(QUARANTINE, wrong, f"has an image flag and is not held by the gate IMAGE_FLAG, against {shown}")
 
 
 def _markers(root: Path, stated: Stated, listing: Listing) -> None:

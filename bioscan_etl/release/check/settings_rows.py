@@ -37,6 +37,8 @@ VERIFIED = MappingProxyType(
         "images.min_confidence": "where a number: no detected specimen is less sure, and no unsure one surer",
         "gates.require_image": "each released specimen has an image, or no quarantined one lacks it",
         "gates.image_statuses": "images have these statuses, and others are quarantined",
+        "gates.image_flags": "no released image has one of these flags",
+        "gates.scope": "no released label is another one",
         "gates.require_bin": "each released specimen has a BIN, or no gate asks for it",
         "gates.min_unambiguous_run": "each released barcode has such a run (a smaller one is not noticed)",
     }
@@ -49,6 +51,10 @@ _STOPS = {1: "TAA|TAG|TGA", 2: "TAA|TAG|AGA|AGG", 5: "TAA|TAG", 9: "TAA|TAG", 13
 _OTHER_CODES = ("chordata", "tunicata", "echinodermata", "platyhelminthes")
 # Confidences are stated with 6 decimals.
 _ROUNDED = 0.5e-6 + 1e-9
+# Settings of the gates that a curator can open.
+_OPENED = tuple(
+    f"gates.{name}" for name in ("image_statuses", "image_flags", "scope", "require_bin", "min_unambiguous_run")
+)
 _COLUMNS = (
     *("flags", "dna_barcode", "dna_bin", "phylum", "coord-lat", "coord-lon"),
     *("area_fraction", "image_status", "confidence"),
@@ -123,7 +129,8 @@ _THRESHOLDS = (
         _lat.is_not_null()
         & _lon.is_not_null()
         & ~_flags.list.contains("COORDINATE_OUT_OF_RANGE")
-        & ~_flags.list.contains("ZERO_COORDINATE"),
+        & ~_flags.list.contains("ZERO_COORDINATE")
+        & ~_flags.list.contains("CURATOR_SET"),
         "{coord-lat} {coord-lon}",
     ),
     _Threshold(
@@ -153,7 +160,9 @@ def check(stated: Stated, data: Rows, relabelled: pl.Series, fixed: pl.Series) -
                 _hold(rows, one, stated, listing, data.name)
         for setting, wrong, message in _gates(stated, fixed):
             if setting in stated:
-                listing.add(data.name, rows.filter(wrong.fill_null(value=False)), message)
+                # `decisions` checks whom curators have accepted.
+                opened = _flags.list.contains("CURATOR_ACCEPTED") if setting in _OPENED else pl.lit(value=False)
+                listing.add(data.name, rows.filter(wrong.fill_null(value=False) & ~opened), message)
     yield from listing.faults()
 
 
@@ -176,6 +185,17 @@ def _gates(stated: Stated, fixed: pl.Series) -> Iterator[tuple[str, pl.Expr, str
     good = status.is_in(list(stated["gates.image_statuses"]))
     shown = stated.shown("gates.image_statuses")
     yield "gates.image_statuses", boxed & ~good, f"is released with the image status {{image_status}}, against {shown}"
+    held = pl.any_horizontal(pl.lit(value=False), *(_flags.list.contains(flag) for flag in stated["gates.image_flags"]))
+    if "gates.image_flags" in stated:
+        yield (
+            "gates.image_flags",
+            boxed & held,
+            f"is released with an image flag of {stated.shown('gates.image_flags')}",
+        )
+        good &= ~held
+    for rank, names in stated["gates.scope"].items():
+        outside = pl.col(rank).is_not_null() & ~pl.col(rank).is_in(list(names))
+        yield "gates.scope", outside, f"has the {rank} {{{rank}}}, against {stated.shown('gates.scope')}"
     yield "gates.image_statuses", good & ~boxed, f"has the image status {{image_status}} and no image, against {shown}"
     if stated["gates.require_bin"]:
         yield "gates.require_bin", pl.col("dna_bin").is_null(), "has no BIN; gates.require_bin is True"

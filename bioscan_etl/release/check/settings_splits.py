@@ -19,6 +19,8 @@ from types import MappingProxyType
 import polars as pl
 
 from bioscan_etl import schema
+from bioscan_etl.barcodes.distinct import numbered
+from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.errors import BioscanError
 from bioscan_etl.release.check.agreement import Rows
 from bioscan_etl.release.check.faults import Fault, Listing, faulty_rows
@@ -27,13 +29,18 @@ from bioscan_etl.release.check.settings_logs import Logs
 from bioscan_etl.release.check.settings_stated import Stated, log_pieces
 from bioscan_etl.release.manifest import Manifest
 from bioscan_etl.release.scan import MOVES
+from bioscan_etl.splits.leakage import leaking
+from bioscan_etl.splits.overlaps import barcode_groups
 from bioscan_etl.splits.partition import partition
+from bioscan_etl.vocabulary import LEAKAGE_PAIRS
 
 VERIFIED = MappingProxyType(
     {
         "splits.protocol": "bioscan-5m: the partitions are assigned anew; stable: they are those of the memory",
         "splits.seed": "stable, in a first release: the partitions are assigned anew",
         "splits.keep_bins_together": "where true: no BIN is in two partitions; in a first release: as splits.seed",
+        "splits.keep_overlaps_together": "where true: no evaluated barcode is the same as a trained one over shared "
+        "columns; in a first release: as splits.seed",
     }
 )
 """Settings that are verified here, and how."""
@@ -42,6 +49,8 @@ MEMORY = "partition_memory.parquet"
 _FIRST = "v1"
 _TEXTS = ("genus", "species")
 _COLUMNS = ("split", "genus", "species", "dna_bin", "dna_barcode")
+_STATED = ("splits.seed", "splits.keep_bins_together", "splits.keep_overlaps_together")
+_COMPARED = sorted({name for pair in LEAKAGE_PAIRS for name in pair})
 # What the protocols' code may raise on labels and barcodes that no pipeline makes.
 _FAILURES = (BioscanError, pl.exceptions.PolarsError, ValueError, IndexError, OverflowError)
 
@@ -66,6 +75,8 @@ def check(
     if stated["splits.protocol"] == "stable":
         if stated["splits.keep_bins_together"]:
             yield from _bins(data)
+        if stated.settings.splits.keep_overlaps_together:
+            yield from _overlaps(data, stated.settings.barcodes.min_shared_columns)
         if remembers:
             yield from _stable(root, manifest, stated, data, rows, rewritten)
         else:
@@ -117,6 +128,13 @@ def _published(stated: Stated, data: Rows, rewritten: pl.DataFrame) -> Iterator[
         "{wanted} there"
     )
     yield from faulty_rows(data.name, differing.sort("species", "size", "split"), message)
+    # Where there are too many, one of these is in the wrong place: those that the protocol puts elsewhere come first.
+    sizes = both.with_columns(size=pl.len().over("species", "dna_barcode", "split"))
+    many = differing.filter(pl.col("found") > pl.col("wanted")).select("species", "size", "split", "found", "wanted")
+    suspects = sizes.join(many, on=["species", "size", "split"], how="inner")
+    suspects = suspects.sort(pl.col("split") == pl.col("expected"), "species", "processid")
+    message = "is one of {found} barcodes of {species} in {split}, where splits.protocol bioscan-5m puts {wanted}"
+    yield from faulty_rows(data.name, suspects, message)
 
 
 def _census(rows: pl.DataFrame, split: str) -> pl.DataFrame:
@@ -138,6 +156,7 @@ def _stable(
         message = "is remembered in {split}, and is in {split_here} of data, against splits.protocol stable"
         listing.add(MEMORY, both.filter(pl.col("split") != pl.col("split_here")), message)
     yield from listing.faults()
+    yield from _remembered(root, data, rewritten)
     if remembered != rows.height:
         message = f"remembers {remembered} of {rows.height} specimens; splits.protocol stable remembers all"
         yield Fault(MEMORY, None, message)
@@ -152,10 +171,35 @@ def _stable(
         yield from _first(stated, data, rewritten)
 
 
+def _remembered(root: Path, data: Rows, rewritten: pl.DataFrame) -> Iterator[Fault]:
+    """Labels, BINs and barcodes that the memory has otherwise than the released rows."""
+    kept = ("genus", "species", "dna_bin")
+    hashed = barcode_identity(pl.col("dna_barcode")).hash()
+    pieces = [
+        piece.select("processid", *kept, barcode=hashed)
+        for piece in log_pieces(root, MEMORY, schema.PARTITION_MEMORY, ("processid", *kept, "dna_barcode"))
+    ]
+    if not pieces:
+        return
+    memory, listing = pl.concat(pieces), Listing()
+    for piece in data.pieces((*kept, "dna_barcode")):
+        rows = _restored(piece, rewritten).select("processid", *kept, barcode=hashed)
+        both = rows.join(memory, on="processid", how="inner", suffix="_there")
+        for name in kept:
+            wrong = both.filter(pl.col(name).ne_missing(pl.col(f"{name}_there")))
+            shown = wrong.select("processid", here=name, there=f"{name}_there")
+            listing.add(MEMORY, shown, f"has the {name} {{there}}, data has {{here}}")
+        listing.add(
+            MEMORY, both.filter(pl.col("barcode").ne_missing(pl.col("barcode_there"))), "has another barcode than data"
+        )
+    yield from listing.faults()
+
+
 def _first(stated: Stated, data: Rows, rewritten: pl.DataFrame) -> Iterator[Fault]:
     """Labelled specimens that are not where the protocol puts them when nothing was assigned before."""
     splits = stated.settings.splits
-    # Unlabelled specimens matter by the barcodes that they share, and by the BINs that they join.
+    # Unlabelled specimens matter by the barcodes that they share, and by the BINs and overlapping barcodes they join.
+    overlaps = splits.keep_overlaps_together
     with_species = [
         _restored(piece, rewritten).filter(pl.col("species").is_not_null()) for piece in data.pieces(_COLUMNS)
     ]
@@ -166,8 +210,12 @@ def _first(stated: Stated, data: Rows, rewritten: pl.DataFrame) -> Iterator[Faul
     others = [
         piece.filter(pl.col("species").is_null())
         .with_columns(hash=_stripped().hash(), shared=_stripped().hash().is_in(barcodes))
-        .filter(pl.col("shared") | pl.lit(splits.keep_bins_together))
-        .with_columns(dna_barcode=pl.when("shared").then("dna_barcode").otherwise(pl.col("hash").cast(pl.String)))
+        .filter(pl.col("shared") | pl.lit(splits.keep_bins_together or overlaps))
+        .with_columns(
+            dna_barcode=pl.when(pl.col("shared") | pl.lit(overlaps))
+            .then("dna_barcode")
+            .otherwise(pl.col("hash").cast(pl.String))
+        )
         .drop("hash", "shared")
         for piece in data.pieces(_COLUMNS)
     ]
@@ -175,13 +223,15 @@ def _first(stated: Stated, data: Rows, rewritten: pl.DataFrame) -> Iterator[Faul
     if table.is_empty():
         return
     try:
-        expected = partition(table.drop("split"), splits)
+        least = stated.settings.barcodes.min_shared_columns
+        groups = barcode_groups(table, None, least) if overlaps else None
+        expected = partition(table.drop("split"), splits, groups)
     except _FAILURES as error:
         yield Fault(data.name, None, f"splits.protocol stable cannot be followed: {str(error).splitlines()[0]}")
         return
     both = table.select("processid", "split").join(expected.rename({"split": "expected"}), on="processid", how="left")
     wrong = both.filter(pl.col("split").ne_missing(pl.col("expected"))).sort("processid")
-    shown = ", ".join(stated.shown(name) for name in ("splits.seed", "splits.keep_bins_together") if name in stated)
+    shown = ", ".join(stated.shown(name) for name in _STATED if name in stated)
     yield from faulty_rows(
         data.name, wrong, f"is in {{split}}; splits.protocol stable puts it in {{expected}} ({shown})"
     )
@@ -200,3 +250,17 @@ def _bins(data: Rows) -> Iterator[Fault]:
     found = several.agg(splits=pl.col("split").str.join(", "), many=pl.len()).filter(pl.col("many") > 1)
     message = "{dna_bin} is in several partitions ({splits}), against splits.keep_bins_together True"
     yield from faulty_rows(data.name, found, message)
+
+
+def _overlaps(data: Rows, least: int) -> Iterator[Fault]:
+    """Evaluated barcodes that are the same as a trained one over shared columns."""
+    rows = [
+        piece.select("processid", "split", "dna_barcode").filter(pl.col("split").is_in(_COMPARED))
+        for piece in data.pieces(("split", "dna_barcode"))
+    ]
+    if not rows:
+        return
+    table = pl.concat(rows).unique("processid", keep="first", maintain_order=True)
+    numbers = numbered(table.lazy(), schema.PLACEMENTS.empty().lazy(), least)
+    message = "is in {evaluated}, its barcode is the same as one in {known}, against splits.keep_overlaps_together True"
+    yield from faulty_rows(data.name, leaking(*numbers, table, least), message)

@@ -16,6 +16,7 @@ import polars as pl
 from pydantic import BaseModel, ValidationError
 
 from bioscan_etl import schema
+from bioscan_etl.io.tables import parquet_schema
 from bioscan_etl.release.check.faults import Fault
 from bioscan_etl.release.check.files import is_plain
 from bioscan_etl.release.check.tables import UNREADABLE, row_groups
@@ -76,7 +77,10 @@ def read_stated(document: Mapping[str, Any]) -> tuple[Stated, list[Fault]]:
         for field in info.annotation.model_fields:
             if field in values:
                 name = f"{section}.{field}"
-                if _is_usable(values[field], limit=1 << 63 if name == _SEED else _LARGEST):
+                # A setting that is a table itself, such as gates.scope, has one value by name.
+                value = values[field]
+                plain = list(value.values()) if isinstance(value, dict) else value
+                if _is_usable(plain, limit=1 << 63 if name == _SEED else _LARGEST):
                     known[section][field] = values[field]
                 else:
                     faults.append(_fault(name, "is out of range"))
@@ -121,7 +125,7 @@ def log_pieces(root: Path, name: str, table: schema.Table, columns: Sequence[str
         return
     try:
         # Files that no stage of the release writes do not declare which values can be missing.
-        if pl.read_parquet_schema(root / name) == table.schema():
+        if parquet_schema(root / name) == table.schema():
             yield from row_groups(root, name, columns)
     except UNREADABLE:
         return

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
+from bioscan_etl.io.tables import parquet_metadata
 from bioscan_etl.release.check.faults import Fault, capped
 from bioscan_etl.release.check.files import is_plain
 from bioscan_etl.release.check.settings_stated import Stated
@@ -33,7 +32,7 @@ def _shapes(root: Path, folder: str, per_shard: str, per_group: str, stated: Sta
         if not is_plain(root, name):
             continue
         try:
-            metadata = pq.read_metadata(root / name)
+            metadata = parquet_metadata(root / name)
             groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
         except UNREADABLE:
             continue

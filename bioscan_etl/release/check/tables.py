@@ -12,13 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bioscan_etl import schema, vocabulary
+from bioscan_etl.io.tables import parquet_file
 from bioscan_etl.release.check.agreement import Rows, agreement
 from bioscan_etl.release.check.corpus import ROWS, barcode_hash, invariants, row_findings
 from bioscan_etl.release.check.csv import check_bytes, check_values, read_fields, typed
@@ -56,6 +57,11 @@ class Data:
 
         return Rows(self.form.name, self.form.columns, pieces)
 
+    def of_splits(self, splits: Sequence[str], where: pl.Expr) -> Rows:
+        """Its rows of some partitions, one after the other in this order, for which a condition holds."""
+        parts = [self.of(where & (pl.col("split") == split)) for split in splits]
+        return Rows(self.form.name, self.form.columns, lambda columns: chain(*(part.pieces(columns) for part in parts)))
+
 
 def check(root: Path, manifest: Manifest) -> tuple[Data | None, list[Fault]]:
     """Check all tables.
@@ -65,7 +71,7 @@ def check(root: Path, manifest: Manifest) -> tuple[Data | None, list[Fault]]:
     """
     faults: list[Fault] = []
     settings = names(manifest)
-    data = _data(root, faults)
+    data = _data(root, faults, followed=_kept_together(manifest))
     if data is not None:
         faults += _counts(data.rows, manifest)
         faults += check_csv(root, csv_name(settings), schema.METADATA, data.form)
@@ -79,7 +85,7 @@ def open_parquet(root: Path, name: str, arrow: pa.Schema, faults: list[Fault]) -
         faults.append(Fault(name, None, "is missing, or no plain file"))
         return False
     try:
-        with pq.ParquetFile(root / name) as file:
+        with parquet_file(root / name) as file:
             found = file.schema_arrow
             if not found.equals(arrow):
                 faults.append(Fault(name, None, f"has another schema: {_difference(found, arrow)}"))
@@ -105,7 +111,7 @@ def row_groups(root: Path, name: str, columns: Sequence[str] | None = None) -> I
     Raises:
         ArrowException, OSError, ValueError, PolarsError: it cannot be read.
     """
-    with pq.ParquetFile(root / name, page_checksum_verification=True) as file:
+    with parquet_file(root / name, page_checksum_verification=True) as file:
         wanted = None if columns is None else list(columns)
         groups = (file.read_row_group(number, columns=wanted) for number in range(file.num_row_groups))
         for group in groups if file.num_row_groups else [file.read(columns=wanted)]:
@@ -174,7 +180,14 @@ def shards_of(root: Path, folder: str, arrow: pa.Schema, faults: list[Fault]) ->
     return [(name, split) for split, found in shards.items() for _, _, name in found] if whole else None
 
 
-def _data(root: Path, faults: list[Fault]) -> Data | None:
+def _kept_together(manifest: Manifest) -> bool:
+    """Whether the release was made with settings by which specimens without a species follow others."""
+    splits = manifest.settings.get("splits")
+    names = ("keep_bins_together", "keep_overlaps_together")
+    return isinstance(splits, dict) and any(splits.get(name) is True for name in names)
+
+
+def _data(root: Path, faults: list[Fault], *, followed: bool) -> Data | None:
     """All shards of data/, and what is wrong with their rows."""
     shards = shards_of(root, "data", schema.METADATA_EXTENDED.arrow(), faults)
     if shards is None:
@@ -204,7 +217,7 @@ def _data(root: Path, faults: list[Fault]) -> Data | None:
     )
     if not ordered["processid"].equals(rows["processid"]):
         faults.append(Fault("data", None, "the rows are not sorted by split, order, family, processid"))
-    faults += invariants(rows.select(ROWS), rows["barcode"], form)
+    faults += invariants(rows.select(ROWS), rows["barcode"], form, followed=followed)
     return Data(form, rows.drop("barcode"))
 
 

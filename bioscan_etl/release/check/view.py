@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from bioscan_etl.release.check.files import is_plain
+from bioscan_etl.release.check.origin import Origin
 from bioscan_etl.release.check.settings_stated import Stated
 from bioscan_etl.release.check.tables import Data
 from bioscan_etl.release.layout import images_name
@@ -27,6 +28,7 @@ class View:
         root: its folder.
         manifest: its manifest.
         settings: its names, forms and packages.
+        origin: the code that it states to be made with.
         stated: the settings that it states, as far as they are valid.
         known: the content of data/; None if that cannot be read: then only descriptors are checked.
         listed: processid, split and path within the package of every image that is to be there.
@@ -36,6 +38,7 @@ class View:
     root: Path
     manifest: Manifest
     settings: ReleaseSettings
+    origin: Origin
     stated: Stated
     known: Data | None
     listed: pl.DataFrame

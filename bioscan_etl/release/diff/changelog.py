@@ -13,9 +13,12 @@ import polars as pl
 
 from bioscan_etl.errors import SourceError
 from bioscan_etl.io.write import write_text
+from bioscan_etl.printable import printable
 from bioscan_etl.progress import Progress, silent
+from bioscan_etl.release.core import DECIDED
 from bioscan_etl.release.diff import compare as diff
 from bioscan_etl.release.diff.compare import Difference
+from bioscan_etl.release.diff.decided import decision_counts
 from bioscan_etl.release.scan import Head, release_tables, scan_release
 from bioscan_etl.rules import Rule, registry
 
@@ -40,6 +43,7 @@ WORDS: Mapping[str, str] = MappingProxyType(
     }
 )
 _SHOWN = 50
+_DECISIONS = 500
 _SHORT = 60
 
 
@@ -61,9 +65,10 @@ def changelog(version: str, found: Difference | None, note: str = "") -> str:
         "",
     ]
     if found.is_empty:
-        lines += ["Both have the same specimens, values and images.", ""]
+        lines += ["Both have the same specimens, values and images.", "", *_decisions(found.decisions)]
         return "\n".join(lines)
     lines += _table(("what", "specimens", "why"), _kinds(found))
+    lines += _decisions(found.decisions)
     for title, columns, rows in _sections(found):
         lines += [f"## {title}", "", *_table(columns, rows)]
     if found.uncompared:
@@ -78,7 +83,7 @@ def lines(found: Difference, shown: int = 5) -> list[str]:
 
     Args:
         found: the comparison.
-        shown: pairs of values that are shown per field.
+        shown: pairs of values that are shown per field, and lines of decisions per kind of change.
     """
     shown_lines = [
         f"{found.before} -> {found.after}: {found.records_before:,} specimens before, {found.records_after:,} after"
@@ -97,8 +102,9 @@ def lines(found: Difference, shown: int = 5) -> list[str]:
                 shown_lines.append(f"    {_plain(before)} -> {_plain(after)}  {reason} {count:,}")
             if pairs.height > shown:
                 shown_lines.append(f"    … and {pairs.height - shown:,} more pairs of values")
+    shown_lines += _decided(found.decisions, shown)
     if found.is_empty:
-        shown_lines.append("no difference")
+        shown_lines.append("no difference" if found.decisions.is_empty() else "no difference but in the decisions")
     if found.uncompared:
         shown_lines.append(f"not compared because one release lacks them: {', '.join(found.uncompared)}")
     return shown_lines
@@ -137,9 +143,61 @@ def write_changelog(
                 f"The previous version, {previous.name}, no longer exists, so it cannot be compared.",
             )
         else:
-            after = release_tables(root, head, files)
-            text = changelog(head.version, diff.compare(before, after, progress=progress))
+            found = diff.compare(before, release_tables(root, head, files), progress=progress)
+            text = changelog(head.version, found)
     write_text(root / CHANGELOG, text)
+
+
+def _decisions(changes: pl.DataFrame) -> list[str]:
+    """The curators' lines that are new, were taken away, or that another thing became of."""
+    if changes.is_empty():
+        return []
+    rows: list[tuple[str, ...]] = [
+        (
+            _cell(change),
+            _cell(about),
+            _cell(decision),
+            _cell(reason),
+            _cell(curator),
+            _cell(_effect(was, now, detail, specimens)),
+        )
+        for change, about, decision, reason, curator, was, now, detail, specimens in changes.head(
+            _DECISIONS
+        ).iter_rows()
+    ]
+    lines = ["## Decisions", "", *_table(("line", "about", "decision", "reason", "curator", "what it did"), rows)]
+    if changes.height > _DECISIONS:
+        lines += [f"And {changes.height - _DECISIONS} more: `{DECIDED}` of both releases lists all.", ""]
+    return lines
+
+
+def _decided(changes: pl.DataFrame, shown: int) -> Iterator[str]:
+    """The same on the terminal: how many, what became of them, and the first of each kind of change."""
+    if changes.height:
+        yield f"{'decisions':<14} {changes.height:>10,}"
+    for change, became, count in decision_counts(changes).iter_rows():
+        yield f"  {change + ':':<12} {_said(became)} {count:,}"
+    for change in changes["change"].unique(maintain_order=True):
+        mine = changes.filter(pl.col("change") == change)
+        for about, decision, was, now, detail, specimens in (
+            mine.select("about", "decision", "was", "is", "detail", "specimens").head(shown).iter_rows()
+        ):
+            yield f"    {_plain(about)}: {_plain(decision)}  {change}; {_plain(_effect(was, now, detail, specimens))}"
+        if mine.height > shown:
+            yield f"    … and {mine.height - shown:,} more"
+
+
+def _effect(was: str | None, now: str | None, detail: str | None, specimens: int) -> str:
+    """What a line did: its status now, or that of the previous release, whose effect is undone."""
+    number = f"{specimens} {'specimen' if specimens == 1 else 'specimens'}"
+    if now is None:
+        return f"undone: {number}" if was == "applied" else f"nothing: it was {_said(was)}"
+    why = f": {detail}" if detail else f": {number}" if now == "applied" else ""
+    return f"{_said(now)}{why}" + (f"; it was {_said(was)}" if was not in (None, now) else "")
+
+
+def _said(status: str | None) -> str:
+    return (status or "").replace("_", " ")
 
 
 def _kinds(found: Difference) -> list[tuple[str, ...]]:
@@ -198,7 +256,7 @@ def _cell(value: object) -> str:
     """A value from the data within a Markdown table: never markup."""
     if value is None:
         return "–"
-    text = _short(str(value))
+    text = printable(_short(str(value)))
     for letter, safe in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "&#96;"), ("[", "&#91;"), ("*", "&#42;")):
         text = text.replace(letter, safe)
     return text
@@ -206,7 +264,7 @@ def _cell(value: object) -> str:
 
 def _plain(value: str | None) -> str:
     """A value on the terminal: without control characters."""
-    return "(missing)" if value is None else "".join(c if c.isprintable() else "?" for c in _short(value))
+    return "(missing)" if value is None else printable(_short(value))
 
 
 def _short(text: str) -> str:

@@ -20,17 +20,19 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 
 from bioscan_etl.errors import SourceError
+from bioscan_etl.io.tables import read_parquet, scan_parquet
 from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.quality.spreadsheet import escape_formulas
 from bioscan_etl.release import versions
+from bioscan_etl.release.diff.decided import DECISION_CHANGES, decision_changes
 from bioscan_etl.release.scan import MOVES, ReleaseTables
 from bioscan_etl.schema import DIFF_KINDS, METADATA_EXTENDED, PARTITION_MOVES, RELEASE_DIFF
 from bioscan_etl.vocabulary import RANKS
@@ -52,6 +54,7 @@ _DERIVED = (
     "confidence",
     "measurement_source",
     "flags",
+    "verification_status",
 )
 
 
@@ -68,6 +71,7 @@ class Difference:
         reasons: kind, field, reason, rows; in the order of kinds and fields, then the most rows first.
         values: kind, field, before, after, reason, rows of moved and relabelled records; the most rows first.
         uncompared: columns that only one of the releases has.
+        decisions: `decided.DECISION_CHANGES`, the curators' lines that came, went, or that another thing became of.
     """
 
     before: str
@@ -78,6 +82,7 @@ class Difference:
     reasons: pl.DataFrame
     values: pl.DataFrame
     uncompared: tuple[str, ...]
+    decisions: pl.DataFrame = field(default_factory=DECISION_CHANGES.to_frame)
 
     @property
     def is_empty(self) -> bool:
@@ -125,7 +130,7 @@ def moves_between(before: ReleaseTables, after: ReleaseTables) -> list[pl.LazyFr
     if before.root not in every or after.root not in every:
         return []
     found = [root / MOVES for root in every[every.index(before.root) + 1 : every.index(after.root)]]
-    return [pl.scan_parquet(path, glob=False) for path in found if path.is_file()]
+    return [scan_parquet(path) for path in found if path.is_file()]
 
 
 def compared_fields(before: ReleaseTables, after: ReleaseTables) -> tuple[list[str], tuple[str, ...]]:
@@ -163,7 +168,10 @@ def _compare(
                 write(part)
             progress("compare", min((number + 1) * records_per_range, affected.height), affected.height)
     records, reasons, values = counts.total(fields)
-    return Difference(before.version, after.version, heights[0], heights[1], records, reasons, values, uncompared)
+    decisions = decision_changes(before, after)
+    return Difference(
+        before.version, after.version, heights[0], heights[1], records, reasons, values, uncompared, decisions
+    )
 
 
 def _texts(side: ReleaseTables, fields: Sequence[str]) -> list[pl.Expr]:
@@ -302,7 +310,7 @@ class _Parts:
 
         def read(number: int) -> pl.DataFrame:
             files = sorted((folder / f"range={number}").glob("*.parquet"))
-            return pl.read_parquet(files, hive_partitioning=False) if files else empty
+            return read_parquet(files) if files else empty
 
         return read
 
@@ -384,7 +392,15 @@ def _values(
         .then("delivered+" + pl.col("rule_after"))
         .otherwise(pl.lit("delivered"))
     )
-    return logged.select("processid", "kind", "field", "before", "after", reason=reason)
+    found = logged.select("processid", "kind", "field", "before", "after", reason=reason)
+    # The code of a country is not logged: it follows the name.
+    named = found.filter(pl.col("field") == "country").select("processid", of_name="reason")
+    code = pl.when(pl.col("field") == "country_iso").then("of_name")
+    return (
+        found.join(named, on="processid", how="left", maintain_order="left")
+        .with_columns(reason=pl.coalesce(code, "reason"))
+        .drop("of_name")
+    )
 
 
 def _images(

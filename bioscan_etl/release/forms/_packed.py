@@ -23,7 +23,16 @@ from bioscan_etl import schema
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.check.agreement import Rows, agreement
 from bioscan_etl.release.check.faults import Fault
-from bioscan_etl.release.check.hdf5 import ROWS_AT_ONCE, check_file, read_texts, stored_dataset, stored_group
+from bioscan_etl.release.check.hdf5 import (
+    ROWS_AT_ONCE,
+    Storage,
+    check_attributes,
+    check_file,
+    check_storage,
+    read_texts,
+    stored_dataset,
+    stored_group,
+)
 from bioscan_etl.release.check.tables import Data
 from bioscan_etl.release.check.view import View
 from bioscan_etl.release.hdf5_files import attributes, byte_strings, new_file
@@ -138,7 +147,17 @@ def packed_name(package: str) -> str:
 def check_packed(view: View, package: str) -> Iterator[Fault]:
     """A package's file: its offsets, its bytes, and the columns of the metadata."""
     name, images = packed_name(package), view.files(package)
-    yield from check_file(view.root, name, lambda file: _check(file, name, view.data, images, view.chosen))
+
+    def check(file: h5py.File) -> Iterator[Fault]:
+        yield from check_attributes(file, name, attributes(package, view.settings), worded(view))
+        yield from _check(file, name, view.data, images, view.chosen)
+
+    yield from check_file(view.root, name, check)
+
+
+def worded(view: View) -> tuple[str, ...]:
+    """Attributes that a release of another version may word otherwise."""
+    return () if view.origin.is_ours("image_hdf5") else ("Description",)
 
 
 def _check(
@@ -158,6 +177,10 @@ def _check(
     if bounds[0] != 0 or bounds[-1] != jpeg.size or (np.diff(bounds) < 0).any():
         yield Fault(name, None, "offsets do not lead from 0 to the end of jpeg")
         return
+
+    yield from check_storage(offsets, f"{name}#offsets", Storage())
+    yield from check_storage(jpeg, f"{name}#jpeg", Storage((min(_IMAGE_CHUNK, max(jpeg.size, 1)),)))
+    yield from _columns_stored(stored, name)
 
     def pieces(wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
         for start in range(0, len(bounds) - 1, ROWS_AT_ONCE):
@@ -179,6 +202,18 @@ def _check(
                 if not same:
                     yield Fault(name, processid, "differs from the image file")
             at += 1
+
+
+def _columns_stored(stored: Mapping[str, h5py.Dataset], name: str) -> Iterator[Fault]:
+    """The columns of the metadata are of our types, compressed, and say what a missing number is."""
+    for column in schema.METADATA.columns:
+        data, where = stored[column.name], f"{name}#metadata/{column.name}"
+        yield from check_storage(data, where, Storage((min(_ROW_CHUNK, max(len(data), 1)),), "gzip"))
+        text = column.dtype == pl.String()
+        if data.dtype.kind != "S" if text else data.dtype != np.dtype(str(column.dtype).lower()):
+            yield Fault(where, None, f"is of type {data.dtype}")
+        missing = {"missing": str(MISSING_INTEGER)} if column.dtype == pl.Int64() else {}
+        yield from check_attributes(data, where, missing)
 
 
 def _unpacked(values: h5py.Dataset, column: str, start: int) -> pl.Series:

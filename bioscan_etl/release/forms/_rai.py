@@ -51,7 +51,7 @@ def responsible_use(counts: Counts, settings: ReleaseSettings, made: Mapping[str
         "rai:dataManipulationProtocol": "changes.parquet lists every value that a rule changed, before and after: "
         f"{counts.changes} changes.",
         "rai:dataAnnotationProtocol": "Taxonomic labels are those that the submitters gave to BOLD, curated by rules "
-        "and by curators' overrides. Boxes are found by a detector; doubtful ones wait for a curator's review.",
+        "and by curators' decisions. Boxes are found by a detector; doubtful ones wait for a curator's review.",
         **({"rai:machineAnnotationTools": tools} if tools else {}),
         "rai:dataBiases": [
             "Species, orders, places and seasons are not sampled evenly: a few orders have most of the specimens.",

@@ -22,6 +22,7 @@ from bioscan_etl.release.check.agreement import Rows, agreement
 from bioscan_etl.release.check.faults import Fault, capped
 from bioscan_etl.release.check.files import is_plain
 from bioscan_etl.release.check.jsonlines import read_objects
+from bioscan_etl.release.check.tables import files_of
 from bioscan_etl.release.check.view import View
 from bioscan_etl.release.forms.registry import Card, Form
 from bioscan_etl.release.layout import images_name
@@ -48,6 +49,8 @@ ZIP_GROUPS = {
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first time a zip can state
 _MODE = 0o644
 _UNIX = 3
+# Time, rights and owner of a member of a tar.
+_HEADER = (0, _MODE, 0, 0, "", "")
 
 
 def build(staging: Staging, settings: ReleaseSettings, progress: Progress) -> None:
@@ -171,10 +174,26 @@ _LONGEST_JSON = 1 << 20  # bytes; a row of ours has some 2,000
 
 def check(view: View) -> Iterator[Fault]:
     """The archives hold the images of their packages, and the WebDataset shards the values of data/ too."""
+    yield from _strangers(view)
     for package in view.settings.zip_packages:
         yield from _check_zips(view, package)
     for package in view.settings.webdataset_packages:
         yield from _check_tars(view, package)
+
+
+def _strangers(view: View) -> Iterator[Fault]:
+    """Files in the folder that are none of the planned archives."""
+    settings = view.settings
+    counts = dict(view.data.rows.filter(HAS_IMAGE).group_by("split").len().iter_rows())
+    names = [name for package in settings.zip_packages for name, _ in zip_plan(view.listed, package, settings)]
+    for package in settings.webdataset_packages:
+        names += [name for _, name, _, _ in tar_plan(counts, package, settings)]
+    planned = {f"{FOLDER}/{name}" for name in names}
+    yield from capped(
+        Fault(name, None, "is none of the archives of this release")
+        for name in files_of(view.root, FOLDER)
+        if name not in planned
+    )
 
 
 def _check_zips(view: View, package: str) -> Iterator[Fault]:
@@ -198,6 +217,14 @@ def _zip(root: Path, name: str, prefix: str, paths: pl.Series) -> Iterator[Fault
         if len(members) < len(archive.infolist()):
             yield Fault(name, None, "holds a member twice")
         expected = {f"{prefix}/{path}": path for path in paths}
+        if list(members) != list(expected) and set(members) == set(expected):
+            yield Fault(name, None, "holds its members in another order")
+        if archive.comment:
+            yield Fault(name, None, "has a comment")
+        for one in archive.infolist():
+            header = one.date_time, one.compress_type, one.external_attr, one.extra, one.comment
+            if header != (_EARLIEST, zipfile.ZIP_STORED, _MODE << 16, b"", b""):
+                yield Fault(name, Path(one.filename).stem, "is compressed, or has a time, rights or a comment")
         for member in sorted(set(members) ^ set(expected)):
             yield Fault(name, None, f"{'holds' if member in members else 'lacks'} {member!r}")
         for member in sorted(set(members) & set(expected)):
@@ -237,12 +264,14 @@ def _check_tars(view: View, package: str) -> Iterator[Fault]:
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Plain files of a tar in order; a member larger than the archive itself is damage, and ends it."""
+    """Plain files of a tar in order; a member larger than the archive itself, or not written as ours, ends it."""
     largest = path.stat().st_size
     with tarfile.open(path, "r|") as archive:
         for member in archive:
             if not member.isfile() or member.size > largest:
                 raise ValueError(f"member {member.name!r} is no plain file, or larger than the archive")
+            if (member.mtime, member.mode, member.uid, member.gid, member.uname, member.gname) != _HEADER:
+                raise ValueError(f"member {member.name!r} has a time, an owner or rights")
             stream = archive.extractfile(member)
             yield member.name, b"" if stream is None else stream.read()
 

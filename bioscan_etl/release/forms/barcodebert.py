@@ -265,4 +265,5 @@ FORM = Form(
     card=_card,
     kinds=("csv",),
     tables=_tables,
+    libraries=("polars",),
 )

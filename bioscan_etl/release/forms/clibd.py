@@ -17,7 +17,16 @@ import polars as pl
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.check.agreement import Rows, agreement
 from bioscan_etl.release.check.faults import Fault
-from bioscan_etl.release.check.hdf5 import ROWS_AT_ONCE, check_file, read_texts, stored_dataset, stored_group
+from bioscan_etl.release.check.hdf5 import (
+    ROWS_AT_ONCE,
+    Storage,
+    check_attributes,
+    check_file,
+    check_storage,
+    read_texts,
+    stored_dataset,
+    stored_group,
+)
 from bioscan_etl.release.check.tables import Data
 from bioscan_etl.release.check.view import View
 from bioscan_etl.release.forms.registry import Card, Form
@@ -142,6 +151,7 @@ def check(view: View) -> Iterator[Fault]:
 def _check(
     file: h5py.File, name: str, data: Data, images: Mapping[str, Path], chosen: Collection[str]
 ) -> Iterator[Fault]:
+    yield from check_attributes(file, name, {})
     if set(file) != set(GROUPS):
         yield Fault(name, None, f"its root holds {sorted(file)}, not the groups of splits alone")
         return
@@ -155,10 +165,18 @@ def _check(
         if group is None or image is None or mask is None or len(stored) < len(COLUMNS):
             yield Fault(where, None, f"lacks data sets: {sorted({*COLUMNS, 'image', 'image_mask'})} are needed")
             continue
+        more = sorted(set(group) - {*COLUMNS, "image", "image_mask"})
+        if more:
+            yield Fault(where, None, f"holds {more[0]!r}, which CLIBD's layout does not have")
         rows = len(mask)
         if image.ndim != 2 or image.dtype != np.uint8 or {len(image), *map(len, stored.values())} != {rows}:
             yield Fault(where, None, "its data sets are not of one length, or image is not uint8 of two dimensions")
             continue
+
+        yield from check_storage(image, f"{where}/image", Storage((1, image.shape[1]), "gzip"))
+        yield from check_storage(mask, f"{where}/image_mask", Storage())
+        for place in (group, image, mask, *stored.values()):
+            yield from check_attributes(place, where, {})
 
         def pieces(wanted: Sequence[str], stored: Mapping[str, h5py.Dataset] = stored) -> Iterator[pl.DataFrame]:
             total = len(stored["processid"])
@@ -169,7 +187,7 @@ def _check(
                 }
                 yield pl.DataFrame(list(columns.values())).select("processid", *wanted)
 
-        expected = data.of(HAS_IMAGE & pl.col("split").is_in(splits))
+        expected = data.of_splits(splits, HAS_IMAGE)
         columns = tuple(column for column in COLUMNS.values() if column not in {"processid", "image_file"})
         yield from agreement(expected, Rows(where, columns, pieces))
         sizes: npt.NDArray[np.int64] = mask[()]

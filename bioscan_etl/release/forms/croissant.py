@@ -15,7 +15,6 @@ from typing import Any
 import polars as pl
 
 from bioscan_etl import schema, vocabulary
-from bioscan_etl.io.write import write_text
 from bioscan_etl.release import descriptors
 from bioscan_etl.release.check.descriptors import Place, check_descriptor
 from bioscan_etl.release.check.faults import Fault
@@ -65,8 +64,8 @@ _DATA_TYPES: dict[pl.DataType, str] = {
 }
 
 
-def describe(release: Description) -> None:
-    """Write croissant.json.
+def describe(release: Description) -> dict[str, str]:
+    """The text of croissant.json.
 
     Record sets: `specimens` over the CSV, `data/<split>` over the Parquet files of each split, and the like for each
     form that is Parquet by split. What was done is stated as PROV-O, from the manifest's own provenance.
@@ -108,7 +107,7 @@ def describe(release: Description) -> None:
         "distribution": distribution,
         "recordSet": records,
     }
-    write_text(release.root / FILE, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    return {FILE: json.dumps(document, indent=1, ensure_ascii=False) + "\n"}
 
 
 def _file_object(one: Sums) -> dict[str, Any]:

@@ -14,22 +14,22 @@ from typing import Any
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.io.write import write_text
 from bioscan_etl.release import descriptors
 from bioscan_etl.release.check.descriptors import Place, check_descriptor
 from bioscan_etl.release.check.faults import Fault
 from bioscan_etl.release.check.view import View
 from bioscan_etl.release.descriptors import Description
 from bioscan_etl.release.forms.registry import LAST_STAGE, Card, Form, forms
-from bioscan_etl.release.layout import csv_name
+from bioscan_etl.release.layout import STATISTICS, csv_name
 from bioscan_etl.release.manifest import Sums
 from bioscan_etl.settings import ReleaseSettings
+from bioscan_etl.statistics import definitions as statistics
 
 FILE = "datapackage.json"
 
 
-def describe(release: Description) -> None:
-    """Write datapackage.json."""
+def describe(release: Description) -> dict[str, str]:
+    """The text of datapackage.json."""
     settings = release.settings
     tables = _tables(settings)
     names: set[str] = set()
@@ -47,7 +47,7 @@ def describe(release: Description) -> None:
         "keywords": list(descriptors.KEYWORDS),
         "resources": [_resource(one, tables, names) for one in descriptors.described(release.found, settings)],
     }
-    write_text(release.root / FILE, json.dumps(package, indent=1, ensure_ascii=False) + "\n")
+    return {FILE: json.dumps(package, indent=1, ensure_ascii=False) + "\n"}
 
 
 def _tables(settings: ReleaseSettings) -> dict[str, dict[str, Any]]:
@@ -55,6 +55,7 @@ def _tables(settings: ReleaseSettings) -> dict[str, dict[str, Any]]:
     tables = {csv_name(settings): schema.METADATA}
     for form in forms().values():
         tables |= form.tables(settings) if form.tables else {}
+    tables |= {f"{STATISTICS}/{table.name}.csv": table for table in statistics.TABLES}
     return {path: table_schema(table) for path, table in tables.items()}
 
 
@@ -63,11 +64,9 @@ _TYPES: Mapping[pl.DataType, str] = {pl.Float64(): "number", pl.Boolean(): "bool
 
 def table_schema(table: schema.Table) -> dict[str, Any]:
     """A table as a Table Schema: missing is the empty field."""
-    return {
-        "fields": [_field(column, key=table.key == (column.name,)) for column in table.columns],
-        "primaryKey": list(table.key),
-        "missingValues": [""],
-    }
+    key = {"primaryKey": list(table.key)} if table.key else {}
+    fields = [_field(column, key=table.key == (column.name,)) for column in table.columns]
+    return {"fields": fields, **key, "missingValues": [""]}
 
 
 def _field(column: schema.Column, *, key: bool) -> dict[str, Any]:

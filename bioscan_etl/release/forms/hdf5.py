@@ -14,11 +14,12 @@ import numpy as np
 import polars as pl
 
 from bioscan_etl import schema, vocabulary
+from bioscan_etl.io.tables import scan_parquet
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.check.faults import Fault
-from bioscan_etl.release.check.hdf5 import check_file, stored_group
+from bioscan_etl.release.check.hdf5 import check_attributes, check_file, stored_group
 from bioscan_etl.release.check.view import View
-from bioscan_etl.release.forms._packed import check_packed, packed_name, write_packed
+from bioscan_etl.release.forms._packed import check_packed, packed_name, worded, write_packed
 from bioscan_etl.release.forms.registry import Card, Form
 from bioscan_etl.release.hdf5_files import ATTRIBUTES, attributes, new_file
 from bioscan_etl.release.rows import data_files, package_folder, released, released_groups, with_image, with_path
@@ -66,7 +67,7 @@ def _widths(staging: Staging) -> dict[str, int]:
     """Bytes of the longest value of each text column of the metadata, at least 1."""
     texts = [column.name for column in schema.METADATA.columns if column.dtype == pl.String()]
     files = [path for split in vocabulary.SPLITS for path in data_files(staging.tree, split)]
-    longest = pl.scan_parquet(files, hive_partitioning=False).select(pl.col(texts).str.len_bytes().max()).collect()
+    longest = scan_parquet(files).select(pl.col(texts).str.len_bytes().max()).collect()
     return {name: longest[name][0] or 1 for name in texts}
 
 
@@ -117,9 +118,9 @@ def check(view: View) -> Iterator[Fault]:
 
 
 def _check_package(view: View, package: str) -> Iterator[Fault]:
-    name, images = _name(package), view.files(package)
+    name, images, said = _name(package), view.files(package), worded(view)
     yield from check_file(
-        view.root, name, lambda file: _members(file, name, package, view.settings, images, view.chosen)
+        view.root, name, lambda file: _members(file, name, package, view.settings, images, view.chosen, said)
     )
 
 
@@ -130,6 +131,7 @@ def _members(
     settings: ReleaseSettings,
     images: Mapping[str, Path],
     chosen: Collection[str],
+    said: Collection[str],
 ) -> Iterator[Fault]:
     import h5py
 
@@ -140,9 +142,8 @@ def _members(
     if group is None:
         yield Fault(name, None, f"{GROUP} is no group")
         return
-    absent = sorted(set(attributes(package, settings)) - set(group.attrs))
-    if absent:
-        yield Fault(name, None, f"the group has no attributes {absent}")
+    yield from check_attributes(group, name, attributes(package, settings), said)
+    yield from check_attributes(file, name, {})
     members = set(group)
     files = {f"{processid}.jpg": processid for processid in images}
     for member in sorted(members ^ set(files)):
@@ -167,6 +168,8 @@ def _member(group: h5py.Group, member: str, image: Path, *, whole: bool) -> str:
         return "is no 1-D data set of uint8"
     if data.external or data.is_virtual:
         return "is stored in another file"
+    if data.compression is not None or data.chunks is not None or len(data.attrs):
+        return "is compressed, in chunks or has attributes, which no image has"
     if data.size != image.stat().st_size or (whole and data[()].tobytes() != image.read_bytes()):
         return "differs from the image file"
     return ""
@@ -199,10 +202,14 @@ FORM = Form(
     card=_card,
     images=True,
     packages={"hdf5_packages": "hdf5/{package}.hdf5", "packed_packages": "hdf5/{package}.packed.hdf5"},
-    settings=("dataset", *ATTRIBUTES),
+    settings=("dataset", *sorted(ATTRIBUTES.values())),
     verified={
         "release.hdf5_packages": "they are the HDF5 files of the release",
         "release.packed_packages": "these packed HDF5 files are there, and no other",
+        **dict.fromkeys(
+            ("release.image_institution", "release.image_photographer", "release.image_year"),
+            "attributes of the HDF5 files",
+        ),
     },
     libraries=("h5py", "numpy", "polars", "pyarrow"),
     kinds=("hdf5",),

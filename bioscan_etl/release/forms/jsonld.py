@@ -22,6 +22,7 @@ from bioscan_etl.release.check.csv import whole_lines
 from bioscan_etl.release.check.faults import Fault
 from bioscan_etl.release.check.files import is_plain
 from bioscan_etl.release.check.jsonlines import read_objects
+from bioscan_etl.release.check.tables import files_of
 from bioscan_etl.release.check.view import View
 from bioscan_etl.release.forms.registry import Card, Form
 from bioscan_etl.release.rows import released_groups
@@ -87,7 +88,10 @@ def write_jsonld(groups: Iterable[pl.DataFrame], path: Path) -> None:
 def _lines(rows: pl.DataFrame) -> bytes:
     """Rows as JSON objects, a line each, separated by commas."""
     text = rows.select(pl.lit(CONTEXT).alias("@context"), *schema.METADATA.names()).write_ndjson()
-    # Line breaks within values are escaped, so those that are left end rows.
+    # Within JSON only texts hold these characters. Escaped, no value can end the `script` element of a web page that
+    # holds the document. Line breaks within values are escaped, so those that are left end rows.
+    for letter in "<>&\u2028\u2029":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
     return text.encode().removesuffix(b"\n").replace(b"\n", b",\n")
 
 
@@ -102,6 +106,8 @@ def check(view: View) -> Iterator[Fault]:
         if not is_plain(root, file):
             yield Fault(file, None, "is missing, or no plain file")
             return
+    for stranger in sorted(set(files_of(root, beside.rpartition("/")[0])) - {name, beside}):
+        yield Fault(stranger, None, "is neither the document nor its context")
     try:
         if json.loads((root / beside).read_bytes()) != context():
             yield Fault(beside, None, "is not the context of the 23 columns")

@@ -82,7 +82,8 @@ class Form:
         check: yields what is wrong with it in a release; it does not call what wrote it.
         card: the data card's texts on it.
         build: writes it.
-        describe: writes it once the sums of all other files are known.
+        describe: returns the text of each of its files, by path. It is called once the sums of all other files are
+            known, and again by `check`, which compares: it reads nothing but the description.
         images: whether it is made of the image packages, not of the rows alone.
         image_package: the one package that it is made of.
         packages: if it is asked for by lists of packages and not by `release.forms`: the setting, and the files of
@@ -105,7 +106,7 @@ class Form:
     check: Callable[[View], Iterator[Fault]]
     card: Callable[[ReleaseSettings], Card]
     build: Callable[[Staging, ReleaseSettings, Progress], None] | None = None
-    describe: Callable[[Description], None] | None = None
+    describe: Callable[[Description], Mapping[str, str]] | None = None
     images: bool = False
     image_package: str | None = None
     packages: Mapping[str, str] = field(default_factory=dict)

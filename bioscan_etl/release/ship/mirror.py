@@ -1,6 +1,6 @@
 """A release on S3, as in a folder: whole or not there, never overwritten, and `latest` points to the last one.
 
-    s3://bucket/prefix/v3/…              the files of the release; manifest.json is written last
+    s3://bucket/prefix/v3/…              the files of the release and its signature; manifest.json is written last
     s3://bucket/prefix/latest            an object that holds the name of the last version
     s3://bucket/prefix/.publishing-v3    while v3 is being written: the sha256 of its manifest
 
@@ -21,11 +21,12 @@ from typing import Any
 from bioscan_etl.errors import LakeError, SourceError
 from bioscan_etl.io import s3
 from bioscan_etl.io.locations import StoredFile, is_s3, split_s3
+from bioscan_etl.io.paths import real_path
 from bioscan_etl.io.read import file_sha256, list_files, open_binary
 from bioscan_etl.io.upload import SHA256, Uploader
 from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.release.manifest import MANIFEST, Sums, is_inside, read_files, read_head, sums
+from bioscan_etl.release.manifest import MANIFEST, SIGNATURE, Sums, is_inside, read_files, read_head, sums
 from bioscan_etl.release.staging import LATEST
 
 _MIB = 1 << 20
@@ -71,7 +72,7 @@ def publish_to_s3(
         SourceError: the location is invalid, cannot be written, or holds another release under this version's name.
         LakeError: the release is damaged.
     """
-    root = release.resolve()
+    root = real_path(release)
     target = _Target.open(root, location)
     files, size = target.survey()
     target.refuse_another()
@@ -148,6 +149,7 @@ class _Target:
     version: str
     base: str
     manifest: Sums
+    signature: Sums | None
 
     @classmethod
     def open(cls, root: Path, location: str) -> _Target:
@@ -158,12 +160,14 @@ class _Target:
         try:
             head = read_head(root)
             version = str(head["version"])
+            signature = sums(root, [SIGNATURE], "")[0] if head.get("signature") else None
         except (OSError, ValueError, KeyError) as error:
             raise LakeError(f"{root} is no release: {error}; give the folder of a version") from None
         if not _VERSION.fullmatch(version):
             raise LakeError(f"{root}/{MANIFEST} says version {version!r}; bioscan-etl check names every fault")
         base = f"s3://{bucket}/{prefix}".strip("/")
-        target = cls(root, version, base, *sums(root, [MANIFEST], ""))
+        [document] = sums(root, [MANIFEST], "")
+        target = cls(root, version, base, document, signature)
         target.newest()
         return target
 
@@ -179,16 +183,27 @@ class _Target:
     def files(self, *, looked_at: bool) -> Iterator[Sums]:
         """The release's files but for the manifest, in the order of keys; look whether each is there, unless done."""
         try:
-            for file in read_files(self.root):
+            for file in self._in_order():
                 path = self.root / file.path
                 if not looked_at:
-                    if not is_inside(file.path) or path.resolve() != path or not path.is_file():
+                    if not is_inside(file.path) or real_path(path) != path or not path.is_file():
                         raise LakeError(f"{self.root}: {file.path!r} is no file of the release; run bioscan-etl check")
                     if path.stat().st_size != file.size:
                         raise _damaged(self.root, file)
                 yield file
         except (OSError, ValueError) as error:
             raise LakeError(f"{self.root} is damaged: {str(error).splitlines()[0]}; run bioscan-etl check") from None
+
+    def _in_order(self) -> Iterator[Sums]:
+        """The files that the manifest lists and the signature, which it cannot list, in the order of paths."""
+        signature = self.signature
+        for file in read_files(self.root):
+            if signature is not None and signature.path < file.path:
+                yield signature
+                signature = None
+            yield file
+        if signature is not None:
+            yield signature
 
     def survey(self) -> tuple[int, int]:
         """Number and bytes of the files, each of which is there."""

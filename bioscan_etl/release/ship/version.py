@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from bioscan_etl import vocabulary
 from bioscan_etl.errors import InvariantError, LakeError
+from bioscan_etl.io.tables import parquet_metadata, read_parquet
+from bioscan_etl.io.write import write_text
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release import manifest, staging, versions
 from bioscan_etl.release.descriptors import Description
 from bioscan_etl.release.diff.changelog import write_changelog
 from bioscan_etl.release.forms.registry import owned, wanted
 from bioscan_etl.release.manifest import Counts, Ledger
-from bioscan_etl.release.readme import write_readme
+from bioscan_etl.release.readme import readme
 from bioscan_etl.release.rows import released, with_image
 from bioscan_etl.release.scan import Head
+from bioscan_etl.release.signature import SigningKey, read_signing_key
 from bioscan_etl.release.staging import Staging
 from bioscan_etl.settings import Settings
 
@@ -42,14 +44,14 @@ def count(tree: Path, rows: pl.DataFrame, settings: Settings) -> Counts:
     splits = dict(rows.group_by("split").len().iter_rows())
 
     def reasons(name: str, reason: pl.Expr) -> dict[str, int]:
-        frame = pl.read_parquet(tree / name).group_by(reason=reason).len().sort("reason")
+        frame = read_parquet(tree / name).group_by(reason=reason).len().sort("reason")
         return dict(frame.iter_rows())
 
     return Counts(
         splits={split: splits.get(split, 0) for split in vocabulary.SPLITS},
         images=dict.fromkeys(settings.release.image_packages, boxes),
         boxes=boxes,
-        changes=pq.read_metadata(tree / "changes.parquet").num_rows,
+        changes=parquet_metadata(tree / "changes.parquet").num_rows,
         quarantined=reasons("quarantine.parquet", pl.col("gates").list.join("+")),
         set_aside=reasons("set_aside.parquet", pl.col("reason")),
         rejected=reasons("rejects.parquet", pl.col("reason")),
@@ -85,6 +87,7 @@ def publish(
     Raises:
         LakeError: a part is missing or damaged, or another run publishes.
         InvariantError: rows are lost: read is not specimens + quarantined + set aside + rejected.
+        SettingsError: the key of `release.signing_key` cannot be used.
     """
     releases = draft.releases
     with versions.publishing(releases):
@@ -94,6 +97,8 @@ def publish(
             staging.discard_stagings(releases)
             return existing
         version = versions.next_version(releases)
+        path = settings.release.signing_key
+        key = read_signing_key(Path(path)) if path else None
         _finish(
             draft,
             settings,
@@ -102,6 +107,7 @@ def publish(
             inputs=inputs,
             provenance=provenance,
             extra=extra or {},
+            key=key,
             progress=progress,
         )
         os.sync()
@@ -120,6 +126,7 @@ def _finish(
     inputs: Sequence[Mapping[str, Any]],
     provenance: Mapping[str, Any] | None,
     extra: Mapping[str, Path],
+    key: SigningKey | None,
     progress: Progress,
 ) -> None:
     parts = owned(settings.release)
@@ -144,11 +151,12 @@ def _finish(
         )
     found = manifest.sums(draft.tree, sorted(manifest.walk(draft.tree)), "checksums", progress)
     _write_changelog(draft, settings, version, found, progress)
-    release = Description(draft.tree, version, found, counts, settings.release, inputs, provenance)
+    release = Description(version, found, counts, settings.release, inputs, provenance)
     for form in wanted(settings.release):
         if form.describe is not None:
-            form.describe(release)
-    write_readme(
+            for name, text in form.describe(release).items():
+                write_text(draft.tree / name, text)
+    card = readme(
         draft.tree,
         version=version,
         counts=counts,
@@ -156,7 +164,9 @@ def _finish(
         images=with_image(rows),
         settings=settings.release,
         extra=extra,
+        signed=key is not None,
     )
+    write_text(draft.tree / manifest.README, card)
     manifest.write_manifests(
         draft.tree,
         version=version,
@@ -166,6 +176,7 @@ def _finish(
         ledger=ledger,
         inputs=inputs,
         provenance=provenance,
+        key=key,
         known=found,
         progress=progress,
     )

@@ -1,0 +1,235 @@
+"""Distances between all pairs of some barcodes, over the columns that both have.
+
+Two distances are counted from the same three numbers of a pair, the shared columns, transitions and transversions:
+
+- the p-distance: the share of the shared columns in which the bases differ;
+- K2P, Kimura's two-parameter distance (Kimura 1980, doi:10.1007/BF01731581), an estimate of substitutions per column
+  that allows for several in one column and for transitions, which are more frequent.
+
+A codon that one barcode lacks, N and bases beside the frame count for neither.
+
+Belongs here: pairs and their distances. Does not belong here: which barcodes are compared (`statistics.distances`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bioscan_etl.barcodes.framed import Framed
+
+_CELLS = 1 << 15  # pairs that are compared at a time: their words fit a core's cache
+_SHARED, _TRANSITIONS, _MASK = 20, 10, (1 << 10) - 1  # bits of a pair's three numbers, each below 1,024
+
+_Numbers = npt.NDArray[np.int64]
+_Floats = npt.NDArray[np.float64]
+_Words = npt.NDArray[np.uint64]
+_Counts = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The pairs of some barcodes, counted by what they share.
+
+    Attributes:
+        shared: columns in which both have a base, int64, shape (kinds,).
+        transitions: of these, those with A and G, or C and T.
+        transversions: of these, those with any other two bases.
+        count: pairs of this kind.
+    """
+
+    shared: _Numbers
+    transitions: _Numbers
+    transversions: _Numbers
+    count: _Numbers
+
+    def sharing(self, least: int) -> Pairs:
+        """The pairs that share at least a number of columns."""
+        kept = self.shared >= least
+        return Pairs(self.shared[kept], self.transitions[kept], self.transversions[kept], self.count[kept])
+
+    def p_distance(self) -> _Floats:
+        """Share of the shared columns that differ, float64, shape (kinds,)."""
+        return (self.transitions + self.transversions) / self.shared
+
+    def k2p(self) -> _Floats:
+        """Kimura's distance, float64, shape (kinds,); NaN for pairs too far apart for the formula."""
+        transitions, transversions = self.transitions / self.shared, self.transversions / self.shared
+        one, other = 1 - 2 * transitions - transversions, 1 - 2 * transversions
+        with np.errstate(divide="ignore", invalid="ignore"):
+            distance: _Floats = -0.5 * np.log(one * np.sqrt(other))
+        return np.where((one > 0) & (other > 0), distance + 0.0, np.nan)  # + 0.0: no -0
+
+
+def pairs_of(barcodes: Framed, members: _Numbers) -> Pairs:
+    """Compare each of some barcodes with each other one.
+
+    Args:
+        barcodes: on the frame.
+        members: their positions, each once.
+
+    Returns:
+        n * (n - 1) / 2 pairs of n members, counted; in ascending order of their three numbers.
+    """
+    kinds, counts = np.empty(0, np.uint32), np.empty(0, np.int64)
+    found: list[tuple[npt.NDArray[np.uint32], _Numbers]] = []
+    for rows, columns, shared, differ, transversions in _blocks(*_planes(barcodes, members)):
+        codes = (shared << _SHARED) | ((differ - transversions) << _TRANSITIONS) | transversions
+        found.append(np.unique(codes[columns > rows], return_counts=True))
+    if found:
+        every = np.concatenate([kind for kind, _ in found])
+        kinds, where = np.unique(every, return_inverse=True)
+        counts = np.zeros(len(kinds), np.int64)
+        np.add.at(counts, where, np.concatenate([count for _, count in found]))
+    wide = kinds.astype(np.int64)
+    return Pairs(wide >> _SHARED, (wide >> _TRANSITIONS) & _MASK, wide & _MASK, counts)
+
+
+def _blocks(low: _Words, high: _Words, known: _Words) -> Iterator[tuple[_Numbers, _Numbers, _Counts, _Counts, _Counts]]:
+    """Rows of the matrix of all pairs, some at a time, from the diagonal on.
+
+    Args:
+        low: as in `Framed`, but of shape (11, barcodes).
+        high: the same.
+        known: the same.
+
+    Yields:
+        The rows' numbers, shape (rows, 1), the columns' numbers, shape (1, columns), and for each pair the shared
+        columns, those that differ, and those that differ by a transversion, uint32, shape (rows, columns).
+    """
+    count = low.shape[1]
+    start = 0
+    while start < count - 1:
+        stop = min(start + max(1, _CELLS // (count - start)), count - 1)
+        shape = (stop - start, count - start)
+        shared, differ, transversions = (np.zeros(shape, np.uint32) for _ in range(3))
+        both, other, side = (np.empty(shape, np.uint64) for _ in range(3))
+        for word in range(low.shape[0]):
+            np.bitwise_and(known[word, start:stop, None], known[word, None, start:], out=both)
+            np.bitwise_xor(low[word, start:stop, None], low[word, None, start:], out=other)
+            np.bitwise_xor(high[word, start:stop, None], high[word, None, start:], out=side)
+            other &= both
+            side &= both
+            side |= other
+            shared += np.bitwise_count(both)
+            transversions += np.bitwise_count(other)  # A and G, and C and T, have the same low bit
+            differ += np.bitwise_count(side)
+        yield np.arange(start, stop)[:, None], np.arange(start, count)[None, :], shared, differ, transversions
+        start = stop
+
+
+def _planes(barcodes: Framed, members: _Numbers) -> tuple[_Words, _Words, _Words]:
+    """The bits of some barcodes, word by word: low, high and known, each of shape (11, members)."""
+    low, high, known = (np.ascontiguousarray(one[members].T) for one in (barcodes.low, barcodes.high, barcodes.known))
+    return low, high, known
+
+
+def _p(shared: _Counts, differ: _Counts, least: int) -> _Floats:
+    """The p-distance of each pair; infinite for those that share fewer columns than `least`."""
+    p: _Floats = np.full(shared.shape, np.inf)
+    np.divide(differ, shared, out=p, where=shared >= max(least, 1))
+    return p
+
+
+def farthest(barcodes: Framed, members: _Numbers, groups: _Numbers, least: int) -> dict[int, float]:
+    """The largest p-distance between two barcodes of each group.
+
+    Args:
+        barcodes: on the frame.
+        members: positions of barcodes.
+        groups: the group of each; ascending.
+        least: columns that two barcodes must share.
+
+    Returns:
+        By group. A group is left out if all its pairs share too few columns.
+    """
+    found: dict[int, float] = {}
+    names, starts = np.unique(groups, return_index=True)
+    ends = np.append(starts[1:], len(members))[: len(names)]
+    for name, start, end in zip(names.tolist(), starts, ends, strict=True):
+        compared = pairs_of(barcodes, members[start:end]).sharing(least)
+        if len(compared.count):
+            found[name] = float(compared.p_distance().max())
+    return found
+
+
+def nearest_of_another(
+    barcodes: Framed, members: _Numbers, groups: _Numbers, least: int
+) -> dict[int, tuple[float | None, int | None]]:
+    """The smallest p-distance between a barcode of each group and one of another, and that group.
+
+    Args: as of `farthest`.
+
+    Returns:
+        By group, ascending. Of several nearest groups, the first; None for both if there is none to compare with.
+    """
+    names, group = np.unique(groups, return_inverse=True)
+    nearest = np.full(len(names), np.inf)
+    which = np.full(len(names), -1)
+    for rows, columns, shared, differ, _ in _blocks(*_planes(barcodes, members)):
+        p = _p(shared, differ, least)
+        p[group[rows] == group[columns]] = np.inf
+        # The best partner of each row and of each column; those of the triangle below were compared before, or are
+        # the same pairs seen from the other side.
+        for own, others, best in (
+            (group[rows[:, 0]], group[columns[0]][p.argmin(axis=1)], p.min(axis=1)),
+            (group[columns[0]], group[rows[:, 0]][p.argmin(axis=0)], p.min(axis=0)),
+        ):
+            order = np.lexsort((others, best, own))
+            first = order[np.unique(own[order], return_index=True)[1]]
+            mine, partner, value = own[first], others[first], best[first]
+            is_better = (value < nearest[mine]) | ((value == nearest[mine]) & (partner < which[mine]))
+            is_better &= np.isfinite(value)
+            nearest[mine[is_better]], which[mine[is_better]] = value[is_better], partner[is_better]
+    return {
+        int(name): (float(value), int(names[other])) if other >= 0 else (None, None)
+        for name, value, other in zip(names, nearest, which, strict=True)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Values with the number of times that each occurs.
+
+    Attributes:
+        values: ascending, float64, shape (distinct values,).
+        counts: int64, the same shape.
+    """
+
+    values: _Floats
+    counts: _Numbers
+
+    @classmethod
+    def of(cls, values: _Floats, counts: _Numbers) -> Distribution:
+        """Sort values and add up the counts of equal ones; NaN is left out."""
+        is_number = ~np.isnan(values)
+        distinct, where = np.unique(values[is_number], return_inverse=True)
+        added = np.zeros(len(distinct), np.int64)
+        np.add.at(added, where, counts[is_number])
+        return cls(distinct, added)
+
+    @property
+    def size(self) -> int:
+        """Number of values, with their counts."""
+        return int(self.counts.sum())
+
+    def mean(self) -> float | None:
+        """Mean; None without values. The sum is exact, so that it does not depend on an order."""
+        return math.fsum(self.values * self.counts) / self.size if self.size else None
+
+    def standard_deviation(self) -> float | None:
+        """Standard deviation of the population; None without values."""
+        mean = self.mean()
+        return None if mean is None else math.sqrt(math.fsum((self.values - mean) ** 2 * self.counts) / self.size)
+
+    def quantiles(self, *shares: float) -> list[float | None]:
+        """The smallest values that at least these shares of the values do not exceed; None without values."""
+        if not self.size:
+            return [None for _ in shares]
+        upto = np.cumsum(self.counts)
+        places = np.searchsorted(upto, [max(1, math.ceil(share * self.size)) for share in shares])
+        return [float(value) for value in self.values[places]]

@@ -1,0 +1,263 @@
+"""Barcodes side by side on the frame: which letter is in which column, and which pairs are the same barcode.
+
+Two barcodes are the same over their shared columns if they agree in every column in which both have a base, and share
+at least a number of such columns. One then equals the other, is a part of it, or overlaps it: the same animal's
+barcode, sequenced to another extent. A codon that one lacks and the other has is a difference, N is none.
+
+The relation is not transitive: a fragment can be the same as two barcodes that differ where it ends.
+
+Belongs here: letters on the frame and their comparison. Does not belong here: finding a barcode's place (`placement`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from bioscan_etl.barcodes.columns import COLUMNS, UNKNOWN, codes
+
+MISSING = 5
+"""Number of a column between a barcode's first and last that holds no base: the barcode lacks a codon."""
+
+_BLOCKS, _WIDTH = 14, 47  # 14 blocks of 47 columns are the frame
+_WORDS = -(-COLUMNS // 64)
+_PART = 5_000  # barcodes whose letters are held at a time
+_LARGE = 1_000  # members from which barcodes with the same clean blocks are compared by themselves
+_PAIRS = 200_000  # pairs that are verified at a time
+
+_Letters = npt.NDArray[np.uint8]
+_Words = npt.NDArray[np.uint64]
+_Numbers = npt.NDArray[np.int64]
+
+
+def letters(placements: pl.DataFrame) -> _Letters:
+    """The letter in each column of the frame.
+
+    Args:
+        placements: rows of `schema.PLACEMENTS`.
+
+    Returns:
+        uint8, shape (rows, 658): A, C, G, T as 0 to 3, `columns.UNKNOWN` for N and where the barcode does not reach,
+        `MISSING` for a codon that it lacks. A barcode that is not placed has `UNKNOWN` everywhere.
+    """
+    framed = np.full((placements.height, COLUMNS), UNKNOWN, np.uint8)
+    found = codes(placements["barcode"])
+    if not found.size:
+        return framed
+    start, first, last = (placements[name].fill_null(0).to_numpy()[:, None] for name in ("start", "first", "last"))
+    column, at = np.arange(1, COLUMNS + 1)[None, :], np.arange(found.shape[1])[None, :]
+    missing = _marked(placements["missing_columns"], COLUMNS + 1)[:, 1:]
+    beside = _marked(placements["inserted_bases"], found.shape[1])
+    is_placed = placements["first"].is_not_null().to_numpy()[:, None]
+    free = is_placed & (column >= first) & (column <= last) & ~missing
+    # As many letters as there are columns for them: the first free column holds the first letter, and so on.
+    count = free.sum(axis=1, keepdims=True) + beside.sum(axis=1, keepdims=True)
+    framed[free] = found[is_placed & (at >= start) & (at < start + count) & ~beside]
+    framed[missing] = MISSING
+    return framed
+
+
+def _marked(positions: pl.Series, width: int) -> npt.NDArray[np.bool_]:
+    """Positions, a list per row, as marks of shape (rows, width)."""
+    marks = np.zeros((len(positions), width), np.bool_)
+    rows = np.repeat(np.arange(len(positions)), positions.list.len().fill_null(0).to_numpy())
+    marks[rows, positions.explode(empty_as_null=False, keep_nulls=False).to_numpy()] = True
+    return marks
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """Barcodes on the frame, as bits.
+
+    Attributes:
+        low, high: the two bits of A, C, G, T in each column, uint64, shape (barcodes, 11).
+        known: where a base is, the same shape.
+        lacking: where a codon is lacking, the same shape.
+        beside: where bases follow that lie in no column, the same shape.
+        texts: these bases, by barcode and column; only of barcodes that have some.
+        hashes: sums of the hashed letters up to each block, uint64, shape (barcodes, 15).
+        clean: bits of the blocks in which every column has a base or lacks one, int64, shape (barcodes,).
+    """
+
+    low: _Words
+    high: _Words
+    known: _Words
+    lacking: _Words
+    beside: _Words
+    texts: Mapping[int, Mapping[int, str]]
+    hashes: _Words
+    clean: _Numbers
+
+
+def framed(placements: pl.DataFrame) -> Framed:
+    """Put barcodes on the frame.
+
+    Args:
+        placements: rows of `schema.PLACEMENTS`; what is not placed has no known column.
+    """
+    rows = placements.height
+    low, high, known, lacking = (np.zeros((rows, _WORDS), np.uint64) for _ in range(4))
+    hashes = np.zeros((rows, _BLOCKS + 1), np.uint64)
+    clean = np.zeros(rows, np.int64)
+    table = np.random.default_rng(20260).integers(0, 1 << 64, (COLUMNS, MISSING + 1), np.uint64)
+    columns = np.arange(COLUMNS)[None, :]
+    starts = np.arange(0, COLUMNS, _WIDTH)
+    bits = np.int64(1) << np.arange(_BLOCKS, dtype=np.int64)
+    for start in range(0, rows, _PART):
+        part = slice(start, start + _PART)
+        found = letters(placements[part])
+        is_base = found < UNKNOWN
+        low[part], high[part] = _packed(is_base & (found % 2 == 1)), _packed(is_base & (found > 1))
+        known[part], lacking[part] = _packed(is_base), _packed(found == MISSING)
+        np.cumsum(np.add.reduceat(table[columns, found], starts, axis=1), axis=1, out=hashes[part, 1:])
+        blocks = np.logical_and.reduceat(found != UNKNOWN, starts, axis=1)
+        clean[part] = blocks @ bits
+    texts = _texts(placements)
+    return Framed(low, high, known, lacking, _where(texts, rows), texts, hashes, clean)
+
+
+def comparable(barcodes: pl.DataFrame) -> tuple[pl.DataFrame, Framed]:
+    """The barcodes that distances can rest on: those whose place on the frame is without doubt.
+
+    Args:
+        barcodes: `schema.BARCODES`.
+
+    Returns:
+        barcode_id and its position in the second (at, UInt32), ascending; and these barcodes on the frame.
+    """
+    usable = barcodes.filter(pl.col("doubt").is_null()).sort("barcode_id")
+    return usable.select("barcode_id").with_row_index("at"), framed(usable)
+
+
+def _packed(marks: npt.NDArray[np.bool_]) -> _Words:
+    """Bits as words of 64, shape (rows, 11)."""
+    wide = np.zeros((len(marks), 8 * _WORDS), np.uint8)
+    packed = np.packbits(marks, axis=1)
+    wide[:, : packed.shape[1]] = packed
+    return wide.view(np.uint64)
+
+
+def _texts(placements: pl.DataFrame) -> dict[int, dict[int, str]]:
+    """Bases that lie in no column, by row and by the column, from 0, that they follow. Few barcodes have any."""
+    rows = (
+        placements.select("barcode", "start", "first", "missing_columns", "inserted_bases")
+        .with_row_index("row")
+        .filter(pl.col("inserted_bases").list.len() > 0)
+    )
+    texts: dict[int, dict[int, str]] = {}
+    for row, barcode, start, first, missing, inserted in rows.iter_rows():
+        found: dict[int, str] = {}
+        for number, at in enumerate(inserted):
+            column = first + at - start - number - 1  # of the base before, if no codon is missing
+            for gap in missing:
+                column += gap <= column
+            found[column - 1] = found.get(column - 1, "") + barcode[at]
+        texts[row] = found
+    return texts
+
+
+def _where(texts: Mapping[int, Mapping[int, str]], rows: int) -> _Words:
+    """The columns of `_texts` as bits, shape (rows, 11)."""
+    marks = np.zeros((rows, _WORDS), np.uint64)
+    for row, found in texts.items():
+        flags = np.zeros((1, COLUMNS), np.bool_)
+        flags[0, list(found)] = True
+        marks[row] = _packed(flags)[0]
+    return marks
+
+
+def same_pairs(barcodes: Framed, least: int) -> tuple[_Numbers, _Numbers]:
+    """All pairs of barcodes that are the same over their shared columns.
+
+    A pair is looked for in the longest stretch of blocks that both have without N: barcodes that are the same have the
+    same letters there, so they meet by a hash of it. Each pair is then compared in full. A pair without a common block
+    of 47 columns free of N is not found.
+
+    Args:
+        barcodes: on the frame.
+        least: columns in which both must have a base (setting `barcodes.min_shared_columns`).
+
+    Returns:
+        Positions of the two barcodes of each pair, the smaller one first, int64, sorted.
+    """
+    longest = _longest_runs()
+    masks, of_mask, members = np.unique(barcodes.clean, return_inverse=True, return_counts=True)
+    stretch = longest[masks[:, None] & masks[None, :]]
+    large = members >= _LARGE
+    found: list[npt.NDArray[np.int64]] = []
+    count = len(barcodes.clean)
+    for number in np.unique(stretch[stretch >= 0]):
+        begin, end = divmod(int(number), _BLOCKS + 1)
+        allowed = stretch == number
+        for one in [*np.flatnonzero(large & allowed.any(axis=1)), None]:
+            group = ~large if one is None else np.arange(len(masks)) == one
+            others = allowed[group].any(axis=0)
+            if not others.any():
+                continue
+            here = np.flatnonzero((group & allowed.any(axis=1))[of_mask])
+            there = np.flatnonzero(others[of_mask])
+            for a, b in _meeting(barcodes.hashes, here, there, begin, end):
+                meant = allowed[of_mask[a], of_mask[b]]
+                first, second = np.minimum(a, b)[meant], np.maximum(a, b)[meant]
+                same = _same(barcodes, first, second, least) & (first != second)
+                found.append(first[same] * count + second[same])  # a pair as one number
+    pairs = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
+    return pairs // max(count, 1), pairs % max(count, 1)
+
+
+def _longest_runs() -> _Numbers:
+    """The longest run of set bits of each mask, as 15 times its begin plus its end; -1 for none.
+
+    Of runs of one length, the first.
+    """
+    masks = np.arange(1 << _BLOCKS)
+    best = np.full(len(masks), -1, np.int64)
+    length = np.zeros(len(masks), np.int64)
+    for begin in range(_BLOCKS):
+        for end in range(begin + 1, _BLOCKS + 1):
+            run = ((1 << (end - begin)) - 1) << begin
+            better = ((masks & run) == run) & (length < end - begin)
+            best[better], length[better] = begin * (_BLOCKS + 1) + end, end - begin
+    return best
+
+
+def _meeting(
+    hashes: _Words, here: _Numbers, there: _Numbers, begin: int, end: int
+) -> Iterator[tuple[_Numbers, _Numbers]]:
+    """Pairs of barcodes of both groups with the same letters in a stretch of blocks, some at a time."""
+    wanted = hashes[here, end] - hashes[here, begin]
+    offered = hashes[there, end] - hashes[there, begin]
+    order = np.argsort(offered, kind="stable")
+    offered = offered[order]
+    first = np.searchsorted(offered, wanted, side="left")
+    count = np.searchsorted(offered, wanted, side="right") - first
+    upto = np.cumsum(count)
+    start = 0
+    while start < len(here):
+        # As many barcodes as have `_PAIRS` partners together, at least one.
+        stop = max(int(np.searchsorted(upto, (upto[start - 1] if start else 0) + _PAIRS, side="right")), start + 1)
+        part = count[start:stop]
+        a = np.repeat(here[start:stop], part)
+        within = np.arange(len(a)) - np.repeat(np.cumsum(part) - part, part)
+        yield a, there[order[np.repeat(first[start:stop], part) + within]]
+        start = stop
+
+
+def _same(barcodes: Framed, a: _Numbers, b: _Numbers, least: int) -> npt.NDArray[np.bool_]:
+    """Whether two barcodes are the same over their shared columns."""
+    both = barcodes.known[a] & barcodes.known[b]
+    differ = (barcodes.low[a] ^ barcodes.low[b]) | (barcodes.high[a] ^ barcodes.high[b])
+    same: npt.NDArray[np.bool_] = ~((differ & both) != 0).any(axis=1)
+    same &= np.bitwise_count(both).sum(axis=1) >= least
+    # A codon that one has and the other lacks, and bases that only one has, are differences.
+    lacking = (barcodes.lacking[a] & barcodes.known[b]) | (barcodes.lacking[b] & barcodes.known[a])
+    same &= ~(lacking != 0).any(axis=1)
+    same &= ~(((barcodes.beside[a] ^ barcodes.beside[b]) & both) != 0).any(axis=1)
+    for pair in np.flatnonzero(same & (barcodes.beside[a] & barcodes.beside[b] & both != 0).any(axis=1)):
+        mine, theirs = barcodes.texts[int(a[pair])], barcodes.texts[int(b[pair])]
+        same[pair] = all(mine[column] == theirs[column] for column in mine.keys() & theirs.keys())
+    return same

@@ -1,0 +1,185 @@
+"""How species and BINs agree, and how far species lie apart: cases for a curator.
+
+A species whose BIN holds another species is misidentified, or the barcode does not tell the two apart. A species with
+several BINs may be several species. A gap of 0 or less means that a barcode of another species lies no farther away
+than two barcodes of the species lie apart.
+
+Belongs here: the audit of each species and of each shared BIN. Does not belong here: distances within a group
+(`distances`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from bioscan_etl.barcodes.distances import farthest, nearest_of_another
+from bioscan_etl.barcodes.framed import Framed
+from bioscan_etl.progress import Progress, silent
+from bioscan_etl.statistics.definitions import BIN_AUDIT_TABLE, GRADES, GRADES_TABLE, SPECIES_AUDIT_TABLE
+from bioscan_etl.threads import cores, ordered_map
+
+_FEW, _MANY = 3, 10  # specimens below which a species has grade D, and above which it has grade A (BAGS)
+
+
+def audit(
+    rows: pl.DataFrame, position: pl.DataFrame, on_frame: Framed, least: int, progress: Progress = silent
+) -> dict[str, pl.DataFrame]:
+    """Audit each species with a barcode, and list each BIN that holds several.
+
+    Args:
+        rows: family, species, dna_bin (text) and barcode_id of each specimen.
+        position: the barcodes that can be compared (`barcodes.framed.comparable`).
+        on_frame: the same on the frame.
+        least: columns that two barcodes must share to be compared (setting `barcodes.min_shared_columns`).
+        progress: reports the families.
+
+    Returns:
+        species_grades, species_audit and bin_audit, as `definitions` has them.
+    """
+    named = rows.select("family", "species", "dna_bin", "barcode_id").drop_nulls("species")
+    shared = _bins(named)
+    species = (
+        named.drop_nulls("barcode_id")
+        .group_by("species")
+        .agg(pl.col("family").drop_nulls().min(), barcodes=pl.col("barcode_id").n_unique().cast(pl.Int64))
+    )
+    graded = (
+        named.drop_nulls("dna_bin")
+        .with_columns(is_shared=pl.col("dna_bin").is_in(shared["dna_bin"].implode()))
+        .group_by("species")
+        .agg(
+            samples=pl.len().cast(pl.Int64),
+            bins=pl.col("dna_bin").n_unique().cast(pl.Int64),
+            shared_bins=pl.col("dna_bin").filter("is_shared").n_unique().cast(pl.Int64),
+        )
+    )
+    table = (
+        species.join(graded, on="species", how="left")
+        .join(_gaps(named, position, on_frame, least, progress), on="species", how="left")
+        .with_columns(pl.col("samples", "bins", "shared_bins").fill_null(0), gap=_GAP)
+        .with_columns(grade=_GRADE, concordance=_CONCORDANCE)
+        .sort("species")
+    )
+    audited = SPECIES_AUDIT_TABLE.conform(table)
+    return {"species_grades": grades(audited), "species_audit": audited, "bin_audit": shared}
+
+
+def grades(audited: pl.DataFrame) -> pl.DataFrame:
+    """`definitions.GRADES_TABLE`: a row per grade, A first, then the species without a BIN.
+
+    Args:
+        audited: `definitions.SPECIES_AUDIT_TABLE`.
+    """
+    counted = audited.group_by("grade").agg(
+        species=pl.len(), samples=pl.col("samples").sum(), without_gap=(pl.col("gap") <= 0).sum()
+    )
+    every = pl.DataFrame({"grade": [*GRADES, None]}, schema={"grade": pl.String})
+    table = every.join(counted, on="grade", how="left", nulls_equal=True, maintain_order="left")
+    return GRADES_TABLE.conform(table.with_columns(pl.exclude("grade").fill_null(0)))
+
+
+_GAP = pl.col("nearest_other") - pl.col("largest_within")
+_HAS_BIN = pl.col("bins") > 0
+_SINGLE, _EXCLUSIVE = pl.col("bins") == 1, pl.col("shared_bins") == 0
+_GRADE = (
+    pl.when(~_HAS_BIN)
+    .then(None)
+    .when(~_EXCLUSIVE)
+    .then(pl.lit("E"))
+    .when(pl.col("samples") < _FEW)
+    .then(pl.lit("D"))
+    .when(~_SINGLE)
+    .then(pl.lit("C"))
+    .when(pl.col("samples") <= _MANY)
+    .then(pl.lit("B"))
+    .otherwise(pl.lit("A"))
+)
+_CONCORDANCE = (
+    pl.when(~_HAS_BIN)
+    .then(None)
+    .when(_SINGLE & _EXCLUSIVE)
+    .then(pl.lit("MATCH"))
+    .when(_EXCLUSIVE)
+    .then(pl.lit("SPLIT"))
+    .when(_SINGLE)
+    .then(pl.lit("MERGE"))
+    .otherwise(pl.lit("MIXTURE"))
+)
+
+
+def _bins(named: pl.DataFrame) -> pl.DataFrame:
+    """The BINs with several species, as `BIN_AUDIT_TABLE`."""
+    found = (
+        named.drop_nulls("dna_bin")
+        .group_by("dna_bin")
+        .agg(
+            samples=pl.len(),
+            species=pl.col("species").n_unique(),
+            names=pl.col("species").unique().sort().str.join("; "),
+        )
+        .filter(pl.col("species") > 1)
+        .sort("dna_bin")
+    )
+    return BIN_AUDIT_TABLE.conform(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """The barcodes of a family that are placed: their positions, and the number of the species of each."""
+
+    at: npt.NDArray[np.int64]
+    species: npt.NDArray[np.int64]
+
+
+def _gaps(
+    named: pl.DataFrame, position: pl.DataFrame, on_frame: Framed, least: int, progress: Progress
+) -> pl.DataFrame:
+    """species, largest_within, nearest_other and nearest_species.
+
+    A barcode of two species is compared as a barcode of each: the two then lie at distance 0.
+    """
+    members = (
+        named.select("family", "species", "barcode_id")
+        .drop_nulls()
+        .unique()
+        .join(position, on="barcode_id")
+        .sort("family", "species", "at")
+        .with_columns(number=pl.struct("family", "species").rle_id().cast(pl.Int64))
+    )
+    families = [
+        _Family(frame["at"].to_numpy().astype(np.int64), frame["number"].to_numpy())
+        for _, frame in members.group_by(["family"], maintain_order=True)
+    ]
+    rows: list[tuple[int, float | None, float | None, int | None]] = []
+
+    def work(family: _Family) -> list[tuple[int, float | None, float | None, int | None]]:
+        within = farthest(on_frame, family.at, family.species, least)
+        return [
+            (number, within.get(number), *other)
+            for number, other in nearest_of_another(on_frame, family.at, family.species, least).items()
+        ]
+
+    for done, (_, compared) in enumerate(ordered_map(work, families, cores())):
+        rows += compared
+        progress("barcode gaps", done + 1, len(families))
+    name = dict(zip(members["number"].to_list(), members["species"].to_list(), strict=True))
+    table = [
+        (name[number], within, other, None if nearest is None else name[nearest])
+        for number, within, other, nearest in rows
+    ]
+    schema = {
+        "species": pl.String,
+        "largest_within": pl.Float64,
+        "nearest_other": pl.Float64,
+        "nearest_species": pl.String,
+    }
+    # A species with specimens in two families has a row per family; the worse values are stated.
+    found = pl.DataFrame(table, schema=schema, orient="row")
+    ordered = found.sort("species", "nearest_other", "nearest_species", nulls_last=True)
+    return ordered.group_by("species", maintain_order=True).agg(
+        pl.col("largest_within").max(), pl.col("nearest_other", "nearest_species").first()
+    )

@@ -1,0 +1,157 @@
+"""Distances between barcodes, against a comparison of all letters, and against numbers worked out by hand."""
+
+import math
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+import pytest
+from framed_barcodes import drawn
+from hypothesis import given
+from hypothesis import strategies as st
+from test_barcodes_check import real_barcodes
+
+from bioscan_etl.barcodes.distances import Distribution, Pairs, farthest, nearest_of_another, pairs_of
+from bioscan_etl.barcodes.framed import framed, letters
+from bioscan_etl.barcodes.placement import place
+
+WHOLE = drawn(6)
+TRANSITION = {"A": "G", "G": "A", "C": "T", "T": "C"}
+TRANSVERSION = {"A": "C", "C": "A", "G": "T", "T": "G"}
+
+
+def on_frame(texts):
+    return place(pl.Series("barcode", texts, pl.String))
+
+
+def compared(placed, one, other):
+    """shared, transitions and transversions of two barcodes, letter by letter."""
+    a, b = letters(placed)[[one, other]].astype(int)
+    both = (a < 4) & (b < 4)
+    differ = both & (a != b)
+    # A, C, G, T are 0 to 3: A and G, and C and T, are 2 apart.
+    transitions = differ & (abs(a - b) == 2)
+    return int(both.sum()), int(transitions.sum()), int((differ & ~transitions).sum())
+
+
+def counted(pairs):
+    rows = zip(pairs.shared.tolist(), pairs.transitions.tolist(), pairs.transversions.tolist(), strict=True)
+    return dict(zip(rows, pairs.count.tolist(), strict=True))
+
+
+def test_a_pair_worked_out_by_hand():
+    changed = list(WHOLE[0])
+    for at in (3, 9, 15):
+        changed[at] = TRANSITION[changed[at]]
+    changed[21] = TRANSVERSION[changed[21]]
+    placed = on_frame([WHOLE[0], "".join(changed)[:600]])
+    pairs = pairs_of(framed(placed), np.arange(2))
+    assert counted(pairs) == {(600, 3, 1): 1}
+    assert pairs.p_distance().tolist() == [4 / 600]
+    p, q = 3 / 600, 1 / 600
+    assert pairs.k2p()[0] == pytest.approx(-0.5 * math.log((1 - 2 * p - q) * math.sqrt(1 - 2 * q)), rel=1e-12)
+
+
+def test_pairs_too_far_apart_have_no_k2p():
+    pairs = Pairs(*(np.array(values) for values in ([100, 100], [50, 0], [0, 0], [1, 2])))
+    assert np.isnan(pairs.k2p()[0])
+    assert pairs.k2p()[1] == 0
+    assert not math.copysign(1, pairs.k2p()[1]) < 0
+    assert Distribution.of(pairs.k2p(), pairs.count).size == 2
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(WHOLE), st.integers(0, 200), st.integers(400, 658), st.integers(0, 657)),
+        max_size=9,
+    )
+)
+def test_pairs_are_those_of_a_comparison_of_all_letters(chosen):
+    texts = []
+    for text, begin, end, unread in chosen:
+        texts.append((text[:unread] + "N" + text[unread + 1 :])[begin:end].strip("N"))
+    texts = sorted(set(texts))
+    placed = on_frame(texts)
+    expected = {}
+    for one, other in combinations(range(len(texts)), 2):
+        kind = compared(placed, one, other)
+        expected[kind] = expected.get(kind, 0) + 1
+    assert counted(pairs_of(framed(placed), np.arange(len(texts)))) == expected
+
+
+def test_members_are_taken_by_position():
+    placed = on_frame(WHOLE)
+    pairs = pairs_of(framed(placed), np.array([4, 1]))
+    assert counted(pairs) == {compared(placed, 1, 4): 1}
+
+
+@pytest.mark.parametrize("members", [[], [2]])
+def test_fewer_than_two_barcodes_have_no_pair(members):
+    assert len(pairs_of(framed(on_frame(WHOLE)), np.array(members, np.int64)).count) == 0
+
+
+def test_many_barcodes_in_blocks(monkeypatch):
+    """The same counts however many pairs are compared at a time."""
+    placed = on_frame([text[: 400 + 20 * number] for number, text in enumerate(drawn(13, seed=3))])
+    whole = counted(pairs_of(framed(placed), np.arange(13)))
+    monkeypatch.setattr("bioscan_etl.barcodes.distances._CELLS", 7)
+    assert counted(pairs_of(framed(placed), np.arange(13))) == whole
+    assert sum(whole.values()) == 78
+
+
+VALUES = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.25, 0.7]), st.integers(1, 5)), min_size=1)
+
+
+@given(VALUES)
+def test_a_distribution_is_that_of_the_values_written_out(counts):
+    values, times = (np.array(column) for column in zip(*counts, strict=True))
+    found = Distribution.of(values.astype(float), times.astype(np.int64))
+    plain = np.repeat(values, times)
+    assert found.size == len(plain)
+    assert found.mean() == pytest.approx(plain.mean())
+    assert found.standard_deviation() == pytest.approx(plain.std(), abs=1e-12)
+    shares = (0.0, 0.25, 0.5, 0.75, 1.0)
+    assert found.quantiles(*shares) == np.quantile(plain, shares, method="inverted_cdf").tolist()
+
+
+def test_a_distribution_of_nothing():
+    empty = Distribution.of(np.array([np.nan]), np.array([3]))
+    assert (empty.size, empty.mean(), empty.standard_deviation(), empty.quantiles(0.5)) == (0, None, None, [None])
+
+
+GROUPS = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(range(len(WHOLE))), st.integers(0, 2)), max_size=10)
+
+
+@given(GROUPS)
+def test_nearest_and_farthest_are_those_of_all_pairs(drawn_):
+    chosen = sorted(set(drawn_))
+    # 0: whole; 1: the first 350 letters; 2: the last 350: these two share too few columns.
+    texts = [(WHOLE[text], WHOLE[text][:350], WHOLE[text][308:])[part] for _, text, part in chosen]
+    groups = np.array([group for group, _, _ in chosen], np.int64)
+    distinct = sorted(set(texts))  # one barcode can be of several groups
+    placed = on_frame(distinct)
+    members = np.array([distinct.index(text) for text in texts], np.int64)
+    within, other = {}, {}
+    for one, two in combinations(range(len(texts)), 2):
+        shared, transitions, transversions = compared(placed, members[one], members[two])
+        if shared < 300:
+            continue
+        p = (transitions + transversions) / shared
+        a, b = int(groups[one]), int(groups[two])
+        if a == b:
+            within[a] = max(within.get(a, 0), p)
+        else:
+            other[a] = min(other.get(a, (9, 9)), (p, b))
+            other[b] = min(other.get(b, (9, 9)), (p, a))
+    assert farthest(framed(placed), members, groups, 300) == within
+    found = nearest_of_another(framed(placed), members, groups, 300)
+    assert found == {group: other.get(group, (None, None)) for group in sorted(set(groups.tolist()))}
+
+
+def test_real_barcodes(shared_data):
+    placed = on_frame(real_barcodes(shared_data).head(60))
+    expected = {}
+    for one, other in combinations(range(placed.height), 2):
+        kind = compared(placed, one, other)
+        expected[kind] = expected.get(kind, 0) + 1
+    assert counted(pairs_of(framed(placed), np.arange(placed.height))) == expected
