@@ -317,11 +317,11 @@ class SplitSettings(Section):
         description="keep all records of a BIN, not only of a barcode, in one partition (`stable` only); set it before "
         "the first release",
     )
-
     keep_overlaps_together: bool = Field(
-        False,
+        default_factory=lambda given: given.get("protocol") == "stable",
         description="keep barcodes that are the same over shared columns in one partition, so that no evaluated "
-        "barcode was trained on (`stable` only); set it before the first release",
+        "barcode was trained on; `true` for `stable` unless it is set, `bioscan-5m` cannot; set it before the first "
+        "release",
     )
 
     @model_validator(mode="after")
@@ -700,7 +700,7 @@ def with_protocol(settings: SplitSettings, protocol: str) -> SplitSettings:
         SettingsError: the protocol does not exist, or contradicts another setting.
     """
     try:
-        return SplitSettings.model_validate(settings.model_dump() | {"protocol": protocol})
+        return SplitSettings.model_validate(settings.model_dump(exclude_unset=True) | {"protocol": protocol})
     except ValidationError as error:
         raise SettingsError(f"protocol {protocol}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
 

@@ -65,6 +65,24 @@ def test_val_test_and_unseen_are_what_the_recipes_rely_on(files):
     assert not set(files["unseen"]["species_name"]) & set(train["species_name"])
 
 
+def test_only_pre_training_has_specimens_without_a_species(tmp_path):
+    rows = [("A-1", "train", "A a"), ("B-1", "train", None), ("C-1", "test", None), ("D-1", "pretrain", None)]
+    texts = dict.fromkeys(barcodebert.COLUMNS, pl.String)
+    frame = pl.DataFrame(
+        [{"processid": processid, "split": split, "species": species} for processid, split, species in rows], texts
+    )
+    numbers = barcodebert.label_numbers(frame)
+    written = barcodebert.write_barcodebert([frame], numbers, tmp_path)
+    assert written == {
+        "pre_training": 1,
+        "supervised_train": 1,
+        "supervised_val": 0,
+        "supervised_test": 0,
+        "unseen": 0,
+    }
+    assert pl.read_csv(tmp_path / "supervised_train.csv")["processid"].to_list() == ["A-1"]
+
+
 def labels(**rows):
     """Distinct labels: split to (genus, species)."""
     names = [{"split": split, "genus": genus, "species": species} for split, (genus, species) in rows.items()]
@@ -77,8 +95,6 @@ def labels(**rows):
         ({"train": ("A", "A a"), "val": ("A", "A b")}, r"1 species labels of val .*\(A b\)"),
         ({"train": ("A", "A a"), "test": ("A", "A b")}, "1 species labels of test"),
         ({"train": ("A", "A a"), "test_unseen": ("B", "B b")}, r"1 genus labels of test_unseen .*\(B\)"),
-        ({"train": ("A", None)}, "without a species"),
-        ({"train": ("A", "A a"), "test_unseen": ("A", None)}, "without a species"),
     ],
 )
 def test_partitions_that_would_break_a_recipe_are_refused(rows, message):

@@ -47,6 +47,16 @@ def test_rows_stand_in_the_groups_of_their_partitions(root):
         assert len(file["test_seen"]["processid"]) == 0
 
 
+def test_keys_and_queries_have_a_species(root):
+    """One that follows a barcode or BIN into a labelled partition would be of the class not_classified there."""
+    follower = ROWS.with_columns(species=pl.when(pl.col("processid") != "C-1").then("species"))
+    write_clibd(follower, root, root / "clibd.hdf5")
+    with h5py.File(root / "clibd.hdf5") as file:
+        assert [one.decode() for one in file["seen_keys"]["processid"]] == ["B-1"]
+        assert [one.decode() for one in file["all_keys"]["processid"]] == ["D-1", "B-1"]
+        assert [one.decode() for one in file["no_split_and_seen_train"]["processid"]] == ["A-1", "B-1", "C-1"]
+
+
 def test_images_are_padded_with_zeros_to_the_longest(root):
     write_clibd(ROWS, root, root / "clibd.hdf5")
     with h5py.File(root / "clibd.hdf5") as file:

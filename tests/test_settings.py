@@ -88,7 +88,7 @@ NUMBERS = [
 TEXTS = [(section, name) for section, name, field in every_setting() if isinstance(field.default, str)]
 LISTS = [(section, name) for section, name, field in every_setting() if isinstance(field.default, tuple)]
 TABLES = [(section, name) for section, name, field in every_setting() if isinstance(field.default, dict)]
-FLAGS = [(section, name) for section, name, field in every_setting() if isinstance(field.default, bool)]
+FLAGS = [(section, name) for section, name, field in every_setting() if field.annotation is bool]
 
 
 def load(folder, text):

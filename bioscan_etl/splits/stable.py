@@ -4,8 +4,8 @@ Belongs here: assigning records to partitions, given their earlier partitions. D
 together (`units`), which barcodes of a species are selected (`fill`), and whether the result is valid (`checks`).
 
 A unit is a cluster of records that is placed as a whole: all records of one barcode, of one BIN, or of barcodes that
-overlap (`overlaps`). A unit is *seen* if
-one of its records has a described species, otherwise *novel* if one has a placeholder, otherwise *unlabelled*. Rules:
+overlap (`overlaps`). A unit is *seen* if one of its records has a described species, otherwise *novel* if one has a
+placeholder, otherwise *unlabelled*. Rules:
 
 1. A unit that an earlier release placed stays where it is, and its new records follow it. It moves only if one of its
    earlier records was relabelled, if a record changed its barcode, or if a check below requires it. Then it moves
@@ -38,6 +38,9 @@ one of its records has a described species, otherwise *novel* if one has a place
    partition past its upper bound; new records of known barcodes may.
 5. A species in val or test without a record in train, or in val_unseen or test_unseen without one in key_unseen,
    moves one unit there: a new one if there is one, otherwise one from val or val_unseen if possible.
+6. Unlabelled barcodes of a unit in train or other_heldout, whose other barcodes have the labels, go to pretrain, where
+   a model is trained on them without labels. In the other partitions they stay with their unit: anywhere else a model
+   would be trained on an evaluated barcode. Records of one BIN that is kept together stay, too.
 
 Every record that moves is listed with a rule of `rules.MOVES`. The result depends neither on the order of rows nor on
 versions of libraries: choices are made by a keyed hash of seed, species and barcode.
@@ -59,6 +62,7 @@ from bioscan_etl.splits.checks import split_of_each
 from bioscan_etl.splits.fill import fill_barcodes, keyed_hash
 from bioscan_etl.splits.overlaps import barcode_groups
 from bioscan_etl.splits.select import TEST, VAL, VAL_FROM, VAL_SHARE, VAL_UNSEEN, Quota, target_records
+from bioscan_etl.splits.units import barcode_keys
 from bioscan_etl.vocabulary import SPLITS
 
 (_PRETRAIN, _TRAIN, _VAL, _TEST, _KEY_UNSEEN, _VAL_UNSEEN, _TEST_UNSEEN, _OTHER_HELDOUT) = range(len(SPLITS))
@@ -125,9 +129,12 @@ def assign_stable(
     _find_unseen(census, state)
     _fill_partitions(census, state, settings.seed)
     as_reference = _give_references(census, state, settings.seed)
+    after = state[census.unit]
+    if settings.keep_overlaps_together and not settings.keep_bins_together:
+        after[_without_label(table, census) & np.isin(after, (_TRAIN, _OTHER_HELDOUT))] = _PRETRAIN
     processids = table.get_column("processid").cast(pl.String)
-    split = pl.Series("split", SPLITS).gather(state[census.unit].astype(np.uint32))
-    return pl.DataFrame([processids, split]), _moves(census, processids, state, with_species, as_reference)
+    split = pl.Series("split", SPLITS).gather(after.astype(np.uint32))
+    return pl.DataFrame([processids, split]), _moves(census, processids, after, with_species, as_reference)
 
 
 def remember(
@@ -313,15 +320,21 @@ def _units(pairs: Pairs, chosen: NDArray[np.bool_], count: int) -> NDArray[np.bo
     return found
 
 
+def _without_label(table: pl.DataFrame, census: Census) -> NDArray[np.bool_]:
+    """Which records have a barcode of which no record has a species, shape (rows,)."""
+    keys = table.select(*barcode_keys(), labelled=pl.Series(census.label != UNLABELLED))
+    found = keys.select(~pl.col("labelled").any().over("first", "second") & pl.col("first").is_not_null())
+    return found.to_series().to_numpy()
+
+
 def _moves(
     census: Census,
     processids: pl.Series,
-    state: NDArray[np.uint8],
+    after: NDArray[np.uint8],
     with_species: NDArray[np.bool_],
     as_reference: NDArray[np.bool_],
 ) -> pl.DataFrame:
     """Table `schema.PARTITION_MOVES`; of several reasons, the most specific to the record."""
-    after = state[census.unit]
     moved = np.flatnonzero((census.before != NEVER) & (census.before != after))
     now, then, unit = census.label[moved], census.label_before[moved], census.unit[moved]
     reasons = np.select(

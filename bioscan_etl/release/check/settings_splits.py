@@ -29,6 +29,7 @@ from bioscan_etl.release.check.settings_logs import Logs
 from bioscan_etl.release.check.settings_stated import Stated, log_pieces
 from bioscan_etl.release.manifest import Manifest
 from bioscan_etl.release.scan import MOVES
+from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits.leakage import leaking
 from bioscan_etl.splits.overlaps import barcode_groups
 from bioscan_etl.splits.partition import partition
@@ -70,12 +71,14 @@ def check(
     """
     if "splits.protocol" not in stated:
         return
+    # A release that was made before there was this setting kept no overlaps together.
+    overlaps = "splits.keep_overlaps_together" in stated and stated["splits.keep_overlaps_together"]
     remembers = is_plain(root, MEMORY)
     rewritten = pl.concat(logs.rewritten).sort("step").unique(["processid", "field"], keep="first")
     if stated["splits.protocol"] == "stable":
         if stated["splits.keep_bins_together"]:
             yield from _bins(data)
-        if stated.settings.splits.keep_overlaps_together:
+        if overlaps:
             yield from _overlaps(data, stated.settings.barcodes.min_shared_columns)
         if remembers:
             yield from _stable(root, manifest, stated, data, rows, rewritten)
@@ -197,7 +200,11 @@ def _remembered(root: Path, data: Rows, rewritten: pl.DataFrame) -> Iterator[Fau
 
 def _first(stated: Stated, data: Rows, rewritten: pl.DataFrame) -> Iterator[Fault]:
     """Labelled specimens that are not where the protocol puts them when nothing was assigned before."""
-    splits = stated.settings.splits
+    chosen = ("splits.protocol", *_STATED)
+    splits = SplitSettings.model_validate(
+        {"keep_overlaps_together": False}
+        | {name.removeprefix("splits."): stated[name] for name in chosen if name in stated}
+    )
     # Unlabelled specimens matter by the barcodes that they share, and by the BINs and overlapping barcodes they join.
     overlaps = splits.keep_overlaps_together
     with_species = [

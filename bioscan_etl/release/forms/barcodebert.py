@@ -33,6 +33,8 @@ FILES = {
     "unseen": ("test_unseen",),
 }
 """Files, and the partitions of their rows in order."""
+WITHOUT_LABELS = "pre_training"
+"""The file whose rows may lack a species."""
 
 COLUMNS = ("processid", "dna_barcode", "dna_bin", *vocabulary.RANKS, "split")
 """Columns of the metadata that the files are made of."""
@@ -47,7 +49,7 @@ def build(staging: Staging, _: ReleaseSettings, __: Progress) -> None:
     Raises:
         InvariantError: the metadata is not built yet, or its labels are not what BarcodeBERT's recipes rely on.
     """
-    labels = released(staging, ["split", *vocabulary.RANKS]).unique()
+    labels = _written(released(staging, ["split", *vocabulary.RANKS]).unique())
     require_labels(labels)
     groups = released_groups(staging, COLUMNS, [split for splits in FILES.values() for split in splits])
     write_barcodebert(groups, label_numbers(labels), staging.tree / FOLDER)
@@ -92,11 +94,10 @@ def require_labels(labels: pl.DataFrame) -> None:
     """Check the labels against what the recipes rely on.
 
     Args:
-        labels: distinct rows of split and the ranks.
+        labels: distinct rows of split and the ranks, of the specimens that are in a file.
 
     Raises:
-        InvariantError: a species of val or test is not in train, a genus of test_unseen is not in train, or a row of
-            a supervised file has no species.
+        InvariantError: a species of val or test is not in train, or a genus of test_unseen is not in train.
     """
     train = labels.filter(pl.col("split") == "train")
     for split, rank in (("val", "species"), ("test", "species"), ("test_unseen", "genus")):
@@ -107,18 +108,14 @@ def require_labels(labels: pl.DataFrame) -> None:
                 f"{len(alien)} {rank} labels of {split} do not occur in train ({name_some(alien)}), as BarcodeBERT "
                 'needs; check the partitions, or leave "barcodebert" out of release.forms'
             )
-    supervised = pl.col("split").is_in(("train", "val", "test", "test_unseen"))
-    if labels.filter(supervised & pl.col("species").is_null()).height:
-        raise InvariantError(
-            "specimens without a species are in train, val, test or test_unseen, where BarcodeBERT needs one; "
-            'check the partitions, or leave "barcodebert" out of release.forms'
-        )
 
 
 def write_barcodebert(
     groups: Iterable[pl.DataFrame], numbers: Mapping[str, pl.DataFrame], folder: Path
 ) -> dict[str, int]:
     """Write the five files; memory holds one piece.
+
+    A specimen without a species, which follows one of its barcode or BIN into a labelled partition, is in none.
 
     Args:
         groups: the columns of `COLUMNS`, in pieces, sorted; rows of other partitions are passed over.
@@ -138,10 +135,20 @@ def write_barcodebert(
             for (split,), rows in piece.group_by("split", maintain_order=True):
                 name = file_of.get(str(split))
                 if name is not None:
-                    made = _numbered(rows, numbers)
+                    made = _numbered(rows.filter(_belongs(name)), numbers)
                     made.write_csv(streams[name], include_header=False, line_terminator="\n", quote_style="necessary")
                     written[name] += made.height
     return written
+
+
+def _written(labels: pl.DataFrame) -> pl.DataFrame:
+    """Those of rows of split and the ranks that are in a file."""
+    return pl.concat(labels.filter(_belongs(file), pl.col("split").is_in(splits)) for file, splits in FILES.items())
+
+
+def _belongs(file: str) -> pl.Expr:
+    """Which specimens of its partitions a file holds."""
+    return pl.lit(value=True) if file == WITHOUT_LABELS else pl.col("species").is_not_null()
 
 
 def _numbered(rows: pl.DataFrame, numbers: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
@@ -176,7 +183,7 @@ def check(view: View) -> Iterator[Fault]:
                 shown = rows.select("processid", label=label, index=index)
                 wrong = pl.col("index").is_null() | ((pl.col("index") == -1) != pl.col("label").is_null())
                 listing.add(file, shown.filter(wrong), f"{rank}_index is {{index}} for {{label}}")
-                if rank == "species" and name != "pre_training":
+                if rank == "species" and name != WITHOUT_LABELS:
                     unlabelled = shown.filter(pl.col("index") == -1)
                     listing.add(file, unlabelled, "species_index is -1, as only pre_training may have")
                 numbers.append(shown.select("label", "index", rank=pl.lit(rank), file=pl.lit(name)).unique())
@@ -188,7 +195,7 @@ def check(view: View) -> Iterator[Fault]:
                 yield rows.rename(names).select("processid", *columns)
 
         columns = tuple(column for column in COLUMNS if column not in {"processid", "split"})
-        yield from agreement(data.of(pl.col("split").is_in(splits)), Rows(file, columns, pieces))
+        yield from agreement(data.of(pl.col("split").is_in(splits) & _belongs(name)), Rows(file, columns, pieces))
     if numbers:
         yield from _numbers(pl.concat(numbers).unique())
 
@@ -224,7 +231,7 @@ def _tables(_: ReleaseSettings) -> Mapping[str, schema.Table]:
 
 
 def _table(name: str) -> schema.Table:
-    labelled = name != "pre_training"
+    labelled = name != WITHOUT_LABELS
     columns = [
         schema.METADATA["processid"],
         schema.Column("nucleotides", pl.String(), "COI-5P barcode", nullable=False, pattern="^[ACGTN]+$"),
@@ -255,7 +262,8 @@ def _card(_: ReleaseSettings) -> Card:
 FORM = Form(
     name=FOLDER,
     about="Barcodes with names and numbers of their labels, as BarcodeBERT's recipes read them: five CSVs in "
-    "`barcodebert/`.\n\nA label has the same number in all five; -1 is unlabelled. Made when `release.forms` names "
+    "`barcodebert/`.\n\nA label has the same number in all five; -1 is unlabelled. Only pre_training holds specimens "
+    "without a species. Made when `release.forms` names "
     "barcodebert.",
     place=80,
     stage="barcodebert_tables",

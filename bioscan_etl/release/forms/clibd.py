@@ -53,6 +53,8 @@ GROUPS = {
     "other_heldout": ("other_heldout",),
 }
 """Groups of the file, and the partitions of their rows in order."""
+WITHOUT_LABELS = ("no_split_and_seen_train", "other_heldout")
+"""Groups whose rows may lack a species: CLIBD looks nothing up in them."""
 
 COLUMNS = {
     "barcode": "dna_barcode",
@@ -89,6 +91,9 @@ def write_clibd(rows: pl.DataFrame, root: Path, path: Path, progress: Progress =
     In each group: `image` uint8 (N, width of the longest), zero-padded, a row a chunk; `image_mask` int64 (N,) the
     bytes of each; and byte strings (N,), with `not_classified` for a missing value.
 
+    A specimen without a species, which follows one of its barcode or BIN into its partition, is in no group of keys or
+    queries: there a missing name would be a class like any other.
+
     Args:
         rows: released specimens with an image: split, path within the package, and the columns of `COLUMNS`, sorted.
         root: folder of the package whose images are taken.
@@ -99,7 +104,8 @@ def write_clibd(rows: pl.DataFrame, root: Path, path: Path, progress: Progress =
         Number of rows over all groups; a specimen counts in each group that holds it.
     """
     groups = {
-        name: pl.concat(rows.filter(pl.col("split") == split) for split in splits) for name, splits in GROUPS.items()
+        name: pl.concat(rows.filter(_belongs(name), pl.col("split") == split) for split in splits)
+        for name, splits in GROUPS.items()
     }
     done, total = 0, sum(frame.height for frame in groups.values())
     with new_file(path) as file:
@@ -117,6 +123,11 @@ def write_clibd(rows: pl.DataFrame, root: Path, path: Path, progress: Progress =
             done += len(files)
     progress("clibd.hdf5", total, total)
     return total
+
+
+def _belongs(group: str) -> pl.Expr:
+    """Which specimens of its partitions a group holds."""
+    return pl.lit(value=True) if group in WITHOUT_LABELS else pl.col("species").is_not_null()
 
 
 def _write_images(group: h5py.Group, files: list[Path], sizes: npt.NDArray[np.int64]) -> Iterator[int]:
@@ -143,7 +154,7 @@ def _write_images(group: h5py.Group, files: list[Path], sizes: npt.NDArray[np.in
 
 
 def check(view: View) -> Iterator[Fault]:
-    """CLIBD's groups hold the rows of their partitions that have an image."""
+    """CLIBD's groups hold the rows of their partitions that have an image and, for keys and queries, a species."""
     images = view.files(PACKAGE)
     yield from check_file(view.root, FILE, lambda file: _check(file, FILE, view.data, images, view.chosen))
 
@@ -187,7 +198,7 @@ def _check(
                 }
                 yield pl.DataFrame(list(columns.values())).select("processid", *wanted)
 
-        expected = data.of_splits(splits, HAS_IMAGE)
+        expected = data.of_splits(splits, HAS_IMAGE & _belongs(part))
         columns = tuple(column for column in COLUMNS.values() if column not in {"processid", "image_file"})
         yield from agreement(expected, Rows(where, columns, pieces))
         sizes: npt.NDArray[np.int64] = mask[()]
@@ -213,7 +224,8 @@ def _card(_: ReleaseSettings) -> Card:
 FORM = Form(
     name="clibd",
     about="Images, barcodes and labels as CLIBD trains and evaluates on them: `hdf5/clibd.hdf5`.\n\n"
-    "One row per specimen with an image and group that holds it. Made when `release.forms` names clibd.",
+    "One row per specimen with an image and group that holds it. Groups of keys and queries hold no specimen without a "
+    "species. Made when `release.forms` names clibd.",
     place=70,
     stage="clibd_hdf5",
     owns=lambda _: (FILE,),
