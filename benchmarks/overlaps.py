@@ -1,6 +1,10 @@
 """Barcodes that are the same over shared columns: time and memory of the search, beside a comparison of all pairs.
 
     python benchmarks/overlaps.py --barcodes 200000 --all 3000
+    python benchmarks/overlaps.py --release OUTPUT/releases/v1
+
+With a release: what keeping such barcodes in one partition costs in its shares (protocol "stable"), since barcodes that
+are connected by others move together.
 
 The barcodes are drawn from the shipped profile, in clusters whose sizes fall off as 1/rank: up to six bases of each
 differ from its cluster, 40 % begin or end later or earlier by up to 30 and 60 columns, 2 % are fragments, 10 % have an
@@ -18,9 +22,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from bioscan_etl.barcodes.distinct import connected
+from bioscan_etl.barcodes.distinct import connected, numbered
 from bioscan_etl.barcodes.framed import framed, letters, same_pairs
+from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.schema import PLACEMENTS
+from bioscan_etl.settings import SplitSettings
+from bioscan_etl.splits.leakage import leakage
+from bioscan_etl.splits.overlaps import barcode_groups
+from bioscan_etl.splits.partition import partition
+from bioscan_etl.splits.targets import review
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -34,7 +44,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--barcodes", type=int, default=200_000)
     parser.add_argument("--all", type=int, default=3_000, help="barcodes whose pairs are all compared")
+    parser.add_argument("--release", type=Path, help="folder of a release")
     arguments = parser.parse_args()
+    if arguments.release:
+        price(arguments.release)
+        return
     compare_all(placed(arguments.all))
     placements = placed(arguments.barcodes)
     start = time.perf_counter()
@@ -49,6 +63,27 @@ def main() -> None:
         f"{found - between:.1f} s, {len(np.unique(groups)):,} groups {end - found:.1f} s; largest group "
         f"{np.bincount(groups).max():,}; peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB"
     )
+
+
+def price(release: Path) -> None:
+    """Samples of each partition and evaluated barcodes that were trained on, with overlaps apart and together."""
+    columns = ["processid", "genus", "species", "dna_barcode"]
+    table = pl.concat(pl.read_parquet(path, columns=columns) for path in sorted((release / "data").glob("*.parquet")))
+    table = table.with_columns(barcode_identity(pl.col("dna_barcode")).alias("dna_barcode")).sort("processid")
+    barcodes, ids = numbered(table.lazy(), PLACEMENTS.empty().lazy(), LEAST)
+    groups = barcodes.group_by("group").len()
+    print(f"{barcodes.height:,} barcodes in {groups.height:,} groups; largest {groups['len'].max():,}")
+    found = []
+    for name, together in (("apart", False), ("together", True)):
+        settings = SplitSettings(protocol="stable", keep_overlaps_together=together)
+        start = time.perf_counter()
+        partitions = partition(table, settings, barcode_groups(table, None, LEAST, barcodes) if together else None)
+        seconds = time.perf_counter() - start
+        leaks = leakage(barcodes, ids, partitions, LEAST)
+        print(f"{name}: {seconds:.1f} s, {leaks['same'].sum():,} evaluated barcodes are the same as a trained one")
+        found.append(review(table, partitions).partitions.select("split", "samples", "target_samples", "share"))
+    with pl.Config(tbl_rows=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
+        print(found[0].join(found[1], on="split", suffix="_together", maintain_order="left"))
 
 
 def placed(count: int) -> pl.DataFrame:

@@ -26,6 +26,7 @@ from bioscan_etl.splits.stable import assign_stable, remember
 from bioscan_etl.splits.targets import review
 from bioscan_etl.vocabulary import SPLITS
 
+APART = SplitSettings(protocol="stable", keep_overlaps_together=False)  # barcodes of this corpus overlap with none
 EVALUATED = ("val", "test", "val_unseen", "test_unseen")
 
 
@@ -88,8 +89,9 @@ def bin_price(table: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
         that have records in another one, too), int64; target_samples (null if the partition takes what is left),
         share and share_together, float.
     """
-    plain, _ = assign_stable(table, None, SplitSettings(protocol="stable", seed=seed))
-    together, _ = assign_stable(table, None, SplitSettings(protocol="stable", seed=seed, keep_bins_together=True))
+    options = APART.model_copy(update={"seed": seed})
+    plain, _ = assign_stable(table, None, options)
+    together, _ = assign_stable(table, None, options.model_copy(update={"keep_bins_together": True}))
     in_bins = pl.DataFrame({"bin": table["dna_bin"].cast(pl.String), "split": split_of_each(table, plain)}).drop_nulls()
     shared = (
         in_bins.unique().filter(pl.len().over("bin") > 1).group_by("split").agg(bins_shared=pl.len().cast(pl.Int64))
@@ -120,7 +122,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     corpus = growing_corpus(arguments.seed, arguments.species)
-    options = SplitSettings(protocol="stable")
+    options = APART
     pl.Config(
         tbl_rows=-1, tbl_cols=-1, tbl_width_chars=160, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True
     )
