@@ -38,6 +38,13 @@ def test_a_fragment_of_a_trained_barcode_leaks_and_another_barcode_does_not():
     assert found["key_unseen", "test_unseen"] == (0, 0, 0, 0)
 
 
+def test_a_barcode_in_two_partitions_is_the_same_as_itself():
+    """No protocol does it, but partitions of other origin may."""
+    found = counted((TRAINED, "train"), (TRAINED, "test"), (TRAINED, "test"), (OTHER, "test"))
+    assert found["train", "test"] == (2, 1, 3, 2)
+    assert counted((OTHER[:200], "train"), (OTHER[:200], "val"))["train", "val"] == (1, 1, 1, 1)
+
+
 def test_only_the_partition_that_teaches_counts():
     """A query of unseen species is compared with the key, and one of seen species with train."""
     found = counted((KEY, "key_unseen"), (KEY[50:], "test_unseen"), (KEY[:500], "test"), (TRAINED, "pretrain"))

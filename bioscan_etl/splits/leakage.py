@@ -81,7 +81,8 @@ def _leaking(barcodes: pl.DataFrame, split: pl.DataFrame, least: int) -> pl.Data
     one, other = same_pairs(framed(placed), least)
     number = placed["barcode_id"]
     pairs = pl.DataFrame({"one": number.gather(one), "other": number.gather(other)})
-    both = pl.concat([pairs, pairs.select(one="other", other="one")])
+    # A barcode is the same as itself, wherever a protocol puts its records.
+    both = pl.concat([pairs, pairs.select(one="other", other="one"), pl.DataFrame({"one": number, "other": number})])
     found = []
     for known, evaluated in LEAKAGE_PAIRS:
         trained = split.filter(pl.col("split") == known).select(other="barcode_id")
