@@ -156,7 +156,7 @@ def test_it_tells_targets_leakage_and_moves(tmp_path):
     page = path.read_text(encoding="utf-8")
     parsed = Page(page)
     text = " ".join("".join(parsed.texts).split())
-    for words in ("Barcodes within two edits", "4,321", "Images that are near duplicates", "54,321", "8-19", "805"):
+    for words in ("in at most two bases", "4,321", "Images that are near duplicates", "54,321", "8-19", "805"):
         assert words in text
     assert "pretrain train MOVED_SPECIES_NAMED 3" in " ".join(" ".join(parsed.texts).split())
     assert pl.read_csv(tmp_path / "report/moves.csv")["processid"].to_list() == ["P0", "P1", "P2"]

@@ -331,7 +331,7 @@ def test_a_run_mirrors_its_release(s3, prefix, tmp_path, capsys):
     assert objects(s3, f"{prefix}/setting") == files(release)
     assert text(s3, f"{prefix}/setting", "latest") == "v1\n"
     page = (release / "report" / "index.html").read_text()
-    for words in ("by partition and records of a species", "within two edits", "near duplicates of", "Moves since"):
+    for words in ("by partition and records of a species", "in at most two bases", "near duplicates of", "Moves since"):
         assert words in page
     assert (release / "changelog.md").read_text() == "# Changes of v1\n\nThe first release.\n"
     assert "publish_to" not in (release / "manifest.json").read_text()

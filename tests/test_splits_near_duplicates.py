@@ -1,10 +1,14 @@
 import polars as pl
 import pytest
 from examples import examples
+from framed_barcodes import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
+from test_statistics_distances import changed
 
+from bioscan_etl.barcodes.distinct import numbered
+from bioscan_etl.schema import PLACEMENTS
 from bioscan_etl.splits.near_duplicates import near_duplicates, near_pairs
 from bioscan_etl.vocabulary import LEAKAGE_PAIRS
 
@@ -79,13 +83,39 @@ def test_counts_per_pair_of_partitions():
         ("test_unseen", None),
         ("pretrain", base),
     ]
-    frame = pl.DataFrame(rows, schema=["split", "dna_barcode"], orient="row").with_columns(
-        processid=pl.format("P{}-20", pl.int_range(pl.len()))
-    )
-    table = near_duplicates(frame.drop("split"), frame.select("processid", "split"))
-    assert list(table.select("known", "evaluated").iter_rows()) == list(LEAKAGE_PAIRS)
-    numbers = {row[:2]: row[2:] for row in table.iter_rows()}
+    numbers = counted(rows)
     assert numbers["train", "test"] == (2, 1, 2)
     assert numbers["train", "test_unseen"] == (1, 0, 0)
     assert numbers["key_unseen", "test_unseen"] == (1, 1, 1)
     assert numbers["train", "val"] == (0, 0, 0)
+
+
+def counted(rows):
+    """Barcodes, near ones and pairs by pair of partitions, of specimens given as (partition, barcode)."""
+    frame = pl.DataFrame(rows, schema=["split", "dna_barcode"], orient="row").with_columns(
+        processid=pl.format("P{}-20", pl.int_range(pl.len()))
+    )
+    barcodes, ids = numbered(frame.lazy(), PLACEMENTS.empty().lazy(), 300)
+    table = near_duplicates(barcodes, ids, frame.select("processid", "split"), 300)
+    assert list(table.select("known", "evaluated").iter_rows()) == list(LEAKAGE_PAIRS)
+    return {row[:2]: row[2:] for row in table.iter_rows()}
+
+
+def test_missing_ends_are_no_difference():
+    one, other = drawn(2)
+    near, far = changed(one, 300, 303), changed(one, 300, 303, 306)
+    assert counted([("train", one), ("test", one[60:500])])["train", "test"] == (1, 1, 1)
+    assert counted([("train", one), ("test", near[60:500])])["train", "test"] == (1, 1, 1)
+    assert counted([("train", one), ("test", far[60:500])])["train", "test"] == (1, 0, 0)
+    assert counted([("train", one), ("test", one[:250])])["train", "test"] == (1, 0, 0), "too few columns are shared"
+    assert counted([("train", one), ("train", other), ("test", near)])["train", "test"] == (1, 1, 1)
+
+
+def test_a_pair_that_both_ways_find_counts_once():
+    [one] = drawn(1)
+    assert counted([("train", one), ("train", one[1:]), ("test", changed(one, 300))])["train", "test"] == (1, 1, 2)
+
+
+def test_a_lost_base_puts_the_place_in_doubt_and_is_found_by_edits():
+    [one] = drawn(1)
+    assert counted([("train", one), ("test", one[:200] + one[201:])])["train", "test"] == (1, 1, 1)

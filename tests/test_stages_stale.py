@@ -397,7 +397,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "statistics/tables.py": ("statistics",),
     "statistics/categories.py": ("statistics", "figures"),
     "statistics/leakage_curve.py": ("statistics",),
-    "barcodes/nearest.py": ("statistics",),
+    "barcodes/nearest.py": ("partitions", "statistics"),
     "statistics/change.py": ("quality_report",),
     "statistics/files.py": ("distances", "statistics"),
     "statistics/definitions.py": ("distances", "statistics", "figures", "release_manifest"),

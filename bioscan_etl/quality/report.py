@@ -54,7 +54,7 @@ STATISTICS: Mapping[str, str] = MappingProxyType(
 LEAKAGE: Mapping[str, str] = MappingProxyType(
     {
         "leakage": "Evaluated barcodes that are the same as one in a training or key partition, over shared columns",
-        "near_duplicates": "Barcodes within two edits of one in a training or key partition",
+        "near_duplicates": "Barcodes that differ from one in a training or key partition in at most two bases",
         "near_images": "Images that are near duplicates of one in a training or key partition",
     }
 )

@@ -41,7 +41,7 @@ def leakage(barcodes: pl.DataFrame, ids: pl.DataFrame, partitions: pl.DataFrame,
     Raises:
         InvariantError: the tables do not hold the same process IDs.
     """
-    split = _splits(ids, partitions)
+    split = barcode_splits(ids, partitions)
     found = _leaking(barcodes, split, least)
     rows = []
     for known, evaluated in LEAKAGE_PAIRS:
@@ -57,11 +57,11 @@ def leaking(barcodes: pl.DataFrame, ids: pl.DataFrame, partitions: pl.DataFrame,
 
     Args: as of `leakage`.
     """
-    found = _leaking(barcodes, _splits(ids, partitions), least)
+    found = _leaking(barcodes, barcode_splits(ids, partitions), least)
     return ids.join(found, on="barcode_id").select("processid", "evaluated", "known").sort("processid", "known")
 
 
-def _splits(ids: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
+def barcode_splits(ids: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
     """barcode_id, split and the number of specimens of each barcode in each partition."""
     if ids.height != partitions.height or ids.join(partitions, on="processid", how="anti").height:
         raise InvariantError("barcodes and partitions are of different specimens; make both from one curated table")

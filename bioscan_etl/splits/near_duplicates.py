@@ -1,9 +1,12 @@
 """Near-duplicate barcodes across partitions (spec: partitioning, leakage).
 
-Comparing all pairs would take too long (118,000 by 18,000 barcodes of 658 bp). Two edits change at most two of three
-segments of a barcode, so a near duplicate contains one segment unchanged, shifted by the insertions and deletions
-before it. Barcodes that share such a segment are candidates, and only these are compared base by base. No pair is
-missed, and the work grows with the number of close relatives, not of pairs.
+Barcodes are compared over the columns that both have, so that missing ends are no difference, and by edits, which need
+no place on the frame.
+
+Comparing the edits of all pairs would take too long (118,000 by 18,000 barcodes of 658 bp). Two edits change at most
+two of three segments of a barcode, so a near duplicate contains one segment unchanged, shifted by the insertions and
+deletions before it. Barcodes that share such a segment are candidates, and only these are compared base by base. No
+pair is missed, and the work grows with the number of close relatives, not of pairs.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bioscan_etl.splits.checks import split_of_each
+from bioscan_etl.barcodes.framed import Framed, comparable
+from bioscan_etl.barcodes.nearest import are_within, within
+from bioscan_etl.splits.leakage import barcode_splits
 from bioscan_etl.vocabulary import LEAKAGE_PAIRS
 
 MAX_EDITS = 2
@@ -31,36 +36,42 @@ _SHIFTS = tuple(
 )
 
 
-def near_duplicates(table: pl.DataFrame, partitions: pl.DataFrame) -> pl.DataFrame:
-    """Count pairs of distinct barcodes within two edits (insertion, deletion, substitution) across partitions.
+def near_duplicates(barcodes: pl.DataFrame, ids: pl.DataFrame, partitions: pl.DataFrame, least: int) -> pl.DataFrame:
+    """Count pairs of distinct barcodes that are nearly the same across partitions.
+
+    Two barcodes are if they differ in at most `MAX_EDITS` of the columns of the frame that both have, wherever they
+    begin and end; or if as many insertions, deletions and substitutions make one of the other, which finds those whose
+    place on the frame is in doubt.
 
     Args:
-        table: columns processid, dna_barcode, text; one row per record.
-        partitions: columns processid, split; the same process IDs in any order.
+        barcodes: `schema.BARCODES`.
+        ids: `schema.BARCODE_IDS`.
+        partitions: columns processid, split; the same process IDs.
+        least: columns that two barcodes must share (setting `barcodes.min_shared_columns`).
 
     Returns:
         One row per pair of `LEAKAGE_PAIRS`, in that order: known (training or key partition), evaluated (partition);
         barcodes (distinct ones of `evaluated`), near (how many of them have a near duplicate in `known`), pairs
-        (pairs of barcodes within two edits, including identical ones if there are any), int64.
+        (pairs of barcodes that are nearly the same, including identical ones if there are any), int64.
 
     Raises:
-        InvariantError: the two tables do not hold the same process IDs.
+        InvariantError: the tables do not hold the same process IDs.
     """
     names = sorted({name for pair in LEAKAGE_PAIRS for name in pair})
-    split = split_of_each(table, partitions)
-    compared = split.is_in(names)
-    barcodes = (
-        table.select(barcode=pl.col("dna_barcode").cast(pl.String))
-        .filter(compared)
-        .with_columns(split.filter(compared).alias("split"))
-        .drop_nulls()
-        .unique()
-    )
-    by_split = {name: barcodes.filter(pl.col("split") == name)["barcode"].sort() for name in names}
+    split = barcode_splits(ids, partitions).filter(pl.col("split").is_in(names))
+    held = barcodes.join(split.select("barcode_id").unique(), on="barcode_id", how="semi")
+    position, on_frame = comparable(held)
+    by_split = {
+        name: split.filter(pl.col("split") == name)
+        .join(held.select("barcode_id", "barcode"), on="barcode_id")
+        .join(position, on="barcode_id", how="left")
+        .sort("barcode_id")
+        for name in names
+    }
     rows = []
     for known, evaluated in LEAKAGE_PAIRS:
-        near, pairs = _count(by_split[known], by_split[evaluated])
-        rows.append((known, evaluated, len(by_split[evaluated]), near, pairs))
+        near, pairs = _count(by_split[known], by_split[evaluated], on_frame, least)
+        rows.append((known, evaluated, by_split[evaluated].height, near, pairs))
     return pl.DataFrame(
         rows,
         schema={
@@ -111,12 +122,23 @@ def near_pairs(known: pl.Series, evaluated: pl.Series) -> Iterator[pl.DataFrame]
         )
 
 
-def _count(known: pl.Series, evaluated: pl.Series) -> tuple[int, int]:
-    near = pairs = 0
-    for batch in near_pairs(known, evaluated):
-        near += batch["evaluated"].n_unique()
-        pairs += len(batch)
-    return near, pairs
+def _count(known: pl.DataFrame, evaluated: pl.DataFrame, on_frame: Framed, least: int) -> tuple[int, int]:
+    """How many evaluated barcodes are nearly the same as a known one, and the pairs; both with barcode and at."""
+    found = np.zeros(evaluated.height, np.int64)
+    is_placed = evaluated["at"].is_not_null().to_numpy()
+    wanted, offered = (frame["at"].drop_nulls().to_numpy().astype(np.int64) for frame in (evaluated, known))
+    found[is_placed] = within(on_frame, wanted, offered, least, MAX_EDITS)
+    for batch in near_pairs(known["barcode"], evaluated["barcode"]):
+        pairs = batch.select(
+            "evaluated", one=evaluated["at"].gather(batch["evaluated"]), other=known["at"].gather(batch["known"])
+        )
+        # Pairs that are found on the frame are counted already.
+        placed = pairs.drop_nulls()
+        one, other = (placed[side].to_numpy().astype(np.int64) for side in ("one", "other"))
+        only = placed.filter(~pl.Series(are_within(on_frame, one, other, least, MAX_EDITS)))
+        unplaced = pairs.filter(pl.col("one").is_null() | pl.col("other").is_null())
+        found += np.bincount(pl.concat([only, unplaced])["evaluated"].to_numpy(), minlength=len(found))
+    return int((found > 0).sum()), int(found.sum())
 
 
 def _objects(texts: pl.Series) -> NDArray[np.object_]:

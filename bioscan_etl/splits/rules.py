@@ -33,9 +33,9 @@ _CHECKS: tuple[Rule, ...] = (
     ),
     Rule(
         id="NEAR_DUPLICATE_ACROSS_PARTITIONS",
-        statement="A barcode of an evaluation partition is within two edits of a barcode of its training or key "
-        "partition.",
-        reason="Two edits are within sequencing error, so such a query is easier than it looks. They are only counted, "
+        statement="A barcode of an evaluation partition differs from a barcode of its training or key partition in at "
+        "most two bases of those that both have.",
+        reason="Two bases are within sequencing error, so such a query is easier than it looks. They are only counted, "
         "because close relatives within a species are natural.",
         source="spec: partitioning, checks",
         severity=Severity.FLAG,

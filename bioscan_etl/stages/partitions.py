@@ -35,6 +35,7 @@ def build(work: Work) -> None:
     settings, least = work.settings.splits, work.settings.barcodes.min_shared_columns
     earlier = _earlier(work.lake, str(work.extra["earlier"]))
     barcodes = read_parquet(work.path("barcodes", "barcodes.parquet"))
+    ids = read_parquet(work.path("barcodes", "barcode_ids.parquet"))
     groups = barcode_groups(curated, earlier, least, barcodes) if settings.keep_overlaps_together else None
     assigned = partition_onward(curated, settings, earlier, groups)
     work.progress("partitions", 1, 4)
@@ -48,10 +49,8 @@ def build(work: Work) -> None:
     tables = {
         "split_report": reviewed.partitions,
         "split_classes": reviewed.classes,
-        "near_duplicates": near_duplicates(curated, assigned.partitions),
-        "leakage": leakage(
-            barcodes, read_parquet(work.path("barcodes", "barcode_ids.parquet")), assigned.partitions, least
-        ),
+        "near_duplicates": near_duplicates(barcodes, ids, assigned.partitions, least),
+        "leakage": leakage(barcodes, ids, assigned.partitions, least),
     }
     work.progress("partitions", 3, 4)
     tables["near_images"] = near_images(images, assigned.partitions, work.settings.images.near_duplicate_bits)
