@@ -621,6 +621,7 @@ _DECLARED = (
         ("polars", "csv"),
         reads={"release_metadata": (), "barcodes": ("barcodes.parquet", "barcode_ids.parquet"), "distances": ()},
         settings=("barcodes.min_shared_columns",),
+        data=("statistics/published.csv",),
         libraries=("polars", "numpy"),
         prose=True,
     ),
