@@ -21,7 +21,7 @@ from bioscan_etl.release.layout import STATISTICS
 from bioscan_etl.release.scan import find_release, scan_release
 from bioscan_etl.settings import Settings
 from bioscan_etl.splits.files import read_texts
-from bioscan_etl.statistics.audit import audit
+from bioscan_etl.statistics.audit import audit, gaps
 from bioscan_etl.statistics.counted import count_tables, rows_to_count
 from bioscan_etl.statistics.definitions import TABLES
 from bioscan_etl.statistics.distances import distances
@@ -108,6 +108,6 @@ def _counted(released: pl.LazyFrame, settings: Settings, progress: Progress) -> 
     rows = rows_to_count(released, ids)
     position, on_frame = comparable(barcodes)
     found = distances(rows, position, on_frame, settings.statistics, least, progress)
-    found |= audit(rows, position, on_frame, least, progress)
+    found |= audit(rows, gaps(rows.drop_nulls("species"), position, on_frame, least, progress))
     found |= count_tables(released, rows, barcodes, found, least, progress)
     return {table.name: found[table.name] for table in TABLES}

@@ -62,7 +62,7 @@ def check(
     """
     if not any(entry.path.startswith(f"{STATISTICS}/") for entry in manifest.files):
         return
-    if origin.stages is None or not origin.is_ours("statistics", "distances"):
+    if origin.stages is None or not origin.is_ours("statistics", "distances", "audit"):
         return
     expected = {**counted, "missing": _missing(data)}
     for table in TABLES:
