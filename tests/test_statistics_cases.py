@@ -10,6 +10,7 @@ from bioscan_etl.barcodes.framed import comparable
 from bioscan_etl.schema import CHANGES, PLACEMENTS
 from bioscan_etl.statistics.audit import gaps
 from bioscan_etl.statistics.cases import CASES, before_curators, cases
+from bioscan_etl.statistics.rules import RULES
 
 WHOLE = drawn(8)
 COLUMNS = dict.fromkeys(("family", "species", "dna_bin", "dna_barcode"), pl.String)
@@ -41,6 +42,7 @@ def found(specimens, relabelled=(), before=None):
         300,
     )
     assert table.schema == CASES
+    assert set(table["rule"]) <= {rule.id for rule in RULES}
     return table.to_dicts()
 
 

@@ -19,7 +19,6 @@ from bioscan_etl.barcodes.distances import nearest_of_another, witnesses
 from bioscan_etl.barcodes.framed import Framed
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.statistics.audit import gaps, shared_bins
-from bioscan_etl.statistics.rules import BIN_SEVERAL_SPECIES, NO_BARCODE_GAP
 from bioscan_etl.vocabulary import RELABELLED
 
 CASES = pl.Schema(
@@ -36,6 +35,7 @@ CASES = pl.Schema(
 """A case: its BIN (null for a species without a gap), its species (the one without a gap, then the nearest), the number
 of its specimens, the process IDs that show it, and its facts: a change of them asks for another decision."""
 
+_SEVERAL, _NO_GAP = "BIN_SEVERAL_SPECIES", "NO_BARCODE_GAP"
 _OF_BARCODE = 5  # specimens of a barcode that are shown
 _NAMES = 6  # species of a BIN that are named
 _LABELS = ("family", "species")
@@ -136,7 +136,7 @@ def _of_bins(
         near = _nearest(places.get(str(name)), on_frame, least)
         names = species["species"].sort().to_list()
         yield (
-            BIN_SEVERAL_SPECIES,
+            _SEVERAL,
             name,
             names,
             int(species["len"].sum()),
@@ -189,7 +189,7 @@ def _of_pairs(
         )
         spread = "has one barcode" if within is None else f"has barcodes that differ in {_percent(within)}"
         yield (
-            NO_BARCODE_GAP,
+            _NO_GAP,
             None,
             [name, other],
             counts[name][0] + counts[other][0],

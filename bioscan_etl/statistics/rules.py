@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from bioscan_etl.rules import Rule
 
-BIN_SEVERAL_SPECIES, NO_BARCODE_GAP = "BIN_SEVERAL_SPECIES", "NO_BARCODE_GAP"
-
 RULES: tuple[Rule, ...] = (
     Rule(
-        id=BIN_SEVERAL_SPECIES,
+        id="BIN_SEVERAL_SPECIES",
         statement="The BIN holds specimens of several species of one genus.",
         reason="A specimen is misidentified, two names stand for one species, or the barcode does not tell these "
         "species apart. Nothing has changed: a curator decides.",
@@ -19,7 +17,7 @@ RULES: tuple[Rule, ...] = (
         example="BOLD:AAU4445 with Tanytarsus longitarsis and Tanytarsus telmaticus",
     ),
     Rule(
-        id=NO_BARCODE_GAP,
+        id="NO_BARCODE_GAP",
         statement="A barcode of another species lies no farther away than two barcodes of the species lie apart.",
         reason="A specimen is misidentified, the name stands for several species, or two names stand for one. Nothing "
         "has changed: a curator decides.",
