@@ -57,7 +57,7 @@ def test_a_bin_with_several_species_is_a_case_with_all_its_specimens():
     (one,) = found([*rows, ("F", None, "one", WHOLE[0]), ("F", "A a", "two", WHOLE[0])])
     assert (one["rule"], one["dna_bin"], one["species"], one["specimens"]) == (BIN, "one", ["A a", "A b"], 3)
     assert one["processids"] == ["P-0", "P-1", "P-2"]
-    assert one["why"] == "A a (2); A b (1); barcodes of two of them differ in 0.2 %"
+    assert one["why"] == "A a (2); A b (1); nearest barcodes 0.2 % apart"
     # A further specimen of the two is no news; a third species is.
     assert found([*rows, *rows])[0]["facts"] == one["facts"]
     assert found([*rows, ("F", "A c", "one", None)])[0]["facts"] != one["facts"]
@@ -68,9 +68,7 @@ def test_a_species_without_a_gap_is_a_case_shown_by_the_barcodes_that_say_so():
     (one,) = found([*NO_GAP, ("F", "A a", "one", between), ("F", "C c", "three", WHOLE[4])])
     assert (one["rule"], one["dna_bin"], one["species"], one["specimens"]) == (GAP, None, ["A a", "A b"], 4)
     assert one["processids"] == ["P-0", "P-1", "P-2"]
-    assert one["why"] == (
-        "A a (3 specimens, 1 BIN) has barcodes that differ in 3.0 %; one of A b (1 specimen, 1 BIN) differs in 0.2 %"
-    )
+    assert one["why"] == "barcodes up to 3.0 % apart (3 specimens, 1 BIN), 0.2 % to A b (1 specimen, 1 BIN)"
     assert one["facts"].split("\n") == ["A a", "A b", "3", "0"]
 
 
@@ -87,7 +85,7 @@ def test_species_that_a_bin_holds_are_the_case_of_the_bin_alone():
 def test_a_barcode_equal_over_shared_columns_is_a_case_even_of_one_specimen():
     (one,) = found([("F", "A a", "one", WHOLE[0]), ("F", "A b", "two", WHOLE[0][40:])])
     assert (one["rule"], one["species"]) == (GAP, ["A a", "A b"])
-    assert one["why"] == "A a (1 specimen, 1 BIN) has one barcode; one of A b (1 specimen, 1 BIN) differs in 0.0 %"
+    assert one["why"] == "one barcode (1 specimen, 1 BIN), 0.0 % to A b (1 specimen, 1 BIN)"
 
 
 def test_the_order_of_the_rows_does_not_matter():

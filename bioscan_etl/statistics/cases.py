@@ -141,7 +141,7 @@ def _of_bins(
             names,
             int(species["len"].sum()),
             sorted(species["processid"].explode()),
-            said + ("" if near is None else f"; barcodes of two of them differ in {_percent(near)}"),
+            said + ("" if near is None else f"; nearest barcodes {_percent(near)} apart"),
             "\n".join(names),
         )
 
@@ -187,15 +187,14 @@ def _of_pairs(
         processids = (
             carriers.join(shown.unique(), on=["species", "barcode_id"]).group_by("barcode_id").head(_OF_BARCODE)
         )
-        spread = "has one barcode" if within is None else f"has barcodes that differ in {_percent(within)}"
+        spread = "one barcode" if within is None else f"barcodes up to {_percent(within)} apart"
         yield (
             _NO_GAP,
             None,
             [name, other],
             counts[name][0] + counts[other][0],
             sorted(processids["processid"]),
-            f"{name} ({_counted(*counts[name])}) {spread}; one of {other} ({_counted(*counts[other])}) differs "
-            f"in {_percent(near)}",
+            f"{spread} ({_counted(*counts[name])}), {_percent(near)} to {other} ({_counted(*counts[other])})",
             "\n".join([name, other, *("" if one is None else str(int(100 * one)) for one in (within, near))]),
         )
 
