@@ -258,8 +258,8 @@ def test_a_doubt_about_species_is_answered_by_a_specimen_or_the_other_name(page,
 
     def relabel():
         form = page.locator("form.decide", has_text="Set a label")
-        form.get_by_label("Of").select_option(index=1)  # all with the barcode of the first specimen
-        form.get_by_label("Label").fill("Aedes vexans")
+        form.locator("select[name=scope]").select_option(index=1)  # all with the barcode of the first specimen
+        form.locator("input[name=value]").fill("Aedes vexans")
         form.get_by_role("button", name="Save label").click()
 
     for act in (
