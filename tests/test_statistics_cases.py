@@ -122,3 +122,35 @@ def test_a_curator_who_moves_a_specimen_to_another_family_is_undone_too():
 def test_many_specimens_of_a_barcode_are_shown_by_a_few():
     (one,) = found([*NO_GAP, *[NO_GAP[2]] * 30])
     assert (one["specimens"], len(one["processids"])) == (33, 2 + 5)
+
+
+def test_one_barcode_under_two_species_is_a_case():
+    (one,) = found([("F", "A a", "one", WHOLE[0]), ("F", "A b", "two", WHOLE[0])])
+    assert (one["rule"], one["species"], one["processids"]) == (GAP, ["A a", "A b"], ["P-0", "P-1"])
+
+
+def test_barcodes_that_share_too_few_columns_are_not_compared():
+    rows = [("F", "A a", "one", WHOLE[0][:250]), ("F", "A b", "one", WHOLE[0][:250] + "A")]
+    (one,) = found(rows)
+    assert one["why"] == "A a (1); A b (1)"
+    assert found([(family, name, name, text) for family, name, _, text in rows]) == []
+
+
+@pytest.mark.parametrize("has_bin", [True, False], ids=["by their BINs", "by their barcodes"])
+def test_two_specimens_whose_species_were_swapped_are_found_among_sound_ones(has_bin):
+    """20 species of 4 specimens, each within 0.3 %; those that were drawn lie 20 % and more apart."""
+    texts = drawn(20, seed=7)
+    rows = [
+        ("F", f"A s{n:02}", f"B{n:02}" if has_bin else None, changed(texts[n], *range(3 * k, 3 * k + 4, 3)))
+        for n in range(20)
+        for k in range(4)
+    ]
+    assert found(rows) == []
+    swapped = list(rows)
+    for one, other in ((8, 41), (41, 8)):
+        swapped[one] = (rows[one][0], rows[other][1], *rows[one][2:])
+    planted = found(swapped)
+    assert {name for case in planted for name in case["species"]} == {"A s02", "A s10"}
+    # Each shows both specimens, whose barcodes are in the other species.
+    assert [case["rule"] for case in planted] == ([BIN, BIN] if has_bin else [GAP])
+    assert {"P-8", "P-41"} <= {one for case in planted for one in case["processids"]}

@@ -1,6 +1,7 @@
 """How the places of the partitions differ: against DuckDB on the rows as CSV, by hand, and for any counts."""
 
 import duckdb
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -107,3 +108,16 @@ def test_a_country_that_a_spreadsheet_would_run_is_escaped(tmp_path):
     path, _ = write_tables({"partition_countries": table}, tmp_path)
     assert "'=1+1" in path.read_text()
     assert read_spreadsheet(path)["country"].to_list() == ["=1+1"]
+
+
+def test_a_planted_shift_stands_out_from_partitions_of_one_draw():
+    """Partitions drawn alike differ by chance alone; one that was collected elsewhere does not look like that."""
+    rng = np.random.default_rng(3)
+    countries = np.array(["Chad", "Cuba", "Fiji", "Oman"])
+    rows = [(split, str(one)) for split in SPLITS for one in rng.choice(countries, 500, p=[0.5, 0.3, 0.15, 0.05])]
+    alike = shift(rows)
+    moved = shift([(split, "Oman" if split == "test" and one == "Chad" else one) for split, one in rows])
+    assert max(row["total_variation"] for row in alike.values()) < 0.1
+    assert max(row["jensen_shannon"] for row in alike.values()) < 0.1
+    assert {split for split, row in moved.items() if row["total_variation"] > 0.4} == {"test"}
+    assert moved["test"]["jensen_shannon"] > 0.4
