@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 _STAGES = (
     *("records", "barcodes", "geography", "taxonomy", "images", "splits", "release", "quality", "decisions"),
-    "proposals",
+    *("proposals", "statistics"),
 )
 
 

@@ -663,7 +663,8 @@ PROPOSALS = Table(
 )
 
 DOUBT_KINDS = (
-    *("report", "image", "duplicate", "conflict", "typo", "misplaced", "label", "place", "date", "barcode", "missing"),
+    *("report", "image", "duplicate", "conflict", "typo", "species", "misplaced", "label", "place", "date", "barcode"),
+    "missing",
 )
 DOUBTS = Table(
     "doubts",

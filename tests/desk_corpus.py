@@ -19,6 +19,7 @@ from bioscan_etl.images.crop import encode_jpeg
 from bioscan_etl.lake import Lake
 from bioscan_etl.lake.current import point
 from bioscan_etl.settings import Settings
+from bioscan_etl.statistics.cases import CASES
 from bioscan_etl.taxonomy.conflicts import CONFLICTS
 from bioscan_etl.taxonomy.typos import TYPOS
 from bioscan_etl.vocabulary import RANKS
@@ -78,6 +79,7 @@ def write(
             _typos(texts),
             decisions,
             schema.PROPOSALS.empty(),
+            _cases(specimens, texts),
         ),
         Settings(),
     )
@@ -204,6 +206,17 @@ def _conflicts(specimens: pl.DataFrame, texts: Sequence[str]) -> pl.DataFrame:
         for within in ("barcode", "BIN")
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=CONFLICTS)
+
+
+def _cases(specimens: pl.DataFrame, texts: Sequence[str]) -> pl.DataFrame:
+    ids = specimens["processid"]
+    rows = [
+        {"rule": rule, "dna_bin": dna_bin, "species": [text, f"{text} b"], "specimens": 4, "why": text, "facts": text,
+         "processids": ids[4 * number : 4 * number + 4].to_list()}
+        for number, text in enumerate(texts[: len(ids) // 4])
+        for rule, dna_bin in (("BIN_SEVERAL_SPECIES", f"BOLD:ZZZ{number:04}"), ("NO_BARCODE_GAP", None))
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=CASES)
 
 
 def _typos(texts: Sequence[str]) -> pl.DataFrame:

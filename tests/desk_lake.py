@@ -11,6 +11,7 @@ from bioscan_etl.lake import Lake
 from bioscan_etl.lake.current import point
 from bioscan_etl.schema import CURATED, DECISIONS, DOUBTS, PROPOSALS, SPECIMENS
 from bioscan_etl.settings import Settings
+from bioscan_etl.statistics.cases import CASES
 from bioscan_etl.taxonomy.conflicts import CONFLICTS
 from bioscan_etl.taxonomy.typos import TYPOS
 
@@ -37,6 +38,7 @@ def corpus_of(
     conflicts: list[dict] = (),
     typos: list[dict] = (),
     reports: pl.DataFrame | None = None,
+    cases: list[dict] = (),
 ) -> Corpus:
     """A corpus below `root`; `rows` are specimens, each with its `processid`; `made`: its final species.
 
@@ -60,6 +62,7 @@ def corpus_of(
             pl.DataFrame(list(typos), schema=TYPOS),
             DECISIONS.empty(),
             lines,
+            pl.DataFrame(list(cases), schema=CASES),
         ),
         Settings(),
     )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_barcodes_check import real_barcodes
 
-from bioscan_etl.barcodes.distances import Distribution, Pairs, farthest, nearest_of_another, pairs_of
+from bioscan_etl.barcodes.distances import Distribution, Pairs, farthest, nearest_of_another, pairs_of, witnesses
 from bioscan_etl.barcodes.framed import framed, letters
 from bioscan_etl.barcodes.placement import place
 
@@ -155,3 +155,28 @@ def test_real_barcodes(shared_data):
         kind = compared(placed, one, other)
         expected[kind] = expected.get(kind, 0) + 1
     assert counted(pairs_of(framed(placed), np.arange(placed.height))) == expected
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 40), st.booleans()),
+        min_size=2,
+        max_size=12,
+        unique_by=lambda one: one[:2],
+    )
+)
+def test_witnesses_show_the_largest_distance_within_and_the_smallest_between(chosen):
+    """Of all barcodes, those that are returned have the same two distances, and there are two to four of them."""
+    texts = [WHOLE[kind][begin * 5 :] for kind, begin, _ in chosen]
+    members = np.arange(len(texts))
+    groups = np.array([int(is_other) for *_, is_other in chosen])
+    placed = framed(on_frame(texts))
+    shown = np.array(witnesses(placed, members[groups == 0], members[groups == 1], 500), np.int64)
+
+    def distances(at):
+        at = at[np.argsort(groups[at], kind="stable")]
+        within = farthest(placed, at[groups[at] == 0], groups[at][groups[at] == 0], 500)
+        return within.get(0), nearest_of_another(placed, at, groups[at], 500).get(0, (None, None))[0]
+
+    assert distances(shown) == distances(members)
+    assert len(shown) <= 4

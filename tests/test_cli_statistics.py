@@ -39,6 +39,15 @@ def test_tables_by_name_and_all_of_them_as_files(table, tmp_path, capsys):
     assert pl.read_parquet(folder / "orders.parquet")["samples"].sum() == 30
 
 
+def test_small_numbers_are_not_rounded_away(table, capsys):
+    assert main(["statistics", str(table), "--table", "distance_levels", "published", "partition_shift", "-q"]) == 0
+    said = capsys.readouterr().out
+    (order,) = [line.split() for line in said.splitlines() if line.startswith("  order ")]
+    assert 0 < float(order[4]) < 1  # the mean p-distance
+    assert "19.78" in said  # a published diversity
+    assert "5,150,850" in said
+
+
 def test_a_table_that_does_not_exist_is_named_with_those_that_do(table, capsys):
     assert main(["statistics", str(table), "--table", "maps", "-q"]) == 2
     assert "there is no table maps; the tables are attributes, " in capsys.readouterr().err

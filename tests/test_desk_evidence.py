@@ -121,3 +121,16 @@ A-2,broken,,,,U. Ser,2026-02-02
     assert (cleared["field"], cleared["value"], cleared["action"]) == ("country", None, "set")
     (plain,) = of(corpus, kind="report", processid="A-1", proposed=None)["reports"]
     assert (plain["reason"], plain["action"]) == ("no_insect", None)
+
+
+def test_of_too_many_members_each_species_has_its_turn(tmp_path):
+    rows = [{"processid": f"A-{n:03}", "species": "Aedes a" if n else "Aedes b"} for n in range(80)]
+    rows.append({"processid": "B-1", "species": "Aedes c"})
+    case = {
+        **{"rule": "BIN_SEVERAL_SPECIES", "dna_bin": "BOLD:AAA0001", "species": ["Aedes a", "Aedes b", "Aedes c"]},
+        **{"specimens": 81, "processids": [row["processid"] for row in rows], "why": "said", "facts": "facts"},
+    }
+    found = of(corpus_of(tmp_path, rows, cases=[case]), kind="species")
+    assert (found["all"], len(found["members"]), found["doubt"]["why"]) == (81, 60, "said")
+    assert names(found["members"])[:2] == ["A-000", "A-001"]
+    assert names(found["members"])[-1] == "B-1"

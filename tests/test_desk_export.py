@@ -174,7 +174,9 @@ def said(page):
 
 @pytest.mark.slow
 def test_every_page_opens_from_a_disk(page, doubts):
-    several = doubts.filter(pl.col("kind").is_in(["typo", "conflict", "duplicate"])).unique("rule", keep="first")
+    several = doubts.filter(pl.col("kind").is_in(["typo", "conflict", "species", "duplicate"])).unique(
+        "rule", keep="first"
+    )
     for one in (
         *("#/", "#/doubts", "#/review", "#/decisions", "#/specimen/DSKAA000000-26", "#/specimen/DSKAA000007-26"),
         "#/taxon/any/__proto__",
@@ -246,3 +248,27 @@ def test_decisions_are_kept_undone_downloaded_and_put_into_the_corpus(page, outp
         ("IMAGE_STATUS", reviewed),
         ("NAME_TYPO_CANDIDATE", "__proto__"),
     }
+
+
+@pytest.mark.slow
+def test_a_doubt_about_species_is_answered_by_a_specimen_or_the_other_name(page, doubts):
+    page.get_by_label("Your name").fill("Ada Lovelace")
+    one = doubts.filter(rule="NO_BARCODE_GAP").row(0, named=True)
+    show(page, f"#/doubt/{one['id']}")
+
+    def relabel():
+        form = page.locator("form.decide", has_text="Set a label")
+        form.locator("select[name=scope]").select_option(index=1)  # all with the barcode of the first specimen
+        form.locator("input[name=value]").fill("Aedes vexans")
+        form.get_by_role("button", name="Save label").click()
+
+    for act in (
+        page.get_by_role("button", name=re.compile("^Leave it as it is$")).click,
+        page.get_by_role("button", name=re.compile("is a synonym: merge into")).last.click,
+        relabel,
+    ):
+        act()
+        page.locator(".state.decided").wait_for()
+        page.get_by_role("button", name=re.compile("^Undo: ")).click()
+        page.locator(".state.open").wait_for()
+    assert page.problems == []

@@ -44,7 +44,7 @@ def page(output, found):
 
 def pages(found):
     """Every page; of the doubts with a page of their own, those of each kind with different texts."""
-    groups = found.filter(found["kind"].is_in(["typo", "conflict", "duplicate"]))
+    groups = found.filter(found["kind"].is_in(["typo", "conflict", "species", "duplicate"]))
     some = groups.group_by("rule", maintain_order=True).head(20)
     specimens = [f"DSKAA{number:06d}-26" for number in range(20)]
     return [
@@ -86,7 +86,9 @@ def test_a_downloaded_list_has_no_formulas(page, found, tmp_path):
 
 
 def test_axe_finds_nothing(page, found):
-    of_kinds = found.filter(found["kind"].is_in(["typo", "conflict", "duplicate"])).unique("rule", keep="first")
+    of_kinds = found.filter(found["kind"].is_in(["typo", "conflict", "species", "duplicate"])).unique(
+        "rule", keep="first"
+    )
     wanted = ["#/", "#/doubts", "#/review", "#/decisions", "#/specimen/DSKAA000000-26", "#/specimen/DSKAA000010-26",
               *(f"#/doubt/{one}" for one in of_kinds["id"])]  # fmt: skip
     said = {}

@@ -13,6 +13,7 @@ from bioscan_etl.doubts.state import CHANGED, DECIDED, OPEN, with_state
 from bioscan_etl.proposals.read import COLUMNS, read_proposals
 from bioscan_etl.schema import CURATED, DECISIONS, DOUBTS, SPECIMENS
 from bioscan_etl.settings import Settings
+from bioscan_etl.statistics.cases import CASES
 from bioscan_etl.taxonomy.conflicts import CONFLICTS
 from bioscan_etl.taxonomy.typos import TYPOS
 
@@ -34,6 +35,16 @@ SOUND = {
     "flags": [],
 }
 CLASH = {"within": "barcode", "group": 0, "rank": "genus", "labels": "Aedes 1, Culex 1", "records": 2}
+SEVERAL = {
+    "rule": "BIN_SEVERAL_SPECIES",
+    "dna_bin": "BOLD:AAA0001",
+    "species": ["Aedes a", "Aedes b"],
+    "specimens": 9,
+    "processids": ["A-1", "A-2"],
+    "why": "Aedes a (1); Aedes b (8)",
+    "facts": "Aedes a\nAedes b",
+}
+NO_GAP = {"rule": "NO_BARCODE_GAP", "dna_bin": None, "why": "Aedes a lacks a gap", "facts": "Aedes a\nAedes b\n4\n2"}
 MISSPELT = {
     "rank": "genus",
     "parent": "Culicidae",
@@ -48,7 +59,7 @@ MISSPELT = {
 }
 
 
-def corpus(*rows, curated=None, conflicts=(), typos=(), lines=(), reports=()):
+def corpus(*rows, curated=None, conflicts=(), typos=(), lines=(), reports=(), cases=()):
     """Tables of specimens `A-1` …; `curated`: flags by process ID of those that are accepted."""
     given = [SOUND | {"processid": f"A-{number}"} | row for number, row in enumerate(rows, 1)]
     specimens = filled(SPECIMENS, given)
@@ -63,6 +74,7 @@ def corpus(*rows, curated=None, conflicts=(), typos=(), lines=(), reports=()):
         pl.DataFrame([MISSPELT | row for row in typos], schema=TYPOS),
         decisions(*lines) if lines else DECISIONS.empty(),
         proposals(*reports),
+        pl.DataFrame([SEVERAL | row for row in cases], schema=CASES),
     )
 
 
@@ -347,3 +359,62 @@ def test_taking_over_a_box_by_the_evidence_of_its_image_settles_the_report():
     after = found({"flags": ["CURATOR_BOX"]}, reports=reports, lines=[line])
     assert after["kind"].to_list() == ["report", "image"]
     assert state(after, line)["state"].to_list() == [DECIDED, DECIDED]
+
+
+def test_a_bin_with_several_species_is_a_doubt_about_the_bin():
+    (one,) = found({}, {}, cases=[{}]).to_dicts()
+    assert (one["kind"], one["rule"], one["group"], one["name"]) == (
+        "species",
+        "BIN_SEVERAL_SPECIES",
+        "BOLD:AAA0001",
+        None,
+    )
+    assert (one["members"], one["specimens"], one["batch"]) == (["A-1", "A-2"], 9, "one")
+    assert (one["why"], one["proposed"]) == ("Aedes a (1); Aedes b (8)", None)
+
+
+def test_a_species_without_a_gap_is_a_doubt_about_its_name():
+    (one,) = found({}, {"batch": "two"}, cases=[NO_GAP]).to_dicts()
+    assert (one["kind"], one["rule"], one["group"]) == ("species", "NO_BARCODE_GAP", None)
+    assert (one["rank"], one["name"], one["proposed"]) == ("species", "Aedes a", "Aedes b")
+    assert (one["processid"], one["batch"]) == (None, None)
+
+
+def test_the_evidence_of_a_case_is_its_facts_and_not_its_words():
+    (one,) = found({}, {}, cases=[{}])["evidence"]
+    (again,) = found({}, {}, cases=[{"why": "other words", "specimens": 30, "processids": ["A-1"]}])["evidence"]
+    (other,) = found({}, {}, cases=[{"facts": "Aedes a\nAedes b\nAedes c"}])["evidence"]
+    assert (one == again, one == other) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"conflicts": [{"within": "BIN", "processids": ["A-1", "A-2"]}]},
+        {"curated": {"A-1": ["BIN_CONFLICT"], "A-2": ["BIN_CONFLICT"]}},
+        {"typos": [{"rank": "species", "from": "Aedes b", "to": "Aedes a"}]},
+    ],
+    ids=["cleared", "split", "misspelt"],
+)
+def test_a_case_that_is_in_doubt_already_is_not_listed_twice(known):
+    doubts = found({}, {}, cases=[{}], **known)
+    assert "species" not in doubts["kind"].to_list()
+    assert doubts.height == 1
+    # Another BIN, and species that are no spelling of each other, are cases of their own.
+    other = found({}, {}, cases=[{"dna_bin": "BOLD:AAA0009", "species": ["Aedes a", "Culex b"]}], **known)
+    assert other["kind"].to_list().count("species") == 1
+
+
+def test_two_spellings_lack_a_gap_because_they_are_one_species():
+    typo = {"rank": "species", "from": "Aedes a", "to": "Aedes b"}
+    assert found({}, {}, cases=[NO_GAP], typos=[typo])["kind"].to_list() == ["typo"]
+    assert found({}, {}, cases=[NO_GAP], typos=[typo | {"fixed": True}])["kind"].to_list() == ["species"]
+
+
+def test_a_name_that_is_kept_without_a_gap_is_no_spelling_that_is_kept():
+    line = {"rank": "species", "name": "Aedes a", "action": "keep"}
+    kinds = [
+        found({}, {}, lines=[line | {"field": field}])["kind"].to_list()
+        for field in (None, "NAME_TYPO_CANDIDATE", "NO_BARCODE_GAP")
+    ]
+    assert kinds == [["typo"], ["typo"], []]

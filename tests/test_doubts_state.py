@@ -14,7 +14,7 @@ SEEN, NOW = "a" * 16, "b" * 16
 
 
 def doubt(rule="IMAGE_STATUS", kind="image", evidence=SEEN, **target):
-    own = {"processid": None, "rank": None, "name": None, "group": None, "members": None} | (
+    own = {"processid": None, "rank": None, "name": None, "group": None, "members": None, "proposed": None} | (
         target or {"processid": "A-1"}
     )
     number = abs(hash((rule, str(own)))) % 16**16
@@ -26,7 +26,6 @@ def doubt(rule="IMAGE_STATUS", kind="image", evidence=SEEN, **target):
         "evidence": evidence,
         "specimens": 1,
         "why": None,
-        "proposed": None,
     }
 
 
@@ -70,6 +69,14 @@ def states(doubts, lines):
             doubt("BIN_CONFLICT", "conflict", group="BOLD:AAA1234", members=["A-1"]),
             line("keep", group="BOLD:AAA1234", field="BIN_CONFLICT"),
         ),
+        (
+            doubt("BIN_SEVERAL_SPECIES", "species", group="BOLD:AAA1234", members=["A-1"]),
+            line("relabel", group="BOLD:AAA1234", field="species", value="Aedes vexans"),
+        ),
+        (
+            doubt("NO_BARCODE_GAP", "species", rank="species", name="Aedes a", members=["A-1"]),
+            line("keep", rank="species", name="Aedes a", field="NO_BARCODE_GAP"),
+        ),
         # A barcode is named by any of its specimens.
         (
             doubt("BARCODE_CONFLICT", "conflict", group="barcode:A-1", members=["A-1", "A-2"]),
@@ -102,10 +109,41 @@ def test_a_line_settles_the_doubt_that_it_answers_and_its_own_evidence_counts(on
             doubt("BARCODE_CONFLICT", "conflict", group="barcode:A-1", members=["A-1", "A-2"]),
             line("keep", group="barcode:A-3"),
         ),
+        # That a name is spelt rightly says nothing of the species that it stands for.
+        (
+            doubt("NO_BARCODE_GAP", "species", rank="species", name="Aedes a", members=["A-1"]),
+            line("keep", rank="species", name="Aedes a"),
+        ),
+        (
+            doubt("NO_BARCODE_GAP", "species", rank="species", name="Aedes a", members=["A-1"]),
+            line("relabel", processid="A-1", field="species", value="Aedes b", evidence=NOW),
+        ),
+        (
+            doubt("BARCODE_CONFLICT", "conflict", group="barcode:A-1", members=["A-1", "A-2"]),
+            line("relabel", processid="A-1", field="species", value="Aedes b", evidence=SEEN),
+        ),
     ],
 )
 def test_a_line_about_something_else_settles_nothing(one, other):
     assert states([one], [other])["state"].to_list() == [OPEN]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        line("relabel", processid="A-1", field="species", value="Aedes b", evidence=SEEN),
+        line("relabel", group="barcode:A-1", field="species", value="Aedes b", evidence=SEEN),
+        line("merge", rank="species", name="Aedes b", value="Aedes a", evidence=SEEN),
+        line("reject", processid="A-1", reason="contamination", evidence=SEEN),
+    ],
+    ids=["specimen", "barcode", "other name", "rejected"],
+)
+def test_a_doubt_about_species_is_answered_by_a_line_about_anything_that_has_its_evidence(answer):
+    one = doubt("NO_BARCODE_GAP", "species", rank="species", name="Aedes a", proposed="Aedes b", members=["A-1"])
+    other = doubt("NO_BARCODE_GAP", "species", NOW, rank="species", name="Aedes c", proposed="Aedes b", members=["A-1"])
+    found = states([one, other], [answer])
+    assert found["state"].to_list() == [DECIDED, OPEN]
+    assert found["lines"].to_list() == [[answer["id"]], []]
 
 
 def test_rejecting_for_the_image_settles_the_place_too_until_the_image_is_another_one():

@@ -372,6 +372,27 @@ SEALED = [
         "species: missing is 0; the release says 8",
     ),
     (
+        "statistics: specimens of a country, in both files",
+        tabled("partition_countries", lambda table: table.with_columns(samples=pl.col("samples") + 1)),
+        "statistics/partition_countries.parquet",
+        None,
+        ": samples is ",
+    ),
+    (
+        "statistics: distances of a partition, in both files",
+        tabled("partition_shift", lambda table: table.with_columns(jensen_shannon=pl.lit(0.75))),
+        "statistics/partition_shift.parquet",
+        None,
+        "train: jensen_shannon is 0.75; the release says 0.0",
+    ),
+    (
+        "statistics: a number beside a published one, in both files",
+        tabled("published", lambda table: table.with_columns(ours=pl.col("ours") + 1)),
+        "statistics/published.parquet",
+        None,
+        "attributes class: ours is ",
+    ),
+    (
         "statistics: a row left out, in both files",
         tabled("orders", lambda table: table.head(-1)),
         "statistics/orders.parquet",

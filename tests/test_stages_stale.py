@@ -120,6 +120,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "checked_barcodes",
         "placed_barcodes",
         "barcodes",
+        "audit",
         "checked_geography",
         "normalised_names",
         "specimens",
@@ -146,6 +147,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "curated_taxonomy",
         "doubts",
         *EXPECTATIONS,
+        "audit",
         "partitions",
         "distances",
         "release_metadata",
@@ -168,14 +170,14 @@ TABLE: dict[str, tuple[str, ...]] = {
         "release_manifest",
         "desk_pages",
     ),
-    "quality/__init__.py": ("specimens", "distances", "statistics", *EXPECTATIONS, *PRINTED),
+    "quality/__init__.py": ("specimens", "audit", "distances", "statistics", *EXPECTATIONS, *PRINTED),
     "records/__init__.py": ("raw_records", "checked_barcodes", "specimens", *PRINTED),
     "release/diff/__init__.py": ("release_manifest",),
     "release/ship/__init__.py": ("release_manifest", "release_mirror"),
     "release/forms/__init__.py": (*OF_PARTS, "release_metadata", "image_packages", "release_manifest"),
     "release/__init__.py": ("partitions", *RELEASED, "quality_report", "release_mirror", "desk_pages"),
     "splits/__init__.py": (*EXPECTATIONS, "partitions", "statistics", *PRINTED),
-    "statistics/__init__.py": ("distances", "statistics", "figures", "quality_report", "release_manifest"),
+    "statistics/__init__.py": ("audit", "distances", "statistics", "figures", *PRINTED),
     "taxonomy/__init__.py": (
         *LINES,
         "normalised_names",
@@ -270,11 +272,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "barcodes/neighbours.py": ("specimens",),
     # Places of barcodes. The partitions compare letters on the frame, and place those of an earlier release.
-    "barcodes/columns.py": ("placed_barcodes", "barcodes", "partitions", "distances", "statistics"),
+    "barcodes/columns.py": ("placed_barcodes", "barcodes", "audit", "partitions", "distances", "statistics"),
     "barcodes/profile.py": ("placed_barcodes", "barcodes", "partitions"),
     "barcodes/coi_profile.*": ("placed_barcodes", "barcodes", "partitions"),
     "barcodes/placement.py": ("placed_barcodes", "barcodes", "partitions"),
-    "barcodes/framed.py": ("barcodes", "partitions", "distances", "statistics"),
+    "barcodes/framed.py": ("barcodes", "audit", "partitions", "distances", "statistics"),
     "barcodes/distinct.py": ("barcodes", "partitions"),
     # Letters and identity of a barcode; the expectations on the curated table hold it against them.
     "barcodes/sequences.py": ("checked_barcodes", "specimens"),
@@ -391,7 +393,8 @@ TABLE: dict[str, tuple[str, ...]] = {
         "quality_report",
         "release_manifest",
         "desk_pages",  # reads what an earlier release lists
-        "distances",  # cells that a spreadsheet would run
+        "audit",  # cells that a spreadsheet would run
+        "distances",
         "statistics",
     ),
     "statistics/tables.py": ("statistics",),
@@ -399,17 +402,22 @@ TABLE: dict[str, tuple[str, ...]] = {
     "statistics/leakage_curve.py": ("statistics",),
     "barcodes/nearest.py": ("partitions", "statistics"),
     "statistics/change.py": ("quality_report",),
-    "statistics/files.py": ("distances", "statistics"),
-    "statistics/definitions.py": ("distances", "statistics", "figures", "release_manifest"),
+    "statistics/counted.py": ("statistics",),
+    "statistics/published.*": ("statistics",),
+    "statistics/shift.py": ("statistics",),
+    "statistics/files.py": ("audit", "distances", "statistics"),
+    "statistics/definitions.py": ("audit", "distances", "statistics", "figures", "release_manifest"),
     "statistics/distances.py": ("distances",),
-    "statistics/audit.py": ("distances",),
+    "statistics/audit.py": ("audit",),
+    "statistics/cases.py": ("audit",),
+    "statistics/rules.py": PRINTED,
     "statistics/completeness.py": ("statistics",),
     "statistics/described.py": NONE,  # of a release or table that lies there
     "statistics/drawn.py": ("figures",),
     "statistics/gallery.*": ("figures",),
     "statistics/canvas.py": ("figures",),
     "statistics/figures_*.py": ("figures",),
-    "barcodes/distances.py": ("distances",),
+    "barcodes/distances.py": ("audit", "distances"),
     "statistics/figures.py": ("figures",),  # the report knows the titles of the figures
     # ---- the release
     # Versions and their manifests: `partitions` looks for the last release, whose assignments it keeps.

@@ -8,7 +8,7 @@ from test_statistics_distances import changed
 from bioscan_etl.barcodes.distinct import numbered
 from bioscan_etl.barcodes.framed import comparable
 from bioscan_etl.schema import PLACEMENTS
-from bioscan_etl.statistics.audit import audit
+from bioscan_etl.statistics.audit import audit, gaps
 from bioscan_etl.statistics.definitions import BIN_AUDIT_TABLE, GRADES_TABLE, SPECIES_AUDIT_TABLE
 
 WHOLE = drawn(8)
@@ -23,7 +23,8 @@ def audited(specimens):
         orient="row",
     )
     barcodes, ids = numbered(frame.lazy().select("processid", "dna_barcode"), PLACEMENTS.empty().lazy(), 300)
-    return audit(frame.drop("dna_barcode").join(ids, on="processid"), *comparable(barcodes), 300)
+    rows = frame.drop("dna_barcode").join(ids, on="processid")
+    return audit(rows, gaps(rows.drop_nulls("species"), *comparable(barcodes), 300))
 
 
 def species(specimens, name="A a"):

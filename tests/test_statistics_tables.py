@@ -142,7 +142,8 @@ def test_against_plain_counting(rows):
 def test_nothing_to_count(frame):
     tables = made(frame)
     assert list(tables) == [
-        *("attributes", "sizes", "partitions", "orders", "species_kinds", "barcodes", "barcode_lengths")
+        *("attributes", "sizes", "partitions", "partition_shift", "partition_countries", "orders", "species_kinds"),
+        *("barcodes", "barcode_lengths"),
     ]
     assert tables["attributes"]["labelled"].sum() == 0
     assert tables["attributes"]["unlabelled_share"].to_list() == [1.0 if frame.height else 0.0] * len(ATTRIBUTES)

@@ -191,6 +191,42 @@ def nearest_of_another(
     }
 
 
+def witnesses(barcodes: Framed, one: _Numbers, other: _Numbers, least: int) -> list[int]:
+    """The barcodes that show how far a group spreads, and how near another one comes.
+
+    Args:
+        barcodes: on the frame.
+        one: positions of the barcodes of the group.
+        other: those of the other group.
+        least: columns that two barcodes must share.
+
+    Returns:
+        Positions, ascending: of two barcodes of the group that lie farthest apart, and of one of each group that lie
+        nearest to each other. Of several such pairs, one of each kind. Fewer if no pair shares enough columns.
+    """
+    members = np.concatenate([one, other])
+    is_other = np.arange(len(members)) >= len(one)
+    farthest_apart, nearest = -1.0, np.inf
+    apart: list[int] = []
+    near: list[int] = []
+    for rows, columns, shared, differ, _ in _blocks(*_planes(barcodes, members)):
+        p = _p(shared, differ, least)
+        across = is_other[rows] != is_other[columns]
+        within = np.where(~across & ~is_other[rows] & (columns > rows) & np.isfinite(p), p, -1.0)
+        between = np.where(across, p, np.inf)
+        if within.max() > farthest_apart:
+            farthest_apart, apart = float(within.max()), _pair(within.argmax(), rows, columns)
+        if between.min() < nearest:
+            nearest, near = float(between.min()), _pair(between.argmin(), rows, columns)
+    return sorted({int(members[at]) for at in (*apart, *near)})
+
+
+def _pair(place: np.intp, rows: _Numbers, columns: _Numbers) -> list[int]:
+    """The numbers of the row and the column of a cell."""
+    row, column = divmod(int(place), columns.shape[1])
+    return [int(rows[row, 0]), int(columns[0, column])]
+
+
 @dataclass(frozen=True, slots=True)
 class Distribution:
     """Values with the number of times that each occurs.

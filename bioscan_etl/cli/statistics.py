@@ -22,11 +22,13 @@ _SHOWN = (
     "attributes",
     "sizes",
     "partitions",
+    "partition_shift",
     "orders",
     "barcodes",
     "distance_levels",
     "species_grades",
     "completeness",
+    "published",
 )
 
 

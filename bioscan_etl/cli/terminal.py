@@ -223,5 +223,8 @@ def _cell(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else ""
     if isinstance(value, float):
-        return f"{100 * value:.2f} %" if name.endswith("share") else f"{value:,.0f}"
+        if name.endswith("share"):
+            return f"{100 * value:.2f} %"
+        # A distance between barcodes is a few hundredths.
+        return f"{value:,.0f}" if value.is_integer() or abs(value) >= 100 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else printable(value)

@@ -19,7 +19,7 @@ import polars as pl
 
 from bioscan_etl.decisions.csv_lines import LONGEST, Form, line_id, read_tables
 from bioscan_etl.decisions.values import box_of, coordinates
-from bioscan_etl.decisions.vocabulary import ACTIONS, BARCODE_OF, COLUMNS, REASONS, REQUIRED, Action
+from bioscan_etl.decisions.vocabulary import ACTIONS, BARCODE_OF, COLUMNS, REASONS, REQUIRED, Action, keeps_spelling
 from bioscan_etl.geography.countries import iso_of_name
 from bioscan_etl.printable import printable
 from bioscan_etl.processids import reasons_unfit
@@ -226,13 +226,13 @@ def mark_contradictions(frame: pl.DataFrame) -> pl.DataFrame:
     """Give lines that contradict each other a problem that names the other.
 
     Lines are about one question if they have the same target and subject: `accept`, `reject` are about the release of a
-    specimen, `merge` and `keep` of a name about its spelling, every other about its field. They contradict each other
-    if action or value differ.
+    specimen, `merge` and `keep` of a spelling about the name's spelling, every other about its field. They contradict
+    each other if action or value differ.
     """
     subject = (
         pl.when(pl.col("action").is_in(["accept", "reject"]))
         .then(pl.lit("release"))
-        .when((pl.col("action") == "merge") | ((pl.col("action") == "keep") & pl.col("name").is_not_null()))
+        .when((pl.col("action") == "merge") | keeps_spelling())
         .then(pl.lit("spelling"))
         .when(pl.col("action") == "keep")
         .then(pl.format("doubt {}", pl.col("field").fill_null("")))

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import polars as pl
+
 from bioscan_etl.schema import DECISION_COLUMNS
 from bioscan_etl.vocabulary import RANKS
 
@@ -26,6 +28,16 @@ SETTABLE = ("country", "province_state", "coord")
 
 BARCODE_OF = "barcode:"
 """Prefix of a group of one barcode, named by the process ID of one of its specimens."""
+
+
+SPELLING_RULE = "NAME_TYPO_CANDIDATE"
+"""Rule of the doubt whether a name is spelt rightly."""
+
+
+def keeps_spelling() -> pl.Expr:
+    """Whether a line says of a name that its spelling is right: it keeps the name, and names no other rule."""
+    of_spelling = pl.col("field").is_null() | (pl.col("field") == SPELLING_RULE)
+    return (pl.col("action") == "keep") & pl.col("name").is_not_null() & of_spelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,7 @@ ACTIONS: Mapping[str, Action] = MappingProxyType(
         "merge": Action("The name is a wrong spelling of this one.", ("name",), value="some"),
         # Its fields are ids of rules and gates, which the list of doubts holds.
         "keep": Action(
-            "The doubt of this rule is settled: nothing changes. For a name: the spelling is right.",
+            "The doubt of this rule is settled: nothing changes. For a name, blank: the spelling is right.",
             ("specimen", "name", "group"),
             ("*",),
         ),

@@ -1,6 +1,6 @@
 """The evidence of a doubt about several specimens, side by side.
 
-Belongs here: members of a conflict, both spellings of a typo, images that are alike. Does not belong here: one specimen
+Belongs here: members of a group, both spellings of a typo, images that are alike. Does not belong here: one specimen
 (`specimen`).
 """
 
@@ -52,14 +52,17 @@ def _reports(corpus: Corpus, row: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _rows(corpus: Corpus, which: pl.Expr, most: int = _MOST) -> list[dict[str, Any]]:
-    """Specimens with labels as normalised, and what was made of them."""
+    """Specimens with labels as normalised, and what was made of them; of too many, each species has its turn."""
     made = corpus.curated().select("processid", made="taxon", **{f"{rank}_made": rank for rank in RANKS})
     return (
         corpus.specimens()
         .filter(which)
         .select("processid", "batch", "gates", "sha256", "dhash", "identification_method", *RANKS, *OF_ROW)
         .sort("processid")
+        .with_columns(turn=pl.int_range(pl.len()).over("species"))
+        .sort("turn", "processid")
         .head(most)
+        .drop("turn")
         .join(made, on="processid", how="left")
         .sort("processid")
         .collect(engine="streaming")

@@ -16,8 +16,9 @@ from bioscan_etl.desk.corpus import OF_ROW, Corpus
 from bioscan_etl.errors import SourceError
 from bioscan_etl.vocabulary import RANKS
 
-SEVERAL = ("conflict", "typo", "duplicate")
-"""Kinds of doubts about several specimens, which have a page with their evidence."""
+SEVERAL = ("conflict", "typo", "species", "duplicate")
+GROUPS = ("conflict", "species")
+"""Kinds of doubts about several specimens, which have a page with their evidence; and those about a group of them."""
 REPORT = "report"
 """Kind of the doubts that users' reports are."""
 _MEMBERS = 60
@@ -144,8 +145,8 @@ def _spelt(doubts: pl.DataFrame) -> pl.Expr:
 
 
 def _grouped(corpus: Corpus, doubts: pl.DataFrame) -> pl.Expr:
-    """Specimens of the BINs and barcodes whose labels are contested: a decision about one counts all of them."""
-    groups = doubts.filter(pl.col("kind") == "conflict")["group"].drop_nulls()
+    """Specimens of the BINs and barcodes whose labels are in doubt: a decision about one counts all of them."""
+    groups = doubts.filter(pl.col("kind").is_in(GROUPS))["group"].drop_nulls()
     of_barcode = groups.filter(groups.str.starts_with(BARCODE_OF)).str.strip_prefix(BARCODE_OF)
     found = pl.col("dna_bin").is_in(groups.filter(~groups.str.starts_with(BARCODE_OF)).unique().implode())
     if of_barcode.is_empty():

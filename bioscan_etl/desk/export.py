@@ -31,7 +31,7 @@ from bioscan_etl.desk.states import line_columns, state_rows
 from bioscan_etl.desk.taxon import taxon
 from bioscan_etl.desk.worklist import as_json, doubts_json, words
 from bioscan_etl.desk.written import MOST_DETAILED, beside, write_details, write_evidence, write_images, write_script
-from bioscan_etl.doubts.kinds import KINDS
+from bioscan_etl.doubts.kinds import BY_EVIDENCE, KINDS, NO_GAP
 from bioscan_etl.errors import SourceError
 from bioscan_etl.io.paths import real_path
 from bioscan_etl.progress import Progress, silent
@@ -144,6 +144,8 @@ def fill_pages(
     more: dict[str, Any] = {
         "columns": list(COLUMNS),
         "answers": {name: list(kind.settled_by) for name, kind in KINDS.items()},
+        "by_evidence": list(BY_EVIDENCE),
+        "no_gap": NO_GAP,
         "release": contents.release,
         "pictures": pictured.processids,
         "large": pictured.large,

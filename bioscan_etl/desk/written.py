@@ -17,7 +17,7 @@ import polars as pl
 from bioscan_etl.decisions.vocabulary import BARCODE_OF
 from bioscan_etl.desk.corpus import OF_ROW
 from bioscan_etl.desk.evidence import evidence
-from bioscan_etl.desk.excerpt import SEVERAL, Excerpt, can_be_shown
+from bioscan_etl.desk.excerpt import GROUPS, SEVERAL, Excerpt, can_be_shown
 from bioscan_etl.desk.groups import group
 from bioscan_etl.desk.pictures import Pictures
 from bioscan_etl.desk.worklist import PART, as_json
@@ -36,8 +36,8 @@ _MOST_LISTED = 200  # process IDs of a group; rejecting more of them is for the 
 
 
 def beside(corpus: Excerpt, compared: Sequence[str], sweeps: Sequence[Mapping[str, Any]]) -> pl.Series:
-    """Specimens with a thumbnail alone: members of conflicts, then those of each taxon in turn, the oddest first."""
-    chosen = pl.col("id").is_in(list(compared)) & (pl.col("kind") == "conflict")
+    """Specimens with a thumbnail alone: members of groups, then those of each taxon in turn, the oddest first."""
+    chosen = pl.col("id").is_in(list(compared)) & pl.col("kind").is_in(GROUPS)
     members = corpus.doubts().filter(chosen).select(processid=pl.col("members").list.head(_MOST_SEEN))
     odd = (found["columns"]["processid"][:_MOST_SEEN] for found in sweeps)
     more = [one for one in chain.from_iterable(zip_longest(*odd)) if one is not None]
@@ -103,7 +103,7 @@ def write_evidence(corpus: Excerpt, states: pl.DataFrame, folder: Path, progress
     rows = several.sort(pl.col("state") == "decided", maintain_order=True).head(MOST_COMPARED)
     for done, (one, kind, name) in enumerate(rows.select("id", "kind", "group").iter_rows(), 1):
         write_script(folder, f"doubts/{one}", as_json(evidence(corpus, one)))
-        if kind == "conflict" and name:
+        if kind in GROUPS and name:
             is_barcode = name.startswith(BARCODE_OF)
             found = group(corpus, "barcode" if is_barcode else "bin", name.removeprefix(BARCODE_OF))
             if found is not None:

@@ -1,6 +1,7 @@
 """Finding the doubts of a corpus.
 
-Belongs here: one row per doubt, out of specimens, final labels, conflicts, typos and reports of users. Does not belong
+Belongs here: one row per doubt, out of specimens, final labels, conflicts, typos, cases of the audit and reports of
+users. Does not belong
 here: which rules raise one (`kinds`), and whether a curator has settled it (`state`).
 
 A decision must not make its own doubt disappear: it would be neither listed as decided nor open again when the line is
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from bioscan_etl.decisions.vocabulary import BARCODE_OF
+from bioscan_etl.decisions.vocabulary import BARCODE_OF, SPELLING_RULE, keeps_spelling
 from bioscan_etl.doubts.fingerprint import DIGITS, fingerprint
 from bioscan_etl.doubts.kinds import COVERS, KINDS, OF_GROUPS, PRESUMED, kind_of
 from bioscan_etl.schema import DOUBTS
@@ -24,9 +25,9 @@ from bioscan_etl.specimens.gates import gates
 from bioscan_etl.vocabulary import RANKS
 
 _TARGET = ("processid", "rank", "name", "group")
-_TYPO, _BOX, _BIN_CONFLICT = "NAME_TYPO_CANDIDATE", "IMAGE_STATUS", "BIN_CONFLICT"
+_BOX, _BIN_CONFLICT = "IMAGE_STATUS", "BIN_CONFLICT"
 _REJECTED = "CURATOR_REJECTED"
-_REPORT = "report"
+_REPORT, _CASE = "report", "species"
 _CONFLICT_RULE = {"barcode": "BARCODE_CONFLICT", "BIN": "BIN_CONFLICT_CLEARED"}
 _FACTS = tuple(dict.fromkeys(name for kind in KINDS.values() for name in kind.facts))
 _SAID = (
@@ -47,6 +48,7 @@ class Tables:
         typos: `taxonomy.typos.TYPOS`.
         decisions: lines of `schema.DECISIONS` that have no problem.
         proposals: `schema.PROPOSALS`.
+        cases: `statistics.cases.CASES`.
     """
 
     specimens: pl.LazyFrame
@@ -55,6 +57,7 @@ class Tables:
     typos: pl.DataFrame
     decisions: pl.DataFrame
     proposals: pl.DataFrame
+    cases: pl.DataFrame
 
 
 def find_doubts(tables: Tables, settings: Settings) -> pl.DataFrame:
@@ -68,14 +71,15 @@ def find_doubts(tables: Tables, settings: Settings) -> pl.DataFrame:
         `schema.DOUBTS`, by kind, rule and what the doubt is about.
     """
     flagged = _flagged(tables, settings)
+    conflicts = [_of_bins(flagged), _of_conflicts(tables)]
     parts = [
         _of_reports(tables),
         _of_specimens(flagged),
         _drawn(tables, flagged),
         _rejected(tables, flagged),
-        _of_bins(flagged),
-        _of_conflicts(tables),
+        *conflicts,
         _of_typos(tables.typos, tables.decisions),
+        _of_cases(tables, pl.concat(one["group"] for one in conflicts)),
     ]
     empty = DOUBTS.empty().drop("id")
     found = pl.concat([empty, *(part.select(empty.columns).cast(empty.schema) for part in parts)])
@@ -334,7 +338,7 @@ def _of_typos(typos: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     candidates = typos.filter(~pl.col("fixed")).select(
         "rank", name="from", proposed="to", specimens="count", why="evidence", seen=pl.lit(None, pl.String)
     )
-    named = decisions.filter(pl.col("action").is_in(["merge", "keep"]) & pl.col("name").is_not_null())
+    named = decisions.filter((pl.col("action") == "merge") | keeps_spelling())
     settled = named.select(
         "rank",
         "name",
@@ -354,11 +358,49 @@ def _of_typos(typos: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
         "why",
         "proposed",
         kind=pl.lit("typo"),
-        rule=pl.lit(_TYPO),
+        rule=pl.lit(SPELLING_RULE),
         processid=none,
         group=none,
         members=pl.lit(None, pl.List(pl.String)),
         batch=none,
         # A spelling that was kept is compared with no other one any more.
         evidence=pl.when(kept).then(pl.coalesce("seen", own)).otherwise(own),
+    )
+
+
+def _of_cases(tables: Tables, conflicts: pl.Series) -> pl.DataFrame:
+    """Cases of the audit that are not in doubt already, as a conflict or as two spellings of one name.
+
+    Args:
+        tables: of the corpus.
+        conflicts: BINs and barcodes in conflict.
+    """
+    misspelt = tables.typos.filter(~pl.col("fixed"), pl.col("rank") == "species")
+    right = {str(name): str(to) for name, to in misspelt.select("from", "to").iter_rows()}
+    cases = tables.cases.with_row_index("row").filter(
+        pl.col("species").list.eval(pl.element().replace(right)).list.n_unique() > 1,
+        ~pl.col("dna_bin").is_in(conflicts.drop_nulls().implode()).fill_null(value=False),
+    )
+    members = cases.select("row", processid="processids").explode("processid")
+    batches = (
+        tables.specimens.select("processid", "batch")
+        .join(members.select("processid").unique().lazy(), on="processid", how="semi")
+        .collect()
+    )
+    of_rows = members.join(batches, on="processid", how="left").group_by("row").agg(batch=_only_batch())
+    rows = cases.join(of_rows, on="row", how="left", maintain_order="left")
+    is_pair = pl.col("dna_bin").is_null()
+    return rows.select(
+        "rule",
+        "batch",
+        "specimens",
+        "why",
+        kind=pl.lit(_CASE),
+        processid=pl.lit(None, pl.String),
+        rank=pl.when(is_pair).then(pl.lit("species")),
+        name=pl.when(is_pair).then(pl.col("species").list.first()),
+        group="dna_bin",
+        members="processids",
+        proposed=pl.when(is_pair).then(pl.col("species").list.last()),
+        evidence=fingerprint(rows, ("rule", "dna_bin", "facts")),
     )

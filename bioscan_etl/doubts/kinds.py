@@ -13,6 +13,8 @@ from types import MappingProxyType
 
 from bioscan_etl.vocabulary import RANKS
 
+NO_GAP = "NO_BARCODE_GAP"
+"""The rule about a name whose doubts no line answers that says of the name that its spelling is right."""
 _PLACE = ("country_verbatim", "province_verbatim", "coord_verbatim")
 
 
@@ -59,6 +61,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             settled_by=("relabel",),
         ),
         "typo": Kind("Possible typos", ("NAME_TYPO_CANDIDATE",), settled_by=("merge", "relabel")),
+        "species": Kind(
+            "Species without a clear limit", ("BIN_SEVERAL_SPECIES", NO_GAP), settled_by=("merge", "relabel")
+        ),
         "misplaced": Kind(
             "Misplaced barcodes", ("BARCODE_MISPLACED",), ("dna_barcode", "order"), settled_by=("relabel",)
         ),
@@ -103,8 +108,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 """All kinds by name, in the order of the pages."""
 
-OF_GROUPS = ("conflict", "typo")
+OF_GROUPS = ("conflict", "typo", "species")
 """Kinds of which a doubt is about several specimens."""
+BY_EVIDENCE = ("species",)
+"""Kinds of which a doubt is also answered by a line about something else that has its evidence: one specimen of many is
+misidentified, or the other one of two names is a synonym."""
 
 IMAGE_STATUS_FLAGS = ("UNREADABLE_IMAGE", "EMPTY_IMAGE", "SEVERAL_SPECIMENS")
 PRESUMED = ("PRESUMED_SWAPPED_COORDINATE", "PRESUMED_NEGATED_LATITUDE", "PRESUMED_NEGATED_LONGITUDE")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from bioscan_etl.decisions.vocabulary import BARCODE_OF, LIFTABLE
-from bioscan_etl.doubts.kinds import KINDS
+from bioscan_etl.doubts.kinds import BY_EVIDENCE, KINDS, NO_GAP
 
 OPEN, DECIDED, CHANGED = "open", "decided", "changed"
 STATES = (OPEN, CHANGED, DECIDED)
@@ -31,6 +31,8 @@ def with_state(doubts: pl.DataFrame, lines: pl.DataFrame, reached: pl.DataFrame 
     A line settles the doubts about what it names that its action is an answer to. It does so as long as the evidence
     that the curator saw is that of one of these doubts; a line without evidence always does. So rejecting a specimen
     for its image also settles the doubt about its place, until the image is another one.
+
+    A doubt of `kinds.BY_EVIDENCE` is also answered by a line about something else that has its evidence.
 
     A line about a group or a name also answers the doubts about labels of its specimens: `relabel`, and `keep` of a
     group. `keep` of one rule answers the doubts of that rule.
@@ -101,9 +103,11 @@ def _pairs(doubts: pl.DataFrame, lines: pl.DataFrame, reached: pl.DataFrame | No
         .select("row", "kind", "rule", "evidence", "proposed", member="members")
         .explode("member")
     )
+    by_evidence = own.filter(pl.col("kind").is_in(BY_EVIDENCE))
     keep = ["row", "kind", "rule", "evidence", "proposed", *_LINE]
     pairs = pl.concat(
         [
+            by_evidence.join(said, left_on="evidence", right_on="seen", how="inner", coalesce=False).select(keep),
             own.join(said, on="processid", how="inner").select(keep),
             own.join(said, on=["rank", "name"], how="inner").select(keep),
             own.join(said.filter(pl.col("member").is_null()), on="group", how="inner").select(keep),
@@ -121,7 +125,7 @@ def _pairs(doubts: pl.DataFrame, lines: pl.DataFrame, reached: pl.DataFrame | No
 def _settles() -> pl.Expr:
     """Whether a line is an answer to a doubt."""
     action, field = pl.col("action"), pl.col("field")
-    named = field.is_null() | (field == pl.col("rule"))
+    named = (field.is_null() & (pl.col("rule") != NO_GAP)) | (field == pl.col("rule"))
     by_kind = pl.any_horizontal(
         pl.lit(value=False),
         *((pl.col("kind") == name) & action.is_in(list(kind.settled_by)) for name, kind in KINDS.items()),

@@ -41,6 +41,7 @@ STATISTICS: Mapping[str, str] = MappingProxyType(
         "attributes": "Attributes: categories and how evenly they are filled",
         "sizes": "The three sizes",
         "partitions": "Partitions: samples, species, BINs, barcodes, countries, sites",
+        "partition_shift": "Partitions: how their countries differ from those of train",
         "orders": "Orders",
         "species_kinds": "Species labels by kind",
         "missing": "Missing values by column",
@@ -48,6 +49,7 @@ STATISTICS: Mapping[str, str] = MappingProxyType(
         "distance_levels": "Distances between the barcodes within the groups of each rank",
         "species_grades": "Species by BAGS grade",
         "completeness": "Completeness: values seen and estimated",
+        "published": "Published numbers of BIOSCAN-5M beside those of this release",
     }
 )
 """Tables of statistics that the page shows, by name, with their titles; all are in `statistics/` of the release."""

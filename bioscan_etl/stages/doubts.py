@@ -10,6 +10,7 @@ from bioscan_etl.doubts.reach import settled
 from bioscan_etl.doubts.state import count_states
 from bioscan_etl.doubts.verification import verification
 from bioscan_etl.io.tables import read_parquet, scan_parquet
+from bioscan_etl.stages.registry import SPECIES_CASES
 from bioscan_etl.stages.work import Work
 
 
@@ -25,6 +26,7 @@ def build(work: Work) -> None:
         typos=read_parquet(work.path("curated_taxonomy", "typos.parquet")),
         decisions=lines,
         proposals=read_parquet(work.path("proposals", "proposals.parquet")),
+        cases=read_parquet(work.path("audit", SPECIES_CASES)),
     )
     doubts = find_doubts(tables, work.settings)
     out.write(schema.DOUBTS, doubts)

@@ -108,6 +108,12 @@ DISTINCT = "distinct_barcodes.parquet"
 """File of the checked barcodes that has each barcode once: column barcode, sorted."""
 PAGES = "desk"
 """Folder of the desk's pages in their output, and in the report of a release."""
+SPECIES_CASES = "species_cases.parquet"
+"""File of the audit's cases (`statistics.cases.CASES`)."""
+AUDITED = tuple(
+    f"{name}.{ending}" for name in ("bin_audit", "species_audit", "species_grades") for ending in ("csv", "parquet")
+)
+"""Files of the audit that are statistics of the release."""
 REFUSED = "refused.parquet"
 """File of the decisions that lists files which are no table of decisions."""
 _SPLIT_CHECKS = (
@@ -467,6 +473,38 @@ _DECLARED = (
         ),
     ),
     Stage(
+        "barcodes",
+        Scope.CORPUS,
+        "One row per distinct barcode of the released specimens: its number, its place on the frame, and the barcodes "
+        "that it is the same as over shared columns.\n\n"
+        "Key: barcode_id, in lexical order of the barcodes. Source: curated_taxonomy, and placed_barcodes of the "
+        "pinned batches. `barcode_ids` gives the number of each specimen's barcode.",
+        "partition",
+        ("numpy", "parquet"),
+        reads={**_CURATED, "placed_barcodes": ("placements.parquet",)},
+        table=schema.BARCODES,
+        writes=(schema.BARCODES, schema.BARCODE_IDS),
+        settings=("barcodes.min_shared_columns",),
+        data=_FRAME,
+        libraries=("polars", "numpy"),
+    ),
+    Stage(
+        "audit",
+        Scope.CORPUS,
+        "An audit of each species by its barcodes and BINs: BAGS grade, concordance, barcode gap; and the cases on "
+        "which a curator should decide.\n\n"
+        "One row is a species, a BIN or a case. Source: curated_taxonomy and barcodes. Cases are judged by the labels "
+        "that the rules made, before those that curators set.",
+        "curate",
+        ("numpy", "csv"),
+        reads={
+            "curated_taxonomy": ("curated.parquet", "changes.parquet"),
+            "barcodes": ("barcodes.parquet", "barcode_ids.parquet"),
+        },
+        settings=("barcodes.min_shared_columns",),
+        libraries=("polars", "numpy"),
+    ),
+    Stage(
         "proposals",
         Scope.CORPUS,
         "One row per line of the reports from users of the published data, and why it is no doubt, if its form is "
@@ -489,9 +527,9 @@ _DECLARED = (
         "doubts",
         Scope.CORPUS,
         "One row per doubt: something that a curator should look at, with a fingerprint of its evidence.\n\n"
-        "Key: id. Source: gates and flags of specimens, conflicts and likely typos of curated_taxonomy. A decision "
-        "settles a doubt and does not remove it. A report from a user is a doubt, too. Beside it, the specimens whose "
-        "labels are verified or disputed.",
+        "Key: id. Source: gates and flags of specimens, conflicts and likely typos of curated_taxonomy, cases of "
+        "audit. A decision settles a doubt and does not remove it. A report from a user is a doubt, too. Beside it, "
+        "the specimens whose labels are verified or disputed.",
         "curate",
         ("polars", "parquet"),
         reads={
@@ -499,6 +537,7 @@ _DECLARED = (
             "proposals": ("proposals.parquet",),
             "specimens": ("specimens.parquet",),
             "curated_taxonomy": ("curated.parquet", "conflicts.parquet", "typos.parquet", "decision_effects.parquet"),
+            "audit": (SPECIES_CASES,),
         },
         table=schema.DOUBTS,
         writes=(schema.DOUBTS, schema.VERIFICATION),
@@ -515,22 +554,6 @@ _DECLARED = (
         libraries=_EXPECTATIONS,
         prose=True,
         checks=_checks(schema.CURATED),
-    ),
-    Stage(
-        "barcodes",
-        Scope.CORPUS,
-        "One row per distinct barcode of the released specimens: its number, its place on the frame, and the barcodes "
-        "that it is the same as over shared columns.\n\n"
-        "Key: barcode_id, in lexical order of the barcodes. Source: curated_taxonomy, and placed_barcodes of the "
-        "pinned batches. `barcode_ids` gives the number of each specimen's barcode.",
-        "partition",
-        ("numpy", "parquet"),
-        reads={**_CURATED, "placed_barcodes": ("placements.parquet",)},
-        table=schema.BARCODES,
-        writes=(schema.BARCODES, schema.BARCODE_IDS),
-        settings=("barcodes.min_shared_columns",),
-        data=_FRAME,
-        libraries=("polars", "numpy"),
     ),
     Stage(
         "partitions",
@@ -601,9 +624,8 @@ _DECLARED = (
     Stage(
         "distances",
         Scope.CORPUS,
-        "Distances between the distinct barcodes within the groups of each rank and within BINs, and an audit of each "
-        "species: BAGS grade, BINs, barcode gap.\n\n"
-        "One row is a rank, a group, a species or a BIN. Source: curated_taxonomy and barcodes. Distances are over the "
+        "Distances between the distinct barcodes within the groups of each rank and within BINs.\n\n"
+        "One row is a rank, a group or a bin of species. Source: curated_taxonomy and barcodes. Distances are over the "
         "columns of the frame that both barcodes have.",
         "report",
         ("numpy", "csv"),
@@ -616,11 +638,18 @@ _DECLARED = (
         "statistics",
         Scope.CORPUS,
         "Tables that describe the release: categories, missing values, sizes, partitions, orders, barcodes, distances, "
-        "completeness.\n\nThey are in `statistics/` of the release. Source: release_metadata, barcodes and distances.",
+        "completeness.\n\nThey are in `statistics/` of the release. Source: release_metadata, barcodes, distances and "
+        "audit.",
         "report",
         ("polars", "csv"),
-        reads={"release_metadata": (), "barcodes": ("barcodes.parquet", "barcode_ids.parquet"), "distances": ()},
+        reads={
+            "release_metadata": (),
+            "barcodes": ("barcodes.parquet", "barcode_ids.parquet"),
+            "distances": (),
+            "audit": AUDITED,
+        },
         settings=("barcodes.min_shared_columns",),
+        data=("statistics/published.csv",),
         libraries=("polars", "numpy"),
         prose=True,
     ),

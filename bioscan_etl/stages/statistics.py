@@ -7,31 +7,25 @@ import shutil
 from bioscan_etl.io.tables import read_parquet
 from bioscan_etl.release.layout import STATISTICS
 from bioscan_etl.release.rows import released_scan
+from bioscan_etl.stages.registry import AUDITED
 from bioscan_etl.stages.work import Work
-from bioscan_etl.statistics.completeness import completeness
+from bioscan_etl.statistics.counted import count_tables, rows_to_count
+from bioscan_etl.statistics.definitions import DISTANCE_LEVELS_TABLE
 from bioscan_etl.statistics.files import write_tables
-from bioscan_etl.statistics.leakage_curve import leakage_curve
-from bioscan_etl.statistics.tables import READ, missing, statistics
 
 
 def build(work: Work) -> None:
-    """Write all tables, those of the distances included, as Parquet and CSV."""
+    """Write all tables, those of the distances and of the audit included, as Parquet and CSV."""
     released = released_scan(work.release)
-    ids = read_parquet(work.path("barcodes", "barcode_ids.parquet"))
-    rows = released.select("processid", *READ).collect().join(ids, on="processid", how="left").drop("processid")
+    rows = rows_to_count(released, read_parquet(work.path("barcodes", "barcode_ids.parquet")))
     barcodes = read_parquet(work.path("barcodes", "barcodes.parquet"))
-    work.progress("statistics", 1, 4)
-    tables = statistics(rows, barcodes)
-    work.progress("statistics", 2, 4)
-    tables |= completeness(rows)
-    work.progress("statistics", 3, 4)
-    tables["missing"] = missing(released)
-    work.progress("statistics", 4, 4)
+    levels = DISTANCE_LEVELS_TABLE.name
+    compared = {levels: read_parquet(work.path("distances", f"{levels}.parquet"))}
     least = work.settings.barcodes.min_shared_columns
-    tables["leakage_curve"] = leakage_curve(rows, barcodes, least, work.progress)
+    tables = count_tables(released, rows, barcodes, compared, least, work.progress)
     folder = work.out.folder / STATISTICS
     write_tables(tables, folder)
-    distances = work.outputs["distances"]
-    for name in sorted(distances.files):
-        shutil.copyfile(distances.path(name), folder / name)
+    for stage, files in (("distances", sorted(work.outputs["distances"].files)), ("audit", AUDITED)):
+        for name in files:
+            shutil.copyfile(work.path(stage, name), folder / name)
     work.out.counts |= {name: table.height for name, table in tables.items()}

@@ -5,7 +5,7 @@ several BINs may be several species. A gap of 0 or less means that a barcode of 
 than two barcodes of the species lie apart.
 
 Belongs here: the audit of each species and of each shared BIN. Does not belong here: distances within a group
-(`distances`).
+(`distances`), and which species and BINs a curator has to decide on (`cases`).
 """
 
 from __future__ import annotations
@@ -25,23 +25,18 @@ from bioscan_etl.threads import cores, ordered_map
 _FEW, _MANY = 3, 10  # specimens below which a species has grade D, and above which it has grade A (BAGS)
 
 
-def audit(
-    rows: pl.DataFrame, position: pl.DataFrame, on_frame: Framed, least: int, progress: Progress = silent
-) -> dict[str, pl.DataFrame]:
+def audit(rows: pl.DataFrame, apart: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Audit each species with a barcode, and list each BIN that holds several.
 
     Args:
         rows: family, species, dna_bin (text) and barcode_id of each specimen.
-        position: the barcodes that can be compared (`barcodes.framed.comparable`).
-        on_frame: the same on the frame.
-        least: columns that two barcodes must share to be compared (setting `barcodes.min_shared_columns`).
-        progress: reports the families.
+        apart: `gaps` of the same.
 
     Returns:
         species_grades, species_audit and bin_audit, as `definitions` has them.
     """
     named = rows.select("family", "species", "dna_bin", "barcode_id").drop_nulls("species")
-    shared = _bins(named)
+    shared = shared_bins(named)
     species = (
         named.drop_nulls("barcode_id")
         .group_by("species")
@@ -59,7 +54,7 @@ def audit(
     )
     table = (
         species.join(graded, on="species", how="left")
-        .join(_gaps(named, position, on_frame, least, progress), on="species", how="left")
+        .join(apart, on="species", how="left")
         .with_columns(pl.col("samples", "bins", "shared_bins").fill_null(0), gap=_GAP)
         .with_columns(grade=_GRADE, concordance=_CONCORDANCE)
         .sort("species")
@@ -111,8 +106,12 @@ _CONCORDANCE = (
 )
 
 
-def _bins(named: pl.DataFrame) -> pl.DataFrame:
-    """The BINs with several species, as `BIN_AUDIT_TABLE`."""
+def shared_bins(named: pl.DataFrame) -> pl.DataFrame:
+    """The BINs with several species, as `definitions.BIN_AUDIT_TABLE`.
+
+    Args:
+        named: species and dna_bin of each specimen with a species.
+    """
     found = (
         named.drop_nulls("dna_bin")
         .group_by("dna_bin")
@@ -135,12 +134,19 @@ class _Family:
     species: npt.NDArray[np.int64]
 
 
-def _gaps(
-    named: pl.DataFrame, position: pl.DataFrame, on_frame: Framed, least: int, progress: Progress
+def gaps(
+    named: pl.DataFrame, position: pl.DataFrame, on_frame: Framed, least: int, progress: Progress = silent
 ) -> pl.DataFrame:
-    """species, largest_within, nearest_other and nearest_species.
+    """species, largest_within, nearest_other and nearest_species of each species that can be compared, by species.
 
     A barcode of two species is compared as a barcode of each: the two then lie at distance 0.
+
+    Args:
+        named: family, species and barcode_id of each specimen; those that lack one are left out.
+        position: the barcodes that can be compared (`barcodes.framed.comparable`).
+        on_frame: the same on the frame.
+        least: columns that two barcodes must share to be compared (setting `barcodes.min_shared_columns`).
+        progress: reports the families.
     """
     members = (
         named.select("family", "species", "barcode_id")

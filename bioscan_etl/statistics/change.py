@@ -23,6 +23,7 @@ COMPARED: Mapping[str, tuple[str, ...]] = {
     "attributes": ("attribute",),
     "sizes": ("attribute",),
     "partitions": ("split",),
+    "partition_shift": ("split",),
     "orders": ("order",),
     "species_kinds": ("kind",),
     "missing": ("field",),

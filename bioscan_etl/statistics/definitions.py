@@ -121,6 +121,41 @@ PARTITIONS_TABLE = Table(
         ),
     ),
 )
+PARTITION_COUNTRIES_TABLE = Table(
+    "partition_countries",
+    "a partition and a country in which specimens of it were collected",
+    ("split", "country"),
+    (
+        Column("split", _TEXT, "partition", nullable=False, allowed=SPLITS),
+        Column("country", _TEXT, "country", nullable=False),
+        _count("samples", "specimens"),
+        _share("samples_share", "their share of the partition's specimens with a country"),
+    ),
+)
+PARTITION_SHIFT_TABLE = Table(
+    "partition_shift",
+    "a partition: how its countries differ from those of train",
+    ("split",),
+    (
+        Column("split", _TEXT, "partition", nullable=False, allowed=SPLITS),
+        _count("samples", "specimens with a country"),
+        _count("countries", "countries"),
+        _count("beyond", "specimens of countries of which train has none"),
+        _share("beyond_share", "their share of the specimens with a country"),
+        _share(
+            "total_variation",
+            "half the sum of the differences between the countries' shares here and in train: 0, the same; 1, no "
+            "country in common",
+            nullable=True,
+        ),
+        _share(
+            "jensen_shannon",
+            "Jensen-Shannon distance of these shares: square root of the divergence in bits (Endres & Schindelin 2003, "
+            "doi:10.1109/TIT.2003.813506)",
+            nullable=True,
+        ),
+    ),
+)
 ORDERS_TABLE = Table(
     "orders",
     "an order, the largest first; null: the specimens without one",
@@ -349,10 +384,28 @@ RAREFACTION_TABLE = Table(
     ),
 )
 
+PUBLISHED_TABLE = Table(
+    "published",
+    "a number that is published of BIOSCAN-5M (Gharaee et al. 2024, NeurIPS 37, 36285-36313), beside the one of the "
+    "release",
+    ("table", "row", "column"),
+    (
+        Column("table", _TEXT, "table of the release's number", nullable=False),
+        Column("row", _TEXT, "its row", nullable=False),
+        Column("column", _TEXT, "its column", nullable=False),
+        Column("published", _NUMBER, "published number", nullable=False),
+        _number("ours", "number of the release"),
+        Column("is_comparable", pl.Boolean(), "whether both are defined in the same way", nullable=False),
+        Column("reason", _TEXT, "why they are not comparable"),
+    ),
+)
+
 TABLES = (
     ATTRIBUTES_TABLE,
     SIZES_TABLE,
     PARTITIONS_TABLE,
+    PARTITION_SHIFT_TABLE,
+    PARTITION_COUNTRIES_TABLE,
     ORDERS_TABLE,
     SPECIES_KINDS_TABLE,
     MISSING_TABLE,
@@ -368,5 +421,6 @@ TABLES = (
     BIN_AUDIT_TABLE,
     COMPLETENESS_TABLE,
     RAREFACTION_TABLE,
+    PUBLISHED_TABLE,
 )
 """All tables of statistics of a release, in the order in which they are read."""

@@ -1,7 +1,7 @@
 """The statistics and figures of a release as it lies there, or of a table of your own.
 
-Belongs here: where the numbers come from. Does not belong here: counting them (`tables`, `distances`, `audit`,
-`completeness`) and drawing (`figures`).
+Belongs here: where the numbers come from. Does not belong here: counting them (`counted`, `distances`, `audit`) and
+drawing (`figures`).
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from bioscan_etl.release.layout import STATISTICS
 from bioscan_etl.release.scan import find_release, scan_release
 from bioscan_etl.settings import Settings
 from bioscan_etl.splits.files import read_texts
-from bioscan_etl.statistics.audit import audit
-from bioscan_etl.statistics.completeness import completeness
+from bioscan_etl.statistics.audit import audit, gaps
+from bioscan_etl.statistics.counted import count_tables, rows_to_count
 from bioscan_etl.statistics.definitions import TABLES
 from bioscan_etl.statistics.distances import distances
 from bioscan_etl.statistics.drawn import ROWS, Drawn, sample_of
-from bioscan_etl.statistics.leakage_curve import leakage_curve
-from bioscan_etl.statistics.tables import READ, missing, statistics
+from bioscan_etl.statistics.tables import READ
 
 _TABLES = (".csv", ".parquet")
 _READ = {
@@ -106,12 +105,9 @@ def _conformed(frame: pl.DataFrame, name: str) -> pl.LazyFrame:
 def _counted(released: pl.LazyFrame, settings: Settings, progress: Progress) -> dict[str, pl.DataFrame]:
     least = settings.barcodes.min_shared_columns
     barcodes, ids = numbered(released.select("processid", "dna_barcode"), schema.PLACEMENTS.empty().lazy(), least)
-    rows = released.select("processid", *READ).collect().join(ids, on="processid", how="left")
-    found = statistics(rows, barcodes)
-    found["missing"] = missing(released)
-    found |= completeness(rows)
-    found["leakage_curve"] = leakage_curve(rows, barcodes, least, progress)
+    rows = rows_to_count(released, ids)
     position, on_frame = comparable(barcodes)
-    found |= distances(rows, position, on_frame, settings.statistics, least, progress)
-    found |= audit(rows, position, on_frame, least, progress)
+    found = distances(rows, position, on_frame, settings.statistics, least, progress)
+    found |= audit(rows, gaps(rows.drop_nulls("species"), position, on_frame, least, progress))
+    found |= count_tables(released, rows, barcodes, found, least, progress)
     return {table.name: found[table.name] for table in TABLES}

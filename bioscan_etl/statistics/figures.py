@@ -29,7 +29,7 @@ _FIGURES: Mapping[str, tuple[Callable[[Drawn, Path], None], str]] = MappingProxy
         "species_rank_abundance": (figures_counts.species_rank_abundance, ""),
         "rarefaction": (figures_barcodes.rarefaction, "rarefaction"),
         "site_map": (figures_places.site_map, ""),
-        "partition_countries": (figures_places.partition_countries, ""),
+        "partition_countries": (figures_places.partition_countries, "partition_countries"),
         "distances_class": (figures_barcodes.distances_class, "distances"),
         "distances_order": (figures_barcodes.distances_order, "distances"),
         "distances_species": (figures_barcodes.distances_species, "distance_bins"),

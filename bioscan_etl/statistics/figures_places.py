@@ -96,7 +96,7 @@ def _draw_world(axis: Axes) -> None:
 
 def partition_countries(drawn: Drawn, path: Path) -> None:
     """Shares of countries in each partition: where they differ, a model is tested elsewhere than it was trained."""
-    counts = drawn.rows.select("split", "country").drop_nulls("country").group_by("split", "country").len("samples")
+    counts = drawn.tables["partition_countries"].select("split", "country", "samples")
     totals = (
         counts.group_by("country").agg(pl.col("samples").sum()).sort("samples", "country", descending=[True, False])
     )

@@ -1,7 +1,8 @@
 """The statistics of a release: attributes, sizes, partitions, orders, missing values, barcodes.
 
 Belongs here: what is counted from the released rows in one pass. Does not belong here: what the columns mean
-(`definitions`), distances between barcodes (`distances`), and drawing (`figures`).
+(`definitions`), how places differ between partitions (`shift`), distances between barcodes (`distances`), the order of
+counting (`counted`), and drawing (`figures`).
 
 Barcodes are numbers here (`schema.BARCODES`): the letters of millions of rows are gigabytes, and grouping them takes
 minutes. Rows and columns have a fixed order.
@@ -20,6 +21,7 @@ from bioscan_etl.splits.novel import novel
 from bioscan_etl.statistics import definitions
 from bioscan_etl.statistics.categories import COORDINATES, group_sizes
 from bioscan_etl.statistics.definitions import ATTRIBUTES, LEVELS, SIZES
+from bioscan_etl.statistics.shift import partition_countries, partition_shift
 
 READ = (
     *vocabulary.RANKS,
@@ -41,10 +43,13 @@ def statistics(rows: pl.DataFrame, barcodes: pl.DataFrame | None = None) -> dict
             named. What cannot be counted without a column is left out: a table, or its column.
     """
     known = barcodes.columns if barcodes is not None else []
+    countries = partition_countries(rows)
     tables = {
         "attributes": attributes(rows, barcodes),
         "sizes": sizes(rows),
         "partitions": partitions(rows),
+        "partition_shift": partition_shift(countries),
+        "partition_countries": countries,
         "orders": orders(rows),
         "species_kinds": species_kinds(rows),
         "barcodes": barcodes_within(rows, barcodes if "group" in known else None),

@@ -21,6 +21,7 @@ import polars as pl
 
 from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.barcodes.numbering import same_barcode
+from bioscan_etl.decisions.vocabulary import keeps_spelling
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import CURATED, DECISION_EFFECTS, DECISIONS
 from bioscan_etl.settings import TaxonomySettings
@@ -182,7 +183,7 @@ def _by_combination(
 
 def _kept(decisions: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
     """Effects of the lines that keep a spelling: it has to be there to be kept."""
-    kept = decisions.filter((pl.col("action") == "keep") & pl.col("name").is_not_null())
+    kept = decisions.filter(keeps_spelling())
     found = pl.concat([frame.select(rank=pl.lit(rank), name=rank).drop_nulls().unique() for rank in RANKS])
     there = kept.select("id", "rank", "name").join(found, on=["rank", "name"], how="semi")["id"]
     has = pl.col("id").is_in(there.implode())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from bioscan_etl.decisions.reasons import line_reason
-from bioscan_etl.decisions.vocabulary import BARCODE_OF
+from bioscan_etl.decisions.vocabulary import BARCODE_OF, keeps_spelling
 from bioscan_etl.schema import DECISION_EFFECTS
 from bioscan_etl.taxonomy.changes import LOG, NOTES, differences
 from bioscan_etl.taxonomy.invariants import Breach, label_breaches
@@ -62,8 +62,7 @@ class Relabelled:
 
 def kept_spellings(decisions: pl.DataFrame) -> pl.DataFrame:
     """Names that a curator says are spelt rightly: `rank`, `name`."""
-    kept = (pl.col("action") == "keep") & pl.col("name").is_not_null()
-    return decisions.filter(kept).select("rank", "name").unique().sort("rank", "name")
+    return decisions.filter(keeps_spelling()).select("rank", "name").unique().sort("rank", "name")
 
 
 def merge_spellings(labels: pl.DataFrame, decisions: pl.DataFrame) -> Merged:

@@ -1,7 +1,7 @@
 // A doubt about several specimens, with its evidence side by side.
 
 import { clear, data, h, number, table } from "./dom.js";
-import { answer, buttons, save, stateLine } from "./decisions.js";
+import { answer, buttons, relabelForm, save, stateLine } from "./decisions.js";
 import { differences, picture, strip } from "./pictures.js";
 import { rule } from "./worklist.js";
 import { groupForm, ofGroup } from "./many.js";
@@ -21,11 +21,14 @@ export async function group(page, id) {
   const { doubt } = found;
   const state = h("div", { class: "settle" });
   const isTypo = doubt.kind === "typo";
-  const fill = () => clear(state, h("p", {}, stateLine(row)), isTypo ? typoButtons(found) : doubt.kind === "report" ? [reports(found), reportButtons(found, row)] : doubt.kind === "duplicate" ? buttons(row) : conflictButtons(found));
-  clear(page, h("h1", {}, isTypo ? [data(doubt.name, 100), " or ", data(doubt.proposed, 100)] : data(doubt.processid ?? doubt.group, 100)),
+  const isSpecies = doubt.kind === "species";
+  const fill = () => clear(state, h("p", {}, stateLine(row)), isTypo ? typoButtons(found) : doubt.kind === "report" ? [reports(found), reportButtons(found, row)] : doubt.kind === "duplicate" ? buttons(row) : isSpecies ? speciesButtons(found, row) : conflictButtons(found));
+  clear(page, h("h1", {}, isTypo ? [data(doubt.name, 100), " or ", data(doubt.proposed, 100)] : doubt.name ? [data(doubt.name, 100), " and ", data(doubt.proposed, 100)] : data(doubt.processid ?? doubt.group, 100)),
     h("p", {}, rule(doubt.rule), ": ", store.words.rules[doubt.rule]?.statement ?? "", doubt.why && [h("br"), data(doubt.why, 600)]), state,
     isTypo ? spellings(found) : members(found),
-    doubt.kind === "conflict" && [h("h2", {}, "Decide otherwise"), groupForm([ofGroup(doubt.group)], doubt.evidence)]);
+    (doubt.kind === "conflict" || isSpecies) && [h("h2", {}, "Decide otherwise"),
+      isSpecies && relabelForm(found.members.flatMap(scopesOf), doubt.evidence),
+      doubt.group && groupForm([ofGroup(doubt.group)], doubt.evidence)]);
   fill();
   return onStates(fill);
 }
@@ -73,6 +76,20 @@ function conflictButtons({ doubt, members: rows }) {
     labels.slice(0, 6).map(([label, count]) => h("button", { type: "button", class: "main", onclick: () => save([{ ...own, action: "relabel", field: rank, value: label, reason: "contested_label", evidence: doubt.evidence }], `${rank} of ${doubt.group}: ${label}`) },
       `All are ${rank} `, data(label, 80), ` (${number(count)})`)),
     h("button", { type: "button", onclick: () => save([{ ...own, action: "keep", field: doubt.rule, reason: "checked", evidence: doubt.evidence }], `${doubt.group}: leave as it is`) }, "Leave it as it is"));
+}
+
+// One specimen is misidentified: it alone, or all that share its barcode.
+const scopesOf = ({ processid, species, dna_barcode: letters }) => [
+  { title: `${processid}, ${species ?? "no species"}`, target: { processid } },
+  ...(letters ? [{ title: `all with the barcode of ${processid}`, target: { group: `barcode:${processid}` } }] : [])];
+
+// Two names for one species, or nothing has to change.
+function speciesButtons({ doubt }, row) {
+  const into = (from, to) => h("button", { type: "button", onclick: () => save([{ rank: "species", name: from, action: "merge", value: to, reason: "synonym", evidence: doubt.evidence }], `${from} is a synonym of ${to}`) },
+    data(from, 80), " is a synonym: merge into ", data(to, 80));
+  return h("p", { class: "buttons" },
+    h("button", { type: "button", class: "main", onclick: () => save([answer(row, "keep")], `${doubt.name ?? doubt.group}: leave as it is`) }, "Leave it as it is"),
+    doubt.name && doubt.proposed && [into(doubt.name, doubt.proposed), into(doubt.proposed, doubt.name)]);
 }
 
 function members({ members: rows, all, aligned, reference, doubt }) {

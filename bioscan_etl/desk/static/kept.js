@@ -66,7 +66,7 @@ const placeOf = {
   doubts: compared,
   groups: (kind, name) => {
     const wanted = kind === "barcode" ? `barcode:${name}` : name;
-    for (let row = 0; row < doubts.count; row += 1) if (value("group", row) === wanted && value("kind", row) === "conflict") return compared(value("id", row));
+    for (let row = 0; row < doubts.count; row += 1) if (value("group", row) === wanted && ["conflict", "species"].includes(value("kind", row))) return compared(value("id", row));
     return null;
   },
   masks: (processid) => { const place = numberOf(processid); return words.masked.includes(place) ? place : null; },
@@ -122,11 +122,13 @@ function states() {
   const lines = Object.fromEntries(Object.entries(written.lines).map(([name, values]) => [name, values.slice()]));
   const placeOf = new Map(rows.row.map((row, place) => [row, place]));
   const about = rowsByTarget();
+  const seen = rowsByEvidence();
   for (const one of kept) {
     const id = `kept-${one.id}`;
     const line = { ...Object.fromEntries(words.columns.map((name) => [name, one[name] ?? null])), id, file: "this browser", problem: null, own: true };
     for (const [name, values] of Object.entries(lines)) values.push(line[name]);
-    for (const row of about.get(CELLS.map((name) => one[name] ?? "").join("\n")) ?? []) {
+    const named = about.get(CELLS.map((name) => one[name] ?? "").join("\n")) ?? [];
+    for (const row of new Set([...named, ...(one.evidence ? seen.get(one.evidence) ?? [] : [])])) {
       if (!answers(one, row)) continue;
       const place = placeOf.get(row) ?? rows.row.length;
       placeOf.set(row, place);
@@ -158,9 +160,22 @@ function rowsByTarget() {
   return targets;
 }
 
+// Doubts that are also answered by a line about something else that names their evidence.
+let evidences = null;
+function rowsByEvidence() {
+  if (evidences) return evidences;
+  evidences = new Map();
+  for (let row = 0; row < doubts.count; row += 1) {
+    if (!words.by_evidence.includes(value("kind", row))) continue;
+    const evidence = value("evidence", row);
+    if (evidences.has(evidence)) evidences.get(evidence).push(row); else evidences.set(evidence, [row]);
+  }
+  return evidences;
+}
+
 function answers({ action, field }, row) {
   const rule = value("rule", row);
-  const isNamed = !field || field === rule;
+  const isNamed = (!field && rule !== words.no_gap) || field === rule;
   return action === "reject" || (action === "keep" && isNamed) || (action === "accept" && isNamed && words.liftable.includes(rule))
     || (words.answers[value("kind", row)].includes(action) && (action !== "set" || ["country", "coord"].includes(field)));
 }

@@ -131,6 +131,6 @@ function drawn(row) {
       h("div", { class: "why" }, data(get("why"), 140))),
     h("div", { class: "label" }, get("kind") === "typo" ? [data(get("name"), 60), h("span", { class: "arrow" }, " → "), data(get("proposed"), 60)] : labels(row), letters),
     place,
-    h("div", { class: "answer" }, stateLine(row), ["conflict", "typo", "report"].includes(get("kind"))
+    h("div", { class: "answer" }, stateLine(row), ["conflict", "typo", "species", "report"].includes(get("kind"))
       ? h("div", { class: "buttons" }, h("a", { class: "button", href: link(row) }, "Compare")) : buttons(row)));
 }

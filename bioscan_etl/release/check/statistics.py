@@ -25,7 +25,8 @@ from bioscan_etl.release.check.tables import UNREADABLE
 from bioscan_etl.release.layout import STATISTICS
 from bioscan_etl.release.manifest import Manifest
 from bioscan_etl.statistics.completeness import completeness
-from bioscan_etl.statistics.definitions import TABLES
+from bioscan_etl.statistics.definitions import PUBLISHED_TABLE, TABLES
+from bioscan_etl.statistics.published import published
 from bioscan_etl.statistics.tables import READ, missing_of, statistics
 
 _BARCODE = "dna_barcode"
@@ -62,14 +63,20 @@ def check(
     """
     if not any(entry.path.startswith(f"{STATISTICS}/") for entry in manifest.files):
         return
-    if origin.stages is None or not origin.is_ours("statistics", "distances"):
+    if origin.stages is None or not origin.is_ours("statistics", "distances", "audit"):
         return
     expected = {**counted, "missing": _missing(data)}
+    held: dict[str, pl.DataFrame] = {}
     for table in TABLES:
         found, faults = _read(root, table)
         yield from faults
-        if found is not None and table.name in expected:
-            yield from capped(_differences(f"{STATISTICS}/{table.name}.parquet", found, expected[table.name]))
+        if found is not None:
+            held[table.name] = found
+    if PUBLISHED_TABLE.name in held:
+        expected[PUBLISHED_TABLE.name] = published(held)
+    for name, found in held.items():
+        if name in expected:
+            yield from capped(_differences(f"{STATISTICS}/{name}.parquet", found, expected[name]))
 
 
 def _missing(data: Rows) -> pl.DataFrame:
