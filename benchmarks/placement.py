@@ -4,7 +4,7 @@
 
 Needs MAFFT (Debian: mafft). Prints, in one run:
 
-- how many barcodes a second are placed, and the refused share;
+- how many barcodes a second are placed, the refused share, and how many have a gap of single bases;
 - of barcodes of 658 bp: how many are moved needlessly (their place is known without a search);
 - of these with a codon cut out: how often the gap is where it was cut, how often it gives the same letters, and how
   often it is within a codon of it;
@@ -49,7 +49,11 @@ def main() -> None:
     placed = place(barcodes)
     seconds = time.perf_counter() - start
     refused = (placed["doubt"] == "NOT_PLACED").sum()
-    print(f"placed: {len(barcodes) / seconds:,.0f} a second on all cores; refused {refused / len(barcodes):.2%}")
+    shifted = (placed["doubt"] == "SHIFTED").sum()
+    print(
+        f"placed: {len(barcodes) / seconds:,.0f} a second on all cores; refused {refused} ({refused / len(barcodes):.2%}), "
+        f"shifted {shifted}"
+    )
 
     whole = clean(barcodes)
     moved = place(whole).filter(

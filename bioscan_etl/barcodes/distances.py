@@ -135,6 +135,24 @@ def _p(shared: _Counts, differ: _Counts, least: int) -> _Floats:
     return p
 
 
+def p_of_pairs(barcodes: Framed, one: _Numbers, other: _Numbers, least: int) -> _Floats:
+    """The p-distance of each of some pairs.
+
+    Args:
+        barcodes: on the frame.
+        one: the position of the first barcode of each pair.
+        other: that of the second.
+        least: columns that two barcodes must share.
+
+    Returns:
+        float64, shape (pairs,); infinite for those that share too few columns.
+    """
+    both = barcodes.known[one] & barcodes.known[other]
+    bits = (barcodes.low[one] ^ barcodes.low[other]) | (barcodes.high[one] ^ barcodes.high[other])
+    shared = np.bitwise_count(both).sum(axis=1, dtype=np.uint32)
+    return _p(shared, np.bitwise_count(bits & both).sum(axis=1, dtype=np.uint32), least)
+
+
 def farthest(barcodes: Framed, members: _Numbers, groups: _Numbers, least: int) -> dict[int, float]:
     """The largest p-distance between two barcodes of each group.
 
