@@ -194,7 +194,11 @@ def beside_mafft(folder: Path) -> None:
     texts = usable.select(pl.col("barcode").str.slice("start", count))["barcode"].to_list()
     members = rows.drop("dna_barcode").join(ids, on="processid").join(position, on="barcode_id")
 
-    def apart(group: tuple[str, list[int]]) -> tuple[float, float, float] | None:
+    bent = (
+        usable.select(pl.col("missing_columns").list.len() + pl.col("inserted_bases").list.len()).to_series().to_numpy()
+    )
+
+    def apart(group: tuple[str, list[int]]) -> tuple[float, float, float, str] | None:
         chosen = np.array(group[1])
         aligned = align([texts[one] for one in chosen], mafft, cut=None)
         ours, theirs = means(on_frame, chosen, aligned)
@@ -202,7 +206,15 @@ def beside_mafft(folder: Path) -> None:
         if ours is None or theirs is None or not found.pairs:
             return None
         edited = float((np.arange(len(found.count)) * found.count).sum() / found.pairs)
-        return (ours - theirs) * CUT, edited, found.substitutions / found.pairs
+        has_gap = any("-" in row.strip("-") for row in aligned)
+        why = (
+            "codons lacking or beside the frame"
+            if bent[chosen].any()
+            else "gaps of MAFFT alone"
+            if has_gap
+            else "no gap"
+        )
+        return (ours - theirs) * CUT, edited, found.substitutions / found.pairs, why
 
     print(f"beside MAFFT {mafft.version}, in substitutions of {CUT} columns; groups of at most {_ALIGNED} barcodes:")
     for level in LEVELS[::-1]:
@@ -215,14 +227,17 @@ def beside_mafft(folder: Path) -> None:
         found = [(name, one) for (name, _), one in ordered_map(apart, drawn.rows(), cores()) if one is not None]
         if not found:
             continue
-        values = np.array([one for _, one in found])
+        values = np.array([one[:3] for _, one in found])
         worst = int(np.abs(values[:, 0]).argmax())
         goal = _GOALS[level]
+        far = [f"{name} {one[0]:+.2f}, {one[3]}" for name, one in found if abs(one[0]) > goal]
+        rest = max((abs(one[0]) for _, one in found if one[3] == "no gap"), default=0.0)
         print(
             f"  {level}: {len(found)} groups, ours less MAFFT's {values[:, 0].mean():+.2f} on the average, "
             f"{np.abs(values[:, 0]).mean():.2f} without sign, at most {values[worst, 0]:+.2f} ({found[worst][0]}); "
-            f"{(np.abs(values[:, 0]) > goal).sum()} farther apart than {goal}; published {values[:, 1].mean():.1f} "
-            f"edits, {values[:, 2].mean():.1f} of them substitutions",
+            f"published {values[:, 1].mean():.1f} edits, {values[:, 2].mean():.1f} of them substitutions; groups "
+            f"without any gap at most {rest:.2f}; {len(far)} groups farther apart than {goal}"
+            + "".join(f"\n    {one}" for one in far),
             flush=True,
         )
     print(f"  in {time.perf_counter() - start:.0f} s")

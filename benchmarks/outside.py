@@ -11,8 +11,9 @@ printed by the distance of that barcode. In each corpus some barcodes get the la
 mislabelled or contaminated specimens do.
 
 The drawn tree: families differ by 18 % on the average, genera by 14 %, species of a genus by 7 %, barcodes of a species
-by up to 1.5 %. Most substitutions are at third positions. A family has 170 species on the average, a species 12
-barcodes. A tenth of the barcodes has an N, 40 % begin or end later or earlier, 2 % are fragments.
+by up to 1.5 %. Most substitutions are at third positions. Sizes fall off as 1/rank: a species has 12 barcodes on the
+average, a genus 8 species, a family 10 genera, and many families have one or two species. A tenth of the barcodes has
+an N, 40 % begin or end later or earlier, 2 % are fragments.
 """
 
 from __future__ import annotations
@@ -62,10 +63,10 @@ def main() -> None:
         barcodes, ids = numbered(rows.lazy().select("processid", "dna_barcode"), PLACEMENTS.empty().lazy(), LEAST)
         labels = rows.join(ids, on="processid").select("family", "species", "barcode_id")
         for planted in (0, 60):
-            recall("real barcodes", *comparable(barcodes), _mislabelled(labels, planted), None)
+            recall("real barcodes", *comparable(barcodes), *_mislabelled(labels, planted), None)
     if arguments.exact:
         barcodes, labels = tree(arguments.exact)
-        recall("drawn barcodes", *comparable(barcodes), _mislabelled(labels, arguments.exact // 100), None)
+        recall("drawn barcodes", *comparable(barcodes), *_mislabelled(labels, arguments.exact // 100), None)
     if arguments.barcodes:
         large(arguments.barcodes, arguments.asked)
 
@@ -73,7 +74,7 @@ def main() -> None:
 def large(count: int, asked: int) -> None:
     """Time and memory of the audit of a drawn corpus, and recall of some species."""
     barcodes, labels = tree(count)
-    labels = _mislabelled(labels, count // 1_000)
+    labels, planted = _mislabelled(labels, count // 1_000)
     position, on_frame = comparable(barcodes)
     start = time.perf_counter()
     rows = labels.with_columns(pl.lit(None, pl.String).alias("dna_bin"))
@@ -86,25 +87,41 @@ def large(count: int, asked: int) -> None:
         f"audit {seconds:.0f} s, {other:,} species with the nearest in another family; peak {peak:.1f} GiB",
         flush=True,
     )
-    recall("of these", position, on_frame, labels, asked)
+    recall("of these", position, on_frame, labels, planted, asked)
 
 
-def _mislabelled(labels: pl.DataFrame, count: int) -> pl.DataFrame:
-    """The labels with some specimens more, each of which has the barcode of one species and the label of another."""
+def _mislabelled(labels: pl.DataFrame, count: int) -> tuple[pl.DataFrame, list[str]]:
+    """The labels with some specimens more that have the barcode of another species, and the species of these."""
     generator = np.random.default_rng(3)
     one, other = generator.choice(labels.height, (2, count))
     more = labels[other].select("family", "species").hstack(labels[one].select("barcode_id"))
-    return pl.concat([labels, more.select(labels.columns)])
+    return pl.concat([labels, more.select(labels.columns)]), more["species"].unique().sort().to_list()
 
 
-def recall(what: str, position: pl.DataFrame, on_frame: Framed, labels: pl.DataFrame, asked: int | None) -> None:
-    """Compare the index with an exact search."""
-    one = labelled(position, on_frame, labels)
+def recall(
+    what: str,
+    position: pl.DataFrame,
+    on_frame: Framed,
+    labels: pl.DataFrame,
+    planted: list[str],
+    asked: int | None,
+) -> None:
+    """Compare the index with an exact search: of all species, or of some planted ones and as many others.
+
+    The others are those for which the bound is farthest: where a nearer barcode in another family is likely.
+    """
+    one, names = labelled(position, on_frame, labels)
     start = time.perf_counter()
     p, _ = nearest_outside(on_frame, one, LEAST)
     seconds = time.perf_counter() - start
     every = np.arange(len(one.bounds))
-    chosen = every if asked is None else np.sort(np.random.default_rng(0).choice(every, asked, replace=False))
+    chosen = every
+    if asked is not None:
+        is_planted = names.is_in(planted).to_numpy()
+        generator = np.random.default_rng(0)
+        far = every[~is_planted][np.argsort(-one.bounds[~is_planted], kind="stable")[: len(every) // 10]]
+        parts = [generator.choice(part, min(asked // 2, len(part)), replace=False) for part in (every[is_planted], far)]
+        chosen = np.sort(np.concatenate(parts))
     start = time.perf_counter()
     exact = searched(on_frame, one, chosen)
     slow = time.perf_counter() - start
@@ -125,8 +142,8 @@ def recall(what: str, position: pl.DataFrame, on_frame: Framed, labels: pl.DataF
             )
 
 
-def labelled(position: pl.DataFrame, on_frame: Framed, labels: pl.DataFrame) -> Labelled:
-    """As `statistics.audit` has it."""
+def labelled(position: pl.DataFrame, on_frame: Framed, labels: pl.DataFrame) -> tuple[Labelled, pl.Series]:
+    """As `statistics.audit` has it, and the name of each group."""
     members = labels.drop_nulls().unique().join(position, on="barcode_id").sort("family", "species", "at")
     members = members.with_columns(number=pl.struct("family", "species").rle_id().cast(pl.Int64))
     groups = members.group_by("number", maintain_order=True).agg(pl.col("family", "species").first())
@@ -141,13 +158,14 @@ def labelled(position: pl.DataFrame, on_frame: Framed, labels: pl.DataFrame) -> 
     ):
         for number, (p, _) in found.items():
             bounds[number] = np.inf if p is None else p
-    return Labelled(
+    found_ = Labelled(
         members["at"].to_numpy().astype(np.int64),
         members["number"].to_numpy(),
         groups["family"].rle_id().to_numpy().astype(np.int64),
         groups["species"].rank("dense").to_numpy().astype(np.int64),
         bounds,
     )
+    return found_, groups["species"]
 
 
 def searched(on_frame: Framed, one: Labelled, chosen: np.ndarray) -> np.ndarray:
@@ -173,13 +191,15 @@ def tree(count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     generator = np.random.default_rng(0)
     species = np.sort(generator.choice(max(count // 12, 2), count, p=_falling(max(count // 12, 2))))
     _, species = np.unique(species, return_inverse=True)
-    # Numbers that are neighbours are related: 12 species make a genus, 14 genera a family.
+    # Numbers that are neighbours are related.
     root = np.frombuffer(drawn(1)[0].encode(), np.uint8)[None, :]
     shuffled = generator.permutation(species.max() + 1)
-    genera, families = shuffled // 12, shuffled // 168
-    of_family = _changed(np.repeat(root, families.max() + 1, axis=0), "family", generator)
-    of_genus = _changed(of_family[np.arange(genera.max() + 1) // 14], "genus", generator)
-    of_species = _changed(of_genus[np.arange(species.max() + 1) // 12], "species", generator)
+    genus = _parents(species.max() + 1, 8, 20, generator)
+    family = _parents(genus.max() + 1, 10, 3, generator)
+    of_family = _changed(np.repeat(root, family.max() + 1, axis=0), "family", generator)
+    of_genus = _changed(of_family[family], "genus", generator)
+    of_species = _changed(of_genus[genus], "species", generator)
+    families = family[genus[shuffled]]
     texts, begins = [], []
     for start in range(0, count, 100_000):
         bases = _mutated(of_species[shuffled[species[start : start + 100_000]]], np.array(_WITHIN), generator)
@@ -210,9 +230,15 @@ def tree(count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     return BARCODES.conform(placed), names
 
 
-def _falling(count: int) -> np.ndarray:
-    weight = 1 / (np.arange(count) + 20)
+def _falling(count: int, flat: int = 20) -> np.ndarray:
+    weight = 1 / (np.arange(count) + flat)
     return weight / weight.sum()
+
+
+def _parents(count: int, size: int, flat: int, generator: np.random.Generator) -> np.ndarray:
+    """The parent of each child, ascending: few have many children, many have one or two."""
+    parents = max(count // size, 1)
+    return np.unique(np.sort(generator.choice(parents, count, p=_falling(parents, flat))), return_inverse=True)[1]
 
 
 def _changed(bases: np.ndarray, level: str, generator: np.random.Generator) -> np.ndarray:

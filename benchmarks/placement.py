@@ -51,8 +51,8 @@ def main() -> None:
     refused = (placed["doubt"] == "NOT_PLACED").sum()
     shifted = (placed["doubt"] == "SHIFTED").sum()
     print(
-        f"placed: {len(barcodes) / seconds:,.0f} a second on all cores; refused {refused} ({refused / len(barcodes):.2%}), "
-        f"shifted {shifted}"
+        f"placed: {len(barcodes) / seconds:,.0f} a second on all cores; refused {refused} "
+        f"({refused / len(barcodes):.2%}), shifted {shifted}"
     )
 
     whole = clean(barcodes)

@@ -718,7 +718,7 @@ def describe(
 
     from bioscan_etl.statistics.described import describe as described
     from bioscan_etl.statistics.files import write_tables
-    from bioscan_etl.statistics.published import find_aligner, published_distances
+    from bioscan_etl.statistics.published_distances import find_aligner, published_distances
 
     chosen = _settings(settings)
     mafft = find_aligner(published) if published else None

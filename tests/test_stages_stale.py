@@ -407,7 +407,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "statistics/audit.py": ("distances",),
     "statistics/completeness.py": ("statistics",),
     "statistics/described.py": NONE,  # of a release or table that lies there
-    "statistics/published.py": NONE,  # the same
+    "statistics/published_distances.py": NONE,  # the same
     "barcodes/published.py": NONE,
     "statistics/drawn.py": ("figures",),
     "statistics/gallery.*": ("figures",),

@@ -12,7 +12,7 @@ The recipe is that of the code published with BIOSCAN-5M (github.com/zahrag/barc
 A missing end is a run of gaps, so that it counts as one edit per column. The distance measures length, too.
 
 Belongs here: alignment and edits of one group. Does not belong here: which barcodes form a group
-(`statistics.published`).
+(`statistics.published_distances`).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from bioscan_etl.barcodes.published import Mafft
 from bioscan_etl.errors import SourceError
 from bioscan_etl.settings import StatisticsSettings
 from bioscan_etl.statistics.definitions import LEVELS, ON_DEMAND
-from bioscan_etl.statistics.published import find_aligner, published_distances
+from bioscan_etl.statistics.published_distances import find_aligner, published_distances
 
 WHOLE = drawn(12, seed=6)
 
