@@ -699,7 +699,7 @@ def describe(
         settings: `bioscan_etl.Settings` or a TOML file, of which `[statistics]` and `barcodes.min_shared_columns` are
             read if they are counted; None for the defaults.
         published: ranks, or `dna_bin`, within whose groups barcodes are also compared by the published recipe. That
-            needs the program MAFFT and about 15 seconds for a group of 1,000 barcodes.
+            needs the program MAFFT, and hours for a large release.
         output: folder for the tables as CSV and Parquet; None writes none.
         progress: reports what is counted.
 

@@ -40,7 +40,7 @@ def nearest(barcodes: Framed, wanted: _Numbers, offered: _Numbers, least: int) -
         the barcode, of several the first, -1 for none. Both of shape (wanted,).
     """
     starts = range(0, len(wanted), _ROWS)
-    known = np.bitwise_count(barcodes.known[wanted]).sum(axis=1, dtype=np.int64)
+    known = np.maximum(np.bitwise_count(barcodes.known[wanted]).sum(axis=1, dtype=np.int64), 1)
     rows, columns = variable_words(barcodes, wanted), variable_words(barcodes, offered)
 
     def work(start: int) -> tuple[_Floats, _Numbers]:

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioscan_etl.barcodes.columns import COLUMNS
-from bioscan_etl.barcodes.distances import p_of_pairs
+from bioscan_etl.barcodes.distances import FAR, p_of_pairs
 from bioscan_etl.barcodes.framed import Framed
 from bioscan_etl.barcodes.variable import WORDS, differing, variable_words
 from bioscan_etl.progress import Progress, silent
@@ -35,7 +35,6 @@ _RADIUS = 6  # differences from its leader up to which a barcode belongs to a cl
 _COVER = 0.95  # share of the leader's columns that it must have for that
 _MARGIN = 2 * _RADIUS / COLUMNS  # by which two barcodes can be nearer to each other than their leaders
 _KEPT = 16  # nearest clusters of each whose barcodes are compared
-_FAR = 70  # differences from which the variable columns exclude too little, so that all columns are compared
 _ROWS, _CELLS = 8, 1 << 15  # leaders at a time, and pairs: their words fit a core's cache
 _PAIRS = 8192  # pairs that are compared in full at a time
 _ROUNDING = 1e-6
@@ -136,7 +135,7 @@ def _clustered(barcodes: Framed, labelled: Labelled) -> _Index:
     return _Index(
         at,
         of,
-        np.bitwise_count(barcodes.known[at]).sum(axis=1, dtype=np.int64),
+        np.maximum(np.bitwise_count(barcodes.known[at]).sum(axis=1, dtype=np.int64), 1),
         np.concatenate(members),
         np.concatenate([[0], np.cumsum(sizes)]),
         labelled.families[of],
@@ -157,7 +156,7 @@ def _is_inside(barcodes: Framed, leader: int, others: _Numbers, known: int) -> n
 def _blocks(index: _Index, labelled: Labelled) -> Iterator[_Numbers]:
     """Some clusters of one family at a time, those with a close and those with a far limit apart."""
     limit = (labelled.bounds[index.groups] + _MARGIN) * index.known
-    is_far = ~(limit < _FAR)
+    is_far = ~(limit < FAR)
     firsts = np.flatnonzero(np.diff(index.families, prepend=-1))
     for first, end in zip(firsts.tolist(), np.append(firsts[1:], len(index.families)).tolist(), strict=True):
         rows = np.arange(first, end)
@@ -189,7 +188,7 @@ def _near_leaders(
     family = index.families[rows[0]]
     first, end = np.searchsorted(index.families, [family, family + 1])
     ceiling = labelled.bounds[index.groups[rows]] + _MARGIN
-    is_far = not (ceiling * index.known[rows] < _FAR).all()
+    is_far = not (ceiling * index.known[rows] < FAR).all()
     planes = index.all if is_far else index.few
     most = np.iinfo(np.uint16).max if is_far else 64 * WORDS
     mine = tuple(np.ascontiguousarray(plane[:, rows]) for plane in planes)

@@ -156,6 +156,8 @@ def _gaps(
         _Family(frame["at"].to_numpy().astype(np.int64), frame["number"].to_numpy())
         for _, frame in members.group_by(["family"], maintain_order=True)
     ]
+    # The largest first: begun last, it would keep one thread busy while the others have nothing left.
+    families.sort(key=lambda family: -len(family.at))
     groups = members.group_by("number", maintain_order=True).agg(pl.col("family", "species").first())
     within = np.full(groups.height, np.nan)
     nearest, which = np.full(groups.height, np.inf), np.full(groups.height, -1)
