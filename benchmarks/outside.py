@@ -200,9 +200,10 @@ def tree(count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     of_genus = _changed(of_family[family], "genus", generator)
     of_species = _changed(of_genus[genus], "species", generator)
     families = family[genus[shuffled]]
-    texts, begins = [], []
+    parts = []
     for start in range(0, count, 100_000):
-        bases = _mutated(of_species[shuffled[species[start : start + 100_000]]], np.array(_WITHIN), generator)
+        chosen = slice(start, start + 100_000)
+        bases = _mutated(of_species[shuffled[species[chosen]]], np.array(_WITHIN), generator)
         rows = len(bases)
         unread = np.flatnonzero(generator.random(rows) < 0.1)
         bases[unread, generator.integers(0, 658, len(unread))] = ord("N")
@@ -211,13 +212,21 @@ def tree(count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         short = np.flatnonzero(generator.random(rows) < 0.02)
         begin[short] = generator.integers(0, 200, len(short))
         end[short] = begin[short] + generator.integers(310, 450, len(short))
-        for row, first, last in zip(bases, begin.tolist(), end.tolist(), strict=True):
-            text = bytes(row[first:last]).decode()
-            begins.append(first + len(text) - len(text.lstrip("N")))
-            texts.append(text.strip("N"))
-    labels = pl.DataFrame(
-        {"barcode": texts, "begin": begins, "species": shuffled[species], "family": families[species]}
-    )
+        texts = [
+            bytes(row[first:last]).decode()
+            for row, first, last in zip(bases, begin.tolist(), end.tolist(), strict=True)
+        ]
+        cut = pl.col("barcode").str.len_bytes() - pl.col("barcode").str.strip_chars_start("N").str.len_bytes()
+        part = pl.DataFrame(
+            {
+                "barcode": texts,
+                "begin": begin,
+                "species": shuffled[species[chosen]],
+                "family": families[species[chosen]],
+            }
+        ).with_columns(begin=pl.col("begin") + cut.cast(pl.Int64))
+        parts.append(part.with_columns(pl.col("barcode").str.strip_chars("N")))
+    labels = pl.concat(parts)
     labels = labels.unique("barcode", keep="first", maintain_order=True).sort("barcode").with_row_index("barcode_id")
     placed = labels.select(
         "barcode_id", "barcode", start=0, first=pl.col("begin") + 1,

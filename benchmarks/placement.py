@@ -1,6 +1,6 @@
 """Places of barcodes on the frame: how often planted deletions are found, and what MAFFT says of the same barcodes.
 
-    python benchmarks/placement.py ../shared/data --aligned 200
+    python benchmarks/placement.py ../shared/data --aligned 200 [--corpus 100000]
 
 Needs MAFFT (Debian: mafft). Prints, in one run:
 
@@ -9,12 +9,15 @@ Needs MAFFT (Debian: mafft). Prints, in one run:
 - of these with a codon cut out: how often the gap is where it was cut, how often it gives the same letters, and how
   often it is within a codon of it;
 - beside MAFFT, which adds each barcode to the consensus of the frame without changing its length (`--keeplength`): the
-  share of bases in the same column, and the ratio of the times.
+  share of bases in the same column, and the ratio of the times;
+- with --corpus: the time and memory of so many barcodes, which are the real ones with three bases changed in each, and
+  the time that 2.5 million would take.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -39,6 +42,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="a folder with BOLD records in bold/*.tsv")
     parser.add_argument("--planted", type=int, default=600, help="barcodes that a codon is cut out of")
     parser.add_argument("--aligned", type=int, default=200, help="barcodes that MAFFT aligns, too")
+    parser.add_argument("--corpus", type=int, default=0, help="barcodes made from the real ones, to measure the time")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     generator = np.random.default_rng(arguments.seed)
@@ -62,6 +66,28 @@ def main() -> None:
     print(f"moved needlessly: {moved.height} of {len(whole)} barcodes of 658 bp ({moved.height / len(whole):.2%})")
     planted(whole.sample(min(arguments.planted, len(whole)), seed=arguments.seed), generator)
     beside_mafft(barcodes.sample(min(arguments.aligned, len(barcodes)), seed=arguments.seed))
+    if arguments.corpus:
+        corpus(barcodes, arguments.corpus, generator)
+
+
+def corpus(barcodes: pl.Series, count: int, generator: np.random.Generator) -> None:
+    """Time and memory of many barcodes."""
+    texts = []
+    for text in barcodes.gather(generator.integers(0, len(barcodes), count)):
+        letters = bytearray(text.encode())
+        for at, base in zip(generator.integers(0, len(letters), 3), generator.integers(0, 4, 3), strict=True):
+            letters[at] = b"ACGT"[base]
+        texts.append(letters.decode())
+    made = pl.Series("barcode", texts).unique(maintain_order=True)
+    start = time.perf_counter()
+    placed = place(made)
+    seconds = time.perf_counter() - start
+    refused = (placed["doubt"] == "NOT_PLACED").sum()
+    print(
+        f"{len(made):,} barcodes: {len(made) / seconds:,.0f} a second on all cores, refused {refused / len(made):.2%}, "
+        f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2:.1f} GiB; 2.5 million would take "
+        f"{2_500_000 * seconds / len(made) / 60:.0f} min"
+    )
 
 
 def clean(barcodes: pl.Series) -> pl.Series:
