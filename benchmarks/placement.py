@@ -1,20 +1,23 @@
 """Places of barcodes on the frame: how often planted deletions are found, and what MAFFT says of the same barcodes.
 
-    python benchmarks/placement.py ../shared/data --aligned 200
+    python benchmarks/placement.py ../shared/data --aligned 200 [--corpus 100000]
 
 Needs MAFFT (Debian: mafft). Prints, in one run:
 
-- how many barcodes a second are placed, and the refused share;
+- how many barcodes a second are placed, the refused share, and how many have a gap of single bases;
 - of barcodes of 658 bp: how many are moved needlessly (their place is known without a search);
 - of these with a codon cut out: how often the gap is where it was cut, how often it gives the same letters, and how
   often it is within a codon of it;
 - beside MAFFT, which adds each barcode to the consensus of the frame without changing its length (`--keeplength`): the
-  share of bases in the same column, and the ratio of the times.
+  share of bases in the same column, and the ratio of the times;
+- with --corpus: the time and memory of so many barcodes, which are the real ones with three transitions in each, and
+  the time that 2.5 million would take.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -32,6 +35,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from test_barcodes_check import real_barcodes
 
+_TRANSITION = bytes.maketrans(b"ACGT", b"GTAC")
+
 
 def main() -> None:
     """Measure and print."""
@@ -39,6 +44,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="a folder with BOLD records in bold/*.tsv")
     parser.add_argument("--planted", type=int, default=600, help="barcodes that a codon is cut out of")
     parser.add_argument("--aligned", type=int, default=200, help="barcodes that MAFFT aligns, too")
+    parser.add_argument("--corpus", type=int, default=0, help="barcodes made from the real ones, to measure the time")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     generator = np.random.default_rng(arguments.seed)
@@ -49,7 +55,11 @@ def main() -> None:
     placed = place(barcodes)
     seconds = time.perf_counter() - start
     refused = (placed["doubt"] == "NOT_PLACED").sum()
-    print(f"placed: {len(barcodes) / seconds:,.0f} a second on all cores; refused {refused / len(barcodes):.2%}")
+    shifted = (placed["doubt"] == "SHIFTED").sum()
+    print(
+        f"placed: {len(barcodes) / seconds:,.0f} a second on all cores; refused {refused} "
+        f"({refused / len(barcodes):.2%}), shifted {shifted}"
+    )
 
     whole = clean(barcodes)
     moved = place(whole).filter(
@@ -58,6 +68,35 @@ def main() -> None:
     print(f"moved needlessly: {moved.height} of {len(whole)} barcodes of 658 bp ({moved.height / len(whole):.2%})")
     planted(whole.sample(min(arguments.planted, len(whole)), seed=arguments.seed), generator)
     beside_mafft(barcodes.sample(min(arguments.aligned, len(barcodes)), seed=arguments.seed))
+    if arguments.corpus:
+        corpus(barcodes, arguments.corpus, generator)
+
+
+def corpus(barcodes: pl.Series, count: int, generator: np.random.Generator) -> None:
+    """Time and memory of many barcodes.
+
+    The changes are transitions at third positions of codons, as most differences between relatives are: other changes
+    make barcodes that no animal has, and more of them are searched for gaps.
+    """
+    known = place(barcodes).drop_nulls("first")
+    texts = []
+    for row in generator.integers(0, known.height, count):
+        text, start, first = known["barcode"][int(row)], known["start"][int(row)], known["first"][int(row)]
+        letters = bytearray(text.encode())
+        third = np.arange((start - first + 1) % 3, len(letters), 3)
+        for at in generator.choice(third, 3):
+            letters[at] = letters[at : at + 1].translate(_TRANSITION)[0]
+        texts.append(letters.decode())
+    made = pl.Series("barcode", texts).unique(maintain_order=True)
+    start = time.perf_counter()
+    placed = place(made)
+    seconds = time.perf_counter() - start
+    refused = (placed["doubt"] == "NOT_PLACED").sum()
+    print(
+        f"{len(made):,} barcodes: {len(made) / seconds:,.0f} a second on all cores, refused {refused / len(made):.2%}, "
+        f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2:.1f} GiB; 2.5 million would take "
+        f"{2_500_000 * seconds / len(made) / 60:.0f} min"
+    )
 
 
 def clean(barcodes: pl.Series) -> pl.Series:

@@ -686,6 +686,7 @@ def describe(
     *,
     releases: Place | None = None,
     settings: Settings | Place | None = None,
+    published: Sequence[str] = (),
     output: Place | None = None,
     progress: Progress = silent,
 ) -> Described:
@@ -697,11 +698,14 @@ def describe(
         releases: where a version is looked up: a corpus, or its folder `releases`.
         settings: `bioscan_etl.Settings` or a TOML file, of which `[statistics]` and `barcodes.min_shared_columns` are
             read if they are counted; None for the defaults.
+        published: ranks, or `dna_bin`, within whose groups barcodes are also compared by the published recipe. That
+            needs the program MAFFT, and hours for a large release.
         output: folder for the tables as CSV and Parquet; None writes none.
         progress: reports what is counted.
 
     Raises:
-        SourceError: there is no such release or table, or the table names a process ID twice.
+        SourceError: there is no such release or table, or the table names a process ID twice; or a rank of `published`
+            is unknown, or MAFFT is not installed.
         SettingsError: the settings cannot be used.
 
     Examples:
@@ -714,13 +718,15 @@ def describe(
 
     from bioscan_etl.statistics.described import describe as described
     from bioscan_etl.statistics.files import write_tables
+    from bioscan_etl.statistics.published_distances import find_aligner, published_distances
 
+    chosen = _settings(settings)
+    mafft = find_aligner(published) if published else None
     found = described(
-        source if isinstance(source, pl.DataFrame) else _path(source),
-        _settings(settings),
-        _optional(releases),
-        progress,
+        source if isinstance(source, pl.DataFrame) else _path(source), chosen, _optional(releases), progress
     )
+    if mafft is not None:
+        found.tables.update(published_distances(found.rows, published, chosen.statistics, mafft, progress))
     if output is not None:
         write_tables(found.tables, _path(output))
     return found

@@ -137,13 +137,16 @@ def statistics_page() -> str:
         "# Statistics and figures of a release",
         _PRINTED,
         f"A release has these tables in `{STATISTICS}/`, each as `.csv` and `.parquet`. The definitions are in",
-        "the [specification](../specification/statistics.md). Standard deviations are of the population, divided by n.",
-        "In a CSV file, a text that a spreadsheet would run as a formula has `'` before it.",
+        "the [specification](../specification/statistics.md). Standard deviations are of the population, divided by n,",
+        "unless the column says otherwise. In a CSV file, a text that a spreadsheet would run as a formula has `'`",
+        "before it.",
         "",
     ]
-    for table in statistics.TABLES:
+    for table in (*statistics.TABLES, *statistics.ON_DEMAND):
         key = ", ".join(f"`{name}`" for name in table.key)
         lines += [f"## {table.name}", "", f"One row is {table.row}." + (f" Key: {key}." if key else ""), ""]
+        if table in statistics.ON_DEMAND:
+            lines += ["No release has it: `bioscan-etl statistics --published` makes it.", ""]
         lines += [_linked(data_dictionary(table), "../specification"), ""]
     lines += ["## Figures", "", f"They are in `{FIGURES_FOLDER}/`, each as `.svg` and `.png`.", ""]
     lines += ["| figure | what it shows |", "|---|---|"]

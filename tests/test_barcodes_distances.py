@@ -148,6 +148,26 @@ def test_nearest_and_farthest_are_those_of_all_pairs(drawn_):
     assert found == {group: other.get(group, (None, None)) for group in sorted(set(groups.tolist()))}
 
 
+def test_the_nearest_group_is_found_beyond_the_neighbours_and_in_more_tiles_than_one(monkeypatch):
+    for name, value in (("_NEIGHBOURS", 1), ("_ROWS", 2), ("_CELLS", 6), ("_PAIRS", 5)):
+        monkeypatch.setattr(f"bioscan_etl.barcodes.distances.{name}", value)
+    near = ["".join((*text[:9], "ACGT"["TACG".index(text[9])], *text[10:])) for text in drawn(12, seed=3)]
+    texts = sorted({*drawn(12, seed=3), *near[::2], *(text[:500] for text in near[::3])})
+    placed = on_frame(texts)
+    rng = np.random.default_rng(1)
+    members = rng.permutation(len(texts))
+    groups = np.sort(rng.integers(0, 9, len(texts)))
+    found = nearest_of_another(framed(placed), members, groups, 300)
+    for group in set(groups.tolist()):
+        every = [
+            (sum(kind[1:]) / kind[0], int(other))
+            for mine in members[groups == group]
+            for at, other in zip(members, groups, strict=True)
+            if other != group and (kind := compared(placed, mine, at))[0] >= 300
+        ]
+        assert found[group] == min(every)
+
+
 def test_real_barcodes(shared_data):
     placed = on_frame(real_barcodes(shared_data).head(60))
     expected = {}

@@ -130,4 +130,4 @@ def test_real_barcodes(shared_data):
     beside = found["inserted_bases"].list.len().fill_null(0) > 0
     got = {(a, b) for a, b in zip(one.tolist(), other.tolist(), strict=True) if not (beside[a] or beside[b])}
     assert got == compared(found, 300)
-    assert len(one) == 3877
+    assert len(one) == 3885

@@ -86,6 +86,20 @@ def test_a_base_that_is_missing_or_too_many_shifts_the_codons(change):
     assert set(placed(*map(change, WHOLE))["doubt"]) == {"SHIFTED"}
 
 
+@pytest.mark.parametrize("more", ["", "CA"])
+def test_an_end_that_a_base_shifts_is_not_placed(more):
+    """A base missing, or one too many, two codons from an end. Without the rule, 3 of the letters there are wrong."""
+    wrong, kept = [], []
+    for barcode in WHOLE:
+        for at in (6, 651):
+            row = placed(barcode[:at] + more + barcode[at + 1 :]).row(0, named=True)
+            found = columns(row)
+            wrong.append(sum(row["barcode"][one] != barcode[column - 1] for one, column in found.items()))
+            kept.append(len(found))
+    assert sum(wrong) / len(wrong) < 2
+    assert min(kept) >= 648
+
+
 def test_what_lies_beside_the_frame_has_no_column():
     """A primer before the barcode, and the gene behind it."""
     barcode = "GGTCAACAAATCATAAAGATATTGG" + WHOLE[0] + "TGATTTTTTGGTCACCCTGAAGTTTA"

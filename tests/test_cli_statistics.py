@@ -1,6 +1,7 @@
 """The commands `statistics` and `figures`, on a table; on a release they are run by the README's test and the API's."""
 
 import json
+import shutil
 
 import drawn_release
 import polars as pl
@@ -46,6 +47,21 @@ def test_small_numbers_are_not_rounded_away(table, capsys):
     assert 0 < float(order[4]) < 1  # the mean p-distance
     assert "19.78" in said  # a published diversity
     assert "5,150,850" in said
+
+
+@pytest.mark.skipif(shutil.which("mafft") is None, reason="needs MAFFT: apt-get install mafft")
+def test_published_distances_are_made_when_they_are_asked_for(table, tmp_path, capsys):
+    folder = tmp_path / "out"
+    assert main(["statistics", str(table), "--published", "class", "--output", str(folder), "-q"]) == 0
+    assert "published_levels" in capsys.readouterr().out
+    found = pl.read_parquet(folder / "published_levels.parquet")
+    assert found["aligned_by"].item().startswith("MAFFT v")
+    assert (folder / "published_distances.csv").is_file()
+
+
+def test_published_distances_of_a_rank_that_does_not_exist(table, capsys):
+    assert main(["statistics", str(table), "--published", "tribe", "-q"]) == 2
+    assert "there is no rank tribe" in capsys.readouterr().err
 
 
 def test_a_table_that_does_not_exist_is_named_with_those_that_do(table, capsys):

@@ -400,6 +400,13 @@ SEALED = [
         "the release makes",
     ),
     (
+        "statistics: gap of a species, in both files",
+        tabled("species_audit", lambda table: table.with_columns(gap=pl.col("gap").fill_null(0) + 0.5)),
+        "statistics/species_audit.parquet",
+        None,
+        "gap is not nearest_other less largest_within",
+    ),
+    (
         "statistics: a number in one of the two files",
         lines("statistics/species_audit.csv", lambda found: [found[0], *reversed(found[1:])]),
         "statistics/species_audit.csv",

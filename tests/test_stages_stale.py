@@ -401,6 +401,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "statistics/categories.py": ("statistics", "figures"),
     "statistics/leakage_curve.py": ("statistics",),
     "barcodes/nearest.py": ("partitions", "statistics"),
+    "barcodes/variable.py": ("distances", "statistics"),
+    "barcodes/outside.py": ("distances",),
     "statistics/change.py": ("quality_report",),
     "statistics/counted.py": ("statistics",),
     "statistics/published.*": ("statistics",),
@@ -413,11 +415,13 @@ TABLE: dict[str, tuple[str, ...]] = {
     "statistics/rules.py": PRINTED,
     "statistics/completeness.py": ("statistics",),
     "statistics/described.py": NONE,  # of a release or table that lies there
+    "statistics/published_distances.py": NONE,  # the same
+    "barcodes/published.py": NONE,
     "statistics/drawn.py": ("figures",),
     "statistics/gallery.*": ("figures",),
     "statistics/canvas.py": ("figures",),
     "statistics/figures_*.py": ("figures",),
-    "barcodes/distances.py": ("audit", "distances"),
+    "barcodes/distances.py": ("audit", "distances", "statistics"),
     "statistics/figures.py": ("figures",),  # the report knows the titles of the figures
     # ---- the release
     # Versions and their manifests: `partitions` looks for the last release, whose assignments it keeps.

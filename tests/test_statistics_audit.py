@@ -70,8 +70,33 @@ def test_a_gap_worked_out_by_hand():
     alone = species(rows, "A b")
     assert (alone["largest_within"], alone["gap"]) == (None, None)
     assert (alone["nearest_other"], alone["nearest_species"]) == (pytest.approx(2 / 658), "A a")
+    assert row["nearest_in_family"] == row["nearest_other"]
     other = species(rows, "B b")  # no other species of the family
-    assert (other["nearest_other"], other["nearest_species"]) == (None, None)
+    assert (other["nearest_in_family"], other["nearest_family"], other["gap"]) == (None, "F", None)
+    assert other["nearest_other"] > 0.2
+
+
+def test_a_barcode_of_another_family_that_is_nearer_than_all_of_the_family():
+    rows = [
+        ("F", "A a", "one", WHOLE[0]),
+        ("F", "A a", "one", changed(WHOLE[0], 3, 9, 15)),
+        ("F", "A b", "two", changed(WHOLE[0], *range(0, 60, 3))),
+        ("G", "B b", "three", changed(WHOLE[0], 3)),
+        ("G", "B c", "four", changed(WHOLE[0], 3, 300)),
+    ]
+    row = species(rows)
+    assert (row["nearest_other"], row["nearest_species"], row["nearest_family"]) == (pytest.approx(1 / 658), "B b", "G")
+    assert row["nearest_in_family"] == pytest.approx(17 / 658)
+    assert row["gap"] == pytest.approx(-2 / 658)
+    # As near as the nearest of the family is not nearer.
+    named = species(rows, "B b")
+    assert (named["nearest_in_family"], named["nearest_other"]) == (pytest.approx(1 / 658),) * 2
+    assert (named["nearest_species"], named["nearest_family"]) == ("B c", "G")
+
+
+def test_a_species_in_two_families_is_no_neighbour_of_itself():
+    rows = [("F", "A a", None, WHOLE[0]), ("G", "A a", None, WHOLE[0]), ("G", "B b", None, WHOLE[1])]
+    assert species(rows)["nearest_species"] == "B b"
 
 
 def test_one_barcode_under_two_species_is_no_gap():
@@ -88,7 +113,7 @@ def test_species_of_neighbouring_families_with_one_name():
         ("F", "A a", None, WHOLE[0]), ("F", "X x", None, changed(WHOLE[0], 3)),
         ("G", "X x", None, WHOLE[4]), ("G", "Y y", None, changed(WHOLE[4], 3, 9)),
     ]  # fmt: skip
-    assert species(rows, "X x")["nearest_species"] == "A a"
+    assert (species(rows, "X x")["nearest_species"], species(rows, "X x")["nearest_family"]) == ("A a", "F")
     assert species(rows, "Y y")["nearest_species"] == "X x"
 
 

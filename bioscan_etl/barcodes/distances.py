@@ -21,8 +21,15 @@ import numpy as np
 import numpy.typing as npt
 
 from bioscan_etl.barcodes.framed import Framed
+from bioscan_etl.barcodes.variable import differing, variable_words
 
+FAR = 70
+"""Differences from which the variable columns exclude too few pairs, so that a search compares all columns."""
 _CELLS = 1 << 15  # pairs that are compared at a time: their words fit a core's cache
+_ROWS = 8  # barcodes of these that are of one group
+_PAIRS = 8192  # pairs that are compared by their positions at a time
+_NEIGHBOURS = 32  # barcodes before and after a group that the search for its nearest begins with
+_ROUNDING = 1e-6
 _SHARED, _TRANSITIONS, _MASK = 20, 10, (1 << 10) - 1  # bits of a pair's three numbers, each below 1,024
 
 _Numbers = npt.NDArray[np.int64]
@@ -135,6 +142,24 @@ def _p(shared: _Counts, differ: _Counts, least: int) -> _Floats:
     return p
 
 
+def p_of_pairs(barcodes: Framed, one: _Numbers, other: _Numbers, least: int) -> _Floats:
+    """The p-distance of each of some pairs.
+
+    Args:
+        barcodes: on the frame.
+        one: the position of the first barcode of each pair.
+        other: that of the second.
+        least: columns that two barcodes must share.
+
+    Returns:
+        float64, shape (pairs,); infinite for those that share too few columns.
+    """
+    both = barcodes.known[one] & barcodes.known[other]
+    bits = (barcodes.low[one] ^ barcodes.low[other]) | (barcodes.high[one] ^ barcodes.high[other])
+    shared = np.bitwise_count(both).sum(axis=1, dtype=np.uint32)
+    return _p(shared, np.bitwise_count(bits & both).sum(axis=1, dtype=np.uint32), least)
+
+
 def farthest(barcodes: Framed, members: _Numbers, groups: _Numbers, least: int) -> dict[int, float]:
     """The largest p-distance between two barcodes of each group.
 
@@ -167,28 +192,59 @@ def nearest_of_another(
     Returns:
         By group, ascending. Of several nearest groups, the first; None for both if there is none to compare with.
     """
-    names, group = np.unique(groups, return_inverse=True)
-    nearest = np.full(len(names), np.inf)
-    which = np.full(len(names), -1)
-    for rows, columns, shared, differ, _ in _blocks(*_planes(barcodes, members)):
-        p = _p(shared, differ, least)
-        p[group[rows] == group[columns]] = np.inf
-        # The best partner of each row and of each column; those of the triangle below were compared before, or are
-        # the same pairs seen from the other side.
-        for own, others, best in (
-            (group[rows[:, 0]], group[columns[0]][p.argmin(axis=1)], p.min(axis=1)),
-            (group[columns[0]], group[rows[:, 0]][p.argmin(axis=0)], p.min(axis=0)),
-        ):
-            order = np.lexsort((others, best, own))
-            first = order[np.unique(own[order], return_index=True)[1]]
-            mine, partner, value = own[first], others[first], best[first]
-            is_better = (value < nearest[mine]) | ((value == nearest[mine]) & (partner < which[mine]))
-            is_better &= np.isfinite(value)
-            nearest[mine[is_better]], which[mine[is_better]] = value[is_better], partner[is_better]
-    return {
-        int(name): (float(value), int(names[other])) if other >= 0 else (None, None)
-        for name, value, other in zip(names, nearest, which, strict=True)
-    }
+    names, starts = np.unique(groups, return_index=True)
+    ends = np.append(starts[1:], len(members))[: len(names)]
+    group = np.repeat(np.arange(len(names)), ends - starts)
+    known = np.maximum(np.bitwise_count(barcodes.known[members]).sum(axis=1, dtype=np.int64), 1)
+    few, every = variable_words(barcodes, members), _planes(barcodes, members)
+    found: dict[int, tuple[float | None, int | None]] = {}
+    for name, start, end in zip(names.tolist(), starts.tolist(), ends.tolist(), strict=True):
+        best, which = np.inf, -1
+        blocks = [np.arange(first, min(first + _ROWS, end)) for first in range(start, end, _ROWS)]
+        # Groups that are neighbours are often related, so that the search begins with a near one.
+        near = np.r_[max(start - _NEIGHBOURS, 0) : start, end : min(end + _NEIGHBOURS, len(members))]
+        for rows in blocks:
+            best, which = _nearer(barcodes, members, group, _crossed(rows, near), least, best, which)
+        for rows in blocks:
+            planes = few if (best * known[rows] < FAR).all() else every
+            mine = (planes[0][:, rows], planes[1][:, rows], planes[2][:, rows])
+            width = _CELLS // len(rows)
+            for begin in (*range(0, start, width), *range(end, len(members), width)):
+                tile = slice(begin, min(begin + width, start if begin < start else len(members)))
+                differ = differing(mine, (planes[0][:, tile], planes[1][:, tile], planes[2][:, tile]))
+                # A pair differs in at most `best` of the columns that both have, which are at most those of one.
+                limit = np.minimum(best * known[rows] + _ROUNDING, 64 * len(planes[0])).astype(differ.dtype)
+                row, column = np.nonzero(differ <= limit[:, None])
+                if len(row):
+                    best, which = _nearer(barcodes, members, group, (rows[row], begin + column), least, best, which)
+        found[name] = (best, int(names[which])) if which >= 0 else (None, None)
+    return found
+
+
+def _crossed(rows: _Numbers, columns: _Numbers) -> tuple[_Numbers, _Numbers]:
+    return np.repeat(rows, len(columns)), np.tile(columns, len(rows))
+
+
+def _nearer(
+    barcodes: Framed,
+    members: _Numbers,
+    group: _Numbers,
+    pairs: tuple[_Numbers, _Numbers],
+    least: int,
+    best: float,
+    which: int,
+) -> tuple[float, int]:
+    """The smallest p-distance so far and the group of the second barcode, after some more pairs have been compared."""
+    for start in range(0, len(pairs[0]), _PAIRS):
+        one, other = (side[start : start + _PAIRS] for side in pairs)
+        p = p_of_pairs(barcodes, members[one], members[other], least)
+        smallest = float(p.min())
+        if not np.isfinite(smallest) or smallest > best:
+            continue
+        first = int(group[other[p == smallest]].min())
+        if smallest < best or first < which:
+            best, which = smallest, first
+    return best, which
 
 
 def witnesses(barcodes: Framed, one: _Numbers, other: _Numbers, least: int) -> list[int]:

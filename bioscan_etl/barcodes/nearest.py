@@ -1,30 +1,29 @@
 """The barcodes of a set that lie near each of others: by p-distance over the columns that both have, exactly.
 
-A pair is first compared in the first words of its bits. As many differences as these have, the whole pair has at least:
-a pair that is farther apart than the nearest one so far is not compared further. Of barcodes of one gene, that is
-nearly all, since the search begins with those that follow each other in lexical order.
+A pair is first compared in the columns that differ most (`variable`). As many differences as these show, the whole pair
+has at least: a pair that is farther apart than the nearest one so far is not compared further. Of barcodes of one gene,
+that is nearly all, since the search begins with those that follow each other in lexical order.
 
 Belongs here: the search. Does not belong here: whose barcodes they are (`statistics.leakage_curve`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 
-from bioscan_etl.barcodes.columns import COLUMNS
+from bioscan_etl.barcodes.distances import p_of_pairs
 from bioscan_etl.barcodes.framed import Framed
+from bioscan_etl.barcodes.variable import WORDS, differing, variable_words
 from bioscan_etl.threads import cores, ordered_map
 
-_FIRST = 3  # words that decide whether a pair is compared further
-_ROWS, _TILE = 32, 8192  # pairs that are compared at a time
+_ROWS, _TILE = 8, 4096  # pairs that are compared at a time: their words fit a core's cache
 _ROUNDING = 1e-6  # a pair that is as near as the nearest so far is compared, too
 _NEIGHBOURS = 4  # barcodes before and after in lexical order that the search begins with
 
 _Numbers = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
+_Planes = tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
 
 
 def nearest(barcodes: Framed, wanted: _Numbers, offered: _Numbers, least: int) -> tuple[_Floats, _Numbers]:
@@ -41,10 +40,15 @@ def nearest(barcodes: Framed, wanted: _Numbers, offered: _Numbers, least: int) -
         the barcode, of several the first, -1 for none. Both of shape (wanted,).
     """
     starts = range(0, len(wanted), _ROWS)
-    found = ordered_map(
-        lambda start: _of_rows(barcodes, wanted[start : start + _ROWS], offered, least), starts, cores()
-    )
-    parts = [part for _, part in found]
+    known = np.maximum(np.bitwise_count(barcodes.known[wanted]).sum(axis=1, dtype=np.int64), 1)
+    rows, columns = variable_words(barcodes, wanted), variable_words(barcodes, offered)
+
+    def work(start: int) -> tuple[_Floats, _Numbers]:
+        part = slice(start, start + _ROWS)
+        mine = (rows[0][:, part], rows[1][:, part], rows[2][:, part])
+        return _of_rows(barcodes, wanted[part], known[part], mine, offered, columns, least)
+
+    parts = [part for _, part in ordered_map(work, starts, cores())]
     if not parts:
         return np.empty(0), np.empty(0, np.int64)
     return np.concatenate([p for p, _ in parts]), np.concatenate([at for _, at in parts])
@@ -63,16 +67,18 @@ def within(barcodes: Framed, wanted: _Numbers, offered: _Numbers, least: int, mo
     Returns:
         int64, shape (wanted,).
     """
+    rows, columns = variable_words(barcodes, wanted), variable_words(barcodes, offered)
 
     def count(start: int) -> _Numbers:
-        rows = wanted[start : start + _ROWS]
-        found = np.zeros(len(rows), np.int64)
-        for tile, differ in _first_words(barcodes, rows, offered):
+        part = slice(start, start + _ROWS)
+        mine = (rows[0][:, part], rows[1][:, part], rows[2][:, part])
+        found = np.zeros(mine[0].shape[1], np.int64)
+        for first in range(0, len(offered), _TILE):
+            tile = slice(first, first + _TILE)
+            differ = differing(mine, (columns[0][:, tile], columns[1][:, tile], columns[2][:, tile]))
             row, column = np.nonzero(differ <= most)
-            for first in range(0, len(row), _TILE):
-                part, other = row[first : first + _TILE], column[first : first + _TILE]
-                is_near = are_within(barcodes, rows[part], tile[other], least, most)
-                found += np.bincount(part[is_near], minlength=len(rows))
+            is_near = are_within(barcodes, wanted[part][row], offered[tile][column], least, most)
+            found += np.bincount(row[is_near], minlength=len(found))
         return found
 
     parts = [part for _, part in ordered_map(count, range(0, len(wanted), _ROWS), cores())]
@@ -89,43 +95,36 @@ def are_within(barcodes: Framed, one: _Numbers, other: _Numbers, least: int, mos
         least: as of `within`.
         most: as of `within`.
     """
-    shared, differ = _compared(barcodes, one, other)
-    return (shared >= max(least, 1)) & (differ <= most)
-
-
-def _first_words(
-    barcodes: Framed, rows: _Numbers, offered: _Numbers
-) -> Iterator[tuple[_Numbers, npt.NDArray[np.uint16]]]:
-    """Some of the offered barcodes, and the differences of each row from them in the first words: (rows, offered)."""
-    low, high, known = (one[rows, :_FIRST].T[:, :, None] for one in (barcodes.low, barcodes.high, barcodes.known))
-    for start in range(0, len(offered), _TILE):
-        tile = offered[start : start + _TILE]
-        differ = np.zeros((len(rows), len(tile)), np.uint16)
-        for word in range(_FIRST):
-            bits = (low[word] ^ barcodes.low[tile, word]) | (high[word] ^ barcodes.high[tile, word])
-            bits &= known[word] & barcodes.known[tile, word]
-            differ += np.bitwise_count(bits)
-        yield tile, differ
-
-
-def _compared(barcodes: Framed, one: _Numbers, other: _Numbers) -> tuple[_Numbers, _Numbers]:
-    """Columns that the barcodes of each pair share, and those in which they differ; shape (pairs,)."""
     both = barcodes.known[one] & barcodes.known[other]
     bits = (barcodes.low[one] ^ barcodes.low[other]) | (barcodes.high[one] ^ barcodes.high[other])
     shared = np.bitwise_count(both).sum(axis=1, dtype=np.int64)
-    return shared, np.bitwise_count(bits & both).sum(axis=1, dtype=np.int64)
+    differ = np.bitwise_count(bits & both).sum(axis=1, dtype=np.int64)
+    is_near: npt.NDArray[np.bool_] = (shared >= max(least, 1)) & (differ <= most)
+    return is_near
 
 
-def _of_rows(barcodes: Framed, rows: _Numbers, offered: _Numbers, least: int) -> tuple[_Floats, _Numbers]:
+def _of_rows(
+    barcodes: Framed,
+    rows: _Numbers,
+    known: _Numbers,
+    mine: _Planes,
+    offered: _Numbers,
+    theirs: _Planes,
+    least: int,
+) -> tuple[_Floats, _Numbers]:
     best, which = np.full(len(rows), np.inf), np.full(len(rows), -1)
     if not len(offered):
         return best, which
     near = np.searchsorted(offered, rows)[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS)[None, :]
     row, column = np.nonzero((near >= 0) & (near < len(offered)))
     _better(barcodes, rows, row, offered[near[row, column]], least, best, which)
-    for tile, differ in _first_words(barcodes, rows, offered):
-        row, column = np.nonzero(differ <= best[:, None] * COLUMNS + _ROUNDING)
-        _better(barcodes, rows, row, tile[column], least, best, which)
+    for start in range(0, len(offered), _TILE):
+        tile = slice(start, start + _TILE)
+        differ = differing(mine, (theirs[0][:, tile], theirs[1][:, tile], theirs[2][:, tile]))
+        # A pair differs in at most `best` of the columns that both have, which are at most those of one.
+        limit = np.minimum(best * known + _ROUNDING, 64 * WORDS).astype(np.uint8)
+        row, column = np.nonzero(differ <= limit[:, None])
+        _better(barcodes, rows, row, offered[tile][column], least, best, which)
     return best, which
 
 
@@ -141,10 +140,9 @@ def _better(
     """Compare pairs in full; `best` and `which` are changed where a pair is nearer, or as near and first."""
     for start in range(0, len(row), _TILE):
         part, other = row[start : start + _TILE], others[start : start + _TILE]
-        one = rows[part]
-        shared, differ = _compared(barcodes, one, other)
-        is_compared = shared >= max(least, 1)
-        part, other, p = part[is_compared], other[is_compared], (differ / np.maximum(shared, 1))[is_compared]
+        p = p_of_pairs(barcodes, rows[part], other, least)
+        is_compared = np.isfinite(p)
+        part, other, p = part[is_compared], other[is_compared], p[is_compared]
         order = np.lexsort((other, p, part))
         first = order[np.unique(part[order], return_index=True)[1]]
         at, p, other = part[first], p[first], other[first]

@@ -39,6 +39,7 @@ def statistics(
     *,
     releases: _In = None,
     table: Annotated[tuple[str, ...], Parameter(metavar="NAME", consume_multiple=1)] = (),
+    published: Annotated[tuple[str, ...], Parameter(metavar="RANK", consume_multiple=1)] = (),
     output: Folder | None = None,
     settings: File | None = None,
     answer: Answer = LINES,
@@ -54,12 +55,16 @@ def statistics(
             in a release, of which only processid is needed
         releases: where a version is looked up: the --output of run, or its folder releases
         table: print these tables in full; without it, the short ones
+        published: also compare barcodes within the groups of these ranks by the recipe published with BIOSCAN-5M, which
+            needs MAFFT (apt-get install mafft) and hours for a large release
         output: write all tables as CSV and Parquet into this folder
         settings: TOML with settings; [statistics] is read for a table
     """
     with terminal.progress() as progress:
-        found = api.describe(source, releases=releases, settings=settings, output=output, progress=progress)
-    shown = list(table or _SHOWN)
+        found = api.describe(
+            source, releases=releases, settings=settings, published=published, output=output, progress=progress
+        )
+    shown = list(table or (*_SHOWN, *(("published_levels",) if published else ())))
     if unknown := [name for name in shown if name not in found.tables]:
         from bioscan_etl.errors import SourceError
 

@@ -2,7 +2,8 @@
 
 A species whose BIN holds another species is misidentified, or the barcode does not tell the two apart. A species with
 several BINs may be several species. A gap of 0 or less means that a barcode of another species lies no farther away
-than two barcodes of the species lie apart.
+than two barcodes of the species lie apart. A species whose nearest barcode is in another family is mislabelled, or
+contaminated, or the only one of its family here.
 
 Belongs here: the audit of each species and of each shared BIN. Does not belong here: distances within a group
 (`distances`), and which species and BINs a curator has to decide on (`cases`).
@@ -18,6 +19,7 @@ import polars as pl
 
 from bioscan_etl.barcodes.distances import farthest, nearest_of_another
 from bioscan_etl.barcodes.framed import Framed
+from bioscan_etl.barcodes.outside import Labelled, nearest_outside
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.statistics.definitions import BIN_AUDIT_TABLE, GRADES, GRADES_TABLE, SPECIES_AUDIT_TABLE
 from bioscan_etl.threads import cores, ordered_map
@@ -137,7 +139,9 @@ class _Family:
 def gaps(
     named: pl.DataFrame, position: pl.DataFrame, on_frame: Framed, least: int, progress: Progress = silent
 ) -> pl.DataFrame:
-    """species, largest_within, nearest_other and nearest_species of each species that can be compared, by species.
+    """The gaps of each species that can be compared, by species.
+
+    Columns species, largest_within, nearest_in_family, nearest_other, nearest_species and nearest_family.
 
     A barcode of two species is compared as a barcode of each: the two then lie at distance 0.
 
@@ -160,32 +164,56 @@ def gaps(
         _Family(frame["at"].to_numpy().astype(np.int64), frame["number"].to_numpy())
         for _, frame in members.group_by(["family"], maintain_order=True)
     ]
-    rows: list[tuple[int, float | None, float | None, int | None]] = []
+    # The largest first: begun last, it would keep one thread busy while the others have nothing left.
+    families.sort(key=lambda family: -len(family.at))
+    groups = members.group_by("number", maintain_order=True).agg(pl.col("family", "species").first())
+    within = np.full(groups.height, np.nan)
+    nearest, which = np.full(groups.height, np.inf), np.full(groups.height, -1)
 
-    def work(family: _Family) -> list[tuple[int, float | None, float | None, int | None]]:
-        within = farthest(on_frame, family.at, family.species, least)
-        return [
-            (number, within.get(number), *other)
-            for number, other in nearest_of_another(on_frame, family.at, family.species, least).items()
-        ]
+    def work(family: _Family) -> tuple[dict[int, float], dict[int, tuple[float | None, int | None]]]:
+        return (
+            farthest(on_frame, family.at, family.species, least),
+            nearest_of_another(on_frame, family.at, family.species, least),
+        )
 
-    for done, (_, compared) in enumerate(ordered_map(work, families, cores())):
-        rows += compared
+    for done, (_, (largest, others)) in enumerate(ordered_map(work, families, cores())):
+        for number, value in largest.items():
+            within[number] = value
+        for number, (p, other) in others.items():
+            if p is not None and other is not None:
+                nearest[number], which[number] = p, other
         progress("barcode gaps", done + 1, len(families))
-    name = dict(zip(members["number"].to_list(), members["species"].to_list(), strict=True))
-    table = [
-        (name[number], within, other, None if nearest is None else name[nearest])
-        for number, within, other, nearest in rows
-    ]
-    schema = {
-        "species": pl.String,
-        "largest_within": pl.Float64,
-        "nearest_other": pl.Float64,
-        "nearest_species": pl.String,
-    }
-    # A species with specimens in two families has a row per family; the worse values are stated.
-    found = pl.DataFrame(table, schema=schema, orient="row")
-    ordered = found.sort("species", "nearest_other", "nearest_species", nulls_last=True)
-    return ordered.group_by("species", maintain_order=True).agg(
-        pl.col("largest_within").max(), pl.col("nearest_other", "nearest_species").first()
+    labelled = Labelled(
+        members["at"].to_numpy().astype(np.int64),
+        members["number"].to_numpy(),
+        groups["family"].rle_id().to_numpy().astype(np.int64),
+        groups["species"].rank("dense").to_numpy().astype(np.int64),
+        nearest,
     )
+    outside, beyond = nearest_outside(on_frame, labelled, least, progress)
+    is_outside = beyond >= 0
+    found = pl.Series(np.where(is_outside, beyond, which))
+    table = groups.select(
+        "species",
+        largest_within=pl.Series(within).fill_nan(None),
+        nearest_in_family=_distance(nearest),
+        nearest_other=_distance(np.where(is_outside, outside, nearest)),
+        nearest_species=_of(groups["species"], found),
+        nearest_family=_of(groups["family"], found),
+    )
+    # A species with specimens in two families has a row per family; the worse values are stated.
+    ordered = table.sort("species", "nearest_other", "nearest_species", nulls_last=True)
+    return ordered.group_by("species", maintain_order=True).agg(
+        pl.col("largest_within").max(),
+        pl.col("nearest_in_family").min(),
+        pl.col("nearest_other", "nearest_species", "nearest_family").first(),
+    )
+
+
+def _distance(values: npt.NDArray[np.float64]) -> pl.Series:
+    return pl.Series(np.where(np.isfinite(values), values, np.nan), dtype=pl.Float64).fill_nan(None)
+
+
+def _of(names: pl.Series, numbers: pl.Series) -> pl.Series:
+    """The names with these numbers; null for -1."""
+    return names.gather(pl.select(pl.when(numbers >= 0).then(numbers)).to_series())

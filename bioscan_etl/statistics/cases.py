@@ -80,7 +80,7 @@ def cases(
         position: as of `audit.audit`.
         on_frame: the same.
         least: the same.
-        progress: reports the families whose labels curators changed.
+        progress: reports the families, if curators set labels.
 
     Returns:
         `CASES`.
@@ -104,18 +104,13 @@ def _gaps_before(
     least: int,
     progress: Progress,
 ) -> pl.DataFrame:
-    """`audit.gaps` by the labels before curators' ones: families in which none was set are not compared again."""
+    """`audit.gaps` by the labels before curators' ones; a label that was set changes what is near in any family."""
     labels = ["processid", *_LABELS]
     both = rows.select(labels).join(named.select(labels), on="processid", how="left", suffix="_before")
     differ = pl.any_horizontal(pl.col(one).ne_missing(pl.col(f"{one}_before")) for one in _LABELS)
-    changed = both.filter(differ)
-    families = pl.concat([changed["family"], changed["family_before"]]).drop_nulls().unique().implode()
-    if not families.item().len():
+    if both.filter(differ).is_empty():
         return found
-    again = gaps(named.filter(pl.col("family").is_in(families)), position, on_frame, least, progress)
-    # A species is of one family after curation, but for homonyms of two orders.
-    same = rows.filter(~pl.col("family").is_in(families).fill_null(value=False))["species"].drop_nulls().unique()
-    return pl.concat([found.filter(pl.col("species").is_in(same.implode())), again]).unique("species", keep="last")
+    return gaps(named, position, on_frame, least, progress)
 
 
 def _of_bins(

@@ -288,6 +288,40 @@ DISTANCE_BINS_TABLE = Table(
         *_quantiles(),
     ),
 )
+PUBLISHED_DISTANCES_TABLE = Table(
+    "published_distances",
+    "a group of a rank or a BIN: distances between its distinct barcodes by the published recipe",
+    ("level", "group"),
+    (
+        _LEVEL,
+        Column("group", _TEXT, "name of the group", nullable=False),
+        _count("barcodes", "distinct barcodes, as written"),
+        _count("compared", "how many of them were compared, chosen by a hash"),
+        _count("columns", "columns of their alignment"),
+        _count("pairs", "pairs whose aligned strings differ"),
+        _count("left_out", "pairs whose aligned strings are equal"),
+        _number("mean", "mean number of edits between the aligned strings"),
+        _number("standard_deviation", "its standard deviation, of a sample: divided by n - 1, as published"),
+        _count("minimum", "smallest number of edits", nullable=True),
+        _count("maximum", "largest number of edits", nullable=True),
+        _number("mean_substitutions", "mean number of columns in which both have a base and these differ"),
+    ),
+)
+PUBLISHED_LEVELS_TABLE = Table(
+    "published_levels",
+    "a rank, or the BIN: distances within its groups by the published recipe",
+    ("level",),
+    (
+        _LEVEL,
+        _count("groups", "groups whose barcodes were compared"),
+        _count("too_small", "groups with a barcode, but fewer than needed"),
+        _count("pairs", "pairs that were compared"),
+        _number("mean", "mean of the groups' mean numbers of edits"),
+        _number("standard_deviation", "mean of the standard deviations within the groups"),
+        _number("mean_substitutions", "mean of the groups' mean numbers of differing bases"),
+        Column("aligned_by", _TEXT, "program that aligned the barcodes, and its version", nullable=False),
+    ),
+)
 SPECIES_AUDIT_TABLE = Table(
     "species_audit",
     "a species: how its barcodes and BINs agree with its name",
@@ -314,8 +348,10 @@ SPECIES_AUDIT_TABLE = Table(
             allowed=GRADES,
         ),
         _number("largest_within", f"largest p-distance between two of its barcodes, {_FRAME}"),
-        _number("nearest_other", "smallest p-distance to a barcode of another species of the family"),
-        Column("nearest_species", _TEXT, "that species; of several, the first by name"),
+        _number("nearest_in_family", "smallest p-distance to a barcode of another species of the family"),
+        _number("nearest_other", "the same for species of all families"),
+        Column("nearest_species", _TEXT, "the species of that barcode; of several, the first by name"),
+        Column("nearest_family", _TEXT, "its family: if it is another one, one of the two labels may be wrong"),
         _number("gap", "nearest_other less largest_within; above 0, distances tell the species from others"),
     ),
 )
@@ -424,3 +460,5 @@ TABLES = (
     PUBLISHED_TABLE,
 )
 """All tables of statistics of a release, in the order in which they are read."""
+ON_DEMAND = (PUBLISHED_LEVELS_TABLE, PUBLISHED_DISTANCES_TABLE)
+"""Tables that are made when a user asks for them. No release has them."""

@@ -1,8 +1,9 @@
 """Do the tables in `statistics/` say what the rows of the release say?
 
-Belongs here: the tables that can be counted again from the rows, and the two files of each table. Does not belong here:
-distances, the audit of species and the leakage curve, which rest on places on the frame that a check does not look for
-again; the figures; and the same numbers in the report (`report`).
+Belongs here: the tables that can be counted again from the rows, the two files of each table, and whether the gaps of
+species agree with each other and with the labels. Does not belong here: distances, gaps and the leakage curve
+themselves, which rest on places on the frame that a check does not look for again; the figures; and the same numbers in
+the report (`report`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from bioscan_etl.release.check.tables import UNREADABLE
 from bioscan_etl.release.layout import STATISTICS
 from bioscan_etl.release.manifest import Manifest
 from bioscan_etl.statistics.completeness import completeness
-from bioscan_etl.statistics.definitions import PUBLISHED_TABLE, TABLES
+from bioscan_etl.statistics.definitions import PUBLISHED_TABLE, SPECIES_AUDIT_TABLE, TABLES
 from bioscan_etl.statistics.published import published
 from bioscan_etl.statistics.tables import READ, missing_of, statistics
 
@@ -77,6 +78,37 @@ def check(
     for name, found in held.items():
         if name in expected:
             yield from capped(_differences(f"{STATISTICS}/{name}.parquet", found, expected[name]))
+    if SPECIES_AUDIT_TABLE.name in held:
+        yield from capped(gap_faults(held[SPECIES_AUDIT_TABLE.name], _named(data)))
+
+
+def _named(data: Rows) -> pl.DataFrame:
+    """Family and species of the specimens, each pair once."""
+    pieces = [piece.select("family", "species").unique() for piece in data.pieces(("family", "species"))]
+    empty = pl.DataFrame(schema={"family": pl.String, "species": pl.String})
+    return pl.concat([empty, *pieces], how="vertical_relaxed").drop_nulls().unique()
+
+
+def gap_faults(found: pl.DataFrame, named: pl.DataFrame) -> Iterator[Fault]:
+    """Gaps that contradict each other or the labels.
+
+    Args:
+        found: `definitions.SPECIES_AUDIT_TABLE`.
+        named: family and species of the specimens, each pair once.
+    """
+    other, inside, gap = pl.col("nearest_other"), pl.col("nearest_in_family"), pl.col("gap")
+    is_held = pl.struct("nearest_family", "nearest_species").is_in(
+        named.select(pl.struct(nearest_family="family", nearest_species="species")).to_series().implode()
+    )
+    faults = {
+        "gap is not nearest_other less largest_within": gap.ne_missing(other - pl.col("largest_within")),
+        "nearest_other is larger than nearest_in_family": (other > inside) | (other.is_null() & inside.is_not_null()),
+        "nearest_species is the species itself": pl.col("nearest_species") == pl.col("species"),
+        "no specimen has nearest_species and nearest_family": other.is_not_null() & ~is_held,
+    }
+    for fault, is_wrong in faults.items():
+        for name in found.filter(is_wrong.fill_null(value=False))["species"]:
+            yield Fault(f"{STATISTICS}/{SPECIES_AUDIT_TABLE.name}.parquet", None, f"{name}: {fault}")
 
 
 def _missing(data: Rows) -> pl.DataFrame:
