@@ -71,10 +71,10 @@ def main() -> None:
     seconds, used = time.perf_counter() - start_, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     near = found.filter((pl.col("known") == "train") & (pl.col("evaluated") == "test"))
+    same, close = (near.filter(pl.col("within") == within)["near_share"].item() for within in (0, 0.05))
     print(
-        f"{rows.height:,} specimens, {count:,} barcodes in the curve: {seconds:.0f} s "
-        f"({used:.0f} s of CPU), peak {peak:.1f} GiB; of the test barcodes {near.filter(pl.col('within') == 0)['near_share'].item():.1%} are at distance 0 of train, "
-        f"{near.filter(pl.col('within') == 0.05)['near_share'].item():.1%} within 5 %"
+        f"{rows.height:,} specimens, {count:,} barcodes in the curve: {seconds:.0f} s ({used:.0f} s of CPU), peak "
+        f"{peak:.1f} GiB; of the test barcodes {same:.1%} are at distance 0 of train, {close:.1%} within 5 %"
     )
 
 
