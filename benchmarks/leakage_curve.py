@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes = {split: tuple(int(one * arguments.share) for one in both) for split, both in _PUBLISHED.items()}
     count = sum(barcodes for _, barcodes in sizes.values())
-    barcodes, labels = tree(int(count * 1.03))  # some drawn barcodes are the same
+    barcodes, labels = tree(int(count * 1.15))  # some drawn barcodes are the same
     generator = np.random.default_rng(2)
     if arguments.apart:
         order = labels.with_row_index("at").join(
@@ -66,15 +66,15 @@ def main() -> None:
         {"split": ["pretrain"] * int(_OTHERS * arguments.share)}, schema_overrides={"split": pl.String}
     ).with_columns(barcode_id=pl.lit(None, pl.UInt32), **{name: pl.lit("X") for name in ("family", "genus", "species")})
     rows = pl.concat([*parts, others.select(parts[0].columns)])
-    start_ = time.perf_counter()
+    start_, used = time.perf_counter(), time.process_time()
     found = leakage_curve(rows, barcodes, LEAST)
-    seconds = time.perf_counter() - start_
+    seconds, used = time.perf_counter() - start_, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     near = found.filter((pl.col("known") == "train") & (pl.col("evaluated") == "test"))
+    same, close = (near.filter(pl.col("within") == within)["near_share"].item() for within in (0, 0.05))
     print(
-        f"{rows.height:,} specimens, {count:,} barcodes in the curve: {seconds:.0f} s, peak {peak:.1f} GiB; of test "
-        f"barcodes {near.filter(pl.col('within') == 0)['near_share'].item():.1%} are at distance 0 of train, "
-        f"{near.filter(pl.col('within') == 0.05)['near_share'].item():.1%} within 5 %"
+        f"{rows.height:,} specimens, {count:,} barcodes in the curve: {seconds:.0f} s ({used:.0f} s of CPU), peak "
+        f"{peak:.1f} GiB; of the test barcodes {same:.1%} are at distance 0 of train, {close:.1%} within 5 %"
     )
 
 

@@ -90,6 +90,16 @@ def test_clusters_of_several_barcodes_in_more_blocks_than_one(monkeypatch):
     assert check(texts, one) == [6, 7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 5]
 
 
+def test_a_fragment_that_its_species_has_only_at_a_distance_is_found():
+    """Five differences are 1.6 % of 310 columns: too far for one cluster if the bound is near."""
+    fragment = WHOLE[0][300:610]
+    far = "".join(
+        "ACGT"["TACG".index(base)] if at in {9, 60, 120, 180, 240} else base for at, base in enumerate(fragment)
+    )
+    texts = [fragment + WHOLE[0][610:612], far, far]
+    assert check(texts, labelled([0, 0, 1], [0, 1], [0, 1], [0.002, 0.002])) == [1, 0]
+
+
 def test_as_near_as_the_family_is_not_nearer_and_of_equals_the_first_by_name_counts():
     texts = [WHOLE[0]] * 4
     assert check(texts, labelled(range(4), [0, 1, 1, 2], [3, 2, 1, 0], [0.2, 0, 0.1, 0.1])) == [3, -1, 3, 2]

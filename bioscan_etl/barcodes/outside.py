@@ -24,17 +24,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bioscan_etl.barcodes.columns import COLUMNS
 from bioscan_etl.barcodes.distances import FAR, p_of_pairs
 from bioscan_etl.barcodes.framed import Framed
 from bioscan_etl.barcodes.variable import WORDS, differing, variable_words
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.threads import cores, ordered_map
 
-_RADIUS = 6  # differences from its leader up to which a barcode belongs to a cluster, of 658 columns
+_RADIUS = 0.01  # p-distance from its leader up to which a barcode belongs to a cluster
 _COVER = 0.95  # share of the leader's columns that it must have for that
-_MARGIN = 2 * _RADIUS / COLUMNS  # by which two barcodes can be nearer to each other than their leaders
-_KEPT = 16  # nearest clusters of each whose barcodes are compared
+_MARGIN = (
+    2.5 * _RADIUS
+)  # by which two barcodes can be nearer to each other than their leaders, which share more columns
+_KEPT = 64  # nearest clusters of each whose barcodes are compared; a species of hundreds of barcodes has dozens
 _ROWS, _CELLS = 8, 1 << 15  # leaders at a time, and pairs: their words fit a core's cache
 _PAIRS = 8192  # pairs that are compared in full at a time
 _ROUNDING = 1e-6
@@ -147,8 +148,9 @@ def _clustered(barcodes: Framed, labelled: Labelled) -> _Index:
 def _is_inside(barcodes: Framed, leader: int, others: _Numbers, known: int) -> npt.NDArray[np.bool_]:
     both = barcodes.known[leader] & barcodes.known[others]
     bits = (barcodes.low[leader] ^ barcodes.low[others]) | (barcodes.high[leader] ^ barcodes.high[others])
-    inside: npt.NDArray[np.bool_] = np.bitwise_count(bits & both).sum(axis=1) <= _RADIUS
-    inside &= np.bitwise_count(both).sum(axis=1) >= _COVER * known
+    shared = np.bitwise_count(both).sum(axis=1, dtype=np.int64)
+    inside: npt.NDArray[np.bool_] = np.bitwise_count(bits & both).sum(axis=1) <= _RADIUS * shared
+    inside &= shared >= _COVER * known
     inside[0] = True  # itself, even if none of its columns is known
     return inside
 
