@@ -7,7 +7,8 @@ from bioscan_etl.vocabulary import SPLITS
 
 
 def test_a_figure_is_written_as_svg_and_png_and_only_when_it_is_done(tmp_path):
-    with canvas(tmp_path / "x.svg", 4, 2) as (axis,):
+    with canvas(tmp_path / "x.svg") as page:
+        (axis,) = page.axes(2, 4)
         say_empty(axis, "<nothing & none>")
         assert list(tmp_path.iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.png", "x.svg"]
@@ -15,14 +16,16 @@ def test_a_figure_is_written_as_svg_and_png_and_only_when_it_is_done(tmp_path):
 
 
 def test_bars_carry_their_numbers(tmp_path):
-    with canvas(tmp_path / "x.svg", 4, 2) as (axis,):
+    with canvas(tmp_path / "x.svg") as page:
+        (axis,) = page.axes(2, 4)
         count_bars(axis, ["a", "b"], [1_200, 0], "#000000")
         assert [text.get_text() for text in axis.texts] == ["1,200", "0"]
 
 
 def test_boxes_are_the_numbers_that_they_are_given(tmp_path):
     row = {"minimum": 1, "lower_quartile": 2, "median": 3, "upper_quartile": 5, "maximum": 9}
-    with canvas(tmp_path / "x.svg", 4, 2) as (axis,):
+    with canvas(tmp_path / "x.svg") as page:
+        (axis,) = page.axes(2, 4)
         boxes(axis, [row], [1], 0.5)
         extent = axis.patches[0].get_path().get_extents()
         assert (extent.y0, extent.y1) == (2, 5)

@@ -6,26 +6,33 @@ import drawn_release
 import pytest
 
 from bioscan_etl.statistics.figures import draw_figures
-from bioscan_etl.statistics.gallery import write_gallery
+from bioscan_etl.statistics.gallery import Shown, write_gallery
 
 CHROMIUM = shutil.which("chromium")
 
 
-def test_the_page_links_to_the_figures_and_in_a_release_to_the_numbers(tmp_path):
-    text = write_gallery(tmp_path, {"site_map": "", "barcode_gap": "species_audit"}, 1_234, tables=True).read_text()
-    assert "1,234 specimens" in text
+@pytest.fixture(scope="module")
+def release():
+    return drawn_release.of(drawn_release.rows(20))
+
+
+def test_the_page_links_to_the_figures_and_in_a_release_to_the_numbers(tmp_path, release):
+    text = write_gallery(
+        tmp_path, [Shown("site_map", "a < b"), Shown("barcode_gap", "c", "species_audit")], release, tables=True
+    ).read_text()
+    assert "20 specimens" in text
+    assert "a &lt; b" in text
     assert text.count("<figure") == 2
     assert 'href="../statistics/species_audit.csv"' in text
-    alone = write_gallery(tmp_path, {"barcode_gap": "species_audit"}, 5, tables=False).read_text()
+    alone = write_gallery(tmp_path, [Shown("barcode_gap", "c", "species_audit")], release, tables=False).read_text()
     assert "../statistics" not in alone
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: apt-get install chromium")
 @pytest.mark.parametrize("width", [1200, 400])
-def test_the_page_opens_from_a_disk_and_asks_nobody(tmp_path, width):
+def test_the_page_opens_from_a_disk_and_asks_nobody(tmp_path, release, width):
     from playwright.sync_api import sync_playwright
 
-    release = drawn_release.of(drawn_release.rows(20))
     names = ["missing_labels", "site_map", "barcode_strip"]
     draw_figures(release, tmp_path, names)
     with sync_playwright() as playwright:

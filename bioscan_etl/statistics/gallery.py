@@ -6,34 +6,49 @@ Belongs here: the page beside the figures. Does not belong here: the figures (`f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bioscan_etl.io.write import write_text
+from bioscan_etl.printable import printable
 from bioscan_etl.release.layout import STATISTICS
-from bioscan_etl.statistics.titles import FIGURES
+from bioscan_etl.statistics.drawn import Drawn
+from bioscan_etl.statistics.titles import FIGURES, SECTIONS
 
 
-def write_gallery(folder: Path, table_of: Mapping[str, str], specimens: int, *, tables: bool) -> Path:
+class Shown(NamedTuple):
+    """A figure of the page: its name, what is counted on it, and the table that it is drawn from, if it is one."""
+
+    name: str
+    caption: str
+    table: str = ""
+
+
+def write_gallery(folder: Path, shown: Sequence[Shown], drawn: Drawn, *, tables: bool) -> Path:
     """Write `index.html` beside figures.
 
     Args:
         folder: of the figures.
-        table_of: the figures that are there, in order, with the table that each is drawn from; empty: none.
-        specimens: that the figures are of.
+        shown: the figures that are there.
+        drawn: what they are drawn from.
         tables: whether the tables lie in `../statistics`, as in a release; then the page links to them.
 
     Returns:
         The path of the page.
     """
+    there = {one.name: one for one in shown}
     text: str = _template().render(
-        title="Figures of the release" if tables else "Figures",
-        specimens=specimens,
+        title=f"Figures of {printable(drawn.source)}" if drawn.source else "Figures",
+        specimens=drawn.rows.height,
         tables=tables,
         folder=STATISTICS,
-        figures=[(name, FIGURES[name], table) for name, table in table_of.items()],
+        sections=[
+            (title, [(there[name], FIGURES[name]) for name in names if name in there])
+            for title, names in SECTIONS.items()
+            if there.keys() & names.keys()
+        ],
     )
     write_text(folder / "index.html", text)
     return folder / "index.html"
