@@ -246,7 +246,7 @@ READ_BY = {
     "bioscan_etl.images.detection": ("coarse.onnx", "refiner.onnx", "calibration.json"),
     "bioscan_etl.quality.report": ("report.html.jinja",),
     "bioscan_etl.release.readme": ("card.md.j2",),
-    "bioscan_etl.statistics.gallery": ("gallery.html.jinja",),
+    "bioscan_etl.statistics.gallery": ("gallery.html.jinja", "gallery.js"),
     "bioscan_etl.taxonomy.authorship": ("author_names.txt", "not_authors.txt"),
 }
 # Stages that reach such a module and ask it for nothing that it reads.

@@ -412,7 +412,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "statistics/described.py": NONE,  # of a release or table that lies there
     "statistics/drawn.py": ("figures",),
     "statistics/gallery.*": ("figures",),
-    **{f"statistics/{name}.py": ("figures",) for name in ("canvas", "looks", "pictures", "rendered", "world")},
+    **{
+        f"statistics/{name}.py": ("figures",)
+        for name in ("canvas", "explored", "looks", "pictures", "rendered", "world")
+    },
     "statistics/figures_*.py": ("figures",),
     "barcodes/distances.py": ("distances",),
     "statistics/figures.py": ("figures",),  # the report knows the titles of the figures

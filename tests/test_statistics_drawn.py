@@ -69,7 +69,7 @@ def test_a_caption_names_the_release_and_the_settings_that_matter():
     drawn = Drawn(pl.DataFrame(), {}, source="bioscan5m v3", settings=values)
     said = drawn.about(("splits.protocol", "splits.keep_bins_together", "images.crop_aspect"))
     assert said == (
-        "Of bioscan5m v3. Settings: splits.protocol = bioscan-5m, splits.keep_bins_together = false, "
+        "Data: bioscan5m v3. Settings: splits.protocol = bioscan-5m, splits.keep_bins_together = false, "
         "images.crop_aspect = 4:3."
     )
     assert Drawn(pl.DataFrame(), {}).about(("splits.protocol",)) == ""

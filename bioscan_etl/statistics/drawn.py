@@ -63,7 +63,7 @@ class Drawn:
     def about(self, settings: tuple[str, ...] = ()) -> str:
         """What a figure is of, and with which settings, in a sentence or two."""
         known = [f"{name} = {_value(self.settings[name])}" for name in settings if name in self.settings]
-        parts = [f"Of {printable(self.source)}."] if self.source else []
+        parts = [f"Data: {printable(self.source)}."] if self.source else []
         return " ".join([*parts, *([f"Settings: {', '.join(known)}."] if known else [])])
 
 

@@ -96,17 +96,16 @@ def draw_figures(
     paths, shown = [], []
     for number, name in enumerate(names):
         paths.append(folder / f"{name}.svg")
-        caption = draw(name, drawn, paths[-1])
-        shown.append(Shown(name, caption, _FIGURES[name].table))
+        shown.append(draw(name, drawn, paths[-1]))
         progress("figures", number + 1, len(names))
     write_gallery(folder, shown, drawn, tables=of_release)
     return paths
 
 
-def draw(name: str, drawn: Drawn, path: Path) -> str:
-    """Draw one figure as SVG and PNG; returns its caption, which the SVG has as its description."""
+def draw(name: str, drawn: Drawn, path: Path) -> Shown:
+    """Draw one figure as SVG and PNG; returns what the page says of it, the caption as the SVG has it."""
     figure = _FIGURES[name]
     about = drawn.about(figure.settings)
     with canvas(path, about) as page:
         figure.draw(drawn, page)
-    return words(page, about)
+    return Shown(name, words(page, about), figure.table, page.figure.get_figwidth())

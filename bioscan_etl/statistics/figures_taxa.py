@@ -17,14 +17,13 @@ import polars as pl
 from bioscan_etl import vocabulary
 from bioscan_etl.statistics.canvas import DARK_LETTER, LIGHT, MISSING, PAPER, Page, say_empty
 from bioscan_etl.statistics.drawn import Drawn
-from bioscan_etl.statistics.looks import Look, look
+from bioscan_etl.statistics.looks import DARK_COLOURS, Look, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_TILES = 40
 _INSECTS = "Insecta"
-_DARK_COLOURS = ("#2f6f5e", "#754990", "#6a471a")  # of `looks`, on which light letters are read
 _OTHERS = Look(MISSING, "", "o")
 _RINGS = ("class", "order", "family")
 _SMALLEST_ANGLE = 360 / 400  # degrees; smaller taxa of a ring are drawn together
@@ -120,7 +119,7 @@ def _label(axis: Axes, tile: tuple[float, ...], name: str, count: str, one: Look
         letter = size / 72
         lines = [name, count] if up > 2.9 * letter else [name]
         if across > 0.64 * letter * max(map(len, lines)) + 0.06 and up > 1.4 * letter:
-            dark = one.colour in _DARK_COLOURS
+            dark = one.colour in DARK_COLOURS
             axis.text(
                 x + across / 2, y + up / 2, "\n".join(lines), ha="center", va="center", fontsize=size,
                 color=LIGHT if dark else DARK_LETTER, linespacing=1.2,
@@ -209,6 +208,6 @@ def _wedge(axis: Axes, depth: int, first: float, last: float, one: Look, name: s
     axis.text(
         radius * math.cos(middle), radius * math.sin(middle), shown,
         rotation=0 if whole else turn, rotation_mode="anchor", ha="center", va="center", fontsize=7.5,
-        color=LIGHT if one.colour in _DARK_COLOURS else DARK_LETTER,
+        color=LIGHT if one.colour in DARK_COLOURS else DARK_LETTER,
         bbox={"facecolor": one.colour, "edgecolor": "none", "pad": 0.6} if one.hatch else None,
     )  # fmt: skip

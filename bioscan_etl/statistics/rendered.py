@@ -37,8 +37,8 @@ DARK: Mapping[str, str] = MappingProxyType(
         "#8b9690": "#84928b",  # axes
         "#e3e8e5": "#2c3833",  # grid
         "#c9cfcb": "#4a5751",  # missing, other
-        "#edf1ee": "#26332d",  # land
-        "#c3ccc7": "#43514a",  # coast
+        "#edf1ee": "#34453d",  # land
+        "#c3ccc7": "#5b6c64",  # coast
     }
 )
 """Colours on white ground, in lower case, and what they become on dark ground."""
