@@ -59,7 +59,7 @@ def test_species_without_a_gap_are_marked_apart(release, tmp_path):
 
 def test_each_evaluated_partition_has_its_curve(release, tmp_path):
     (axis,) = axes_of(leakage_curve, release, tmp_path)
-    names = [text.get_text() for text in axis.get_legend().get_texts()]
+    names = [text.get_text() for text in axis.get_figure().legends[0].get_texts()]
     assert "test to train: 8" in names
     table = release.tables["leakage_curve"].filter(pl.col("evaluated") == "test", pl.col("known") == "train")
     shown = axis.lines[names.index("test to train: 8")].get_ydata()

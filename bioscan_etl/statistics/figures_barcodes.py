@@ -22,6 +22,7 @@ from bioscan_etl.statistics.canvas import (
     THIRD,
     Page,
     boxes,
+    legend_below,
     plain_numbers,
     say_empty,
 )
@@ -131,7 +132,7 @@ def leakage_curve(drawn: Drawn, page: Page) -> None:
     ]
     said = [f"{part['barcodes'][0]:,} of {evaluated} against {known}" for known, evaluated, part in pairs]
     page.caption = f"Counted: distinct barcodes; {', '.join(said) or 'none'}."
-    (axis,) = page.axes(4.6)
+    (axis,) = page.axes(4.9)
     axis.set_title("Evaluated barcodes near a trained one")
     if not pairs:
         say_empty(axis, "no evaluated partition has a barcode")
@@ -148,7 +149,7 @@ def leakage_curve(drawn: Drawn, page: Page) -> None:
     axis.grid(visible=True)
     axis.set_xlabel("p-distance over shared columns, at most")
     axis.set_ylabel("percent of the barcodes")
-    axis.legend(fontsize=9)
+    legend_below(axis, 2)
 
 
 def barcode_gap(drawn: Drawn, page: Page) -> None:

@@ -32,6 +32,7 @@ _SIZE_NAMES = {
 }
 _LONGEST_LIST = 40
 _BINS = 40
+_WIDE_RANGE = 500  # largest over smallest value, from which powers of ten alone fill an axis
 
 
 def partition_distribution(drawn: Drawn, page: Page) -> None:
@@ -108,7 +109,8 @@ def size_distribution(drawn: Drawn, page: Page) -> None:
         if median > 0:
             axis.axvline(median, color=INK, linewidth=1.5, linestyle="--")
         plain_numbers(axis)
-        axis.xaxis.set_minor_formatter(_some_minors)
+        if high < _WIDE_RANGE * low:
+            axis.xaxis.set_minor_formatter(_some_minors)
         axis.tick_params(axis="x", which="both", labelsize=9)
         axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         axis.set_xlabel(f"{unit}, logarithmic")

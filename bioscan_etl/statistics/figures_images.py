@@ -235,7 +235,10 @@ def _draw_sizes(axis: Axes, one: Outlined, row: Mapping[str, Any]) -> None:
     axis.plot([x0, x1] if across else [x0, x0], [y1, y1] if across else [y0, y1], color=DARK_LETTER, linewidth=4)
     axis.plot([x0, x1] if across else [x0, x0], [y1, y1] if across else [y0, y1], color=_BOX, linewidth=2.2)
     text = "\n".join(f"{name}: {value}" for name, value in _sizes(row).items())
+    # Where the specimen is not.
+    below = y0 + y1 < one.pixels.shape[0]
     axis.text(
-        0.02, 0.03, text, transform=axis.transAxes, fontsize=7.5, va="bottom", color=DARK_LETTER, linespacing=1.25,
+        0.02, 0.03 if below else 0.97, text, transform=axis.transAxes, fontsize=7.5,
+        va="bottom" if below else "top", color=DARK_LETTER, linespacing=1.25,
         bbox={"facecolor": LIGHT, "alpha": 0.85, "edgecolor": "none", "pad": 2},
     )  # fmt: skip

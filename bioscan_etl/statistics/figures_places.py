@@ -16,7 +16,7 @@ from bioscan_etl.statistics.looks import COLOURS, HATCHES
 from bioscan_etl.statistics.world import draw_world, project, small_countries
 
 _MAP_WIDTH, _MAP_HEIGHT = 8, 4.6  # inches
-_RASTERIZED = 2_000  # points, above which they are drawn as pixels
+_RASTERIZED = 400  # sites, above which they are drawn as pixels
 POWERS = ("#c7e9a8", "#8fd1a5", "#4fb3a5", "#3690a6", "#2d6f9b", "#2b4f86", "#232f63")
 """Colours of 1 to 9 specimens, 10 to 99, and so on: darker for more, also without colour."""
 

@@ -17,7 +17,7 @@ COLOURS = ("#2f6f5e", "#e8a62a", "#3091e7", "#e77e59", "#754990", "#86cbe8", "#6
 """Colours of groups, the same on light and on dark ground."""
 DARK_COLOURS = frozenset({"#2f6f5e", "#754990", "#6a471a"})
 """Those of them on which light letters are read; on the others, dark ones are."""
-HATCHES = ("", "///", "..", "\\\\\\", "xx", "||", "--", "++")
+HATCHES = ("", "///", ".", "\\\\\\", "xx", "||", "--", "++")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 

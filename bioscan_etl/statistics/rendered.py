@@ -43,9 +43,11 @@ DARK: Mapping[str, str] = MappingProxyType(
 )
 """Colours on white ground, in lower case, and what they become on dark ground."""
 _RESOLUTIONS = (200, 150, 120, 96, 80, 64)  # dots per inch
+_RASTER = 200  # dots per inch of what an SVG holds as pixels
 _QUALITIES = (88, 78, 68, 55, 42, 30, 20)  # of JPEG
 _COLOURS = 256
-_IMAGE = re.compile(rf'<image xlink:href="data:image/png;base64,\s*([^"]+)"([^>]*id="{PHOTOGRAPH}[^>]*)>')
+_IMAGE = re.compile(r'<image xlink:href="data:image/png;base64,\s*([^"]+)"([^>]*)>')
+_IS_PHOTOGRAPH = f'id="{PHOTOGRAPH}'
 _PATH = re.compile(r' d="[^"]*"')
 _DECIMALS = re.compile(r"(\.\d\d)\d+")
 
@@ -53,16 +55,16 @@ _DECIMALS = re.compile(r"(\.\d\d)\d+")
 def svg_bytes(figure: Figure, title: str, description: str) -> bytes:
     """The drawing as SVG, with `<title>` and `<desc>`."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
+    words = {"Date": None, "Creator": None, "Title": title}
+    figure.savefig(stream, format="svg", dpi=_RASTER, metadata=words)
     text = stream.getvalue().decode()
     # A hundredth of a point cannot be seen, and a map is half as large.
     text = _PATH.sub(lambda found: _DECIMALS.sub(r"\1", found[0]), text)
     inner = f"</title>\n <desc>{escape(description)}</desc>\n <style>{_dark_style()}</style>"
     text = text.replace("</title>", inner, 1)
-    if not _IMAGE.search(text):
-        return text.encode()
-    for quality in _QUALITIES:
-        smaller = _IMAGE.sub(partial(_as_jpeg, quality), text).encode()
+    smaller = text.encode()
+    for quality in _QUALITIES if _IMAGE.search(text) else ():
+        smaller = _IMAGE.sub(partial(_smaller, quality), text).encode()
         if len(smaller) <= LIMIT:
             break
     return smaller
@@ -77,14 +79,22 @@ def _dark_style() -> str:
     return f"@media (prefers-color-scheme:dark){{{rules}}}"
 
 
-def _as_jpeg(quality: int, found: re.Match[str]) -> str:
+def _smaller(quality: int, found: re.Match[str]) -> str:
+    """A photograph as JPEG, other pixels, such as thousands of points, as PNG of few colours."""
     import simplejpeg  # type: ignore[import-untyped]
     from PIL import Image
 
     with Image.open(io.BytesIO(base64.b64decode(found[1]))) as image:
-        pixels = np.ascontiguousarray(image.convert("RGB"))
-    data = base64.b64encode(simplejpeg.encode_jpeg(pixels, quality, "RGB", "420", fastdct=False)).decode()
-    return f'<image xlink:href="data:image/jpeg;base64,{data}"{found[2]}>'
+        if _IS_PHOTOGRAPH in found[2]:
+            pixels = np.ascontiguousarray(image.convert("RGB"))
+            kind, data = "jpeg", simplejpeg.encode_jpeg(pixels, quality, "RGB", "420", fastdct=False)
+        else:
+            stream = io.BytesIO()
+            # Of Pillow's methods only this one keeps transparency.
+            few = image.convert("RGBA").quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+            few.save(stream, format="PNG", optimize=True)
+            kind, data = "png", stream.getvalue()
+    return f'<image xlink:href="data:image/{kind};base64,{base64.b64encode(data).decode()}"{found[2]}>'
 
 
 def png_bytes(figure: Figure, title: str, description: str) -> bytes:
