@@ -3,11 +3,20 @@
 import base64
 import io
 import re
+from types import SimpleNamespace
 
+import dagster as dg
 import numpy as np
+import pytest
 from PIL import Image
 
+from bioscan_etl.assets.factory import _result
 from bioscan_etl.assets.thumbnails import LIMIT, SHOWN, thumbnails
+from bioscan_etl.lake import Lake
+from bioscan_etl.settings import Settings
+from bioscan_etl.stages.registry import STAGES
+from bioscan_etl.stages.run import Done
+from bioscan_etl.stages.situation import Situation
 from bioscan_etl.statistics.titles import FIGURES
 
 
@@ -44,3 +53,12 @@ def test_other_outputs_have_none(tmp_path):
 
 def test_the_shown_figures_exist():
     assert set(SHOWN) <= set(FIGURES)
+
+
+@pytest.mark.parametrize("of_lake", [True, False])
+def test_a_materialisation_shows_the_figures_of_its_output_and_not_those_of_a_release(tmp_path, of_lake):
+    save(tmp_path, SHOWN[0], np.full((60, 120, 3), 200, np.uint8))
+    done = Done("figures", tmp_path, "c", built=True, counts={}, output=SimpleNamespace() if of_lake else None)
+    shown = _result(STAGES["figures"], done, Situation(Lake(tmp_path), Settings())).metadata.get("figures")
+    assert isinstance(shown, dg.MarkdownMetadataValue) == of_lake
+    assert not of_lake or shown.value == thumbnails(tmp_path)

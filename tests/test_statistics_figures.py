@@ -70,7 +70,12 @@ def test_no_dates_and_the_same_bytes_again_even_with_a_users_style(release, draw
 def test_nothing_to_draw(rows, tmp_path):
     paths = draw_figures(drawn_release.of(drawn_release.metadata(rows)), tmp_path)
     assert len(paths) == len(FIGURES)
-    assert all(ET.parse(path).getroot().tag == f"{SVG}svg" for path in paths)
+    for path in paths:
+        root = ET.parse(path).getroot()
+        assert root.tag == f"{SVG}svg"
+        assert root.find(f"{SVG}desc").text.endswith(".")
+        with Image.open(path.with_suffix(".png")) as image:
+            assert len(image.convert("L").getcolors(256) or range(256)) > 3, f"{path.stem} is blank"
 
 
 def test_figures_of_some_names_and_of_some_tables(release, tmp_path):
