@@ -40,8 +40,8 @@ def test_taxa_hold_what_lies_below_them_with_seen_and_unseen_specimens():
 
 def test_of_many_taxa_the_smallest_are_one():
     found = taxa(rows(*((f"C{n:02}", None, None, "train", 1) for n in range(50))))
-    assert len(found) == 41
-    assert (found[0]["name"], found[0]["count"], found[0]["below"]) == ("10 others", 10, [])
+    assert len(found) == 31
+    assert (found[0]["name"], found[0]["count"], found[0]["below"]) == ("20 others", 20, [])
 
 
 def test_sites_lie_on_the_land_in_whole_units():

@@ -9,6 +9,7 @@ figures are 6 inches wide: on a phone their letters are then 8 pixels high, and 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from bioscan_etl import vocabulary
 from bioscan_etl.io.write import atomic_file
+from bioscan_etl.printable import printable
 from bioscan_etl.statistics.looks import Look
 from bioscan_etl.statistics.rendered import PHOTOGRAPH, png_bytes, svg_bytes
 from bioscan_etl.statistics.titles import FIGURES
@@ -146,7 +148,8 @@ def canvas(path: Path, about: str = "") -> Iterator[Page]:
     """
     from matplotlib import rc_context, rcdefaults, rcParams
 
-    with rc_context():
+    with rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # it is drawn as a box
         rcdefaults()  # a user's own matplotlibrc must not change the bytes
         rcParams.update(_STYLE)
         page = Page()
@@ -165,6 +168,13 @@ def say_empty(axis: Axes, text: str) -> None:
     axis.text(0.5, 0.5, text, ha="center", va="center", transform=axis.transAxes, color=QUIET, wrap=True)
 
 
+def short(name: str, most: int = 32) -> str:
+    """A name of the data for an axis or a legend: of one line, and not too long for the page."""
+    shown = printable(name)
+    shown = shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    return f" {shown}" if shown.startswith("_") else shown  # matplotlib leaves such names out of legends
+
+
 def count_bars(
     axis: Axes, names: Sequence[str], counts: Sequence[int], colours: Sequence[str] | str, hatches: Sequence[str] = ()
 ) -> None:
@@ -176,7 +186,7 @@ def count_bars(
     axis.set_xscale("symlog", linthresh=1)
     axis.set_xlim(0, max(2, *counts) * 9)
     plain_numbers(axis)
-    axis.set_yticks(list(places), names)
+    axis.set_yticks(list(places), [short(name) for name in names])
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)
     axis.grid(axis="x")

@@ -19,7 +19,7 @@ from bioscan_etl.statistics.looks import DARK_COLOURS, look
 from bioscan_etl.statistics.world import land, project
 
 _RANKS = ("class", "order", "family")
-_MOST_TAXA = 40  # of one taxon above
+_MOST_TAXA = 30  # of one taxon above
 _MOST_SITES = 3_000
 _MOST_GROUPS = 60  # of a level
 _LEVELS = ("class", "order", "family", "subfamily", "genus", "species")

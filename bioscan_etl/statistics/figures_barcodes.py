@@ -25,6 +25,7 @@ from bioscan_etl.statistics.canvas import (
     legend_below,
     plain_numbers,
     say_empty,
+    short,
 )
 from bioscan_etl.statistics.definitions import LEVELS
 from bioscan_etl.statistics.drawn import Drawn
@@ -66,7 +67,7 @@ def _distances(drawn: Drawn, page: Page, level: str) -> None:
         return
     places = list(range(groups.height))
     boxes(axis, groups.rows(named=True), places, 0.62, [look(name, level) for name in names], orientation="horizontal")
-    axis.set_yticks(places, names)
+    axis.set_yticks(places, [short(name) for name in names])
     axis.set_ylim(groups.height - 0.4, -0.6)
     axis.set_xlim(left=0)
     axis.tick_params(axis="y", length=0)
@@ -229,7 +230,7 @@ def barcode_strip(drawn: Drawn, page: Page) -> None:
     taxon = sample["taxon"]
     title = f"Barcode of {sample['processid']}" + (f", {taxon}" if taxon else "")
     page.caption = f"{printable(title)}. Counted: {len(barcode)} letters, {STRIP} in a row, numbered from 1."
-    axis.set_title(f"{title}: {len(barcode)} letters")
+    axis.set_title(f"{short(title, 70)}: {len(barcode)} letters")
     strip(axis, barcode)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from bioscan_etl.printable import printable
-from bioscan_etl.statistics.canvas import DARK_LETTER, LIGHT, WIDE, Page, photograph, say_empty
+from bioscan_etl.statistics.canvas import DARK_LETTER, LIGHT, WIDE, Page, photograph, say_empty, short
 from bioscan_etl.statistics.drawn import Drawn
 from bioscan_etl.statistics.figures_barcodes import STRIP, strip
 from bioscan_etl.vocabulary import RANKS
@@ -48,7 +48,7 @@ def sample_record(drawn: Drawn, page: Page) -> None:
     )
     (axis,) = page.axes(3.5 + 0.2 * lines, _CARD_WIDTH)
     axis.set_axis_off()
-    axis.set_title(printable(str(sample["processid"])))
+    axis.set_title(short(str(sample["processid"]), 60))
     picture = axis.inset_axes((0, 1 - 2.75 / (3.1 + 0.2 * lines), 0.42, 2.7 / (3.1 + 0.2 * lines)))
     pixels = drawn.pictures.thumbnail(sample.get("path"), _PORTRAIT) if drawn.pictures else None
     if pixels is None:
@@ -115,7 +115,7 @@ def specimen_sheet(drawn: Drawn, page: Page) -> None:
     axis.set_aspect("equal")
     for row, (order, pixels) in enumerate(found.items()):
         top = row * (_CELL + _HEADING) + _HEADING
-        axis.text(0, top - 0.1 * _HEADING, f"{printable(order)} ({orders[order]:,})", fontsize=10, fontweight="bold")
+        axis.text(0, top - 0.1 * _HEADING, f"{short(order)} ({orders[order]:,})", fontsize=10, fontweight="bold")
         for column, image in enumerate(pixels):
             tall, wide = image.shape[:2]
             scale = min(_THUMBNAIL / wide, _CELL / tall)

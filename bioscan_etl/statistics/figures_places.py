@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl import vocabulary
-from bioscan_etl.statistics.canvas import INK, MISSING, PAPER, QUIET, SECOND, Page, legend_below, say_empty
+from bioscan_etl.statistics.canvas import INK, MISSING, PAPER, QUIET, SECOND, Page, legend_below, say_empty, short
 from bioscan_etl.statistics.drawn import Drawn
 from bioscan_etl.statistics.looks import COLOURS, HATCHES
 from bioscan_etl.statistics.world import draw_world, project, small_countries
@@ -122,7 +122,7 @@ def partition_countries(drawn: Drawn, page: Page) -> None:
             share = [max(0.0, 100 - so_far) for so_far in left]
         axis.barh(
             range(len(splits)), share, left=left, color=colour, hatch=hatch, edgecolor=PAPER, linewidth=0.5,
-            height=0.72, label=country,
+            height=0.72, label=short(country),
         )  # fmt: skip
         left = [before + part for before, part in zip(left, share, strict=True)]
     axis.set_yticks(range(len(splits)), [f"{split} ({whole[split]:,})" for split in splits])

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from bioscan_etl import vocabulary
-from bioscan_etl.statistics.canvas import DARK_LETTER, LIGHT, MISSING, PAPER, Page, say_empty
+from bioscan_etl.printable import printable
+from bioscan_etl.statistics.canvas import DARK_LETTER, LIGHT, MISSING, PAPER, Page, say_empty, short
 from bioscan_etl.statistics.drawn import Drawn
 from bioscan_etl.statistics.looks import DARK_COLOURS, Look, look
 
@@ -115,6 +116,7 @@ def _tiles(axis: Axes, sizes: list[tuple[str, int]], rank: str) -> None:
 def _label(axis: Axes, tile: tuple[float, ...], name: str, count: str, one: Look) -> None:
     """The name and number of a tile, if they fit; inches are taken."""
     x, y, across, up = tile
+    name = short(name)
     for size in (11, 9, 7):
         letter = size / 72
         lines = [name, count] if up > 2.9 * letter else [name]
@@ -203,6 +205,7 @@ def _wedge(axis: Axes, depth: int, first: float, last: float, one: Look, name: s
     turn = math.degrees(middle) % 360
     turn = turn - 180 if 90 < turn < 270 else turn
     whole = last - first > 300  # of a ring that is nearly closed, the name lies flat
+    name = printable(name)
     fitting = int((outer - inner) * 48) if not whole else 99
     shown = name if len(name) <= fitting else f"{name[: fitting - 1]}…"
     axis.text(

@@ -161,10 +161,10 @@ def load_pictures(root: Path, settings: Settings) -> Pictures | None:
     """
     from importlib.util import find_spec
 
-    from bioscan_etl.images.detect import load_detector
-
     if not settings.release.image_packages or not (root / images_name(settings.release)).is_dir():
         return None
     if any(find_spec(module) is None for module in ("cv2", "onnxruntime")):
         return None
+    from bioscan_etl.images.detect import load_detector
+
     return Pictures(root, settings, load_detector(settings.images))
