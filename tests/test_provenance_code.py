@@ -203,6 +203,8 @@ UNDECIDED = {
     ("drawn_boxes", "ultralytics"): "the same",
     ("desk_pages", "torch"): "only of a .pt detector, whose outlines are drawn on pages",
     ("desk_pages", "ultralytics"): "the same",
+    ("figures", "torch"): "only of a .pt detector, whose outlines are drawn",
+    ("figures", "ultralytics"): "the same",
     ("desk_pages", "tenacity"): "waits before it writes a curator's file again, which the stage never does",
 }  # fmt: skip
 

@@ -537,7 +537,7 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "DOUBTS": ("doubts", "desk_pages"),
     "VERIFICATION": ("doubts", "release_metadata", "image_packages"),
     "PROPOSALS": ("proposals", "desk_pages"),
-    "BBOX": CORE,
+    "BBOX": (*CORE, "figures"),  # boxes are drawn
     "RELEASE_DIFF": ("release_manifest",),
 }
 
