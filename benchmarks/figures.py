@@ -88,6 +88,7 @@ def generated(count: int) -> Drawn:
     tables["species_audit"] = pl.DataFrame(
         {"species": species, "largest_within": rng.random(22_622) / 20, "nearest_other": rng.random(22_622) / 8}
     ).with_columns(gap=pl.col("nearest_other") - pl.col("largest_within"))
+    tables |= _distances(rng, tables, [*orders[:40], *classes[30:]])
     missing = rows.null_count().unpivot(variable_name="field", value_name="missing")
     tables["missing"] = missing.with_columns(pl.col("missing").cast(pl.Int64))
     assert tables.keys() == {table.name for table in TABLES}
@@ -99,6 +100,29 @@ def generated(count: int) -> Drawn:
         source=f"{count:,} generated rows",
         settings=stated(Settings()),
     )
+
+
+def _distances(rng: np.random.Generator, tables: dict[str, pl.DataFrame], names: list[str]) -> dict[str, pl.DataFrame]:
+    """Distances of groups that are named, and of a hundred bins of species."""
+
+    def like(table: pl.DataFrame, count: int, **known: object) -> pl.DataFrame:
+        spread = np.sort(rng.random((count, 5)) / 4, axis=1)
+        quantiles = ("minimum", "lower_quartile", "median", "upper_quartile", "maximum")
+        columns = {
+            name: pl.Series(spread[:, quantiles.index(name)])
+            if name in quantiles
+            else pl.Series(rng.integers(1, 10**6, count) if dtype.is_integer() else rng.random(count) / 4)
+            for name, dtype in table.schema.items()
+        }
+        return pl.select(pl.lit(value).alias(name) if isinstance(value, str) else pl.Series(name, value)
+                         for name, value in (columns | known).items()).cast(dict(table.schema))  # fmt: skip
+
+    groups = [
+        like(tables["distances"], len(found), level=pl.Series([level] * len(found)), group=pl.Series(found))
+        for level, found in (("class", sorted(set(names[-3:]))), ("order", names[:40]))
+    ]
+    bins = like(tables["distance_bins"], 100, bin=pl.Series(range(1, 101)), x=pl.Series(np.linspace(0, 0.1, 100)))
+    return {"distances": pl.concat(groups), "distance_bins": bins}
 
 
 if __name__ == "__main__":

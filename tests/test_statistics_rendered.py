@@ -87,6 +87,16 @@ def test_a_file_that_would_be_too_large_loses_quality(tmp_path, monkeypatch):
         assert "Title" in image.text
 
 
+def test_thousands_of_points_are_pixels_of_few_colours_that_fit(tmp_path):
+    at = np.random.default_rng(0).random((2, 4_000))
+    shade = np.random.default_rng(1).random((4_000, 3))
+    with canvas(tmp_path / "x.svg") as page:
+        page.axes(5, 8)[0].scatter(*at, c=shade, alpha=0.5, s=60, edgecolors="#ffffff", rasterized=True)
+    text = (tmp_path / "x.svg").read_text()
+    assert len(text) <= LIMIT
+    assert "data:image/png;base64" in text
+
+
 @pytest.mark.parametrize("size", [(10, 10), (3, 500)])
 def test_small_photographs_are_drawn_as_well(tmp_path, size):
     with canvas(tmp_path / "x.svg") as page:

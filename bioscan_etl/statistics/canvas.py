@@ -203,14 +203,24 @@ def legend_below(axis: Axes, columns: int) -> None:
 
 
 def plain_numbers(axis: Axes) -> None:
-    """Whole numbers with thousands separators on the logarithmic axes, nothing between the powers of ten."""
+    """Short numbers on the logarithmic axes, nothing between the powers of ten."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     for scale in (axis.xaxis, axis.yaxis):
         if scale.get_scale() == "linear":
             continue
-        scale.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        scale.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
         scale.set_minor_formatter(NullFormatter())
+
+
+def compact(value: float) -> str:
+    """A number for an axis, where there is little room.
+
+    Example:
+        >>> compact(1_000), compact(25_000), compact(3e6), compact(0.05)
+        ('1,000', '25k', '3M', '0.05')
+    """
+    return f"{value / 1000:g}k" if 10_000 <= abs(value) < 1e6 else plain(value)
 
 
 def plain(value: float) -> str:

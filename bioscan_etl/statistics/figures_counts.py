@@ -15,6 +15,7 @@ from bioscan_etl.statistics.canvas import (
     PAPER,
     SPLIT_COLOURS,
     Page,
+    compact,
     count_bars,
     legend_below,
     plain,
@@ -113,6 +114,7 @@ def size_distribution(drawn: Drawn, page: Page) -> None:
             axis.xaxis.set_minor_formatter(_some_minors)
         axis.tick_params(axis="x", which="both", labelsize=9)
         axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axis.yaxis.set_major_formatter(lambda value, _: compact(value))
         axis.set_xlabel(f"{unit}, logarithmic")
         axis.set_ylabel("specimens")
         axis.grid(axis="y")
@@ -121,7 +123,7 @@ def size_distribution(drawn: Drawn, page: Page) -> None:
 
 def _some_minors(value: float, _: object) -> str:
     """Numbers at 2 and 5 times the powers of ten: the axis of a size may span one power of ten alone."""
-    return plain(value) if f"{value:e}"[0] in "25" and value > 0 else ""
+    return compact(value) if f"{value:e}"[0] in "25" and value > 0 else ""
 
 
 def records_per_class(drawn: Drawn, page: Page) -> None:

@@ -5,6 +5,8 @@ Belongs here: maps, and shares of countries. Does not belong here: the world tha
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -16,6 +18,7 @@ from bioscan_etl.statistics.looks import COLOURS, HATCHES
 from bioscan_etl.statistics.world import draw_world, project, small_countries
 
 _MAP_WIDTH, _MAP_HEIGHT = 8, 4.6  # inches
+_FRAME: Any = {"frameon": True, "facecolor": PAPER, "edgecolor": "none", "framealpha": 0.8}
 _RASTERIZED = 400  # sites, above which they are drawn as pixels
 POWERS = ("#c7e9a8", "#8fd1a5", "#4fb3a5", "#3690a6", "#2d6f9b", "#2b4f86", "#232f63")
 """Colours of 1 to 9 specimens, 10 to 99, and so on: darker for more, also without colour."""
@@ -56,7 +59,7 @@ def site_map(drawn: Drawn, page: Page) -> None:
     largest = int(sites["size"][0])
     for size in [10**power for power in range(7) if 10**power <= largest]:
         axis.scatter([], [], s=_area(np.array([size]))[0], color=SECOND, alpha=0.7, label=f"{size:,}")
-    axis.legend(title="specimens", loc="lower left", fontsize=9, title_fontsize=9)
+    axis.legend(title="specimens", loc="lower left", fontsize=9, title_fontsize=9, **_FRAME)
 
 
 def _area(sizes: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
@@ -92,7 +95,7 @@ def country_map(drawn: Drawn, page: Page) -> None:
         last = power + 1 == len(POWERS)
         name = f"{10**power:,} and more" if last else f"{10**power:,} to {10 ** (power + 1) - 1:,}"
         axis.fill([], [], color=POWERS[power], label=name if power else "1 to 9")
-    axis.legend(title="specimens", loc="lower left", fontsize=8, title_fontsize=9)
+    axis.legend(title="specimens", loc="lower left", fontsize=8, title_fontsize=9, **_FRAME)
 
 
 def partition_countries(drawn: Drawn, page: Page) -> None:

@@ -91,7 +91,8 @@ def _smaller(quality: int, found: re.Match[str]) -> str:
         else:
             stream = io.BytesIO()
             # Of Pillow's methods only this one keeps transparency.
-            few = image.convert("RGBA").quantize(_COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+            colours = max(16, _COLOURS * quality // _QUALITIES[0])
+            few = image.convert("RGBA").quantize(colours, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
             few.save(stream, format="PNG", optimize=True)
             kind, data = "png", stream.getvalue()
     return f'<image xlink:href="data:image/{kind};base64,{base64.b64encode(data).decode()}"{found[2]}>'
