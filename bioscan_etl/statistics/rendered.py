@@ -43,7 +43,7 @@ DARK: Mapping[str, str] = MappingProxyType(
 )
 """Colours on white ground, in lower case, and what they become on dark ground."""
 _RESOLUTIONS = (200, 150, 120, 96, 80, 64)  # dots per inch
-_RASTER = 200  # dots per inch of what an SVG holds as pixels
+_RASTER = 150  # dots per inch of what an SVG holds as pixels
 _QUALITIES = (88, 78, 68, 55, 42, 30, 20)  # of JPEG
 _COLOURS = 256
 _IMAGE = re.compile(r'<image xlink:href="data:image/png;base64,\s*([^"]+)"([^>]*)>')
@@ -91,7 +91,7 @@ def _smaller(quality: int, found: re.Match[str]) -> str:
         else:
             stream = io.BytesIO()
             # Of Pillow's methods only this one keeps transparency.
-            colours = max(16, _COLOURS * quality // _QUALITIES[0])
+            colours = max(8, _COLOURS >> _QUALITIES.index(quality))
             few = image.convert("RGBA").quantize(colours, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
             few.save(stream, format="PNG", optimize=True)
             kind, data = "png", stream.getvalue()
