@@ -15,6 +15,7 @@ import dagster as dg
 
 from bioscan_etl import landing, schema, state
 from bioscan_etl.assets.batches import specimen_batches
+from bioscan_etl.assets.thumbnails import thumbnails
 from bioscan_etl.crash import logs_of, unexpected, write_log
 from bioscan_etl.errors import BioscanError, LakeError, is_panic, is_transient, sentence
 from bioscan_etl.findings import Finding
@@ -207,6 +208,8 @@ def _result(stage: Stage, done: Done, situation: Situation) -> dg.MaterializeRes
     for name in ("contact_sheet.jpg", "report/index.html"):
         if (done.folder / name).is_file():
             metadata[name.split("/")[0].removesuffix(".jpg")] = dg.MetadataValue.path(str(done.folder / name))
+    if done.output is not None and (shown := thumbnails(done.folder)) is not None:
+        metadata["figures"] = dg.MetadataValue.md(shown)
     return dg.MaterializeResult(
         metadata=metadata,
         data_version=dg.DataVersion(done.content),

@@ -18,7 +18,7 @@ MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "images": ("cv2", "onnxruntime"),
         "expectations": ("great_expectations", "pandas", "sqlalchemy"),
-        "figures": ("matplotlib",),
+        "figures": ("matplotlib", "squarify"),
         "signatures": ("cryptography",),
         "pipeline": ("dagster", "dagster_webserver", "starlette", "uvicorn"),
         "postgres": ("dagster_postgres", "psycopg2"),

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 import polars as pl
 from framed_barcodes import drawn
 
 from bioscan_etl import schema, vocabulary
 from bioscan_etl.settings import Settings
+from bioscan_etl.statistics.canvas import Page, canvas
 from bioscan_etl.statistics.described import describe
 from bioscan_etl.statistics.drawn import Drawn
 
@@ -56,18 +56,9 @@ def of(frame: pl.DataFrame) -> Drawn:
     return describe(frame, Settings()).drawn()
 
 
-def axes_of(figure: Callable[[Drawn, Path], None], release: Drawn, folder: Path) -> list[Axes]:
+def axes_of(figure: Callable[[Drawn, Page], None], release: Drawn, folder: Path) -> list[Axes]:
     """Draw a figure into a folder; returns its axes, which say what was drawn."""
-    from matplotlib.figure import Figure
-
-    kept: list[Axes] = []
-    subplots = Figure.subplots
-
-    def keep(drawn: Figure, *args: Any, **more: Any) -> Any:
-        axes = subplots(drawn, *args, **more)
-        kept.extend(axes.ravel())
-        return axes
-
-    with patch.object(Figure, "subplots", keep):
-        figure(release, folder / f"{figure.__name__}.svg")
-    return kept
+    with canvas(folder / f"{figure.__name__}.svg") as page:
+        figure(release, page)
+    assert page.caption.endswith(".")
+    return page.figure.axes

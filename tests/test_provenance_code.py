@@ -203,6 +203,8 @@ UNDECIDED = {
     ("drawn_boxes", "ultralytics"): "the same",
     ("desk_pages", "torch"): "only of a .pt detector, whose outlines are drawn on pages",
     ("desk_pages", "ultralytics"): "the same",
+    ("figures", "torch"): "only of a .pt detector, whose outlines are drawn",
+    ("figures", "ultralytics"): "the same",
     ("desk_pages", "tenacity"): "waits before it writes a curator's file again, which the stage never does",
 }  # fmt: skip
 
@@ -246,7 +248,7 @@ READ_BY = {
     "bioscan_etl.images.detection": ("coarse.onnx", "refiner.onnx", "calibration.json"),
     "bioscan_etl.quality.report": ("report.html.jinja",),
     "bioscan_etl.release.readme": ("card.md.j2",),
-    "bioscan_etl.statistics.gallery": ("gallery.html.jinja",),
+    "bioscan_etl.statistics.gallery": ("gallery.html.jinja", "gallery.js"),
     "bioscan_etl.statistics.published": ("published.csv",),
     "bioscan_etl.taxonomy.authorship": ("author_names.txt", "not_authors.txt"),
 }

@@ -18,6 +18,7 @@ from bioscan_etl.quality.report import Report, write_report
 from bioscan_etl.quality.results import ExpectationResult
 from bioscan_etl.rules import registry
 from bioscan_etl.settings import Settings
+from bioscan_etl.statistics.titles import FIGURES
 
 EVIL = "<script>alert(1)</script>"
 PIXEL = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
@@ -126,9 +127,10 @@ def test_it_can_be_read_without_seeing_it(page):
 
 
 @pytest.mark.slow
-def test_axe_finds_nothing(page, tmp_path):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(page, tmp_path, scheme):
     with browser() as opened:
-        shown = opened.new_page(viewport={"width": 600, "height": 900})
+        shown = opened.new_page(viewport={"width": 600, "height": 900}, color_scheme=scheme)
         shown.goto((tmp_path / "report" / "index.html").as_uri())
         assert faults(shown) == []
         assert shown.evaluate("document.documentElement.scrollWidth") <= 600
@@ -371,3 +373,21 @@ def test_characters_that_cannot_be_seen_are_shown_as_escapes(tmp_path):
     page = write_report(tmp_path / "report", report_of(tmp_path, decisions=lines, version=hostile)).read_text()
     assert r"a\x1b[2J\u202eb\u200b\nc" in page
     assert all(line.isprintable() for line in page.splitlines())
+
+
+def test_figures_are_in_sections_in_the_order_in_which_they_are_read_with_their_captions(tmp_path):
+    paths = []
+    for name in ("leakage_curve", "country_map", "own"):
+        paths.append(tmp_path / f"{name}.svg")
+        text = f'<svg xmlns="http://www.w3.org/2000/svg"><title>x</title><desc>Of &lt;3&gt; {name}.</desc></svg>'
+        paths[-1].write_text(text)
+    page = write_report(tmp_path / "report", report_of(tmp_path, figures=paths)).read_text()
+    drawn = page[page.index('<h2 id="figures">') :]
+    found = re.findall(r"<h3>(.*?)</h3>|<figcaption>(.*?)</figcaption>", drawn)
+    assert [title or caption for title, caption in found][:5] == [
+        "Places",
+        f"{FIGURES['country_map']} Of &lt;3&gt; country_map.",
+        "Barcodes",
+        f"{FIGURES['leakage_curve']} Of &lt;3&gt; leakage_curve.",
+        "own Of &lt;3&gt; own.",
+    ]

@@ -102,7 +102,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "records/inspect.py": NONE,
     "records/damaged_files.py": ("quality_report",),
     "splits/files.py": NONE,
-    "images/coco.py": ("desk_pages",),
+    "images/coco.py": (
+        "figures",
+        "desk_pages",
+    ),
     "images/find_specimens.py": NONE,
     "images/reviews.py": NONE,
     "geography/build_borders.py": NONE,  # its result counts: borders.parquet
@@ -166,6 +169,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "partitions",
         "release_metadata",
         "image_packages",
+        "figures",
         "quality_report",
         "release_manifest",
         "desk_pages",
@@ -249,6 +253,7 @@ TABLE: dict[str, tuple[str, ...]] = {
         "contact_sheet",
         "release_metadata",
         "image_packages",
+        "figures",  # captions show names
         *PRINTED,
     ),
     "records/rules.py": PRINTED,
@@ -333,33 +338,33 @@ TABLE: dict[str, tuple[str, ...]] = {
         "image_packages",
         "desk_pages",
     ),
-    "images/decode.py": (*CROPPED, "contact_sheet", "desk_pages"),
+    "images/decode.py": (*CROPPED, "contact_sheet", "figures", "desk_pages"),
     "images/quality.py": CROPPED,
     "images/duplicates.py": ("specimens",),
     "images/brightness.py": ("specimens",),
     "images/manifest_file.py": ("specimen_images",),
     "images/memory.py": CROPPED,
-    "images/vouched.py": (*CROPPED, "desk_pages"),
-    "images/jpeg.py": (*CROPPED, "contact_sheet", "desk_pages"),
-    "images/png.py": (*CROPPED, "contact_sheet", "desk_pages"),
-    "images/samples.py": (*CROPPED, "contact_sheet", "desk_pages"),
+    "images/vouched.py": (*CROPPED, "figures", "desk_pages"),
+    "images/jpeg.py": (*CROPPED, "contact_sheet", "figures", "desk_pages"),
+    "images/png.py": (*CROPPED, "contact_sheet", "figures", "desk_pages"),
+    "images/samples.py": (*CROPPED, "contact_sheet", "figures", "desk_pages"),
     "images/bands.py": ("specimens", "partitions"),  # of near-duplicate hashes; partitions report them
     "images/contact_sheet.py": ("contact_sheet",),
-    "images/crop.py": (*CROPPED, "contact_sheet", "desk_pages"),
-    "images/measure.py": (*CROPPED, "contact_sheet", "desk_pages"),
-    "images/resize.py": (*CROPPED, "contact_sheet", "desk_pages"),
+    "images/crop.py": (*CROPPED, "contact_sheet", "figures", "desk_pages"),
+    "images/measure.py": (*CROPPED, "contact_sheet", "figures", "desk_pages"),
+    "images/resize.py": (*CROPPED, "contact_sheet", "figures", "desk_pages"),
     "images/crops.py": CROPPED,
-    "images/detect.py": (*CROPPED, "desk_pages"),
-    "images/networks.py": (*CROPPED, "desk_pages"),
+    "images/detect.py": (*CROPPED, "figures", "desk_pages"),
+    "images/networks.py": (*CROPPED, "figures", "desk_pages"),
     "images/one_image.py": CROPPED,
-    "images/one_stage.py": (*CROPPED, "desk_pages"),
-    "images/segmentation.py": (*CROPPED, "desk_pages"),
+    "images/one_stage.py": (*CROPPED, "figures", "desk_pages"),
+    "images/segmentation.py": (*CROPPED, "figures", "desk_pages"),
     "images/stage.py": CROPPED,
-    "images/trained.py": (*CROPPED, "desk_pages"),
-    "images/window.py": (*CROPPED, "desk_pages"),
-    "images/segmentation.json": (*CROPPED, "desk_pages"),
-    "images/models/*.json": (*CROPPED, "desk_pages"),
-    "images/models/*.onnx": (*CROPPED, "desk_pages"),
+    "images/trained.py": (*CROPPED, "figures", "desk_pages"),
+    "images/window.py": (*CROPPED, "figures", "desk_pages"),
+    "images/segmentation.json": (*CROPPED, "figures", "desk_pages"),
+    "images/models/*.json": (*CROPPED, "figures", "desk_pages"),
+    "images/models/*.onnx": (*CROPPED, "figures", "desk_pages"),
     "images/rules.py": PRINTED,
     # ---- partitions
     "splits/*.py": ("partitions",),
@@ -367,7 +372,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "splits/rules.py": (*EXPECTATIONS, "partitions", *PRINTED),  # ids are checks, and reasons of moves
     # ---- found in several packages
     "barcodes/numbering.py": ("specimens", "curated_taxonomy"),
-    "images/detection.py": (*CROPPED, "desk_pages"),
+    "images/detection.py": (*CROPPED, "figures", "desk_pages"),
     "quality/parquet_views.py": EXPECTATIONS,
     # The report reads the results in the form that the stages give them, and words those of batches.
     "quality/results.py": (*EXPECTATIONS, "quality_report", "desk_pages"),
@@ -419,7 +424,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "barcodes/published.py": NONE,
     "statistics/drawn.py": ("figures",),
     "statistics/gallery.*": ("figures",),
-    "statistics/canvas.py": ("figures",),
+    **{
+        f"statistics/{name}.py": ("figures",)
+        for name in ("canvas", "explored", "looks", "pictures", "rendered", "world")
+    },
     "statistics/figures_*.py": ("figures",),
     "barcodes/distances.py": ("audit", "distances", "statistics"),
     "statistics/figures.py": ("figures",),  # the report knows the titles of the figures
@@ -541,7 +549,7 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "DOUBTS": ("doubts", "desk_pages"),
     "VERIFICATION": ("doubts", "release_metadata", "image_packages"),
     "PROPOSALS": ("proposals", "desk_pages"),
-    "BBOX": CORE,
+    "BBOX": (*CORE, "figures"),  # boxes are drawn
     "RELEASE_DIFF": ("release_manifest",),
 }
 

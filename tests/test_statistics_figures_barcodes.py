@@ -37,21 +37,20 @@ def test_distances_of_orders_are_boxes_by_name(release, tmp_path):
 def test_distances_of_species_are_a_box_per_bin(release, tmp_path):
     (axis,) = axes_of(distances_species, release, tmp_path)
     assert len(axis.patches) == release.tables["distance_bins"].height > 0
-    assert f"{release.tables['distance_bins']['pairs'].sum():,} pairs" in axis.get_title("left")
 
 
 def test_diversity_is_a_box_per_level_with_its_mean(release, tmp_path):
     (axis,) = axes_of(sdi_by_rank, release, tmp_path)
     table = release.tables["barcodes"].drop_nulls("mean_sdi")
     assert len(axis.patches) == table.height == 7  # no specimen has a subfamily
-    assert axis.lines[-1].get_ydata() == pytest.approx(table["mean_sdi"].to_list())
+    assert axis.lines[-1].get_xdata() == pytest.approx(table["mean_sdi"].to_list())
 
 
 def test_species_without_a_gap_are_marked_apart(release, tmp_path):
     audited = pl.DataFrame(
         {"largest_within": [0.01, 0.05, None], "nearest_other": [0.1, 0.02, 0.3], "gap": [0.09, -0.03, None]}
     )
-    (axis,) = axes_of(barcode_gap, Drawn(release.rows, {"species_audit": audited}, None), tmp_path)
+    (axis,) = axes_of(barcode_gap, Drawn(release.rows, {"species_audit": audited}), tmp_path)
     assert axis.get_title("left") == "Barcode gap: 2 species, 1 without one"
     gap, without = axis.collections
     assert gap.get_offsets().tolist() == [[0.01, 0.1]]
@@ -60,7 +59,7 @@ def test_species_without_a_gap_are_marked_apart(release, tmp_path):
 
 def test_each_evaluated_partition_has_its_curve(release, tmp_path):
     (axis,) = axes_of(leakage_curve, release, tmp_path)
-    names = [text.get_text() for text in axis.get_legend().get_texts()]
+    names = [text.get_text() for text in axis.get_figure().legends[0].get_texts()]
     assert "test to train: 8" in names
     table = release.tables["leakage_curve"].filter(pl.col("evaluated") == "test", pl.col("known") == "train")
     shown = axis.lines[names.index("test to train: 8")].get_ydata()
@@ -78,7 +77,8 @@ def test_a_strip_has_a_letter_per_base_in_its_colour_in_rows_of_66(release, tmp_
     barcode = "AATCGNR" * 20
     sample = {"processid": "A", "taxon": None, "dna_barcode": barcode}
     (axis,) = axes_of(barcode_strip, Drawn(release.rows, {}, sample), tmp_path)
-    assert "".join(text.get_text() for text in axis.texts) == barcode
+    letters = {(y - 0.5, x - 0.5): line.get_label() for line in axis.lines for x, y in line.get_xydata()}
+    assert "".join(letters[place] for place in sorted(letters)) == barcode
     assert [text.get_text() for text in axis.get_yticklabels()] == ["1", "67", "133"]
     svg = (tmp_path / "barcode_strip.svg").read_text()
     mesh = svg[svg.index('id="QuadMesh_1"') :]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from xml.sax.saxutils import unescape
 
 import polars as pl
 
@@ -34,7 +36,7 @@ from bioscan_etl.quality.results import ExpectationResult
 from bioscan_etl.quality.spreadsheet import write_spreadsheet
 from bioscan_etl.rules import Rule, Severity, registry
 from bioscan_etl.settings import Settings
-from bioscan_etl.statistics.titles import FIGURES
+from bioscan_etl.statistics.titles import FIGURES, SECTIONS
 
 STATISTICS: Mapping[str, str] = MappingProxyType(
     {
@@ -64,6 +66,7 @@ LEAKAGE: Mapping[str, str] = MappingProxyType(
 _SHOWN_CONFLICTS = 20
 _SHOWN_ROWS = 100
 _SHOWN_TEXT = 200
+_DESCRIPTION = re.compile(r"<desc>([^<]*)</desc>")
 _IMAGE_TYPES = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
@@ -181,10 +184,28 @@ def page(report: Report, sheets: Sequence[tuple[str, str]] = ()) -> str:
         batches=_batches(report.batches),
         decisions=_decisions(report.decisions, report.refused),
         doubts=_doubts(report),
-        figures=[(_data_uri(path), FIGURES.get(path.stem, path.stem)) for path in report.figures],
+        figures=_figures(report.figures),
         contact_sheets=list(sheets),
     )
     return text
+
+
+def _figures(paths: Sequence[Path]) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """Sections, each with its figures: data address, words and caption; figures of no section come last."""
+    named = {path.stem: path for path in paths}
+    sections = [(title, [named[name] for name in names if name in named]) for title, names in SECTIONS.items()]
+    sections.append(("", [path for path in paths if path.stem not in FIGURES]))
+    return [
+        (title, [(_data_uri(path), FIGURES.get(path.stem, path.stem), _caption(path)) for path in shown])
+        for title, shown in sections
+        if shown
+    ]
+
+
+def _caption(path: Path) -> str:
+    """What an SVG says of itself, beside its title; empty for other images."""
+    found = _DESCRIPTION.search(path.read_text(encoding="utf-8")) if path.suffix.lower() == ".svg" else None
+    return unescape(found[1]) if found else ""
 
 
 def _lists(report: Report) -> dict[str, tuple[str, pl.DataFrame]]:

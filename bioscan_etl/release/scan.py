@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,6 +44,8 @@ class ReleaseTables:
         packages: its image packages.
         rows: the released specimens, with the columns of `schema.METADATA_EXTENDED` that it has.
         files: path and sha256 of its files, text.
+        title: first part of the names of its files.
+        settings: those that it was made with, by section, as its manifest states them.
     """
 
     root: Path
@@ -53,6 +55,8 @@ class ReleaseTables:
     packages: tuple[str, ...]
     rows: pl.LazyFrame
     files: pl.LazyFrame
+    title: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def columns(self) -> list[str]:
         """Columns of `rows`, in order."""
@@ -156,7 +160,17 @@ def release_tables(root: Path, head: Head, files: pl.LazyFrame) -> ReleaseTables
         SourceError: it has no metadata.
     """
     protocol = head.settings.get("splits", {}).get("protocol", "")
-    return ReleaseTables(root, head.version, str(protocol), head.dataset, head.image_packages, _rows(root, head), files)
+    return ReleaseTables(
+        root=root,
+        version=head.version,
+        protocol=str(protocol),
+        dataset=head.dataset,
+        title=head.title,
+        settings=head.settings,
+        packages=head.image_packages,
+        rows=_rows(root, head),
+        files=files,
+    )
 
 
 def _rows(root: Path, head: Head) -> pl.LazyFrame:

@@ -656,14 +656,22 @@ _DECLARED = (
     Stage(
         "figures",
         Scope.CORPUS,
-        "Figures of the release: partitions, missing values, sizes, classes and orders, abundance, completeness, "
-        "places, distances, a barcode.\n\nSource: release_metadata and statistics. SVG and PNG, and a page that shows "
-        "them; the same release gives the same bytes.",
+        "Figures of the release: specimens and their images, taxa, places, partitions, missing values, sizes, "
+        "distances, barcodes.\n\nSource: release_metadata, statistics, and the images of image_packages. SVG and PNG, "
+        "and a page that shows them; the same release gives the same bytes.",
         "report",
         ("matplotlib",),
-        reads={"release_metadata": (), "statistics": ()},
-        data=("geography/borders.parquet", "statistics/gallery.html.jinja"),
-        libraries=("polars", "numpy", "matplotlib", "shapely", "jinja2"),
+        reads={"release_metadata": (), "image_packages": (), "statistics": ()},
+        # Captions state the settings that decide what is shown; those of images read and outline specimens.
+        settings=(
+            *("splits.protocol", "splits.keep_bins_together", "splits.keep_overlaps_together"),
+            *("barcodes.min_shared_columns", "statistics.*"),
+            *("release.dataset", "release.title", "release.image_packages"),
+            *("images.crop_margin", "images.crop_aspect", "images.max_pixels", "images.significant_bits"),
+            *("images.empty_confidence", "images.min_confidence"),
+        ),
+        data=("geography/borders.parquet", "statistics/gallery.html.jinja", "statistics/gallery.js", *_IMAGE_DATA),
+        libraries=("polars", "duckdb", "matplotlib", "shapely", "squarify", "jinja2", *_IMAGE_LIBRARIES),
     ),
     Stage(
         "quality_report",

@@ -6,33 +6,34 @@ drawing (`figures`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from bioscan_etl import schema
+from bioscan_etl import schema, vocabulary
 from bioscan_etl.barcodes.distinct import numbered
 from bioscan_etl.barcodes.framed import comparable
 from bioscan_etl.errors import SourceError
+from bioscan_etl.geography.countries import countries
 from bioscan_etl.io.tables import read_parquet
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.layout import STATISTICS
-from bioscan_etl.release.scan import find_release, scan_release
+from bioscan_etl.release.scan import ReleaseTables, find_release, scan_release
 from bioscan_etl.settings import Settings
 from bioscan_etl.splits.files import read_texts
 from bioscan_etl.statistics.audit import audit, gaps
 from bioscan_etl.statistics.counted import count_tables, rows_to_count
 from bioscan_etl.statistics.definitions import TABLES
 from bioscan_etl.statistics.distances import distances
-from bioscan_etl.statistics.drawn import ROWS, Drawn, sample_of
+from bioscan_etl.statistics.drawn import ROWS, SHOWN, Drawn, sample_of, shown_of, stated, stated_in
+from bioscan_etl.statistics.pictures import load_pictures
 from bioscan_etl.statistics.tables import READ
 
 _TABLES = (".csv", ".parquet")
-_READ = {
-    name: schema.METADATA_EXTENDED[name].dtype
-    for name in dict.fromkeys(("processid", "taxon", *READ, *ROWS, "dna_barcode"))
-}
+_READ = {name: schema.METADATA_EXTENDED[name].dtype for name in dict.fromkeys((*SHOWN, *READ, *ROWS, "dna_barcode"))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,45 @@ class Described:
         rows: the specimens, with columns of `schema.METADATA_EXTENDED`; not read yet.
         tables: tables of `definitions` by name, in their order.
         is_stored: whether the tables are those that the release holds, and not counted now.
+        root: folder of the release; None for a table.
+        name: of the release and its version, or of the table.
+        settings: those that figures state (`drawn.SETTINGS`).
+        pictured: settings that find and read the images of the release.
     """
 
     source: str
     rows: pl.LazyFrame
     tables: dict[str, pl.DataFrame]
     is_stored: bool
+    root: Path | None = None
+    name: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    pictured: Settings | None = None
 
     def drawn(self) -> Drawn:
         """What the figures are drawn from."""
-        return Drawn(self.rows.select(ROWS).collect(), self.tables, sample_of(self.rows))
+        rows = _with_codes(self.rows)
+        pictures = None
+        if self.root is not None and self.pictured is not None:
+            pictures = load_pictures(self.root, self.pictured)
+        return Drawn(
+            rows=rows.select(ROWS).collect(),
+            tables=self.tables,
+            sample=sample_of(rows),
+            shown=shown_of(rows) if pictures else pl.DataFrame(),
+            pictures=pictures,
+            source=self.name,
+            settings=self.settings,
+        )
+
+
+def _with_codes(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows with country_iso; where a table has none, from the canonical name of the country."""
+    if "country_iso" not in rows.collect_schema().names():
+        rows = rows.with_columns(country_iso=pl.lit(None, pl.String))
+    known = countries().select("country", canonical="country_iso").lazy()
+    joined = rows.join(known, on="country", how="left", maintain_order="left")
+    return joined.with_columns(pl.coalesce("country_iso", "canonical").alias("country_iso")).drop("canonical")
 
 
 def describe(
@@ -73,14 +103,37 @@ def describe(
     """
     if not isinstance(source, pl.DataFrame) and not str(source).lower().endswith(_TABLES):
         folder = find_release(str(source), within)
-        rows = scan_release(folder).rows
+        opened = scan_release(folder)
+        rows = opened.rows
+        more: dict[str, Any] = {
+            "root": folder,
+            "name": f"{opened.dataset} {opened.version}",
+            "settings": stated_in(opened.settings),
+            "pictured": _pictured(settings, opened),
+        }
         stored = {table.name: folder / STATISTICS / f"{table.name}.parquet" for table in TABLES}
         if all(path.is_file() for path in stored.values()):
-            return Described(str(folder), rows, {name: read_parquet(path) for name, path in stored.items()}, True)
-        return Described(str(folder), rows, _counted(rows, settings, progress), False)
+            return Described(
+                str(folder), rows, {name: read_parquet(path) for name, path in stored.items()}, True, **more
+            )
+        return Described(str(folder), rows, _counted(rows, settings, progress), False, **more)
     name = "the table" if isinstance(source, pl.DataFrame) else str(source)
     rows = _conformed(read_texts(source if isinstance(source, pl.DataFrame) else Path(source)), name)
-    return Described(name, rows, _counted(rows, settings, progress), False)
+    return Described(
+        name,
+        rows,
+        _counted(rows, settings, progress),
+        is_stored=False,
+        name="" if isinstance(source, pl.DataFrame) else Path(source).name,
+        settings={one: value for one, value in stated(settings).items() if not one.startswith(("splits.", "images."))},
+    )
+
+
+def _pictured(settings: Settings, opened: ReleaseTables) -> Settings:
+    """Settings with the names of a release and its packages. Detectors are never taken from a release: they run."""
+    known = [package for package in vocabulary.IMAGE_PACKAGES if package in opened.packages]
+    names = {"dataset": opened.dataset, "title": opened.title, "image_packages": tuple(known)}
+    return settings.model_copy(update={"release": settings.release.model_copy(update=names)})
 
 
 def _conformed(frame: pl.DataFrame, name: str) -> pl.LazyFrame:
