@@ -87,9 +87,10 @@ docs: $(VENV)/.docs
 	@$(BIN)/zensical build --strict --clean --config-file mkdocs.yml
 
 # The warnings of the clients and of torch are not ours to mend, so they are no errors there.
+# Many slow tests wait for servers and browsers, so one more runs than there are cores.
 test-slow: $(CLIENTS)/.clients $(VENV)/.docs
 	@command -v java >/dev/null || echo "Java is missing, PySpark's tests are skipped: apt-get install default-jre-headless"
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --instafail -m "slow and not clients and not train"
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --instafail -m "slow and not clients and not train"
 	@$(if $(BIOSCAN_NO_SKIPS),BIOSCAN_NO_SKIPS=clients) $(CLIENTS)/bin/python -m pytest -n 2 --dist loadfile --instafail -W default -m "clients or train"
 
 # Measuring makes the tests take twice as long, so CI leaves it out.
