@@ -16,8 +16,9 @@ from bioscan_etl.barcodes.framed import comparable
 from bioscan_etl.schema import PLACEMENTS, RECORDS
 from bioscan_etl.settings import BarcodeSettings
 from bioscan_etl.splits.leakage import leakage
-from bioscan_etl.statistics.audit import audit
+from bioscan_etl.statistics.audit import audit, gaps
 from bioscan_etl.statistics.leakage_curve import leakage_curve
+from bioscan_etl.statistics.shift import partition_countries, partition_shift
 
 pytestmark = pytest.mark.slow
 
@@ -143,14 +144,18 @@ def test_gaps_make_no_barcode_and_fragments_one_as_written_but_none_over_shared_
     assert clean.barcodes["group"].n_unique() == planted.barcodes["group"].n_unique() == 3 * SPECIES
 
 
+def audited(corpus):
+    rows = corpus.named()
+    return audit(rows, gaps(rows, *comparable(corpus.barcodes), LEAST))
+
+
 def test_the_audit_lists_the_swapped_species_and_no_others(clean, planted):
-    position = comparable(clean.barcodes)
-    nothing = audit(clean.named(), *position, LEAST)
+    nothing = audited(clean)
     assert nothing["bin_audit"].is_empty()
     assert nothing["species_audit"]["grade"].unique().to_list() == ["A"]
     assert nothing["species_audit"].filter(pl.col("gap") <= 0).is_empty()
 
-    found = audit(planted.named(), *comparable(planted.barcodes), LEAST)
+    found = audited(planted)
     first = range(FRAGMENTS + GAPPED, FRAGMENTS + GAPPED + 2 * SWAPPED, 2)
     pairs = {f"BOLD:AAA{species:04}": f"Genus{species:04} species; Genus{species + 1:04} species" for species in first}
     assert dict(found["bin_audit"].select("dna_bin", "names").rows()) == pairs
@@ -158,3 +163,15 @@ def test_the_audit_lists_the_swapped_species_and_no_others(clean, planted):
     listed = found["species_audit"]
     assert set(listed.filter(pl.col("gap") <= 0)["species"]) == swapped
     assert set(listed.filter(pl.col("grade") == "E")["species"]) == swapped
+
+
+def test_the_shift_of_places_is_that_of_test_alone(clean, planted):
+    def shift(corpus):
+        found = partition_shift(partition_countries(corpus.rows))
+        return dict(found.select("split", "total_variation").drop_nulls().rows())
+
+    # 34 and 33 specimens of a species cannot fill four countries alike.
+    assert max(shift(clean).values()) < 0.03
+    found = shift(planted)
+    assert found.pop("test") > 0.5
+    assert max(found.values()) < 0.03
