@@ -1,10 +1,11 @@
-"""The barcodes of a set that lie near each of others: by p-distance over the columns that both have, exactly.
+"""The nearest of some barcodes to each of others: by p-distance over the columns that both have, exactly.
 
 A pair is first compared in the columns that differ most (`variable`). As many differences as these show, the whole pair
 has at least: a pair that is farther apart than the nearest one so far is not compared further. Of barcodes of one gene,
 that is nearly all, since the search begins with those that follow each other in lexical order.
 
-Belongs here: the search. Does not belong here: whose barcodes they are (`statistics.leakage_curve`).
+Belongs here: the search. Does not belong here: whose barcodes they are (`statistics.leakage_curve`), and
+counting those within a limit (`within`).
 """
 
 from __future__ import annotations
@@ -52,55 +53,6 @@ def nearest(barcodes: Framed, wanted: _Numbers, offered: _Numbers, least: int) -
     if not parts:
         return np.empty(0), np.empty(0, np.int64)
     return np.concatenate([p for p, _ in parts]), np.concatenate([at for _, at in parts])
-
-
-def within(barcodes: Framed, wanted: _Numbers, offered: _Numbers, least: int, most: int) -> _Numbers:
-    """Count the offered barcodes that differ from each wanted one in few columns.
-
-    Args:
-        barcodes: on the frame.
-        wanted: positions.
-        offered: positions.
-        least: columns that two barcodes must share to be compared (setting `barcodes.min_shared_columns`).
-        most: columns in which they may differ, of those that both have.
-
-    Returns:
-        int64, shape (wanted,).
-    """
-    rows, columns = variable_words(barcodes, wanted), variable_words(barcodes, offered)
-
-    def count(start: int) -> _Numbers:
-        part = slice(start, start + _ROWS)
-        mine = (rows[0][:, part], rows[1][:, part], rows[2][:, part])
-        found = np.zeros(mine[0].shape[1], np.int64)
-        for first in range(0, len(offered), _TILE):
-            tile = slice(first, first + _TILE)
-            differ = differing(mine, (columns[0][:, tile], columns[1][:, tile], columns[2][:, tile]))
-            row, column = np.nonzero(differ <= most)
-            is_near = are_within(barcodes, wanted[part][row], offered[tile][column], least, most)
-            found += np.bincount(row[is_near], minlength=len(found))
-        return found
-
-    parts = [part for _, part in ordered_map(count, range(0, len(wanted), _ROWS), cores())]
-    return np.concatenate(parts) if parts else np.empty(0, np.int64)
-
-
-def are_within(barcodes: Framed, one: _Numbers, other: _Numbers, least: int, most: int) -> npt.NDArray[np.bool_]:
-    """Whether the barcodes of each pair share enough columns and differ in few of them, shape (pairs,).
-
-    Args:
-        barcodes: on the frame.
-        one: positions of the first barcodes.
-        other: positions of the second.
-        least: as of `within`.
-        most: as of `within`.
-    """
-    both = barcodes.known[one] & barcodes.known[other]
-    bits = (barcodes.low[one] ^ barcodes.low[other]) | (barcodes.high[one] ^ barcodes.high[other])
-    shared = np.bitwise_count(both).sum(axis=1, dtype=np.int64)
-    differ = np.bitwise_count(bits & both).sum(axis=1, dtype=np.int64)
-    is_near: npt.NDArray[np.bool_] = (shared >= max(least, 1)) & (differ <= most)
-    return is_near
 
 
 def _of_rows(

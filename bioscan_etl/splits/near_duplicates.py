@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bioscan_etl.barcodes.framed import Framed, comparable
-from bioscan_etl.barcodes.nearest import are_within, within
+from bioscan_etl.barcodes.within import are_within, within
 from bioscan_etl.splits.leakage import barcode_splits
 from bioscan_etl.vocabulary import LEAKAGE_PAIRS
 
