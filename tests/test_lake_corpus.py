@@ -25,6 +25,7 @@ def test_installing_says_what_changes_and_puts_the_very_bytes_there(lake, tmp_pa
     assert install_settings(lake, source) == [
         "images.crop_margin: 0.4 -> 1.0",
         "splits.protocol: 'bioscan-5m' -> 'stable'",
+        "splits.keep_overlaps_together: False -> True",  # its default depends on the protocol
     ]
     assert settings_file(lake).read_bytes() == source.read_bytes()
     assert read_settings(lake).images.crop_margin == 1.0

@@ -17,12 +17,13 @@ from bioscan_etl.statistics.figures_places import sites_of
 from bioscan_etl.statistics.figures_taxa import rectangles
 from bioscan_etl.statistics.looks import DARK_COLOURS, look
 from bioscan_etl.statistics.world import land, project
+from bioscan_etl.vocabulary import RANKS
 
-_RANKS = ("class", "order", "family")
+_RANKS = RANKS[1:4]
 _MOST_TAXA = 30  # of one taxon above
 _MOST_SITES = 3_000
 _MOST_GROUPS = 60  # of a level
-_LEVELS = ("class", "order", "family", "subfamily", "genus", "species")
+_LEVELS = RANKS[1:]
 _ASPECT = 0.56  # height of the treemap over its width
 _UNITS = 1_000  # of the map per radius of the earth
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MOST_TILES = 40
 _INSECTS = "Insecta"
 _OTHERS = Look(MISSING, "", "o")
-_RINGS = ("class", "order", "family")
+_RINGS = vocabulary.RANKS[1:4]
 _SMALLEST_ANGLE = 360 / 400  # degrees; smaller taxa of a ring are drawn together
 _LABELLED_ANGLE = 360 / 60
 _RADII = (0.28, 0.52, 0.76, 1.0)
