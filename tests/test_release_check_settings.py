@@ -46,8 +46,13 @@ def ingested(demo, tmp_path_factory) -> Ingested:
 @pytest.fixture(scope="module")
 def published(ingested, tmp_path_factory) -> dict[str, Path]:
     """A true release by protocol."""
+    # With overlaps kept together, a manifest that states another protocol would contradict itself.
     return {
-        protocol: released(ingested, tmp_path_factory.mktemp(protocol), Settings(splits={"protocol": protocol}))
+        protocol: released(
+            ingested,
+            tmp_path_factory.mktemp(protocol),
+            Settings(splits={"protocol": protocol, "keep_overlaps_together": False}),
+        )
         for protocol in ("bioscan-5m", "stable")
     }
 
