@@ -95,7 +95,7 @@ def _ours(path: Path, output: Path, protocol: str, answer) -> None:
     from bioscan_etl.splits.files import split_table
 
     start = time.perf_counter()
-    # The letters that stand for barcodes here are no COI; benchmarks/overlaps.py measures barcodes that overlap.
+    # These texts are no COI sequences, so none overlap. benchmarks/overlaps.py measures barcodes that do.
     split_table(path, output, SplitSettings(protocol=protocol, keep_overlaps_together=False))
     answer.put((time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
 
@@ -138,7 +138,7 @@ def _near(path: Path, output: Path, answer) -> None:
     require(reviewed.findings)
     numbers = reviewed.partitions
     checked = time.perf_counter()
-    # The letters that stand for barcodes here have no place on the frame: this measures the search by edits.
+    # These texts are no COI sequences and are not placed on the frame, so this measures the search by edits.
     barcodes = table.select(barcode="dna_barcode").drop_nulls().unique().sort("barcode").with_row_index("barcode_id")
     ids = table.select("processid", barcode="dna_barcode").join(barcodes, on="barcode", how="left")
     unplaced = [pl.lit(None, dtype).alias(name) for name, dtype in PLACEMENTS.schema().items() if name != "barcode"]

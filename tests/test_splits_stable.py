@@ -18,7 +18,7 @@ from bioscan_etl.splits.stable import assign_stable, remember
 from bioscan_etl.splits.targets import review
 from bioscan_etl.vocabulary import EVALUATED, NOT_EVALUATED, SPLITS
 
-# The letters that stand for barcodes here overlap with none.
+# The barcodes of these tests are single letters, which do not overlap.
 STABLE = SplitSettings(protocol="stable", keep_overlaps_together=False)
 IN_BINS = SplitSettings(protocol="stable", keep_overlaps_together=False, keep_bins_together=True)
 SCHEMA = dict.fromkeys(("processid", "genus", "species", "dna_barcode", "dna_bin"), pl.String)

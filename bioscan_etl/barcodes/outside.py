@@ -6,7 +6,8 @@ barcodes, so that it does not compare all pairs:
 1. The barcodes of a species that lie close together are one cluster, with the most complete one as its leader.
 2. Each leader is compared with each leader outside of its family, first in the columns that differ most (`variable`).
    As many differences as these show, the pair has at least: what is beyond the limit is compared no further. The limit
-   is the distance to the nearest barcode within the family, and a margin, because a leader stands for its cluster.
+   is the distance to the nearest barcode within the family, plus a margin: other barcodes of a cluster can be nearer
+   than its leader.
 3. The barcodes of a cluster are compared with those of the nearest clusters, in full.
 
 Leaders are searched exactly. Recall is below 1 where more than `_KEPT` clusters are nearly as near as the nearest, or

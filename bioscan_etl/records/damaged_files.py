@@ -1,4 +1,4 @@
-"""What users are told about damaged records files: one sentence per file.
+"""Messages to users about damaged records files: one sentence per file.
 
 Belongs here: the words for each kind of damage. Does not belong here: finding damage (`damage`, `translate`).
 """

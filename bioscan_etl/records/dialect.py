@@ -37,7 +37,7 @@ _NAMED_SEPARATOR = re.compile(r'"?sep=([!-~\t])"?[\t,;]*', re.IGNORECASE)
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
 _DOUBLED = re.compile(r'"(?:[^"]|"")*"', re.DOTALL)
 _ESCAPED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_STRAY = '"x'  # stands for a field that follows no rule
+_STRAY = '"x'  # an example of a field that opens a quote and does not close it
 # Signs of cp1252 that occur beside letters or numbers in any text: blanks, dashes, quotes, degrees, units.
 _SIGNS = frozenset("\u00a0°±²µ·«»ºª’‘“”–—…€™©®•§×´½¼¾¿¡")
 

@@ -257,7 +257,7 @@ _TARGETS: Mapping[str, str] = MappingProxyType(
         **{name: name for name in sorted(_CANONICAL)},
     }
 )
-"""The canonical column that a name stands for, wherever it occurs."""
+"""The canonical column of each known column name, in any layout."""
 
 
 def _claims(names: Sequence[str]) -> dict[int, str]:

@@ -155,7 +155,7 @@ def _block(
     except pl.exceptions.ComputeError:
         if delivered is not None or lines.is_utf8(data):
             raise
-        # The rows stay: U+FFFD stands for each byte that is not UTF-8, and flags the row.
+        # The rows stay. U+FFFD replaces each byte that is not UTF-8, and the row is flagged.
         return _block(lines.repaired(data), first_line, layout, settings, data)
     if frame.height != np.count_nonzero(kept):
         raise InvariantError(f"{frame.height} rows were parsed from {np.count_nonzero(kept)} lines after {first_line}")

@@ -116,6 +116,8 @@ def describe(
             return Described(
                 str(folder), rows, {name: read_parquet(path) for name, path in stored.items()}, True, **more
             )
+        # Captions state what the tables were counted with, not what the release was made with.
+        more["settings"] = more["settings"] | _counting(settings)
         return Described(str(folder), rows, _counted(rows, settings, progress), False, **more)
     name = "the table" if isinstance(source, pl.DataFrame) else str(source)
     rows = _conformed(read_texts(source if isinstance(source, pl.DataFrame) else Path(source)), name)
@@ -125,8 +127,13 @@ def describe(
         _counted(rows, settings, progress),
         is_stored=False,
         name="" if isinstance(source, pl.DataFrame) else Path(source).name,
-        settings={one: value for one, value in stated(settings).items() if not one.startswith(("splits.", "images."))},
+        settings=_counting(settings),
     )
+
+
+def _counting(settings: Settings) -> dict[str, Any]:
+    """The settings that tables are counted with, of those that captions state."""
+    return {name: value for name, value in stated(settings).items() if name.startswith(("barcodes.", "statistics."))}
 
 
 def _pictured(settings: Settings, opened: ReleaseTables) -> Settings:
