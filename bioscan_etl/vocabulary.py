@@ -49,6 +49,9 @@ LEAKAGE_PAIRS = (*(("train", queries) for queries in EVALUATED), *((UNSEEN_KEY, 
 NOT_EVALUATED = tuple(split for split in SPLITS if split not in EVALUATED)
 """Partitions that a model may be trained on, or has as references."""
 
+LABELLED_ALONE = ("train", "other_heldout")
+"""Partitions that a barcode without a species leaves for pretrain, where a model is trained on it, too."""
+
 TRAINING = ("pretrain", "train")
 """Partitions that models are trained on: without labels, and with them."""
 

@@ -5,6 +5,7 @@ import random
 import shutil
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ from bioscan_etl import schema
 from bioscan_etl.demo.corpus import DemoBatch, write_demo
 from bioscan_etl.images.crop import crop, encode_jpeg
 from bioscan_etl.release import manifest
-from bioscan_etl.release.check import check
+from bioscan_etl.release.check import check, tables
 from bioscan_etl.release.check import settings_images as check_settings_images
 from bioscan_etl.release.check import settings_logs as check_settings_logs
 from bioscan_etl.release.check import settings_rows as check_settings_rows
@@ -546,12 +547,17 @@ def test_a_specimen_without_a_species_may_follow_only_where_the_settings_keep_mo
     ]
     rows = rows.with_columns(absent).sort("processid")
     found = {
-        followed: [(fault.processid, fault.fault) for fault in corpus_invariants(rows, followed=followed)]
-        for followed in (False, True)
+        keeps: [(fault.processid, fault.fault) for fault in corpus_invariants(rows, keeps)]
+        for keeps in ("", "keep_overlaps_together", "keep_bins_together")
     }
-    assert found == {False: [("B", "is in 'train', but has no species")], True: []}
+    named = [("B", "is in 'train', but has no species")]
+    assert found == {"": named, "keep_overlaps_together": named, "keep_bins_together": []}
+    tested = rows.with_columns(split=pl.when(pl.col("split") == "train").then(pl.lit("test")).otherwise("split"))
+    assert not corpus_invariants(tested, "keep_overlaps_together")
+    assert corpus_invariants(tested, "")
 
 
-def corpus_invariants(rows, *, followed):
+def corpus_invariants(rows, keeps):
     barcodes = rows.select(barcode_hash()).to_series()
-    return list(invariants(rows.select(ROWS), barcodes, held("data", rows), followed=followed))
+    stated = SimpleNamespace(settings={"splits": {keeps: True}})
+    return list(invariants(rows.select(ROWS), barcodes, held("data", rows), tables._unlabelled_in(stated)))

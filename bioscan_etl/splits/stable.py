@@ -69,6 +69,7 @@ from bioscan_etl.vocabulary import SPLITS
 _NEW_SEEN, _NEW_NOVEL, _NEW_UNSEEN = range(len(SPLITS), len(SPLITS) + 3)  # states on the way to a partition
 _SEEN = tuple(map(SPLITS.index, vocabulary.SEEN))
 _UNSEEN = tuple(map(SPLITS.index, vocabulary.UNSEEN))
+_LABELLED_ALONE = tuple(map(SPLITS.index, vocabulary.LABELLED_ALONE))
 _MIN_UNSEEN = 8  # records that make a novel species an unseen one
 _TAIL_FROM = 7
 
@@ -131,7 +132,7 @@ def assign_stable(
     as_reference = _give_references(census, state, settings.seed)
     after = state[census.unit]
     if settings.keep_overlaps_together and not settings.keep_bins_together:
-        after[_without_label(table, census) & np.isin(after, (_TRAIN, _OTHER_HELDOUT))] = _PRETRAIN
+        after[_without_label(table, census) & np.isin(after, _LABELLED_ALONE)] = _PRETRAIN
     processids = table.get_column("processid").cast(pl.String)
     split = pl.Series("split", SPLITS).gather(after.astype(np.uint32))
     return pl.DataFrame([processids, split]), _moves(census, processids, after, with_species, as_reference)

@@ -5,7 +5,7 @@ Belongs here: the invariants of partitioning, taxonomy and naming that a release
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import polars as pl
 
@@ -20,6 +20,8 @@ _SEEN, _UNSEEN = ("train", "val", "test"), ("key_unseen", "val_unseen", "test_un
 
 ROWS = ("processid", "split", *vocabulary.RANKS)
 """Columns that the invariants of the whole corpus are about, beside the barcode."""
+UNLABELLED_IN = ("pretrain",)
+"""Partitions in which a specimen may lack a species, if each barcode is assigned by itself."""
 
 
 def row_findings(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, str]]:
@@ -49,19 +51,21 @@ def row_findings(rows: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, str]]:
     yield wrong.select("processid", "taxon", deepest=labels), "taxon is {taxon}, the deepest label {deepest}"
 
 
-def invariants(rows: pl.DataFrame, barcodes: pl.Series, data: Rows, *, followed: bool = False) -> Iterator[Fault]:
+def invariants(
+    rows: pl.DataFrame, barcodes: pl.Series, data: Rows, unlabelled_in: Collection[str] = UNLABELLED_IN
+) -> Iterator[Fault]:
     """What must hold for all released specimens together (spec: partitioning; spec: taxonomy).
 
     Args:
         rows: `ROWS` of all specimens.
         barcodes: a hash of each one's barcode, stripped of N.
         data: the form that they are read from; only rows whose hashes are suspect are read again.
-        followed: whether a specimen without a species can be in another partition than pretrain, because its BIN or
-            the barcodes that it overlaps with are kept together.
+        unlabelled_in: partitions in which a specimen may lack a species; more than pretrain where it stays with its
+            BIN, or with barcodes that it overlaps.
     """
     yield from duplicates(rows, data.name)
     yield from _barcodes(rows, barcodes, data)
-    yield from _species(rows, data.name, followed=followed)
+    yield from _species(rows, data.name, unlabelled_in)
 
 
 def barcode_hash() -> pl.Expr:
@@ -91,14 +95,13 @@ def _barcodes(rows: pl.DataFrame, barcodes: pl.Series, data: Rows) -> Iterator[F
         yield from faulty_rows(data.name, shown, f"its barcode {{barcode}} has several {what}")
 
 
-def _species(rows: pl.DataFrame, name: str, *, followed: bool) -> Iterator[Fault]:
+def _species(rows: pl.DataFrame, name: str, unlabelled_in: Collection[str]) -> Iterator[Fault]:
     labelled = rows.filter(pl.col("species").is_not_null()).select("processid", "species", "split")
     yield from faulty_rows(
         name, labelled.filter(pl.col("split") == "pretrain"), "is in pretrain, but has the species {species}"
     )
-    if not followed:
-        unlabelled = rows.filter(pl.col("species").is_null() & (pl.col("split") != "pretrain"))
-        yield from faulty_rows(name, unlabelled.select("processid", "split"), "is in {split}, but has no species")
+    unlabelled = rows.filter(pl.col("species").is_null() & ~pl.col("split").is_in(list(unlabelled_in)))
+    yield from faulty_rows(name, unlabelled.select("processid", "split"), "is in {split}, but has no species")
     seen = labelled.filter(pl.col("split").is_in(_SEEN)).select("species").unique()
     both = labelled.filter(pl.col("split").is_in(_UNSEEN)).join(seen, on="species", how="semi").sort("processid")
     yield from faulty_rows(name, both, "is in {split}, but {species} is in a seen partition too")

@@ -10,7 +10,7 @@ the images need is held.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -21,7 +21,7 @@ import pyarrow as pa
 from bioscan_etl import schema, vocabulary
 from bioscan_etl.io.tables import parquet_file
 from bioscan_etl.release.check.agreement import Rows, agreement
-from bioscan_etl.release.check.corpus import ROWS, barcode_hash, invariants, row_findings
+from bioscan_etl.release.check.corpus import ROWS, UNLABELLED_IN, barcode_hash, invariants, row_findings
 from bioscan_etl.release.check.csv import check_bytes, check_values, read_fields, typed
 from bioscan_etl.release.check.faults import Fault, Listing, faulty_rows
 from bioscan_etl.release.check.files import is_plain, names
@@ -71,7 +71,7 @@ def check(root: Path, manifest: Manifest) -> tuple[Data | None, list[Fault]]:
     """
     faults: list[Fault] = []
     settings = names(manifest)
-    data = _data(root, faults, followed=_kept_together(manifest))
+    data = _data(root, faults, _unlabelled_in(manifest))
     if data is not None:
         faults += _counts(data.rows, manifest)
         faults += check_csv(root, csv_name(settings), schema.METADATA, data.form)
@@ -180,14 +180,17 @@ def shards_of(root: Path, folder: str, arrow: pa.Schema, faults: list[Fault]) ->
     return [(name, split) for split, found in shards.items() for _, _, name in found] if whole else None
 
 
-def _kept_together(manifest: Manifest) -> bool:
-    """Whether the release was made with settings by which specimens without a species follow others."""
+def _unlabelled_in(manifest: Manifest) -> tuple[str, ...]:
+    """The partitions in which a specimen may lack a species, by the settings that the release was made with."""
     splits = manifest.settings.get("splits")
-    names = ("keep_bins_together", "keep_overlaps_together")
-    return isinstance(splits, dict) and any(splits.get(name) is True for name in names)
+    if isinstance(splits, dict) and splits.get("keep_bins_together") is True:
+        return vocabulary.SPLITS
+    if isinstance(splits, dict) and splits.get("keep_overlaps_together") is True:
+        return tuple(split for split in vocabulary.SPLITS if split not in vocabulary.LABELLED_ALONE)
+    return UNLABELLED_IN
 
 
-def _data(root: Path, faults: list[Fault], *, followed: bool) -> Data | None:
+def _data(root: Path, faults: list[Fault], unlabelled_in: Collection[str]) -> Data | None:
     """All shards of data/, and what is wrong with their rows."""
     shards = shards_of(root, "data", schema.METADATA_EXTENDED.arrow(), faults)
     if shards is None:
@@ -217,7 +220,7 @@ def _data(root: Path, faults: list[Fault], *, followed: bool) -> Data | None:
     )
     if not ordered["processid"].equals(rows["processid"]):
         faults.append(Fault("data", None, "the rows are not sorted by split, order, family, processid"))
-    faults += invariants(rows.select(ROWS), rows["barcode"], form, followed=followed)
+    faults += invariants(rows.select(ROWS), rows["barcode"], form, unlabelled_in)
     return Data(form, rows.drop("barcode"))
 
 
