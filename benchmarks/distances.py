@@ -31,11 +31,12 @@ import numpy as np
 import polars as pl
 
 from bioscan_etl.barcodes.check import check_barcodes
+from bioscan_etl.barcodes.columns import PUBLISHED_COLUMNS
 from bioscan_etl.barcodes.distances import Distribution, pairs_of
 from bioscan_etl.barcodes.distinct import numbered
 from bioscan_etl.barcodes.framed import Framed, comparable, framed
 from bioscan_etl.barcodes.placement import place
-from bioscan_etl.barcodes.published import CUT, align, edits, find_mafft
+from bioscan_etl.barcodes.published import align, edits, find_mafft
 from bioscan_etl.schema import BARCODES, PLACEMENTS
 from bioscan_etl.settings import StatisticsSettings
 from bioscan_etl.statistics.definitions import LEVELS
@@ -218,9 +219,12 @@ def beside_mafft(folder: Path) -> None:
             if has_gap
             else "no gap"
         )
-        return (ours - theirs) * CUT, edited, found.substitutions / found.pairs, why
+        return (ours - theirs) * PUBLISHED_COLUMNS, edited, found.substitutions / found.pairs, why
 
-    print(f"beside MAFFT {mafft.version}, in substitutions of {CUT} columns; groups of at most {_ALIGNED} barcodes:")
+    print(
+        f"beside MAFFT {mafft.version}, in substitutions of {PUBLISHED_COLUMNS} columns; groups of at most "
+        f"{_ALIGNED} barcodes:"
+    )
     for level in LEVELS[::-1]:
         groups = members.drop_nulls(level).group_by(group=level).agg(pl.col("at").unique().sort()).sort("group")
         groups = groups.filter(pl.col("at").list.len() >= 4)

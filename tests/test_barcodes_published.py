@@ -9,7 +9,8 @@ from framed_barcodes import drawn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan_etl.barcodes.published import CUT, Mafft, align, edits, find_mafft
+from bioscan_etl.barcodes.columns import PUBLISHED_COLUMNS
+from bioscan_etl.barcodes.published import Mafft, align, edits, find_mafft
 from bioscan_etl.errors import SourceError
 
 WHOLE = drawn(3, seed=4)
@@ -66,7 +67,7 @@ def test_more_barcodes_than_are_compared_at_a_time(monkeypatch):
 def test_a_codon_that_one_lacks_is_a_gap_and_the_end_is_cut():
     texts = [WHOLE[0], WHOLE[0][:300] + WHOLE[0][303:], WHOLE[0][40:]]
     aligned = align(texts, find_mafft())
-    assert [one.replace("-", "").upper() for one in aligned] == [text[:CUT] for text in texts]
+    assert [one.replace("-", "").upper() for one in aligned] == [text[:PUBLISHED_COLUMNS] for text in texts]
     assert aligned[1].strip("-").count("-") == 3
     found = edits(aligned, threads=1)
     assert found.pairs == 3

@@ -15,6 +15,8 @@ COLUMNS = 658
 """Columns of the frame."""
 CODONS = 219
 """Whole codons of the frame; the first begins in column 2."""
+PUBLISHED_COLUMNS = 625
+"""Letters that the code published with BIOSCAN-5M cuts barcodes to; its distances are edits of such strings."""
 UNKNOWN = 4
 """Number of a letter that is not A, C, G or T."""
 

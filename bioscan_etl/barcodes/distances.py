@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bioscan_etl.barcodes.framed import Framed
+from bioscan_etl.barcodes.framed import Counts, Framed, compared, known_columns
 from bioscan_etl.barcodes.variable import differing, variable_words
 
 FAR = 70
@@ -35,7 +35,6 @@ _SHARED, _TRANSITIONS, _MASK = 20, 10, (1 << 10) - 1  # bits of a pair's three n
 _Numbers = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
 _Words = npt.NDArray[np.uint64]
-_Counts = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ def pairs_of(barcodes: Framed, members: _Numbers) -> Pairs:
     return Pairs(wide >> _SHARED, (wide >> _TRANSITIONS) & _MASK, wide & _MASK, counts)
 
 
-def _blocks(low: _Words, high: _Words, known: _Words) -> Iterator[tuple[_Numbers, _Numbers, _Counts, _Counts, _Counts]]:
+def _blocks(low: _Words, high: _Words, known: _Words) -> Iterator[tuple[_Numbers, _Numbers, Counts, Counts, Counts]]:
     """Rows of the matrix of all pairs, some at a time, from the diagonal on.
 
     Args:
@@ -135,7 +134,7 @@ def _planes(barcodes: Framed, members: _Numbers) -> tuple[_Words, _Words, _Words
     return low, high, known
 
 
-def _p(shared: _Counts, differ: _Counts, least: int) -> _Floats:
+def _p(shared: Counts, differ: Counts, least: int) -> _Floats:
     """The p-distance of each pair; infinite for those that share fewer columns than `least`."""
     p: _Floats = np.full(shared.shape, np.inf)
     np.divide(differ, shared, out=p, where=shared >= max(least, 1))
@@ -154,10 +153,7 @@ def p_of_pairs(barcodes: Framed, one: _Numbers, other: _Numbers, least: int) -> 
     Returns:
         float64, shape (pairs,); infinite for those that share too few columns.
     """
-    both = barcodes.known[one] & barcodes.known[other]
-    bits = (barcodes.low[one] ^ barcodes.low[other]) | (barcodes.high[one] ^ barcodes.high[other])
-    shared = np.bitwise_count(both).sum(axis=1, dtype=np.uint32)
-    return _p(shared, np.bitwise_count(bits & both).sum(axis=1, dtype=np.uint32), least)
+    return _p(*compared(barcodes, one, other), least)
 
 
 def farthest(barcodes: Framed, members: _Numbers, groups: _Numbers, least: int) -> dict[int, float]:
@@ -195,7 +191,7 @@ def nearest_of_another(
     names, starts = np.unique(groups, return_index=True)
     ends = np.append(starts[1:], len(members))[: len(names)]
     group = np.repeat(np.arange(len(names)), ends - starts)
-    known = np.maximum(np.bitwise_count(barcodes.known[members]).sum(axis=1, dtype=np.int64), 1)
+    known: _Numbers = np.maximum(known_columns(barcodes, members), 1)
     few, every = variable_words(barcodes, members), _planes(barcodes, members)
     found: dict[int, tuple[float | None, int | None]] = {}
     for name, start, end in zip(names.tolist(), starts.tolist(), ends.tolist(), strict=True):

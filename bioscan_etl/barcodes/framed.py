@@ -32,6 +32,7 @@ _PAIRS = 200_000  # pairs that are verified at a time
 _Letters = npt.NDArray[np.uint8]
 _Words = npt.NDArray[np.uint64]
 _Numbers = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.uint32]
 
 
 def letters(placements: pl.DataFrame) -> _Letters:
@@ -131,6 +132,32 @@ def comparable(barcodes: pl.DataFrame) -> tuple[pl.DataFrame, Framed]:
     """
     usable = barcodes.filter(pl.col("doubt").is_null()).sort("barcode_id")
     return usable.select("barcode_id").with_row_index("at"), framed(usable)
+
+
+def compared(barcodes: Framed, one: _Numbers | int, other: _Numbers) -> tuple[Counts, Counts]:
+    """Compare pairs of barcodes.
+
+    Args:
+        barcodes: on the frame.
+        one: the position of the first barcode of each pair, or of the one that all are compared with.
+        other: the position of the second.
+
+    Returns:
+        Columns in which both have a base, and those of them in which the bases differ; uint32, shape (pairs,).
+    """
+    both = barcodes.known[one] & barcodes.known[other]
+    bits = (barcodes.low[one] ^ barcodes.low[other]) | (barcodes.high[one] ^ barcodes.high[other])
+    return _bits(both), _bits(bits & both)
+
+
+def known_columns(barcodes: Framed, members: _Numbers) -> _Numbers:
+    """Columns in which each of some barcodes has a base, int64, shape (members,)."""
+    return _bits(barcodes.known[members]).astype(np.int64)
+
+
+def _bits(words: _Words) -> Counts:
+    counted: Counts = np.bitwise_count(words).sum(axis=1, dtype=np.uint32)
+    return counted
 
 
 def _packed(marks: npt.NDArray[np.bool_]) -> _Words:
@@ -252,7 +279,7 @@ def _same(barcodes: Framed, a: _Numbers, b: _Numbers, least: int) -> npt.NDArray
     both = barcodes.known[a] & barcodes.known[b]
     differ = (barcodes.low[a] ^ barcodes.low[b]) | (barcodes.high[a] ^ barcodes.high[b])
     same: npt.NDArray[np.bool_] = ~((differ & both) != 0).any(axis=1)
-    same &= np.bitwise_count(both).sum(axis=1) >= least
+    same &= _bits(both) >= least
     # A codon that one has and the other lacks, and bases that only one has, are differences.
     lacking = (barcodes.lacking[a] & barcodes.known[b]) | (barcodes.lacking[b] & barcodes.known[a])
     same &= ~(lacking != 0).any(axis=1)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioscan_etl.barcodes.distances import p_of_pairs
-from bioscan_etl.barcodes.framed import Framed
+from bioscan_etl.barcodes.framed import Framed, known_columns
 from bioscan_etl.barcodes.variable import WORDS, differing, variable_words
 from bioscan_etl.threads import cores, ordered_map
 
@@ -41,7 +41,7 @@ def nearest(barcodes: Framed, wanted: _Numbers, offered: _Numbers, least: int) -
         the barcode, of several the first, -1 for none. Both of shape (wanted,).
     """
     starts = range(0, len(wanted), _ROWS)
-    known = np.maximum(np.bitwise_count(barcodes.known[wanted]).sum(axis=1, dtype=np.int64), 1)
+    known: _Numbers = np.maximum(known_columns(barcodes, wanted), 1)
     rows, columns = variable_words(barcodes, wanted), variable_words(barcodes, offered)
 
     def work(start: int) -> tuple[_Floats, _Numbers]:

@@ -26,16 +26,15 @@ import numpy as np
 import numpy.typing as npt
 
 from bioscan_etl.barcodes.distances import FAR, p_of_pairs
-from bioscan_etl.barcodes.framed import Framed
+from bioscan_etl.barcodes.framed import Framed, compared, known_columns
 from bioscan_etl.barcodes.variable import WORDS, differing, variable_words
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.threads import cores, ordered_map
 
 _RADIUS = 0.01  # p-distance from its leader up to which a barcode belongs to a cluster
 _COVER = 0.95  # share of the leader's columns that it must have for that
-_MARGIN = (
-    2.5 * _RADIUS
-)  # by which two barcodes can be nearer to each other than their leaders, which share more columns
+# By which two barcodes can be nearer to each other than their leaders, which share more columns.
+_MARGIN = 2.5 * _RADIUS
 _KEPT = 64  # nearest clusters of each whose barcodes are compared; a species of hundreds of barcodes has dozens
 _ROWS, _CELLS = 8, 1 << 15  # leaders at a time, and pairs: their words fit a core's cache
 _PAIRS = 8192  # pairs that are compared in full at a time
@@ -117,7 +116,7 @@ def nearest_outside(
 
 def _clustered(barcodes: Framed, labelled: Labelled) -> _Index:
     leaders, groups, members, sizes = [], [], [], []
-    known = np.bitwise_count(barcodes.known[labelled.members]).sum(axis=1, dtype=np.int64)
+    known = known_columns(barcodes, labelled.members)
     starts = np.flatnonzero(np.diff(labelled.groups, prepend=-1))
     ends = np.append(starts[1:], len(labelled.members))
     for group, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
@@ -137,7 +136,7 @@ def _clustered(barcodes: Framed, labelled: Labelled) -> _Index:
     return _Index(
         at,
         of,
-        np.maximum(np.bitwise_count(barcodes.known[at]).sum(axis=1, dtype=np.int64), 1),
+        np.maximum(known_columns(barcodes, at), 1),
         np.concatenate(members),
         np.concatenate([[0], np.cumsum(sizes)]),
         labelled.families[of],
@@ -147,11 +146,8 @@ def _clustered(barcodes: Framed, labelled: Labelled) -> _Index:
 
 
 def _is_inside(barcodes: Framed, leader: int, others: _Numbers, known: int) -> npt.NDArray[np.bool_]:
-    both = barcodes.known[leader] & barcodes.known[others]
-    bits = (barcodes.low[leader] ^ barcodes.low[others]) | (barcodes.high[leader] ^ barcodes.high[others])
-    shared = np.bitwise_count(both).sum(axis=1, dtype=np.int64)
-    inside: npt.NDArray[np.bool_] = np.bitwise_count(bits & both).sum(axis=1) <= _RADIUS * shared
-    inside &= shared >= _COVER * known
+    shared, differ = compared(barcodes, leader, others)
+    inside: npt.NDArray[np.bool_] = (differ <= _RADIUS * shared) & (shared >= _COVER * known)
     inside[0] = True  # itself, even if none of its columns is known
     return inside
 

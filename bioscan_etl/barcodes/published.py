@@ -25,10 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bioscan_etl.barcodes.columns import PUBLISHED_COLUMNS
 from bioscan_etl.errors import SourceError
 
-CUT = 625
-"""Letters that a barcode is cut to before it is aligned."""
 _PROGRAM = "mafft"
 _ROWS = 64  # barcodes that are compared with the others at a time
 
@@ -67,7 +66,7 @@ def find_mafft() -> Mafft:
     return Mafft(path, said)
 
 
-def align(barcodes: Sequence[str], mafft: Mafft, cut: int | None = CUT) -> list[str]:
+def align(barcodes: Sequence[str], mafft: Mafft, cut: int | None = PUBLISHED_COLUMNS) -> list[str]:
     """Align barcodes by MAFFT's defaults.
 
     Args:

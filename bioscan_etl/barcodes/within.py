@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bioscan_etl.barcodes.framed import Framed
+from bioscan_etl.barcodes.framed import Framed, compared
 from bioscan_etl.barcodes.variable import differing, variable_words
 from bioscan_etl.threads import cores, ordered_map
 
@@ -62,9 +62,6 @@ def are_within(barcodes: Framed, one: _Numbers, other: _Numbers, least: int, mos
         least: as of `within`.
         most: as of `within`.
     """
-    both = barcodes.known[one] & barcodes.known[other]
-    bits = (barcodes.low[one] ^ barcodes.low[other]) | (barcodes.high[one] ^ barcodes.high[other])
-    shared = np.bitwise_count(both).sum(axis=1, dtype=np.int64)
-    differ = np.bitwise_count(bits & both).sum(axis=1, dtype=np.int64)
+    shared, differ = compared(barcodes, one, other)
     is_near: npt.NDArray[np.bool_] = (shared >= max(least, 1)) & (differ <= most)
     return is_near

@@ -15,6 +15,7 @@ from bioscan_etl import schema, vocabulary
 from bioscan_etl.barcodes.identity import as_released
 from bioscan_etl.errors import InvariantError, name_some
 from bioscan_etl.processids import unfit
+from bioscan_etl.release.digests import md5
 
 CHUNK_DIGITS = {"pretrain": 2, "train": 1, "other_heldout": 1}
 # Lower case. pandas' and pyarrow's null values, what R, Hive, SQL loaders and BOLD write for missing, and our own
@@ -112,15 +113,8 @@ def chunk(processid: pl.Series, split: pl.Series) -> pl.Series:
         Text of length n: the first two hex digits of md5(processid) in pretrain, the first one in train and
         other_heldout, empty elsewhere.
     """
-    import duckdb  # reading a form needs no chunk
-
-    # polars has no md5; DuckDB's is vectorised, and a projection keeps the order of rows.
-    connection = duckdb.connect()
-    table = connection.from_arrow(pl.DataFrame({"processid": processid}).to_arrow())
-    digest = pl.Series("digest", table.project("md5(processid) AS digest").to_arrow_table()["digest"], dtype=pl.String)
-    connection.close()
     digits = split.replace_strict(CHUNK_DIGITS, default=0, return_dtype=pl.Int64)
-    return pl.select(digest.str.head(digits)).to_series().alias("chunk")
+    return pl.select(md5(processid).str.head(digits)).to_series().alias("chunk")
 
 
 def metadata(

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from bioscan_etl.barcodes.columns import PUBLISHED_COLUMNS
 from bioscan_etl.barcodes.distances import Distribution, Pairs, pairs_of
 from bioscan_etl.barcodes.framed import Framed
 from bioscan_etl.progress import Progress, silent
@@ -31,8 +32,6 @@ from bioscan_etl.statistics.definitions import (
 )
 from bioscan_etl.threads import cores, ordered_map
 
-PUBLISHED_COLUMNS = 625
-"""Columns of the published alignments, whose distances are numbers of edits."""
 WHOLE = "species"
 """The level of whose groups all barcodes are compared."""
 _BINS = 100
@@ -159,21 +158,22 @@ def _row(group: _Group, pairs: Pairs, least: int) -> tuple[_Row, Distribution]:
 
 def _level(level: str, groups: list[_Row], small: int) -> _Row:
     """The row of a rank in `DISTANCE_LEVELS_TABLE`; a group has no mean if all its pairs share too few columns."""
-    mean = _mean(groups, "mean")
+    mean = mean_of_groups(groups, "mean")
     return {
         "level": level,
         "groups": sum(group["mean"] is not None for group in groups),
         "too_small": small,
         "pairs": sum(group["pairs"] for group in groups),
         "mean": mean,
-        "standard_deviation": _mean(groups, "standard_deviation"),
+        "standard_deviation": mean_of_groups(groups, "standard_deviation"),
         "mean_of_625": None if mean is None else mean * PUBLISHED_COLUMNS,
-        "mean_k2p": _mean(groups, "mean_k2p"),
-        "standard_deviation_k2p": _mean(groups, "standard_deviation_k2p"),
+        "mean_k2p": mean_of_groups(groups, "mean_k2p"),
+        "standard_deviation_k2p": mean_of_groups(groups, "standard_deviation_k2p"),
     }
 
 
-def _mean(groups: list[_Row], name: str) -> float | None:
+def mean_of_groups(groups: list[_Row], name: str) -> float | None:
+    """The mean of a column over the groups that have a value; None if none has."""
     values = [group[name] for group in groups if group[name] is not None]
     return math.fsum(values) / len(values) if values else None
 

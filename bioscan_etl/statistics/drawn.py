@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from bioscan_etl.printable import printable
+from bioscan_etl.release.digests import md5
 from bioscan_etl.release.layout import image_path
 from bioscan_etl.vocabulary import RANKS
 
@@ -125,15 +126,10 @@ def shown_of(released: pl.LazyFrame) -> pl.DataFrame:
     Returns:
         `SHOWN` and path, sorted by order and MD5.
     """
-    import duckdb  # naming the figures needs no choice
-
     pictured = pl.col("area_fraction").is_not_null() & pl.col("order").is_not_null()
     candidates = released.filter(pictured).select("processid", "order").collect()
-    # polars has no hash that stays the same over its versions.
-    hashed = duckdb.from_arrow(candidates.to_arrow())
-    order = hashed.project("md5(processid) AS digest").to_arrow_table()["digest"]
     chosen = (
-        candidates.with_columns(pl.Series("digest", order, dtype=pl.String))
+        candidates.with_columns(md5(candidates["processid"]))
         .sort("order", "digest")
         .group_by("order", maintain_order=True)
         .head(PER_ORDER)

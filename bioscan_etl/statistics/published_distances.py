@@ -25,7 +25,7 @@ from bioscan_etl.errors import SourceError
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.settings import StatisticsSettings
 from bioscan_etl.statistics.definitions import LEVELS, PUBLISHED_DISTANCES_TABLE, PUBLISHED_LEVELS_TABLE
-from bioscan_etl.statistics.distances import WHOLE
+from bioscan_etl.statistics.distances import WHOLE, mean_of_groups
 from bioscan_etl.threads import cores, ordered_map
 
 _Row = dict[str, Any]
@@ -144,11 +144,6 @@ def _summary(level: str, groups: list[_Row], small: int, mafft: Mafft) -> _Row:
         "groups": sum(group["mean"] is not None for group in groups),
         "too_small": small,
         "pairs": sum(group["pairs"] for group in groups),
-        **{name: _mean(groups, name) for name in ("mean", "standard_deviation", "mean_substitutions")},
+        **{name: mean_of_groups(groups, name) for name in ("mean", "standard_deviation", "mean_substitutions")},
         "aligned_by": f"MAFFT {mafft.version}",
     }
-
-
-def _mean(groups: list[_Row], name: str) -> float | None:
-    values = [group[name] for group in groups if group[name] is not None]
-    return math.fsum(values) / len(values) if values else None
