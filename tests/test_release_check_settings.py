@@ -15,6 +15,7 @@ from release_pipeline import Ingested, ingest_all, released
 from taxonomy_corpus import specimens
 
 from bioscan_etl import schema
+from bioscan_etl.barcodes.distinct import numbered
 from bioscan_etl.demo.corpus import DemoBatch, write_demo
 from bioscan_etl.images.crop import crop, encode_jpeg
 from bioscan_etl.release import manifest
@@ -524,12 +525,18 @@ def test_an_evaluated_barcode_that_was_trained_on_is_named():
             "dna_barcode": [whole, whole[100:] + "N", other, other[90:]],
         }
     )
-    [fault] = check_settings_splits._overlaps(held("data", rows), 300)
+    [fault] = overlapping(rows, 300)
     assert (fault.file, fault.processid) == ("data", "B")
     assert fault.fault.startswith(
         "is in 'test', its barcode is the same as one in 'train', against splits.keep_overlaps"
     )
-    assert not list(check_settings_splits._overlaps(held("data", rows), 600))
+    assert not overlapping(rows, 600)
+
+
+def overlapping(rows, least):
+    table = check_settings_splits._compared(held("data", rows))
+    numbers = numbered(table.lazy(), schema.PLACEMENTS.empty().lazy(), least)
+    return list(check_settings_splits._overlaps("data", table, numbers, least))
 
 
 def test_a_specimen_without_a_species_may_follow_only_where_the_settings_keep_more_together():

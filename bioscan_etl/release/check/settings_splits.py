@@ -78,10 +78,15 @@ def check(
     if stated["splits.protocol"] == "stable":
         if stated["splits.keep_bins_together"]:
             yield from _bins(data)
+        # Placing barcodes takes longest, so those that are placed here are not placed again below.
+        placed = schema.PLACEMENTS.empty()
         if overlaps:
-            yield from _overlaps(data, stated.settings.barcodes.min_shared_columns)
+            table, least = _compared(data), stated.settings.barcodes.min_shared_columns
+            numbers = numbered(table.lazy(), placed.lazy(), least)
+            yield from _overlaps(data.name, table, numbers, least)
+            placed = numbers[0]
         if remembers:
-            yield from _stable(root, manifest, stated, data, rows, rewritten)
+            yield from _stable(root, manifest, stated, data, rows, rewritten, placed)
         else:
             yield Fault(MEMORY, None, "is missing: splits.protocol stable leaves it for the next release")
         return
@@ -147,7 +152,13 @@ def _census(rows: pl.DataFrame, split: str) -> pl.DataFrame:
 
 
 def _stable(
-    root: Path, manifest: Manifest, stated: Stated, data: Rows, rows: pl.DataFrame, rewritten: pl.DataFrame
+    root: Path,
+    manifest: Manifest,
+    stated: Stated,
+    data: Rows,
+    rows: pl.DataFrame,
+    rewritten: pl.DataFrame,
+    placed: pl.DataFrame,
 ) -> Iterator[Fault]:
     """Where memory and moves disagree with the partitions, and these with those of a first release."""
     listing = Listing()
@@ -171,7 +182,7 @@ def _stable(
         listing.add(MOVES, both.filter(pl.col("after").ne_missing(pl.col("split"))), message)
     yield from listing.faults()
     if manifest.version == _FIRST and not moved and not gone and remembered == rows.height:
-        yield from _first(stated, data, rewritten)
+        yield from _first(stated, data, rewritten, placed)
 
 
 def _remembered(root: Path, data: Rows, rewritten: pl.DataFrame) -> Iterator[Fault]:
@@ -198,8 +209,8 @@ def _remembered(root: Path, data: Rows, rewritten: pl.DataFrame) -> Iterator[Fau
     yield from listing.faults()
 
 
-def _first(stated: Stated, data: Rows, rewritten: pl.DataFrame) -> Iterator[Fault]:
-    """Labelled specimens that are not where the protocol puts them when nothing was assigned before."""
+def _first(stated: Stated, data: Rows, rewritten: pl.DataFrame, placed: pl.DataFrame) -> Iterator[Fault]:
+    """Specimens that are not where the protocol puts them when nothing was assigned before."""
     chosen = ("splits.protocol", *_STATED)
     splits = SplitSettings.model_validate(
         {"keep_overlaps_together": False}
@@ -231,7 +242,7 @@ def _first(stated: Stated, data: Rows, rewritten: pl.DataFrame) -> Iterator[Faul
         return
     try:
         least = stated.settings.barcodes.min_shared_columns
-        groups = barcode_groups(table, None, least) if overlaps else None
+        groups = barcode_groups(table, None, least, placed) if overlaps else None
         expected = partition(table.drop("split"), splits, groups)
     except _FAILURES as error:
         yield Fault(data.name, None, f"splits.protocol stable cannot be followed: {str(error).splitlines()[0]}")
@@ -259,15 +270,26 @@ def _bins(data: Rows) -> Iterator[Fault]:
     yield from faulty_rows(data.name, found, message)
 
 
-def _overlaps(data: Rows, least: int) -> Iterator[Fault]:
-    """Evaluated barcodes that are the same as a trained one over shared columns."""
+def _compared(data: Rows) -> pl.DataFrame:
+    """processid, split and dna_barcode of the specimens of the partitions that are compared, once each."""
+    empty = pl.DataFrame(schema=dict.fromkeys(("processid", "split", "dna_barcode"), pl.String))
     rows = [
-        piece.select("processid", "split", "dna_barcode").filter(pl.col("split").is_in(_COMPARED))
+        piece.select(empty.columns).filter(pl.col("split").is_in(_COMPARED))
         for piece in data.pieces(("split", "dna_barcode"))
     ]
-    if not rows:
-        return
-    table = pl.concat(rows).unique("processid", keep="first", maintain_order=True)
-    numbers = numbered(table.lazy(), schema.PLACEMENTS.empty().lazy(), least)
+    return pl.concat([empty, *rows]).unique("processid", keep="first", maintain_order=True)
+
+
+def _overlaps(
+    name: str, table: pl.DataFrame, numbers: tuple[pl.DataFrame, pl.DataFrame], least: int
+) -> Iterator[Fault]:
+    """Evaluated barcodes that are the same as a trained one over shared columns.
+
+    Args:
+        name: of the form that the rows are read from.
+        table: of `_compared`.
+        numbers: `schema.BARCODES` and `schema.BARCODE_IDS` of these.
+        least: columns that two barcodes must share.
+    """
     message = "is in {evaluated}, its barcode is the same as one in {known}, against splits.keep_overlaps_together True"
-    yield from faulty_rows(data.name, leaking(*numbers, table, least), message)
+    yield from faulty_rows(name, leaking(*numbers, table, least), message)
