@@ -115,7 +115,7 @@ lock:
 	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --group docs -c requirements.lock -c requirements-dev.lock \
 	  -o requirements-docs.lock
 	uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --extra postgres --extra train --group base-build --group dev --group clients \
+	  --custom-compile-command "make lock" pyproject.toml --extra pipeline --extra postgres --extra train --extra bench --group base-build --group dev --group clients \
 	  -c requirements.lock -c requirements-dev.lock -o requirements-clients.lock
 
 clean:

