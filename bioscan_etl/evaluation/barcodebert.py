@@ -12,14 +12,14 @@ As published, each distinct barcode is one row. Does not belong here: networks (
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from bioscan_etl.evaluation import rerank
+from bioscan_etl.evaluation import logistic, rerank
+from bioscan_etl.evaluation.budget import Budget, search_seconds
 from bioscan_etl.evaluation.kmers import KmerVectors
-from bioscan_etl.evaluation.logistic import fit
 from bioscan_etl.evaluation.measured import Clock, Question, Sheet
 from bioscan_etl.evaluation.records import NO_LABEL, Flags, Numbers, Records
 from bioscan_etl.evaluation.search import Embedded, nearest
@@ -47,6 +47,7 @@ class Task:
         queries: rows of `Records`, one per distinct barcode.
         keys: the same of the keys.
         is_left_out: whether a query does not meet the barcodes of its own species.
+        of: queries of which these are drawn.
     """
 
     name: str
@@ -56,17 +57,30 @@ class Task:
     queries: Numbers
     keys: Numbers
     is_left_out: bool = False
+    of: int = 0
 
     def question(self, model: str, note: str | None = None, libraries: tuple[str, ...] = ()) -> Question:
         """The question to a model."""
-        return Question(NAME, self.name, model, self.asked, self.held, note, libraries)
+        drawn = f"{len(self.queries):,} of {self.of:,} queries, drawn to fit --budget" if self.is_drawn else None
+        notes = "; ".join(text for text in (note, drawn) if text)
+        return Question(NAME, self.name, model, self.asked, self.held, notes or None, libraries)
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether some queries are left out."""
+        return len(self.queries) < self.of
 
 
-def tasks(records: Records) -> list[Task]:
-    """The three tasks on a release."""
+def tasks(records: Records, budget: Budget | None = None) -> list[Task]:
+    """The three tasks on a release.
+
+    Args:
+        records: the release.
+        budget: of all of them; queries that do not fit are left out.
+    """
     rows = records.first_of_barcode
     labelled = rows[(records.codes("species")[rows] != NO_LABEL) & (records.codes("genus")[rows] != NO_LABEL)]
-    return [
+    found = [
         Task("unseen_genus", "genus", UNSEEN, TRAIN, _within(records, rows, UNSEEN), _within(records, rows, TRAIN)),
         Task("seen_species", "species", TEST, TRAIN, _within(records, rows, TEST), _within(records, rows, TRAIN)),
         Task(
@@ -79,6 +93,14 @@ def tasks(records: Records) -> list[Task]:
             is_left_out=True,
         ),
     ]
+    share = (budget or Budget()).part(len(found))
+    return [replace(task, queries=_fitting(task, share), of=len(task.queries)) for task in found]
+
+
+def _fitting(task: Task, budget: Budget) -> Numbers:
+    # Each width is searched once, and that of the candidates again.
+    width = sum(4**k for k in KS) + 4**RERANKED
+    return budget.drawn(task.queries, search_seconds(1, len(task.keys), width))
 
 
 def _within(records: Records, rows: Numbers, splits: tuple[str, ...]) -> Numbers:
@@ -93,15 +115,17 @@ def _with_relatives(records: Records, rows: Numbers) -> Numbers:
     return rows[np.isin(genus, found[count > 1])]
 
 
-def measure(records: Records, sheet: Sheet, progress: Progress = silent) -> None:
+def measure(records: Records, sheet: Sheet, progress: Progress = silent, budget: Budget | None = None) -> None:
     """Ask the models of the base: k-mers, k-mers compared again in their overlap, logistic regression on k-mers.
 
     Args:
         records: the release.
         sheet: takes the scores.
         progress: reports queries by model.
+        budget: processor time.
     """
-    asked = tasks(records)
+    share = budget or Budget(seed=sheet.seed)
+    asked = tasks(records, share)
     for k in KS:
         clock = Clock()
         with clock.running():
@@ -111,7 +135,7 @@ def measure(records: Records, sheet: Sheet, progress: Progress = silent) -> None
             if k == RERANKED:
                 _reranked(records, sheet, task, vectors, clock.seconds, progress)
         if k == min(KS):
-            _by_classifier(records, sheet, asked[1], vectors, progress)
+            _by_classifier(records, sheet, asked[1], vectors, share, progress)
 
 
 def by_neighbours(
@@ -211,8 +235,10 @@ def _copies(records: Records, task: Task) -> Flags | None:
     return None if task.is_left_out else records.copies(task.queries, task.keys)
 
 
-def _by_classifier(records: Records, sheet: Sheet, task: Task, vectors: KmerVectors, progress: Progress) -> None:
-    """Ask a logistic regression on k-mers that is trained on the keys, and one that is trained on their shuffled labels."""
+def _by_classifier(
+    records: Records, sheet: Sheet, task: Task, vectors: KmerVectors, budget: Budget, progress: Progress
+) -> None:
+    """Ask a logistic regression on k-mers that is trained on the keys, and one that learns their shuffled labels."""
     model = f"logistic regression on {min(KS)}-mers"
     labels, ids = records.codes(task.rank), records.barcode_ids
     trained = task.keys[labels[task.keys] != NO_LABEL]
@@ -220,12 +246,18 @@ def _by_classifier(records: Records, sheet: Sheet, task: Task, vectors: KmerVect
     if not len(trained):
         sheet.not_applicable(question, task.rank, "no barcode of train has a label")
         return
+    seconds = 2 * logistic.seconds(len(trained), len(np.unique(labels[trained])), vectors.counts.shape[1])
+    if not budget.fits(seconds):
+        sheet.not_applicable(
+            question, task.rank, f"it takes about {seconds / 60:.0f} processor minutes; raise --budget"
+        )
+        return
     clock = Clock()
     progress(f"{NAME}: {model}", 0)
     with clock.running():
         known, classes = np.unique(labels[trained], return_inverse=True)
         inputs, asked = vectors.at(ids[trained]), vectors.at(ids[task.queries])
-        answers = known[fit(inputs, classes).answers(asked)]
+        answers = known[logistic.fit(inputs, classes).answers(asked)]
     mixed = np.random.Generator(np.random.PCG64(sheet.seed)).permutation(classes)
     sheet.answered(
         question,
@@ -234,6 +266,6 @@ def _by_classifier(records: Records, sheet: Sheet, task: Task, vectors: KmerVect
         answers[:, None],
         labels[task.keys],
         copies=_copies(records, task),
-        shuffled=known[fit(inputs, mixed).answers(asked)][:, None],
+        shuffled=known[logistic.fit(inputs, mixed).answers(asked)][:, None],
         seconds=clock.seconds,
     )

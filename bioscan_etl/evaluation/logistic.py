@@ -10,15 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bioscan_etl.evaluation.budget import search_seconds
 from bioscan_etl.evaluation.records import Numbers
 from bioscan_etl.evaluation.search import Vectors
 
 PENALTY = 1e-4
 """Weight of the squared coefficients beside the mean loss."""
-STEPS = 50
+STEPS = 30
 """Steps of L-BFGS at most."""
 _SCALE = 30.0  # vectors have length 1; coefficients of the usual size then tell them apart
 _ROWS = 4096
+_OVERHEAD = 1e-6  # seconds of a step for each coefficient
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class Linear:
 def _scores(vectors: Vectors, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     scores: npt.NDArray[np.float32] = _SCALE * (vectors @ weights[:-1]) + weights[-1]
     return scores
+
+
+def seconds(rows: int, classes: int, width: int) -> float:
+    """Estimated processor seconds of `fit`."""
+    return STEPS * 2 * search_seconds(rows, classes, width) + STEPS * _OVERHEAD * width * classes
 
 
 def fit(vectors: Vectors, classes: Numbers) -> Linear:

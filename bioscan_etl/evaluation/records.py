@@ -86,10 +86,6 @@ class Records:
         """The labels of a column, by their numbers."""
         return self.rows[column].drop_nulls().unique().sort().to_list()
 
-    @cached_property
-    def _splits(self) -> npt.NDArray[np.object_]:
-        return self.rows["split"].to_numpy()
-
     def of(self, splits: Sequence[str]) -> Numbers:
         """The rows of some partitions, int64, ascending."""
         return np.flatnonzero(self.rows["split"].is_in(list(splits)).to_numpy())
@@ -108,18 +104,35 @@ class Records:
         return self.rows["path"].is_not_null().to_numpy()
 
     @cached_property
+    def _used(self) -> pl.DataFrame:
+        """The barcodes of rows that have a species or are evaluated: barcode_id and barcode, in lexical order.
+
+        The others, of the two partitions that models are pretrained on, are most of a release and are never compared.
+        """
+        is_used = pl.col("species").is_not_null() | pl.col("split").is_in(list(vocabulary.EVALUATED))
+        ids = self.rows.filter(is_used)["barcode_id"].drop_nulls().unique().sort()
+        return pl.DataFrame({"barcode_id": ids, "barcode": self.barcodes.gather(ids)})
+
+    @cached_property
+    def frame_positions(self) -> Numbers:
+        """Position of each distinct barcode in `on_frame`, int64, shape (barcodes,); -1 if it is not there."""
+        positions = np.full(len(self.barcodes), NO_LABEL)
+        positions[self._used["barcode_id"].to_numpy()] = np.arange(self._used.height)
+        return positions
+
+    @cached_property
     def on_frame(self) -> Framed:
-        """The distinct barcodes on the frame; what has no place has no known column."""
+        """The barcodes that have a species or are evaluated, on the frame; what has no place has no known column."""
         return framed(self._placements)
 
     @cached_property
     def is_placed(self) -> Flags:
-        """Which distinct barcodes have a place on the frame without doubt, shape (barcodes,)."""
+        """Which of the barcodes of `on_frame` have a place without doubt."""
         return self._placements["doubt"].is_null().to_numpy()
 
     @cached_property
     def _placements(self) -> pl.DataFrame:
-        return placed(pl.DataFrame({"barcode": self.barcodes}), schema.PLACEMENTS.empty().lazy())
+        return placed(self._used.select("barcode"), schema.PLACEMENTS.empty().lazy())
 
     @cached_property
     def _pairs(self) -> tuple[Numbers, Numbers]:
@@ -130,20 +143,20 @@ class Records:
 
         Args:
             queries: rows.
-            keys: rows.
+            keys: rows; both have a species or are evaluated.
 
         Returns:
             Shape (queries,); False for a row without a barcode.
         """
-        held = np.zeros(len(self.barcodes), np.bool_)
-        ids = self.barcode_ids[keys]
-        held[ids[ids >= 0]] = True
-        one, other = self._pairs
+        held = np.zeros(len(self.barcodes) + 1, np.bool_)
+        held[self.barcode_ids[keys]] = True
+        held[NO_LABEL] = False
         same = held.copy()
+        ids = self._used["barcode_id"].cast(pl.Int64).to_numpy()
+        one, other = (ids[pair] for pair in self._pairs)
         same[one[held[other]]] = True
         same[other[held[one]]] = True
-        asked = self.barcode_ids[queries]
-        return np.where(asked >= 0, same[np.maximum(asked, 0)] if len(same) else False, False)
+        return same[self.barcode_ids[queries]]
 
 
 def open_records(source: str, within: Path | None = None, least: int = 300, progress: Progress = silent) -> Records:

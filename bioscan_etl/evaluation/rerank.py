@@ -36,9 +36,10 @@ def by_overlap(records: Records, queries: Numbers, candidates: Numbers) -> Numbe
     for column in range(candidates.shape[1]):
         known = np.flatnonzero(candidates[:, column] >= 0)
         one, other = queries[known], candidates[known, column]
-        shared, differ = compared(records.on_frame, one, other)
+        mine, theirs = records.frame_positions[one], records.frame_positions[other]
+        shared, differ = compared(records.on_frame, mine, theirs)
         found = differ / np.maximum(shared, 1)
-        doubtful = (shared < LEAST_SHARED) | ~records.is_placed[one] | ~records.is_placed[other]
+        doubtful = (shared < LEAST_SHARED) | ~records.is_placed[mine] | ~records.is_placed[theirs]
         for pair in np.flatnonzero(doubtful).tolist():
             a, b = records.barcodes[int(one[pair])], records.barcodes[int(other[pair])]
             found[pair] = Levenshtein.distance(a, b) / max(len(a), len(b))
