@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         detect_to_file,
         diff,
         draw_figures,
+        evaluate,
         fetch_images,
         fetch_records,
         land,
@@ -58,6 +59,7 @@ _HOME = {
     **dict.fromkeys(
         (
             *("check", "compare", "decide", "describe", "detect", "detect_to_file", "diff", "draw_figures"),
+            "evaluate",
             *("fetch_images", "fetch_records"),
             *(
                 "land",
@@ -102,6 +104,7 @@ __all__ = [
     "detect_to_file",
     "diff",
     "draw_figures",
+    "evaluate",
     "fetch_images",
     "fetch_records",
     "land",

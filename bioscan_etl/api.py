@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bioscan_etl.bold.images import FetchedImages
     from bioscan_etl.bold.records import FetchedRecords
     from bioscan_etl.decisions.standing import Standing
+    from bioscan_etl.evaluation.run import Evaluated
     from bioscan_etl.explain import Why
     from bioscan_etl.findings import Finding
     from bioscan_etl.lake import Lake
@@ -769,6 +770,63 @@ def draw_figures(
     require_extra("figures")
     found = describe(source, releases=releases, settings=settings, progress=progress)
     return drawn(found.drawn(), _path(folder), only, progress)
+
+
+def evaluate(
+    release: Place,
+    *,
+    benchmarks: Sequence[str] = (),
+    output: Place | None = None,
+    releases: Place | None = None,
+    budget: float = 20.0,
+    seed: int = 0,
+    settings: Settings | Place | None = None,
+    progress: Progress = silent,
+) -> Evaluated:
+    """Measure what a model can learn from a release: the benchmarks of BarcodeBERT, clustering and CLIBD.
+
+    Only the public files of the release are read. The scores are written beside it, as `scores.csv`, `scores.parquet`
+    and a page, `index.html`.
+
+    Args:
+        release: its folder, or a version such as `v1` or `latest`.
+        benchmarks: names of benchmarks; none: all.
+        output: folder for the scores; None: `evaluations/<version>` beside the folder `releases`.
+        releases: where a version is looked up: a corpus, or its folder `releases`.
+        budget: processor minutes of all benchmarks together. Queries that do not fit are drawn by the seed.
+        seed: of all that is drawn; the same seed gives the same scores.
+        settings: `bioscan_etl.Settings` or a TOML file, of which `barcodes.min_shared_columns` is read.
+        progress: reports what is measured.
+
+    Raises:
+        SourceError: there is no such release or benchmark.
+        MissingExtraError: scipy is not installed.
+
+    Examples:
+        >>> import bioscan_etl
+        >>> found = bioscan_etl.evaluate("latest", benchmarks=["barcodebert"], releases="out", output="scores")
+        >>> found.scores["task"].unique().sort().to_list()
+        ['left_out_species', 'seen_species', 'unseen_genus']
+    """
+    from bioscan_etl.errors import SourceError
+    from bioscan_etl.evaluation.run import evaluate as evaluated
+    from bioscan_etl.extras import require_extra
+
+    require_extra("evaluation")
+    if not budget > 0:
+        raise SourceError(f"a budget of {budget} minutes fits nothing; give more than 0")
+    if seed < 0:
+        raise SourceError(f"{seed} is no seed; give a number from 0 on")
+    return evaluated(
+        _source(release),
+        _optional(output),
+        _settings(settings),
+        benchmarks=benchmarks,
+        within=_optional(releases),
+        minutes=budget,
+        seed=seed,
+        progress=progress,
+    )
 
 
 def publish(release: Place, location: str, *, progress: Progress = silent) -> Published:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
+from bioscan_etl import vocabulary
 from bioscan_etl.errors import SchemaError
 from bioscan_etl.vocabulary import RANKS as RANKS  # noqa: PLC0414 (the release's forms take it from here)
 from bioscan_etl.vocabulary import SPLITS as SPLITS  # noqa: PLC0414
@@ -45,7 +46,6 @@ DIFF_KINDS = (
     "image_removed",
     "image_changed",
 )
-BENCHMARKS = ("barcodebert", "clustering", "retrieval", "shortcuts")
 EVALUATED_SUBSETS = ("all", "copies", "rest")
 EVALUATION_METRICS = ("top1_micro", "top1_macro", "top3_micro", "top3_macro", "top5_micro", "top5_macro", "ami")
 REJECT_REASONS = (
@@ -829,7 +829,7 @@ EVALUATION = Table(
     "a measurement of a benchmark on a release",
     ("benchmark", "task", "model", "queries", "keys", "rank", "subset", "metric"),
     (
-        Column("benchmark", _TEXT, "benchmark", nullable=False, allowed=BENCHMARKS),
+        Column("benchmark", _TEXT, "benchmark", nullable=False, allowed=vocabulary.BENCHMARKS),
         Column("task", _TEXT, "what is asked, such as left_out_species", nullable=False),
         Column("model", _TEXT, "what answers, such as 6-mers", nullable=False),
         Column("queries", _TEXT, "partitions of the queries", nullable=False),

@@ -66,5 +66,10 @@ ORIGINALS: ImagePackage = "original_full"
 MADE_PACKAGES: tuple[ImagePackage, ...] = tuple(package for package in IMAGE_PACKAGES if package != ORIGINALS)
 """Packages whose images the pipeline makes."""
 
+Benchmark = Literal["barcodebert", "clustering", "retrieval", "shortcuts"]
+
+BENCHMARKS: tuple[Benchmark, ...] = get_args(Benchmark)
+"""Benchmarks of a release, in the order in which they run."""
+
 MERGED, RELABELLED = "CURATOR_MERGED", "CURATOR_OVERRIDE"
 """Rules of the change log by which a curator's line changes labels: a spelling merged, a label set."""

@@ -13,7 +13,21 @@ from __future__ import annotations
 from cyclopts import App, Group
 
 from bioscan_etl import __version__
-from bioscan_etl.cli import alerts, bold, corpus, decide, desk, names, propose, release, run, statistics, tables, why
+from bioscan_etl.cli import (
+    alerts,
+    bold,
+    corpus,
+    decide,
+    desk,
+    evaluate,
+    names,
+    propose,
+    release,
+    run,
+    statistics,
+    tables,
+    why,
+)
 from bioscan_etl.cli.completion import completion_of
 from bioscan_etl.cli.options import DEFAULTS
 
@@ -50,7 +64,14 @@ _COMMANDS = {
         corpus.ui,
         corpus.demo,
     ),
-    "Releases": (release.check, release.diff, statistics.statistics, statistics.figures, release.publish),
+    "Releases": (
+        release.check,
+        release.diff,
+        statistics.statistics,
+        statistics.figures,
+        evaluate.evaluate,
+        release.publish,
+    ),
     "Tables and images, without a corpus": (tables.split, tables.detect, tables.compare, names.names),
 }
 

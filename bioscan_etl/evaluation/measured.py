@@ -198,8 +198,10 @@ class Sheet:
             self._note(question, shape, metric, reason)
 
     def table(self) -> pl.DataFrame:
-        """The measurements, `schema.EVALUATION`, in the order in which they were made."""
-        return EVALUATION.conform(pl.DataFrame(self.rows, schema=EVALUATION.schema()))
+        """The measurements, `schema.EVALUATION`: those of a task together, in the order in which they were made."""
+        rows = pl.DataFrame(self.rows, schema=EVALUATION.schema())
+        task = ("benchmark", "task", "queries", "keys")
+        return EVALUATION.conform(rows.sort(pl.int_range(pl.len()).min().over(*task), maintain_order=True))
 
     def _note(self, question: Question, shape: _Shape, metric: str, reason: str) -> None:
         self._add(question, shape, metric, None, note=f"not applicable, because {reason}")

@@ -139,12 +139,13 @@ class Page:
 
 
 @contextmanager
-def canvas(path: Path, about: str = "") -> Iterator[Page]:
+def canvas(path: Path, about: str = "", title: str = "") -> Iterator[Page]:
     """A page, saved as SVG and PNG at the end; its description is `words`.
 
     Args:
         path: of the SVG; the PNG lies beside it.
         about: what the figure is of, and with which settings.
+        title: of the figure; that of `titles.FIGURES` without it.
     """
     from matplotlib import rc_context, rcdefaults, rcParams
 
@@ -154,7 +155,7 @@ def canvas(path: Path, about: str = "") -> Iterator[Page]:
         rcParams.update(_STYLE)
         page = Page()
         yield page
-        page.save(path, FIGURES.get(path.stem, path.stem), words(page, about))
+        page.save(path, title or FIGURES.get(path.stem, path.stem), words(page, about))
 
 
 def words(page: Page, about: str) -> str:

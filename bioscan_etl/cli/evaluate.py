@@ -1,0 +1,74 @@
+"""The command that measures a release: `evaluate`.
+
+Belongs here: its options and output. Does not belong here: benchmarks (`bioscan_etl.evaluation`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from bioscan_etl import api
+from bioscan_etl.cli.options import LINES, Answer, File, Folder, Said, reflowed
+from bioscan_etl.vocabulary import Benchmark
+
+_SHOWN = ("task", "model", "rank", "queries", "keys", "value", "low", "high", "majority", "shuffled", "n", "classes")
+
+
+@reflowed
+def evaluate(
+    release: str,
+    /,
+    *,
+    benchmark: Annotated[tuple[Benchmark, ...], Parameter(consume_multiple=1)] = (),
+    output: Folder | None = None,
+    releases: Annotated[Folder | None, Parameter(name="--in", metavar="DIR")] = None,
+    budget: Annotated[float, Parameter(metavar="MINUTES")] = 20.0,
+    seed: int = 0,
+    settings: File | None = None,
+    answer: Answer = LINES,
+    terminal: Said,
+) -> int:
+    """Measure what a model can learn from a release.
+
+    Run the benchmarks of BarcodeBERT, zero-shot clustering and CLIBD on a release, with models that need no network.
+    Write every score with its interval and its controls as CSV and Parquet, and a page that shows them. How to read
+    it: docs/benchmarks.md.
+
+    Args:
+        release: folder of a release, or a version such as v1 or latest
+        benchmark: run these; without it, all
+        output: folder for the scores; without it, evaluations/VERSION beside the folder releases
+        releases: where a version is looked up: the --output of run, or its folder releases
+        budget: processor minutes of all benchmarks together; queries that do not fit are drawn by the seed
+        seed: of all that is drawn; the same seed gives the same scores
+        settings: TOML with settings; barcodes.min_shared_columns counts
+    """
+    with terminal.progress() as progress:
+        found = api.evaluate(
+            release,
+            benchmarks=benchmark,
+            output=output,
+            releases=releases,
+            budget=budget,
+            seed=seed,
+            settings=settings,
+            progress=progress,
+        )
+
+    import polars as pl
+
+    from bioscan_etl.evaluation.headline import headline
+
+    first = headline(found.scores).select(_SHOWN)
+    terminal.frame(
+        "scores", first.with_columns((pl.col("value", "low", "high", "majority", "shuffled") * 100).round(1))
+    )
+    terminal.fact(
+        release=found.release, scores=first, count=found.scores.height, output=found.folder, files=found.files
+    )
+    missing = found.scores.filter(pl.col("value").is_null()).height
+    terminal.say(f"{found.scores.height:,} measurements, {missing:,} of them not applicable: {found.folder}/scores.csv")
+    terminal.say(f"page: {found.folder}/index.html")
+    return 0

@@ -1,0 +1,68 @@
+"""Which scores say most of a release, and how tasks and metrics are called.
+
+Belongs here: the choice of headline numbers, and words. Does not belong here: measuring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import polars as pl
+
+FEW_QUERIES, FEW_CLASSES = 100, 10
+"""Barcodes and genera of unseen species below which species left out are the headline (spec: benchmarks)."""
+
+TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "left_out_species": "Genus of a species that is left out",
+        "unseen_genus": "Genus of an unseen species",
+        "seen_species": "Species of a known species",
+        "cluster_records": "Clusters of records",
+        "cluster_barcodes": "Clusters of distinct barcodes",
+        "dna_to_dna": "DNA to DNA",
+        "image_to_image": "Image to image",
+        "image_to_dna": "Image to DNA",
+        "image_to_text": "Image to text",
+        "dna_to_text": "DNA to text",
+        "shortcuts": "Without DNA and image",
+    }
+)
+"""Names of tasks for people; a task without one shows its own."""
+BENCHMARK_TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "barcodebert": "BarcodeBERT: species and genus from DNA",
+        "clustering": "Zero-shot clustering",
+        "retrieval": "CLIBD: retrieval across image and DNA",
+        "shortcuts": "Shortcuts: what a model could cheat with",
+    }
+)
+METRICS: Mapping[str, str] = MappingProxyType(
+    {
+        **{f"top{k}_{average}": f"top-{k}, {average}" for k in (1, 3, 5) for average in ("micro", "macro")},
+        "ami": "adjusted mutual information",
+    }
+)
+
+
+def title(task: str) -> str:
+    """A task's name for people."""
+    return TITLES.get(task, task.replace("_", " ").capitalize())
+
+
+def headline(scores: pl.DataFrame) -> pl.DataFrame:
+    """The rows that a page shows first and that are followed over releases: micro and AMI, of all queries.
+
+    The open world of a release with few unseen barcodes or genera is that of species left out.
+
+    Args:
+        scores: `schema.EVALUATION`.
+
+    Returns:
+        Some of its rows, in their order: those with a score, of the first answer and of all queries.
+    """
+    shown = scores.filter(
+        pl.col("subset") == "all", pl.col("metric").is_in(["top1_micro", "ami"]), pl.col("value").is_not_null()
+    )
+    few = pl.col("task").eq("unseen_genus") & (pl.col("n").lt(FEW_QUERIES) | pl.col("classes").lt(FEW_CLASSES))
+    return shown.filter(~few)
