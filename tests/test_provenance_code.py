@@ -237,6 +237,7 @@ def test_excuses_are_needed():
 # Data files of the package by the module that reads them.
 READ_BY = {
     "bioscan_etl.barcodes.profile": ("coi_profile.csv", "coi_profile.json"),
+    "bioscan_etl.evaluation.page": ("page.html.jinja",),
     "bioscan_etl.geography.countries": (
         *("ambiguous_names.csv", "country_codes.csv", "country_names.csv", "country_spellings.csv"),
         "not_countries.csv",
