@@ -425,6 +425,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "barcodes/published.py": NONE,
     "statistics/drawn.py": ("figures",),
     "statistics/gallery.*": ("figures",),
+    "statistics/land.parquet": ("figures",),
     **{
         f"statistics/{name}.py": ("figures",)
         for name in ("canvas", "explored", "looks", "pictures", "rendered", "world")

@@ -670,8 +670,12 @@ _DECLARED = (
             *("images.crop_margin", "images.crop_aspect", "images.max_pixels", "images.significant_bits"),
             *("images.empty_confidence", "images.min_confidence"),
         ),
-        data=("geography/borders.parquet", "statistics/gallery.html.jinja", "statistics/gallery.js", *_IMAGE_DATA),
-        libraries=("polars", "duckdb", "matplotlib", "shapely", "squarify", "jinja2", *_IMAGE_LIBRARIES),
+        data=(
+            *("geography/borders.parquet", "statistics/land.parquet"),
+            *("statistics/gallery.html.jinja", "statistics/gallery.js"),
+            *_IMAGE_DATA,
+        ),
+        libraries=("polars", "duckdb", "matplotlib", "squarify", "jinja2", *_IMAGE_LIBRARIES),
     ),
     Stage(
         "quality_report",
