@@ -453,6 +453,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/tables.py": (
         "release_metadata",
         "image_packages",
+        "barcodebert_tables",  # through the labels, which it reads
         "image_tables",
         "partitioned_metadata",
         "split_manifests",
@@ -466,6 +467,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/diff/decided.py": ("release_manifest",),
     "release/descriptors.py": ("release_manifest",),
     "release/core.py": ("release_metadata", "image_packages", "release_manifest", "desk_pages"),
+    # With the metadata come the labels, and with those the packages, as with all of `release.parts`.
+    "release/labels.py": ("release_metadata", "image_packages", "barcodebert_tables", "release_manifest"),
+    "release/forms/_barcodebert_check.py": NONE,  # of `bioscan-etl check`
+    "release/forms/_barcodebert_files.py": ("barcodebert_tables", "release_manifest"),
     "release/forms/_packed.py": ("image_hdf5", "release_manifest"),
     "release/forms/_prov.py": ("release_manifest",),
     "release/forms/_rai.py": ("release_manifest",),
@@ -540,6 +545,7 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "METADATA_EXTENDED": (
         *CORE,
         "release_expectations",
+        "barcodebert_tables",  # through the labels, which are written as tables are
         "image_tables",
         "partitioned_metadata",
         "split_manifests",
@@ -553,6 +559,8 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "PROPOSALS": ("proposals", "desk_pages"),
     "BBOX": (*CORE, "figures"),  # boxes are drawn
     "RELEASE_DIFF": ("release_manifest",),
+    "LABELS": (*CORE, "barcodebert_tables"),
+    "LABEL_HIERARCHY": (*CORE, "barcodebert_tables"),
 }
 
 
