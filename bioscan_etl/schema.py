@@ -867,6 +867,36 @@ EVALUATION = Table(
     ),
 )
 
+LABELS = Table(
+    "labels",
+    "a label of a rank, in labels/<rank>.csv; one that no specimen has any more stays, so that no index is used twice",
+    ("index",),
+    (
+        Column(
+            "index", pl.Int64(), "number of the label; the same in all releases that follow", nullable=False, minimum=0
+        ),
+        Column("label", _TEXT, "the label", nullable=False),
+        Column(
+            "parent_index",
+            pl.Int64(),
+            "index of its label one rank above; -1 for a phylum",
+            nullable=False,
+            minimum=-1,
+        ),
+        *(Column(split, pl.Int64(), f"specimens in {split}", nullable=False, minimum=0) for split in SPLITS),
+    ),
+)
+
+LABEL_HIERARCHY = Table(
+    "label_hierarchy",
+    "a label that is no label's parent, with its lineage, in labels/hierarchy.csv",
+    (),
+    tuple(
+        Column(f"{rank}_index", pl.Int64(), f"index of the {rank}; -1 is none", nullable=False, minimum=-1)
+        for rank in RANKS
+    ),
+)
+
 TABLES = (
     RECORDS,
     REJECTS,
@@ -897,6 +927,8 @@ TABLES = (
     METADATA,
     METADATA_EXTENDED,
     BBOX,
+    LABELS,
+    LABEL_HIERARCHY,
     EVALUATION,
 )
 

@@ -174,6 +174,12 @@ def renumbered(root):
     lines("barcodebert/pre_training.csv", reversed_rows)(root)
 
 
+def exchanged_indices(found):
+    """Two labels, each with its parent and specimens, have the index of the other."""
+    header, first, second, *rest = found
+    return [header, f"0,{second.partition(',')[2]}", f"1,{first.partition(',')[2]}", *rest]
+
+
 def repeated_key(root):
     found = (root / "manifest.json").read_text()
     put(root / "manifest.json", found.replace('{\n "counts"', '{\n "title": "Other",\n "counts"', 1).encode())
@@ -461,6 +467,63 @@ SEALED = [
         "another order",
     ),
     ("BarcodeBERT: order of the rows", renumbered, "barcodebert/pre_training.csv", "DEMO031-24", "another order"),
+    (
+        "BarcodeBERT: specimens of a barcode",
+        text("barcodebert/supervised_val.csv", ",0,1\n", ",0,2\n"),
+        "barcodebert/supervised_val.csv",
+        "DEMO016-24",
+        "specimens is 2 here, 1 in data",
+    ),
+    (
+        "BarcodeBERT: index of a label",
+        text("barcodebert/supervised_test.csv", ",0,0,1,1,1\n", ",1,0,1,1,1\n"),
+        "barcodebert/supervised_test.csv",
+        "DEMO018-24",
+        "family_index is 1 for 'Apidae', 0 in labels/",
+    ),
+    (
+        "BarcodeBERT: a row left out",
+        lines("barcodebert/unseen.csv", lambda found: found[:-1]),
+        "barcodebert/unseen.csv",
+        "DEMO027-24",
+        "is missing, data has it",
+    ),
+    ("a file added to labels/", added("labels/tribe.csv"), "labels/tribe.csv", None, "none of the files"),
+    (
+        "labels: specimens of a partition",
+        text("labels/family.csv", "Culicidae,0,0,4,", "Culicidae,0,0,5,"),
+        "labels/family.csv",
+        None,
+        "train of 'Culicidae' is 5, of the specimens 4",
+    ),
+    (
+        "labels: parent of a label",
+        text("labels/genus.csv", ",Apis,0,", ",Apis,1,"),
+        "labels/genus.csv",
+        None,
+        "parent_index of 'Apis' is 1, of the specimens 0",
+    ),
+    (
+        "labels: a label that no specimen has",
+        lines("labels/subfamily.csv", lambda found: [*found, "3,Bombinae,0,0,0,0,0,0,0,0,0"]),
+        "labels/subfamily.csv",
+        None,
+        "index 3 is 'Bombinae' of parent 0; in a first release it is missing",
+    ),
+    (
+        "labels: two indices exchanged",
+        lines("labels/species.csv", exchanged_indices),
+        "labels/species.csv",
+        None,
+        "index 0 is 'Apis mellifera' of parent 1; in a first release it is 'Aedes vexans'",
+    ),
+    (
+        "labels: order of the hierarchy",
+        lines("labels/hierarchy.csv", reversed_rows),
+        "labels/hierarchy.csv",
+        None,
+        "is not the hierarchy",
+    ),
     (
         "JSON-LD: order of the rows",
         lines(

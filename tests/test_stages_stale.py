@@ -458,6 +458,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/tables.py": (
         "release_metadata",
         "image_packages",
+        "barcodebert_tables",  # through the labels, which it reads
         "image_tables",
         "partitioned_metadata",
         "split_manifests",
@@ -471,6 +472,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/diff/decided.py": ("release_manifest",),
     "release/descriptors.py": ("release_manifest",),
     "release/core.py": ("release_metadata", "image_packages", "release_manifest", "desk_pages"),
+    # With the metadata come the labels, and with those the packages, as with all of `release.parts`.
+    "release/labels.py": ("release_metadata", "image_packages", "barcodebert_tables", "release_manifest"),
+    # The check of a form counts as part of its module.
+    "release/forms/_barcodebert_check.py": ("barcodebert_tables", "release_manifest"),
+    "release/forms/_barcodebert_files.py": ("barcodebert_tables", "release_manifest"),
     "release/forms/_packed.py": ("image_hdf5", "release_manifest"),
     "release/forms/_prov.py": ("release_manifest",),
     "release/forms/_rai.py": ("release_manifest",),
@@ -545,6 +551,7 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "METADATA_EXTENDED": (
         *CORE,
         "release_expectations",
+        "barcodebert_tables",  # through the labels, which are written as tables are
         "image_tables",
         "partitioned_metadata",
         "split_manifests",
@@ -559,6 +566,8 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "EVALUATION": NONE,
     "BBOX": (*CORE, "figures"),  # boxes are drawn
     "RELEASE_DIFF": ("release_manifest",),
+    "LABELS": (*CORE, "barcodebert_tables"),
+    "LABEL_HIERARCHY": (*CORE, "barcodebert_tables"),
 }
 
 
