@@ -473,6 +473,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/hdf5_files.py": ("image_hdf5", "clibd_hdf5", "release_manifest"),
     "release/layout.py": (*RELEASED, "quality_report", "desk_pages"),
     "release/rows.py": RELEASED,
+    "release/described.py": ("image_archives",),
     "release/scan.py": ("release_manifest", "desk_pages"),
     "release/versions.py": (
         *OF_PARTS,
