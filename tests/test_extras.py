@@ -22,7 +22,8 @@ def test_every_module_belongs_to_the_extra_that_installs_it():
         declared = distributions(PROJECT["optional-dependencies"][extra])
         for module in modules:
             # Ultralytics brings torch; what is not installed here has a distribution of nearly its name.
-            names = {name.lower().replace("_", "-") for name in known.get(module, [module])}
+            named = {"sklearn": "scikit-learn", "umap": "umap-learn"}.get(module, module)
+            names = {name.lower().replace("_", "-") for name in known.get(module, [named])}
             assert names & declared or module == "torch", f"{extra} does not install {module}"
 
 
@@ -36,6 +37,15 @@ def test_a_missing_module_names_its_extra():
     assert extra_of("cv2.data") == "images"
     assert extra_of("numpy") is None
     with pytest.raises(MissingExtraError, match=r"needs cv2.*pip install 'bioscan-etl\[images\]'"), extras_named():
+        raise ModuleNotFoundError("No module named 'cv2'", name="cv2")
+
+
+def test_where_several_extras_bring_a_module_the_caller_says_which():
+    missing = ModuleNotFoundError("No module named 'torch.utils'", name="torch.utils")
+    for named, extra in ((None, "train"), ("bench", "bench")):
+        with pytest.raises(MissingExtraError, match=rf"bioscan-etl\[{extra}\]"), extras_named(named):
+            raise missing
+    with pytest.raises(MissingExtraError, match=r"bioscan-etl\[images\]"), extras_named("bench"):
         raise ModuleNotFoundError("No module named 'cv2'", name="cv2")
 
 
