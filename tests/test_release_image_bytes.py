@@ -213,6 +213,18 @@ def test_archives_that_are_missing_compressed_or_damaged_are_refused(root, rows)
         archived_bytes(root, "cropped_256", rows)
 
 
+def test_a_member_that_ends_beyond_its_archive_is_in_none(root, rows):
+    """A buffer of the size that a header states is never made."""
+    for path in (root / "packages").glob("*.tar"):
+        path.unlink()
+    data = bytearray((root / ZIP).read_bytes())
+    directory = data.index(b"PK\x01\x02")
+    data[directory + 24 : directory + 28] = (0x7FFFFFFF).to_bytes(4, "little")
+    (root / ZIP).write_bytes(data)
+    with pytest.raises(SourceError, match="no archive of cropped_256"):
+        archived_bytes(root, "cropped_256", rows)
+
+
 def test_shards_alone_are_enough(root, rows, expected):
     for path in (root / "packages").glob("*.zip"):
         path.unlink()

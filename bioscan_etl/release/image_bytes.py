@@ -17,6 +17,7 @@ import os
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -156,7 +157,8 @@ def _packed(file: Any, root: Path, name: str, processids: pl.Series, rows: Int64
             starts[stored.chunk_offset[0] // chunk] = stored.byte_offset
 
     jpeg.id.chunk_iter(place)
-    if (starts < 0).any():
+    # Beyond the end nothing can be read, but a buffer of that size would be made first.
+    if ((starts < 0) | (starts + chunk > (root / name).stat().st_size)).any():
         raise ValueError("a part of its images is missing")
     return PackedBytes(root, name, rows, bounds, starts, chunk)
 
@@ -253,9 +255,11 @@ def archived_bytes(root: Path, package: str, images: pl.DataFrame) -> ArchivedBy
             raise SourceError(f"{root / name} is no plain file; fetch it again")
         try:
             members = list(_zipped(root / name) if name.endswith(".zip") else _tarred(root / name))
-        except (OSError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
+            found = pl.DataFrame(members, _MEMBERS, orient="row").with_columns(file=pl.lit(number, pl.Int64))
+        except _DAMAGED as error:
             raise SourceError(f"{root / name} cannot be read: {error}; fetch it again") from None
-        parts.append(pl.DataFrame(members, _MEMBERS, orient="row").with_columns(file=pl.lit(number, pl.Int64)))
+        whole = pl.col("length").ge(0) & (pl.col("start") + pl.col("length") <= (root / name).stat().st_size)
+        parts.append(found.filter(whole))  # what lies beyond the end is in no archive
     # An image that is in a zip and in a shard has the same bytes in both.
     found = pl.concat(parts).unique("processid", keep="first", maintain_order=True)
     placed = images.select("processid").join(found, on="processid", how="left", maintain_order="left")
@@ -264,6 +268,10 @@ def archived_bytes(root: Path, package: str, images: pl.DataFrame) -> ArchivedBy
     return ArchivedBytes(root, names, *(placed[name].to_numpy() for name in ("file", "start", "length")))
 
 
+_DAMAGED = (
+    *(OSError, ValueError, KeyError, RuntimeError, EOFError, OverflowError),
+    *(zlib.error, tarfile.TarError, zipfile.BadZipFile, pl.exceptions.PolarsError),
+)
 _MEMBERS = {"processid": pl.String, "start": pl.Int64, "length": pl.Int64}
 
 
