@@ -16,6 +16,9 @@ Rank = Literal["phylum", "class", "order", "family", "subfamily", "genus", "spec
 RANKS: tuple[str, ...] = get_args(Rank)
 """Taxonomic ranks of a label, the highest first."""
 
+DESCRIBED_RANKS: tuple[Rank, ...] = ("order", "family", "genus", "species")
+"""Ranks of the text that describes a specimen to a language model, as CLIBD writes it (spec: benchmarks, CLIBD)."""
+
 SPLITS = (
     "pretrain",
     "train",

@@ -43,10 +43,12 @@ from bioscan_etl.records.extract import extract
 from bioscan_etl.records.inspect import inspect
 from bioscan_etl.records.sources import RecordsFile
 from bioscan_etl.release.check import check
-from bioscan_etl.settings import ImageSettings, RecordSettings, Settings, SplitSettings, load_settings
+from bioscan_etl.release.classes import RANKED
+from bioscan_etl.release.samples import Chosen, open_samples
+from bioscan_etl.settings import ImageSettings, RecordSettings, ReleaseSettings, Settings, SplitSettings, load_settings
 from bioscan_etl.splits.files import split_table
 from bioscan_etl.training.dataset import read_annotations
-from bioscan_etl.vocabulary import RANKS
+from bioscan_etl.vocabulary import RANKS, SPLITS
 
 _IMAGES = ImageSettings(max_pixels=4_000_000, workers=1)
 
@@ -416,7 +418,8 @@ def _release_reader(home: Path) -> Callable[[Path, Path, random.Random], Read]:
 
     folder = home / "made"
     folder.mkdir()
-    release = corpus(folder).build(folder / "releases", Settings(splits=GROWN))
+    packed = ReleaseSettings(packed_packages=("cropped_256",))
+    release = corpus(folder).build(folder / "releases", Settings(splits=GROWN, release=packed))
     files = sorted(path.relative_to(release) for path in release.rglob("*") if path.is_file())
     weighty = [name for name in files if name.suffix in (".json", ".parquet", ".csv", ".txt", ".h5", ".hdf5")]
 
@@ -435,6 +438,9 @@ def _release_reader(home: Path) -> Callable[[Path, Path, random.Random], Read]:
         opened.rows()
         for _ in opened.images():
             break
+        samples = open_samples(copy, Chosen(SPLITS, ("dna_barcode", "text"), RANKED, "cropped_256"))
+        for place in range(min(samples.count, 3)):
+            samples.pixels(place)
         return Read(messages=messages)
 
     return read

@@ -10,8 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "bioscan_etl"
 MAY_IMPORT_DAGSTER = {"assets", "definitions", "resources.py", "sensors"}
-# They define networks of torch, which only the extra `train` installs; the rest of the package runs without it.
+# They need torch at once, which only the extras `train` and `bench` install; the rest of the package runs without it.
 NETWORKS = {f"training/{name}.py" for name in ("export", "exported", "refine", "refiner", "teacher", "train")}
+NETWORKS |= {"torch.py"}
 MODULES = sorted(path for path in LIBRARY.rglob("*.py"))
 BELOW = [path for path in MODULES if path.relative_to(LIBRARY).parts[0] not in MAY_IMPORT_DAGSTER]
 
@@ -80,6 +81,7 @@ import importlib, pkgutil
 import bioscan_etl
 skipped = ("bioscan_etl.assets", "bioscan_etl.definitions", "bioscan_etl.resources", "bioscan_etl.sensors")
 networks = {"bioscan_etl.training." + name for name in ("export", "exported", "refine", "refiner", "teacher", "train")}
+networks |= {"bioscan_etl.torch"}
 for module in pkgutil.walk_packages(bioscan_etl.__path__, "bioscan_etl."):
     if not module.name.startswith(skipped) and module.name not in networks and not module.name.endswith("__main__"):
         importlib.import_module(module.name)

@@ -159,14 +159,33 @@ def commented(members, archive):
     return members
 
 
-def dated(root):
-    with tarfile.open(root / TAR) as archive:
-        members = [(one, archive.extractfile(one).read()) for one in archive]
-    (root / TAR).unlink()
-    with tarfile.open(root / TAR, "w", format=tarfile.USTAR_FORMAT) as archive:
-        for one, data in members:
-            one.mtime = 1_700_000_000
-            archive.addfile(one, io.BytesIO(data))
+def tarred(change):
+    """Write a shard again; `change` takes and returns its members, pairs of header and bytes."""
+
+    def mutate(root):
+        with tarfile.open(root / TAR) as archive:
+            members = [(one, archive.extractfile(one).read()) for one in archive]
+        (root / TAR).unlink()
+        with tarfile.open(root / TAR, "w", format=tarfile.USTAR_FORMAT) as archive:
+            for one, data in change(members):
+                one.size = len(data)
+                archive.addfile(one, io.BytesIO(data))
+
+    return mutate
+
+
+def dated(members):
+    for one, _ in members:
+        one.mtime = 1_700_000_000
+    return members
+
+
+def told_otherwise(members):
+    return [(one, b"Diptera" if one.name.endswith(".txt") else data) for one, data in members]
+
+
+def untold(members):
+    return [(one, data) for one, data in members if not one.name.endswith(".txt")]
 
 
 def renumbered(root):
@@ -610,7 +629,9 @@ SEALED = [
     ("zip: order of the members", zipped(lambda members, _: members[::-1]), ZIP, None, "another order"),
     ("zip: a member compressed", zipped(deflated), ZIP, "DEMO008-24", "compressed"),
     ("zip: comment", zipped(commented), ZIP, None, "comment"),
-    ("WebDataset: time of a member", dated, TAR, None, "has a time"),
+    ("WebDataset: time of a member", tarred(dated), TAR, None, "has a time"),
+    ("WebDataset: text of a sample", tarred(told_otherwise), TAR, "DEMO016-24", "text is not that of its labels"),
+    ("WebDataset: texts left out", tarred(untold), TAR, None, "where <processid>.txt"),
 ]
 
 # The manifest and md5sums.txt themselves, which sealing would write anew.

@@ -235,7 +235,7 @@ class Release:
         Raises:
             SourceError: there is no such package, specimen or image, or it is damaged.
         """
-        folder = f"{self._tables.dataset}/images/{self._package(package)}"
+        folder = self.image_folder(package)
         path = image_path(pl.col("split"), pl.col("chunk").fill_null(""), pl.col("processid"))
         with _readable(self._tables):
             found = (
@@ -248,6 +248,14 @@ class Release:
         if (name := found["path"][0]) is None:
             raise SourceError(f"{processid} has no image in {self.version}")
         return _decoded(self.root, f"{folder}/{name}", processid)
+
+    def image_folder(self, package: str = _PACKAGE) -> str:
+        """Folder of a package's image files within `root`; the files may be packed elsewhere.
+
+        Raises:
+            SourceError: there is no such package.
+        """
+        return f"{self._tables.dataset}/images/{self._package(package)}"
 
     def check(self, images: Literal["sample", "all"] = "sample", progress: Progress = silent) -> list[Fault]:
         """Verify the release by itself: checksums, schema, counts, invariants, agreement of all forms.
