@@ -164,10 +164,9 @@ def plant_lengths(draft: Draft) -> None:
         sequence = draft.barcode(specimen)[start : start + length]
         draft.free[specimen] = False
         draft.edit_barcode(specimen, sequence)
+        draft.shortened[specimen] = sequence
         if number < below:
             draft.note("barcode_short", specimen, "nuc", None, sequence)
-        else:
-            draft.shortened[specimen] = sequence
 
 
 def plant_gates(draft: Draft) -> None:

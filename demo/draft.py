@@ -103,7 +103,7 @@ class Draft:
         truths: what was planted.
         barcode_of: the specimen that a barcode belongs to, by the one that carries it, if these are two.
         picture_of: the same of pictures.
-        shortened: the shorter barcode of specimens that were sequenced shorter, which is no fault.
+        shortened: the shorter barcode of specimens that were sequenced shorter.
     """
 
     rng: np.random.Generator

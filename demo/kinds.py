@@ -69,7 +69,7 @@ _SET_ASIDE = [
 ]
 _BARCODES = _flags(
     {
-        "BARCODE_SHORT": "a barcode of 300 to 480 bp",
+        "BARCODE_SHORT": "a barcode of 300 to 499 bp",
         "BARCODE_LONG": "a barcode with 12 codons too many",
         "BARCODE_AMBIGUOUS": "a barcode with 20 letters N and IUPAC codes inside",
         "NO_OPEN_READING_FRAME": "a barcode with stop codons in all frames of both strands",

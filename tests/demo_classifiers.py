@@ -27,12 +27,16 @@ _HELD = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Barcodes:
-    """Distinct barcodes of the labelled species, as delivered: their text, and the lineage they are labelled with."""
+    """Distinct barcodes of the labelled species, as delivered: their text, and the lineage they are labelled with.
+
+    `own` says which ones are their specimen's own.
+    """
 
     text: list[str]
     species: Numbers
     genus: Numbers
     family: Numbers
+    own: npt.NDArray[np.bool_]
 
 
 def labelled(draft: Draft) -> Barcodes:
@@ -46,7 +50,8 @@ def labelled(draft: Draft) -> Barcodes:
     species = draft.cluster[chosen]
     genus = draft.taxonomy.genus_of_cluster[species]
     text = [draft.shortened.get(one, draft.barcode(one)) for one in chosen.tolist()]
-    return Barcodes(text, species, genus, draft.taxonomy.family_of_genus[genus])
+    own = ~np.isin(chosen, list(draft.barcode_of))
+    return Barcodes(text, species, genus, draft.taxonomy.family_of_genus[genus], own)
 
 
 def kmers(texts: list[str]) -> Vectors:
@@ -81,8 +86,8 @@ def left_out(barcodes: Barcodes, labels: Numbers | None = None) -> tuple[float, 
 
 
 def distances(barcodes: Barcodes, rng: np.random.Generator, pairs: int = 4_000) -> dict[str, npt.NDArray[np.float64]]:
-    """Percentiles of the edit distance in % of the length, of whole barcodes within each rank, as `REAL`."""
-    whole = np.array([len(text) == 658 for text in barcodes.text])
+    """Percentiles of the edit distance in % of the length within each rank, as `REAL`; of whole, own barcodes."""
+    whole = np.array([len(text) == 658 for text in barcodes.text]) & barcodes.own
     species, genus, family = (each[whole] for each in (barcodes.species, barcodes.genus, barcodes.family))
     text = [one for one, is_whole in zip(barcodes.text, whole, strict=True) if is_whole]
     one, other = np.triu_indices(len(text), 1)

