@@ -17,8 +17,9 @@ from importlib.util import find_spec
 import numpy as np
 import numpy.typing as npt
 
-from bioscan_etl.evaluation.images import LIBRARIES, ImageVectors, why_no_images
-from bioscan_etl.evaluation.kmers import KmerVectors
+from bioscan_etl.evaluation.budget import PRODUCTS, Budget
+from bioscan_etl.evaluation.images import LIBRARIES, ImageVectors, why_no_features
+from bioscan_etl.evaluation.kmers import BarcodeVectors
 from bioscan_etl.evaluation.measured import Clock, Question, Sheet
 from bioscan_etl.evaluation.records import LABELLED, NO_LABEL, Flags, Numbers, Records
 from bioscan_etl.progress import Progress, silent
@@ -34,6 +35,7 @@ LIMIT = 10_000
 """Records of a clustering at most: twice their number squared, over two, in doubles are 800 MB. Of more, a sample."""
 NEIGHBOURS, DIMENSIONS = 30, 50
 """Of UMAP, as published; it has the least distance 0 and is Euclidean."""
+_WIDTH = 2304  # numbers of the widest features: 5-mers and those of the shipped encoder
 _ROWS = 512  # rows of a block of distances
 
 Floats = npt.NDArray[np.float64]
@@ -62,6 +64,7 @@ def measure(
     records: Records,
     sheet: Sheet,
     progress: Progress = silent,
+    budget: Budget | None = None,
     images: ImageVectors | None = None,
     *,
     with_umap: bool = True,
@@ -73,14 +76,16 @@ def measure(
         records: the release.
         sheet: takes the scores.
         progress: reports clusterings.
+        budget: processor time; records that do not fit are left out.
         images: features of its images; without, they are not applicable.
         with_umap: also cluster what UMAP makes of the features, if the extra `bench` is installed.
         limit: records of a clustering at most.
     """
     barcodes = kmers(records)
     offered = [barcodes, *_with_images(records, images, barcodes)]
-    missing = _why_no_features(records, images)
+    missing = why_no_features(records, images)
     ways = (False, True) if with_umap else (False,)
+    limit = min(limit, _fitting(budget)) if budget else limit
     total, done = len(QUERIES) * 2 * len(ways) * (len(offered) + (2 if missing else 0)), 0
     for queries in QUERIES:
         for task, pick in (("cluster_records", _all), ("cluster_barcodes", _one_per_barcode)):
@@ -100,17 +105,23 @@ def measure(
     progress(NAME, total, total)
 
 
+def _fitting(budget: Budget) -> int:
+    """Records of which the distances of both features together take no more than an equal part of the time."""
+    seconds = budget.part(len(QUERIES) * 2 * 3).seconds
+    return max(int((seconds * PRODUCTS / (2 * _WIDTH)) ** 0.5), 2)
+
+
 def kmers(records: Records, k: int = K) -> Features:
     """Counts of k-mers, as vectors of length 1, so that the length of a barcode does not count."""
     clock = Clock()
     with clock.running():
-        vectors = KmerVectors(records.barcodes, k)
+        vectors = BarcodeVectors(records, records.of(QUERIES[-1]), k)
     ids = records.barcode_ids
     return Features(
         f"{k}-mers",
         lambda rows: vectors.at(ids[rows]).astype(np.float64),
         ids != NO_LABEL,
-        clock.seconds / max(len(vectors), 1),
+        clock.seconds / max(vectors.counted, 1),
     )
 
 
@@ -126,7 +137,7 @@ def joined(one: Features, other: Features) -> Features:
 
 
 def _with_images(records: Records, images: ImageVectors | None, barcodes: Features) -> Iterator[Features]:
-    if images is None or _why_no_features(records, images):
+    if images is None or why_no_features(records, images):
         return
     own = Features(
         images.model,
@@ -137,14 +148,6 @@ def _with_images(records: Records, images: ImageVectors | None, barcodes: Featur
     )
     yield own
     yield joined(own, barcodes)
-
-
-def _why_no_features(records: Records, images: ImageVectors | None) -> str:
-    if reason := why_no_images(records):
-        return reason
-    if images is None:
-        return "images were left out of this run"
-    return "" if images.known.any() else "no image of the release can be read"
 
 
 def clustered(

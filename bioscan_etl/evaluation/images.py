@@ -80,6 +80,15 @@ def why_no_images(records: Records) -> str:
     return "" if records.pictured.any() else "no specimen of the release has an image"
 
 
+def why_no_features(records: Records, images: ImageVectors | None) -> str:
+    """Why images cannot be asked; empty if they can."""
+    if reason := why_no_images(records):
+        return reason
+    if images is None:
+        return "images were left out of this run"
+    return "" if images.known.any() else "no image of the release can be read"
+
+
 def embedded(
     records: Records,
     encoder: ImageEncoder | None = None,
