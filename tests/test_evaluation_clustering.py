@@ -158,7 +158,7 @@ def test_umap_says_why_it_is_left_out(monkeypatch):
     held = release()
     sheet = Sheet(held, 0)
     monkeypatch.setattr(clustering, "_has_umap", lambda: True)
-    monkeypatch.setattr("bioscan_etl.evaluation.measured.version", lambda name: "1")
+    monkeypatch.setattr("bioscan_etl.evaluation.measured._version", lambda name: "1")
     features = clustering.kmers(held)
     clustering.clustered(held, sheet, features, "cluster_records", ("test",), np.arange(12), reduced=True)
     assert "needs more than 51 records; there are 12" in sheet.table()["note"][0]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -291,4 +292,10 @@ def _fewer_than_two(records: int, labels: int) -> str:
 
 def stated_versions(more: Sequence[str] = ()) -> str:
     """Names and versions of the libraries that a score rests on, such as `numpy 2.4.6`."""
-    return ", ".join(f"{name} {version(name)}" for name in (*_LIBRARIES, *more))
+    return ", ".join(f"{name} {_version(name)}" for name in (*_LIBRARIES, *more))
+
+
+@cache
+def _version(name: str) -> str:
+    """The version of a distribution, whose metadata are read once and not for each row."""
+    return version(name)
