@@ -117,7 +117,8 @@ class Sheet:
             copies: whether the query's barcode is the same as a key's, shape (queries,); None: there are no barcodes.
             chosen: the keys that gave the answers, as positions in `key_labels`, shape (queries, k), -1 for none: the
                 control answers with the shuffled label of the same key.
-            shuffled: answers of a model that was trained on shuffled labels, instead of `chosen`.
+            shuffled: answers of a model that was trained on shuffled labels, instead of `chosen`; or of several, shape
+                (models, queries, k), of which the mean counts.
             ks: answers of which one has to be right.
             seconds: processor time of the model.
         """
@@ -159,7 +160,7 @@ class Sheet:
     ) -> list[Flags]:
         """Whether the answers are right once the labels of the keys are shuffled."""
         if shuffled is not None:
-            return [hits(labels, shuffled)]
+            return [hits(labels, one) for one in (shuffled if shuffled.ndim == 3 else shuffled[None])]
         if chosen is None or not len(key_labels):
             return []
         draws = np.random.Generator(np.random.PCG64(self.seed))
