@@ -824,32 +824,6 @@ BBOX = Table(
     ),
 )
 
-EVALUATION_DOUBTS = Table(
-    "evaluation_doubts",
-    "a specimen whose nearest neighbours all have another label",
-    ("processid",),
-    (
-        _PROCESSID,
-        Column("split", _TEXT, "partition", nullable=False, allowed=SPLITS),
-        Column("rank", _TEXT, "the highest rank at which they do", nullable=False, allowed=RANKS),
-        Column("label", _TEXT, "label of the specimen at this rank", nullable=False),
-        Column("neighbours_say", _TEXT, "label that most of the neighbours have", nullable=False),
-        Column("saying", pl.Int64(), "specimens among the neighbours with this label", nullable=False, minimum=1),
-        Column("neighbours", pl.Int64(), "specimens among the neighbours with a label", nullable=False, minimum=1),
-        Column(
-            "distance",
-            pl.Float64(),
-            "to the nearest of them: differing columns over those that both barcodes have",
-            nullable=False,
-            minimum=0,
-            maximum=1,
-        ),
-        Column("images", pl.Int64(), "nearest images with a label; missing: it has no image", minimum=0),
-        Column("images_agreeing", pl.Int64(), "nearest images that have the label of the specimen", minimum=0),
-        Column("images_saying", pl.Int64(), "nearest images that have the label of the neighbours", minimum=0),
-    ),
-)
-
 EVALUATION = Table(
     "evaluation",
     "a measurement of a benchmark on a release",
@@ -890,6 +864,31 @@ EVALUATION = Table(
         Column("versions", _TEXT, "libraries that the score rests on", nullable=False),
         Column("release", _TEXT, "name and version of the release", nullable=False),
         Column("digest", _TEXT, "sha256 of its manifest.json", nullable=False, pattern="^[0-9a-f]{64}$"),
+    ),
+)
+EVALUATION_DOUBTS = Table(
+    "evaluation_doubts",
+    "a specimen whose nearest neighbours all have another label",
+    ("processid",),
+    (
+        _PROCESSID,
+        Column("split", _TEXT, "partition", nullable=False, allowed=SPLITS),
+        Column("rank", _TEXT, "the highest rank at which they do", nullable=False, allowed=RANKS),
+        Column("label", _TEXT, "label of the specimen at this rank", nullable=False),
+        Column("neighbours_say", _TEXT, "label that most of the neighbours have", nullable=False),
+        Column("saying", pl.Int64(), "specimens among the neighbours with this label", nullable=False, minimum=1),
+        Column("neighbours", pl.Int64(), "specimens among the neighbours with a label", nullable=False, minimum=1),
+        Column(
+            "distance",
+            pl.Float64(),
+            "to the nearest of them: differing columns over those that both barcodes have",
+            nullable=False,
+            minimum=0,
+            maximum=1,
+        ),
+        Column("images", pl.Int64(), "nearest images with a label; missing: it has no image", minimum=0),
+        Column("images_agreeing", pl.Int64(), "nearest images that have the label of the specimen", minimum=0),
+        Column("images_saying", pl.Int64(), "nearest images that have the label of the neighbours", minimum=0),
     ),
 )
 

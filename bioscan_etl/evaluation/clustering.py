@@ -23,11 +23,13 @@ from bioscan_etl.evaluation.kmers import BarcodeVectors
 from bioscan_etl.evaluation.measured import Clock, Question, Sheet
 from bioscan_etl.evaluation.records import LABELLED, NO_LABEL, Flags, Numbers, Records
 from bioscan_etl.progress import Progress, silent
+from bioscan_etl.vocabulary import EVALUATED_PAIRS
 
 NAME = "clustering"
 K = 5
 """Bases of the k-mers (spec: benchmarks, measured)."""
-QUERIES = (("test",), ("test_unseen",), ("test", "test_unseen"))
+_TESTS = EVALUATED_PAIRS[-1]
+QUERIES = (*((split,) for split in _TESTS), _TESTS)
 """Partitions that are clustered."""
 RANKS = tuple(rank for rank in LABELLED if rank != "phylum")
 """Ranks that are scored, and the BIN."""

@@ -23,7 +23,7 @@ from bioscan_etl.evaluation.measured import Clock, Question, Sheet
 from bioscan_etl.evaluation.records import NO_LABEL, Flags, Numbers, Records
 from bioscan_etl.evaluation.search import Embedded, nearest
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.vocabulary import UNSEEN_KEY
+from bioscan_etl.vocabulary import EVALUATED_PAIRS, UNSEEN_KEY
 
 NAME = "retrieval"
 K = 5
@@ -35,8 +35,6 @@ RANKS = ("order", "family", "genus", "species")
 TRAIN = "train"
 KEYS = (TRAIN, UNSEEN_KEY)
 """Partitions of all keys."""
-PAIRED = (("val", "val_unseen"), ("test", "test_unseen"))
-"""Partitions of seen and unseen species that belong together."""
 ALIGNED_ON = "val"
 """Partition whose pairs choose the penalty of the map."""
 
@@ -87,7 +85,7 @@ def measure(
         images: features of its images; without, they are not applicable.
     """
     models = list(_models(records, images, sheet.seed))
-    share = (budget or Budget(seed=sheet.seed)).part(len(models) * 2 * len(PAIRED))
+    share = (budget or Budget(seed=sheet.seed)).part(len(models) * 2 * len(EVALUATED_PAIRS))
     missing = why_no_features(records, images)
     for model in models:
         looked_up(records, sheet, model, share, progress)
@@ -110,7 +108,7 @@ def looked_up(
     """
     rows = records.of(KEYS)
     keys = rows[model.key_ids[rows] != NO_LABEL]
-    for pair in PAIRED:
+    for pair in EVALUATED_PAIRS:
         for split in pair:
             asked = records.of((split,))
             asked = asked[model.query_ids[asked] != NO_LABEL]
@@ -201,7 +199,7 @@ def _records_of(found: Numbers, records: Numbers, count: Numbers, k: int) -> Num
 
 
 def _models(records: Records, images: ImageVectors | None, seed: int) -> Iterator[Looking]:
-    asked = (*KEYS, *(split for pair in PAIRED for split in pair))
+    asked = (*KEYS, *(split for pair in EVALUATED_PAIRS for split in pair))
     clock = Clock()
     with clock.running():
         barcodes = BarcodeVectors(records, records.of(asked), K)
@@ -269,7 +267,7 @@ def _across(
 
 
 def _left_out(sheet: Sheet, task: str, reason: str) -> None:
-    for pair in PAIRED:
+    for pair in EVALUATED_PAIRS:
         for split in pair:
             question = Question(NAME, task, "images", (split,), KEYS)
             for rank in RANKS:
