@@ -57,6 +57,9 @@ def test_an_image_of_any_size_becomes_an_input(means, height, width):
         ({"side": 9, "shorter": 9}, "gives no vector for an image of 9 x 9 px"),
         ({"sha256": "0" * 64}, "is not the file that its sidecar names"),
         ({"mean": [0, 0]}, "mean"),
+        ({"mean": [0, 0, float("nan")]}, "mean"),
+        ({"name": "\u202e"}, "name"),
+        ({"side": 100_000}, "side"),
     ],
 )
 def test_a_sidecar_that_does_not_fit_is_refused(tmp_path, said, message):

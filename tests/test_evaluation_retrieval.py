@@ -200,6 +200,13 @@ def test_without_images_their_tasks_are_not_applicable():
         assert set(found["note"]) == {f"not applicable, because {why}"}
 
 
+def test_without_pairs_of_train_there_is_no_map():
+    held, numbers = release()
+    rows = held.rows.with_columns(split=pl.col("split").replace("train", "other_heldout"))
+    found = table(replace(held, rows=rows), pictures(numbers)).filter(task="image_to_dna")
+    assert set(found["note"]) == {"not applicable, because no specimen of train has an image and a barcode"}
+
+
 def test_without_pairs_of_val_the_penalty_is_fixed():
     held, numbers = release()
     rows = held.rows.with_columns(split=pl.col("split").replace("val", "other_heldout"))

@@ -21,7 +21,7 @@ from bioscan_etl.errors import SettingsError, SourceError
 from bioscan_etl.images.decode import RGB
 
 SHIPPED = Path(__file__).parent / "models" / "efficientnet_lite0.onnx"
-_LARGEST = 4096  # px of a side of an input
+_LARGEST = 1024  # px of a side of an input
 
 Floats = npt.NDArray[np.float32]
 
@@ -30,7 +30,7 @@ class Sidecar(BaseModel):
     """How an image becomes the input of an encoder, as `NAME.json` beside `NAME.onnx` says.
 
     Attributes:
-        name: of the encoder, as the scores name it.
+        name: of the encoder, as the scores name it; ASCII.
         side: height and width of the input, in px.
         shorter: what the shorter side of an image is resized to, in px, before the middle is cut out.
         mean: of each channel, red first, of values from 0 to 1.
@@ -38,9 +38,9 @@ class Sidecar(BaseModel):
         sha256: of the weights; checked if it is there.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    name: str = Field(min_length=1, max_length=80)
+    name: str = Field(min_length=1, max_length=80, pattern="^[ -~]+$")
     side: int = Field(ge=8, le=_LARGEST)
     shorter: int = Field(ge=8, le=_LARGEST)
     mean: tuple[float, float, float]

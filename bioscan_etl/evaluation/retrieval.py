@@ -90,8 +90,9 @@ def measure(
     for model in models:
         looked_up(records, sheet, model, share, progress)
     if missing:
-        for task in ("image_to_image", "image_to_dna"):
-            _left_out(sheet, task, missing)
+        _left_out(sheet, "image_to_image", missing)
+    if not any(model.task == "image_to_dna" for model in models):
+        _left_out(sheet, "image_to_dna", missing or f"no specimen of {TRAIN} has an image and a barcode")
 
 
 def looked_up(
