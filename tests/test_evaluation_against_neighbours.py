@@ -13,6 +13,8 @@ from bioscan_etl.evaluation import against_neighbours
 from bioscan_etl.evaluation.budget import Budget
 from bioscan_etl.evaluation.images import ImageVectors
 from bioscan_etl.evaluation.records import NO_LABEL
+from bioscan_etl.lake.store import Lake
+from bioscan_etl.proposals.add import add_file
 from bioscan_etl.proposals.read import read_proposals
 from bioscan_etl.quality.spreadsheet import write_spreadsheet
 from bioscan_etl.schema import EVALUATION_DOUBTS, PROPOSAL_COLUMNS
@@ -163,7 +165,10 @@ def test_reports_are_lines_that_a_corpus_takes(tmp_path):
     assert lines.columns == [column.name for column in PROPOSAL_COLUMNS]
     path = tmp_path / "label_reports.csv"
     write_spreadsheet(path, lines)
-    read = read_proposals({path.name: path.read_text()})
+    corpus = Lake(tmp_path / "corpus")
+    copy, count = add_file(corpus, path)  # what `bioscan-etl propose` does
+    assert count == 1
+    read = read_proposals({copy.name: copy.read_text()})
     assert read.refused.is_empty()
     line = read.lines.row(0, named=True)
     assert (line["status"], line["detail"]) == ("doubt", None)
