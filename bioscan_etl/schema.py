@@ -866,6 +866,31 @@ EVALUATION = Table(
         Column("digest", _TEXT, "sha256 of its manifest.json", nullable=False, pattern="^[0-9a-f]{64}$"),
     ),
 )
+EVALUATION_DOUBTS = Table(
+    "evaluation_doubts",
+    "a specimen whose nearest neighbours all have another label",
+    ("processid",),
+    (
+        _PROCESSID,
+        Column("split", _TEXT, "partition", nullable=False, allowed=SPLITS),
+        Column("rank", _TEXT, "the highest rank at which they do", nullable=False, allowed=RANKS),
+        Column("label", _TEXT, "label of the specimen at this rank", nullable=False),
+        Column("neighbours_say", _TEXT, "label that most of the neighbours have", nullable=False),
+        Column("saying", pl.Int64(), "specimens among the neighbours with this label", nullable=False, minimum=1),
+        Column("neighbours", pl.Int64(), "specimens among the neighbours with a label", nullable=False, minimum=1),
+        Column(
+            "distance",
+            pl.Float64(),
+            "to the nearest of them: differing columns over those that both barcodes have",
+            nullable=False,
+            minimum=0,
+            maximum=1,
+        ),
+        Column("images", pl.Int64(), "nearest images with a label; missing: it has no image", minimum=0),
+        Column("images_agreeing", pl.Int64(), "nearest images that have the label of the specimen", minimum=0),
+        Column("images_saying", pl.Int64(), "nearest images that have the label of the neighbours", minimum=0),
+    ),
+)
 
 LABELS = Table(
     "labels",
@@ -930,6 +955,7 @@ TABLES = (
     LABELS,
     LABEL_HIERARCHY,
     EVALUATION,
+    EVALUATION_DOUBTS,
 )
 
 

@@ -29,6 +29,7 @@ from PIL import Image
 import bioscan_etl
 from bioscan_etl import landing
 from bioscan_etl.decisions.read import read_decisions
+from bioscan_etl.evaluation.encoder import ImageEncoder
 from bioscan_etl.images.coco import Outlined, write_coco
 from bioscan_etl.images.decode import UnreadableImage, decode
 from bioscan_etl.images.detect import load_detector
@@ -113,6 +114,7 @@ def readers(home: Path, cases: Path | None = None) -> list[Reader]:
         Reader("settings", 0.1, _settings(), _read_settings),
         Reader("decisions", 0.06, tuple(_decisions(home)), _read_decision),
         Reader("models", 0.02, _models(), _read_model),
+        Reader("encoders", 0.01, _encoders(home), _read_encoder),
         Reader("archives", 0.06, _archives(), _read_archive),
         Reader("deliveries", 0.02, (tables_seed,), _read_delivery),
         Reader("releases", 0.01, (Seed("", b"", ()),), _release_reader(home)),
@@ -408,6 +410,23 @@ def _copied(name: str, output: Path) -> Path:
     path = output / name
     shutil.copyfile(SHIPPED / name, path)
     return path
+
+
+def _encoders(home: Path) -> tuple[Seed, ...]:
+    from evaluation_rows import mean_encoder
+
+    path = mean_encoder(home / "means.onnx")
+    sidecar = path.with_suffix(".json")
+    return (Seed(sidecar.name, sidecar.read_bytes(), JSON), Seed(path.name, path.read_bytes(), BYTES))
+
+
+def _read_encoder(path: Path, output: Path, rng: random.Random) -> Read:
+    from evaluation_rows import mean_encoder
+
+    place = mean_encoder(output / "means.onnx")
+    shutil.copyfile(path, output / path.name)
+    ImageEncoder(place).features(np.zeros((8, 8, 3), np.uint8))
+    return Read()
 
 
 # ---------------------------------------------------------------- releases and the lake

@@ -572,6 +572,7 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "VERIFICATION": ("doubts", "release_metadata", "image_packages"),
     "PROPOSALS": ("proposals", "desk_pages"),
     "EVALUATION": NONE,
+    "EVALUATION_DOUBTS": NONE,
     "BBOX": (*CORE, "figures"),  # boxes are drawn
     "RELEASE_DIFF": ("release_manifest",),
     "LABELS": (*CORE, "barcodebert_tables"),

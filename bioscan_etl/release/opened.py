@@ -84,7 +84,7 @@ class Images:
 
     def __iter__(self) -> Iterator[tuple[str, RGB, dict[str, Any]]]:
         def load(row: dict[str, Any]) -> RGB:
-            return _decoded(self._tables.root, f"{self._folder}/{row['path']}", row["processid"])
+            return decoded_image(self._tables.root, f"{self._folder}/{row['path']}", row["processid"])
 
         for row, pixels in ordered_map(load, self._listed(), workers(0)):
             yield row["processid"], pixels, {name: row[name] for name in self._columns}
@@ -247,7 +247,7 @@ class Release:
             raise SourceError(f"{self.version} has no specimen {processid!r}")
         if (name := found["path"][0]) is None:
             raise SourceError(f"{processid} has no image in {self.version}")
-        return _decoded(self.root, f"{folder}/{name}", processid)
+        return decoded_image(self.root, f"{folder}/{name}", processid)
 
     def image_folder(self, package: str = _PACKAGE) -> str:
         """Folder of a package's image files within `root`; the files may be packed elsewhere.
@@ -396,7 +396,7 @@ class _readable:  # noqa: N801 - used as a statement
             ) from None
 
 
-def _decoded(root: Path, name: str, processid: str) -> RGB:
+def decoded_image(root: Path, name: str, processid: str) -> RGB:
     """The pixels of a file of the release.
 
     Raises:
