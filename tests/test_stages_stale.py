@@ -94,6 +94,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "schema.py": NONE,  # tables and constants count one by one: SCHEMA below
     "vocabulary.py": NONE,  # the same
     # ---- tools beside the graph
+    "evaluation/*": NONE,  # reads what is published
     "release/check/*.py": NONE,  # `bioscan-etl check` looks at what is published
     "release/build.py": NONE,  # builds all parts at once, for tests and benchmarks
     "release/opened.py": NONE,
@@ -551,6 +552,7 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "DOUBTS": ("doubts", "desk_pages"),
     "VERIFICATION": ("doubts", "release_metadata", "image_packages"),
     "PROPOSALS": ("proposals", "desk_pages"),
+    "EVALUATION": NONE,
     "BBOX": (*CORE, "figures"),  # boxes are drawn
     "RELEASE_DIFF": ("release_manifest",),
 }
