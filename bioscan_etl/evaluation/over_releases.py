@@ -62,8 +62,7 @@ def draw_over_releases(scores: Mapping[str, pl.DataFrame], folder: Path, dataset
             best = sorted(panel.rows, key=lambda row: -row["value"])[:_MOST_MODELS]
             held = pl.DataFrame(best, schema=last.schema).select(_MODEL)
             _draw_panel(axis, every.join(held, on=_MODEL, how="semi"), [row["model"] for row in best], list(chosen))
-            axis.set_title(short(panel.title, 46), fontsize=10)
-            axis.set_ylabel(short(panel.asked.partition(";")[0], 20), fontsize=9)
+            axis.set_title(f"{short(panel.title, 46)}\n{short(panel.asked.rpartition(';')[0], 60)}", fontsize=10)
     return Drawn(path, words(page, about))
 
 
