@@ -1,11 +1,12 @@
-"""The figures of a release: seconds and bytes of each, and of all with the page that shows them.
+"""The figures of a release: seconds, processor time and bytes of each, and of all with the page that shows them.
 
     python benchmarks/figures.py --rows 5150850
     python benchmarks/figures.py --release output/releases/v1
 
 Without a release, rows are drawn as in `statistics_tables.py`, with named orders, countries and sites, and their tables
 are counted. Distances and the leakage curve are those of 1,000 barcodes: their tables do not grow with the corpus. The
-audit has all species of BIOSCAN-5M. Images are drawn from a release only.
+audit has all species of BIOSCAN-5M. Images are drawn, too: of the specimens that are shown, which is how many a figure
+reads, with the boxes of all rows beside them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import resource
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,10 @@ import polars as pl
 import pycountry
 from statistics_tables import drawn as rows_of
 
+from bioscan_etl import schema
+from bioscan_etl.demo.images import Studio, as_jpeg
+from bioscan_etl.images.resize import resized
+from bioscan_etl.release.layout import images_name
 from bioscan_etl.settings import Settings
 from bioscan_etl.statistics.completeness import completeness
 from bioscan_etl.statistics.definitions import TABLES
@@ -28,6 +34,7 @@ from bioscan_etl.statistics.described import describe
 from bioscan_etl.statistics.drawn import ROWS, SHOWN, Drawn, sample_of, shown_of, stated
 from bioscan_etl.statistics.figures import draw, draw_figures
 from bioscan_etl.statistics.looks import _COMMON, _OTHERS
+from bioscan_etl.statistics.pictures import Pictures, load_pictures
 from bioscan_etl.statistics.tables import statistics
 from bioscan_etl.statistics.titles import FIGURES
 
@@ -37,26 +44,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--release", help="folder of a release instead of rows that are drawn")
+    parser.add_argument("--only", nargs="+", default=list(FIGURES), metavar="NAME", help="figures; all by default")
     parser.add_argument("--output", type=Path, help="keep the figures here")
     arguments = parser.parse_args()
     start = time.perf_counter()
-    release = describe(arguments.release, Settings()).drawn() if arguments.release else generated(arguments.rows)
-    print(f"{release.rows.height:,} rows read or made, and counted, in {time.perf_counter() - start:.1f} s", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
+        if arguments.release:
+            release = describe(arguments.release, Settings()).drawn()
+        else:
+            release = generated(arguments.rows)
+            release = replace(release, pictures=photographed(release, Path(temporary).resolve() / "release"))
+        took = time.perf_counter() - start
+        print(f"{release.rows.height:,} rows read or made, and counted, in {took:.1f} s", flush=True)
         folder = arguments.output or Path(temporary)
-        for name in FIGURES:
+        for name in arguments.only:
             path = folder / f"{name}.svg"
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             draw(name, release, path)
-            took = time.perf_counter() - start
+            took, used = time.perf_counter() - start, time.process_time() - used
             sizes = [path.with_suffix(ending).stat().st_size for ending in (".svg", ".png")]
-            print(f"{name:24} {took:6.2f} s  svg {sizes[0]:8,}  png {sizes[1]:8,}", flush=True)
-        start = time.perf_counter()
-        draw_figures(release, folder)
+            print(f"{name:24} {took:6.2f} s  CPU {used:6.2f} s  svg {sizes[0]:8,}  png {sizes[1]:8,}", flush=True)
+        start, used = time.perf_counter(), time.process_time()
+        draw_figures(release, folder, arguments.only)
         page = (folder / "index.html").stat().st_size
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+        took, used = time.perf_counter() - start, time.process_time() - used
         print(
-            f"all {len(FIGURES)} and the page: {time.perf_counter() - start:.1f} s, page {page:,}, peak {peak:.1f} GiB"
+            f"these {len(arguments.only)} and the page: {took:.1f} s, CPU {used:.1f} s, page {page:,}, "
+            f"peak {peak:.1f} GiB"
         )
 
 
@@ -100,6 +115,37 @@ def generated(count: int) -> Drawn:
         source=f"{count:,} generated rows",
         settings=stated(Settings()),
     )
+
+
+def photographed(release: Drawn, root: Path) -> Pictures:
+    """Images of the shown specimens in the packages that figures read, and a table with the boxes of all specimens."""
+    settings, studio, count = Settings(), Studio(0, 4), release.rows.height
+    shown = dict(release.shown.select("processid", "path").iter_rows())
+    if release.sample:
+        shown[release.sample["processid"]] = release.sample["path"]
+    found = {}
+    for number, (processid, path) in enumerate(sorted(shown.items())):
+        taken = studio.render(np.random.default_rng([0, number]))
+        assert taken.box is not None
+        x0, y0, x1, y1 = found[processid] = taken.box
+        for package, pixels, size in (
+            ("original_256", taken.pixels, (341, 256)),
+            ("cropped_256", np.ascontiguousarray(taken.pixels[y0:y1, x0:x1]), (341, 256)),
+        ):
+            file = root / images_name(settings.release) / package / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(as_jpeg(resized(pixels, size)))
+    boxes = pl.select(processid=pl.format("P{}", pl.int_range(count))).with_columns(
+        width_original=1024, height_original=768, scale_factor=0.8, area_fraction=0.1,
+        **{
+            name: pl.col("processid").replace_strict({key: box[at] for key, box in found.items()}, default=100 + at)
+            for at, name in enumerate(("x0", "y0", "x1", "y1"))
+        },
+    )  # fmt: skip
+    boxes.select(schema.BBOX.names()).write_csv(root / f"{settings.release.title}_bbox.tsv")
+    pictures = load_pictures(root, settings)
+    assert pictures is not None
+    return pictures
 
 
 def _distances(rng: np.random.Generator, tables: dict[str, pl.DataFrame], names: list[str]) -> dict[str, pl.DataFrame]:

@@ -190,7 +190,7 @@ def searched(on_frame: Framed, one: Labelled, chosen: np.ndarray) -> np.ndarray:
 
 
 def tree(count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Distinct barcodes on the frame, as `schema.BARCODES`, and family, species and barcode_id of each."""
+    """Distinct barcodes on the frame, as `schema.BARCODES`, and family, genus, species and barcode_id of each."""
     generator = np.random.default_rng(0)
     species = np.sort(generator.choice(max(count // 12, 2), count, p=_falling(max(count // 12, 2))))
     _, species = np.unique(species, return_inverse=True)
@@ -227,6 +227,7 @@ def tree(count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
                 "barcode": texts,
                 "begin": begin,
                 "species": shuffled[species[chosen]],
+                "genus": genus[shuffled[species[chosen]]],
                 "family": families[species[chosen]],
             }
         ).with_columns(begin=pl.col("begin") + cut.cast(pl.Int64))
@@ -239,7 +240,10 @@ def tree(count: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         doubt=None, records=1, group=0,
     )  # fmt: skip
     names = labels.select(
-        family=pl.format("F{}", "family"), species=pl.format("S{}", "species"), barcode_id="barcode_id"
+        family=pl.format("F{}", "family"),
+        genus=pl.format("G{}", "genus"),
+        species=pl.format("S{}", "species"),
+        barcode_id="barcode_id",
     )
     return BARCODES.conform(placed), names
 

@@ -766,10 +766,11 @@ def draw_figures(
     """
     from bioscan_etl.extras import require_extra
     from bioscan_etl.statistics.figures import draw_figures as drawn
+    from bioscan_etl.statistics.figures import have_images
 
     require_extra("figures")
     found = describe(source, releases=releases, settings=settings, progress=progress)
-    return drawn(found.drawn(), _path(folder), only, progress)
+    return drawn(found.drawn(with_images=have_images(only)), _path(folder), only, progress)
 
 
 def evaluate(

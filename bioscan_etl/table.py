@@ -16,6 +16,7 @@ import polars as pl
 
 from bioscan_etl.barcodes.check import barcode_changes, check_barcodes
 from bioscan_etl.barcodes.corpus import corpus_flags
+from bioscan_etl.barcodes.placement import place
 from bioscan_etl.changes import number_changes
 from bioscan_etl.errors import SourceError
 from bioscan_etl.flags import count_flags, flags_from
@@ -173,7 +174,10 @@ def curate_table(
     if compare_rows:
         is_record = ~left_out.select(pl.any_horizontal(pl.all())).to_series()
         specimens = barcodes.select("processid", "barcode", "dna_bin").hstack(names.select("species", "order"))
-        compared = corpus_flags(specimens.filter(is_record), settings.barcodes)
+        compared_rows = specimens.filter(is_record)
+        named = compared_rows.filter(pl.col("species").is_not_null())["barcode"]
+        placements = place(named.drop_nulls().unique().sort()).lazy()
+        compared = corpus_flags(compared_rows, placements, settings.barcodes)
         raised.append(specimens.join(compared, on="processid", how="left", maintain_order="left")["flags"])
         unified, of_provinces = unify_provinces(places.filter(is_record))
         places = pl.concat([unified, places.filter(~is_record)]).sort("processid")

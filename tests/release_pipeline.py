@@ -8,6 +8,7 @@ import polars as pl
 from bioscan_etl import schema
 from bioscan_etl.barcodes.check import check_barcodes
 from bioscan_etl.barcodes.identity import barcode_identity
+from bioscan_etl.barcodes.placement import place
 from bioscan_etl.changes import RULESET, number_changes
 from bioscan_etl.demo.corpus import DemoBatch
 from bioscan_etl.geography.check import check_geography
@@ -50,15 +51,16 @@ def ingest(batch: DemoBatch, folder: Path, settings: Settings) -> tuple[BatchTab
         ("names", normalise_names(records)),
     ):
         table.write_parquet(folder / f"{name}.parquet")
+    barcodes = pl.read_parquet(folder / "barcodes.parquet")["barcode"]
+    place(barcodes.drop_nulls().unique().sort()).write_parquet(folder / "placements.parquet")
     processids = records.select("processid").collect()["processid"]
     sources = [str(batch.images)]
     promised = str(batch.image_manifest) if batch.image_manifest else None
     index = index_images(sources, promised, processids, batch.name, settings.images)
     process_images(index, sources, settings.images, PACKAGES, folder, batch.name)
     files = {name: folder / f"{name}.parquet" for name in ("records", "set_aside", "rejects", "barcodes", "geography")}
-    return BatchTables(
-        batch.name, **files, names=folder / "names.parquet", boxes=folder / "boxes.parquet"
-    ), read.rows_read
+    files |= {name: folder / f"{name}.parquet" for name in ("names", "boxes", "placements")}
+    return BatchTables(batch.name, **files), read.rows_read
 
 
 def ingest_all(deliveries: tuple[DemoBatch, ...], folder: Path, settings: Settings) -> Ingested:

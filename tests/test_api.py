@@ -25,7 +25,7 @@ from bioscan_etl.errors import SourceError
 from bioscan_etl.schema import BCDM
 
 PACKAGE = Path(bioscan_etl.__file__).parent
-SLOW = ("write_demo", "run", "check", "describe", "diff", "draw_figures", "publish")
+SLOW = ("write_demo", "run", "check", "describe", "diff", "draw_figures", "evaluate", "publish")
 # Examples that go on from one another; each is run in a folder of its own, after those that it needs.
 AFTER = {
     "decide": ("land",),
@@ -121,7 +121,7 @@ def test_the_example_of_a_download_runs(bold, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["check", "describe", "diff", "draw_figures"])
+@pytest.mark.parametrize("name", ["check", "describe", "diff", "draw_figures", "evaluate"])
 def test_the_example_of_a_release_runs(released, monkeypatch, name):
     monkeypatch.chdir(released)
     follow(api, name)

@@ -12,6 +12,10 @@ from bioscan_etl.extras import MODULES, MissingExtraError, extra_of, extras_name
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 
 
+# Distributions whose names are not those of their modules, of extras that the tests' environment lacks.
+NAMES = {"sklearn": "scikit-learn", "umap": "umap-learn"}
+
+
 def distributions(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[<>=;~! ]", line)[0].lower() for line in requirements}
 
@@ -22,7 +26,7 @@ def test_every_module_belongs_to_the_extra_that_installs_it():
         declared = distributions(PROJECT["optional-dependencies"][extra])
         for module in modules:
             # Ultralytics brings torch; what is not installed here has a distribution of nearly its name.
-            names = {name.lower().replace("_", "-") for name in known.get(module, [module])}
+            names = {name.lower().replace("_", "-") for name in known.get(module, [NAMES.get(module, module)])}
             assert names & declared or module == "torch", f"{extra} does not install {module}"
 
 

@@ -237,6 +237,7 @@ def test_excuses_are_needed():
 # Data files of the package by the module that reads them.
 READ_BY = {
     "bioscan_etl.barcodes.profile": ("coi_profile.csv", "coi_profile.json"),
+    "bioscan_etl.evaluation.page": ("page.html.jinja",),
     "bioscan_etl.geography.countries": (
         *("ambiguous_names.csv", "country_codes.csv", "country_names.csv", "country_spellings.csv"),
         "not_countries.csv",
@@ -250,6 +251,7 @@ READ_BY = {
     "bioscan_etl.release.readme": ("card.md.j2",),
     "bioscan_etl.statistics.gallery": ("gallery.html.jinja", "gallery.js"),
     "bioscan_etl.statistics.published": ("published.csv",),
+    "bioscan_etl.statistics.world": ("land.parquet",),
     "bioscan_etl.taxonomy.authorship": ("author_names.txt", "not_authors.txt"),
 }
 # Stages that reach such a module and ask it for nothing that it reads.

@@ -4,9 +4,11 @@ import datetime as dt
 
 import polars as pl
 import pytest
+from framed_barcodes import drawn
 from pydantic import ValidationError
 
 from bioscan_etl import schema
+from bioscan_etl.barcodes.placement import place
 from bioscan_etl.settings import Settings
 from bioscan_etl.specimens.accepted import accepted
 from bioscan_etl.specimens.assemble import BatchTables, assemble, choose_images, quarantine
@@ -90,6 +92,7 @@ def write(tmp_path):
                 sha256=batch,
             ),
         }
+        tables["placements"] = place(tables["barcodes"]["barcode"].drop_nulls().unique().sort())
         paths = {}
         for name, frame in tables.items():
             paths[name] = folder / f"{name}.parquet"
@@ -257,6 +260,17 @@ def test_gates_are_settings():
 def test_flags_of_all_stages_meet_sorted_and_once(write):
     batch = write("b", OLD, ["A-1"], images={"A-1": "detected"}, flags={"A-1": ["Z_FLAG", "A_FLAG"]})
     assert assemble([batch], Settings()).specimens["flags"].to_list() == [["A_FLAG", "Z_FLAG"]]
+
+
+def test_a_fragment_under_another_species_is_flagged_across_batches(write):
+    whole, other = drawn(2)
+    first = write("a", OLD, ["A-1", "A-3"], barcodes={"A-1": whole, "A-3": other}, names={"A-1": "Aus bus"})
+    second = write("b", OLD, ["A-2", "A-4"], barcodes={"A-2": whole[150:], "A-4": whole}, names={"A-2": "Aus cus"})
+    found = assemble([first, second], Settings()).specimens
+    flagged = found.filter(pl.col("flags").list.contains("BARCODE_SEVERAL_SPECIES"))
+    assert flagged["processid"].to_list() == ["A-1", "A-2", "A-4"]
+    stricter = Settings.model_validate({"barcodes": {"min_shared_columns": 600}})
+    assert assemble([first, second], stricter).specimens["flags"].explode().drop_nulls().is_empty()
 
 
 def test_no_batches_is_an_empty_corpus():

@@ -278,11 +278,14 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "barcodes/neighbours.py": ("specimens",),
     # Places of barcodes. The partitions compare letters on the frame, and place those of an earlier release.
-    "barcodes/columns.py": ("placed_barcodes", "barcodes", "audit", "partitions", "distances", "statistics"),
+    "barcodes/columns.py": (
+        *("specimens", "placed_barcodes", "barcodes", "audit", "partitions", "distances", "statistics"),
+    ),
     "barcodes/profile.py": ("placed_barcodes", "barcodes", "partitions"),
     "barcodes/coi_profile.*": ("placed_barcodes", "barcodes", "partitions"),
     "barcodes/placement.py": ("placed_barcodes", "barcodes", "partitions"),
-    "barcodes/framed.py": ("barcodes", "audit", "partitions", "distances", "statistics"),
+    # Specimens flag barcodes that are the same over shared columns under two species.
+    "barcodes/framed.py": ("specimens", "barcodes", "audit", "partitions", "distances", "statistics"),
     "barcodes/distinct.py": ("barcodes", "partitions"),
     # Letters and identity of a barcode; the expectations on the curated table hold it against them.
     "barcodes/sequences.py": ("checked_barcodes", "specimens"),
@@ -426,6 +429,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "barcodes/published.py": NONE,
     "statistics/drawn.py": ("figures",),
     "statistics/gallery.*": ("figures",),
+    "statistics/land.parquet": ("figures",),
     **{
         f"statistics/{name}.py": ("figures",)
         for name in ("canvas", "explored", "looks", "pictures", "rendered", "world")
@@ -518,7 +522,7 @@ SHOWN = (
 
 # Tables and constants of the schema, and the stages that a change of theirs makes stale.
 SCHEMA: dict[str, tuple[str, ...]] = {
-    "PLACEMENTS": ("placed_barcodes", "batch_expectations", "barcodes", "partitions"),
+    "PLACEMENTS": ("specimens", "placed_barcodes", "batch_expectations", "barcodes", "partitions"),
     "BARCODES": ("barcodes", "partitions"),
     "BARCODE_IDS": ("barcodes", "partitions"),
     "RECORDS": ("raw_records", "batch_expectations", "specimens"),

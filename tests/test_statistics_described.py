@@ -1,10 +1,14 @@
 """The statistics of a table of one's own, and of a release."""
 
+from dataclasses import replace
+
 import drawn_release
 import polars as pl
 import pytest
 
+from bioscan_etl import api
 from bioscan_etl.errors import SourceError
+from bioscan_etl.images import decode, detect
 from bioscan_etl.settings import Settings
 from bioscan_etl.statistics.definitions import TABLES
 from bioscan_etl.statistics.described import describe
@@ -54,3 +58,34 @@ def test_a_file_that_is_not_there(tmp_path):
         describe(tmp_path / "nothing.csv", Settings())
     with pytest.raises(SourceError, match="there is no release"):
         describe(tmp_path / "nothing", Settings())
+
+
+class _ImageReadError(Exception):
+    pass
+
+
+@pytest.fixture
+def unreadable(rows, tmp_path, monkeypatch):
+    """A release with packages of images, of which neither the images nor the detector may be read."""
+    settings = Settings()
+    for path in ("original_256/train/P000.jpg", "cropped_256/train/P000.jpg"):
+        image = tmp_path / "bioscan5m/images" / path
+        image.parent.mkdir(parents=True)
+        image.write_bytes(b"no image")
+
+    def forbidden(*given, **named):
+        raise _ImageReadError
+
+    monkeypatch.setattr(decode, "decode", forbidden)
+    monkeypatch.setattr(detect, "load_detector", forbidden)
+    described = replace(describe(rows, settings), root=tmp_path, pictured=settings)
+    monkeypatch.setattr(api, "describe", lambda *given, **named: described)
+    return tmp_path
+
+
+def test_a_figure_without_images_reads_none(unreadable):
+    drawn = api.draw_figures("v1", unreadable / "drawn", only=["site_map", "missing_fields"])
+    assert [path.name for path in drawn] == ["site_map.svg", "missing_fields.svg"]
+    for only in (["site_map", "specimen_sheet"], None):
+        with pytest.raises(_ImageReadError):
+            api.draw_figures("v1", unreadable / "drawn", only=only)

@@ -1,6 +1,7 @@
 """Figures: the same bytes, sound SVG and PNG, and nothing in the data breaks them."""
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import drawn_release
 import pytest
@@ -8,21 +9,45 @@ from PIL import Image
 
 from bioscan_etl.errors import SourceError
 from bioscan_etl.statistics import definitions
-from bioscan_etl.statistics.drawn import Drawn
-from bioscan_etl.statistics.figures import TABLES, draw_figures
+from bioscan_etl.statistics.drawn import Drawn, shown_of
+from bioscan_etl.statistics.figures import TABLES, draw_figures, have_images
 from bioscan_etl.statistics.titles import FIGURES
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+class _Images:
+    """Has no image, and remembers which figures asked for one."""
+
+    def __init__(self):
+        self.drawn = 0
+        self.asked = set()
+
+    def progress(self, what, done, of):
+        self.drawn = done
+
+    def __getattr__(self, name):
+        self.asked.add(self.drawn)
+        return lambda *given: {} if name == "boxes" else None
+
+
 @pytest.fixture(scope="module")
 def release():
-    return drawn_release.of(drawn_release.rows())
+    rows = drawn_release.rows()
+    return replace(drawn_release.of(rows), shown=shown_of(rows.lazy()), pictures=_Images())
 
 
 @pytest.fixture(scope="module")
 def drawn(release, tmp_path_factory):
-    return draw_figures(release, tmp_path_factory.mktemp("figures"))
+    return draw_figures(release, tmp_path_factory.mktemp("figures"), progress=release.pictures.progress)
+
+
+def test_only_figures_that_show_images_ask_for_them(release, drawn):
+    images = ["sample_record", "specimen_sheet", "image_boxes", "image_masks", "image_sizes"]
+    assert [name for name in FIGURES if have_images([name])] == images
+    assert {drawn[number].stem for number in release.pictures.asked} == set(images)
+    assert have_images()
+    assert not have_images(["site_map", "maps"])
 
 
 def test_every_figure_is_sound_svg_that_describes_itself(drawn):

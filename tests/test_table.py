@@ -9,12 +9,14 @@ import duckdb
 import polars as pl
 import pytest
 from examples import examples
+from framed_barcodes import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bioscan_etl.table
 from bioscan_etl import schema, vocabulary
 from bioscan_etl.barcodes.check import check_barcodes
+from bioscan_etl.barcodes.placement import place
 from bioscan_etl.demo.corpus import write_demo
 from bioscan_etl.errors import SourceError
 from bioscan_etl.geography.check import check_geography
@@ -46,6 +48,7 @@ def through_the_stages(path, folder) -> Specimens:
         "names": normalise_names(records),
         "boxes": schema.BOXES.empty(),
     }
+    tables["placements"] = place(tables["barcodes"]["barcode"].drop_nulls().unique().sort())
     for name, table in tables.items():
         table.write_parquet(folder / f"{name}.parquet")
     names = ("records", "set_aside", "rejects", *tables)
@@ -196,6 +199,9 @@ def test_rows_are_compared_with_one_another_unless_asked_not_to():
     together, alone = curate_table(frame), curate_table(frame, compare_rows=False)
     assert all("BARCODE_SEVERAL_SPECIES" in flags for flags in together.table["flags"])
     assert not any("BARCODE_SEVERAL_SPECIES" in flags for flags in alone.table["flags"])
+    whole = drawn(1)[0]
+    shorter = curate_table(frame.with_columns(nuc=pl.Series([whole, whole[90:]]))).table["flags"]
+    assert all("BARCODE_SEVERAL_SPECIES" in flags for flags in shorter)
     assert together.table["curated_province_state"].n_unique() == 1
     assert together.changes.filter(pl.col("rule") == "PROVINCE_UNIFIED").height == 1
     assert alone.table["curated_province_state"].to_list() == ["Québec", "quebec"]

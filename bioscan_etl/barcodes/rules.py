@@ -126,10 +126,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="BARCODE_SEVERAL_SPECIES",
-        statement="The same barcode occurs under more than one species.",
+        statement="The same barcode occurs under more than one species; a barcode sequenced shorter is the same one.",
         reason="Either a specimen is misidentified or contaminated, or the barcode does not separate the species.",
-        source=_SPEC,
-        example="one barcode under Aedes aegypti and Aedes albopictus",
+        source=f"{_SPEC}; barcodes are compared over the columns that both have",
+        setting="barcodes.min_shared_columns",
+        example="one barcode under Aedes aegypti, and 400 bp of it under Aedes albopictus",
     ),
     Rule(
         id="BARCODE_SEVERAL_BINS",

@@ -199,9 +199,9 @@ class Sheet:
 
     def table(self) -> pl.DataFrame:
         """The measurements, `schema.EVALUATION`: those of a task together, in the order in which they were made."""
-        rows = pl.DataFrame(self.rows, schema=EVALUATION.schema())
+        rows = pl.DataFrame(self.rows, schema=EVALUATION.schema()).with_row_index("made")
         task = ("benchmark", "task", "queries", "keys")
-        return EVALUATION.conform(rows.sort(pl.int_range(pl.len()).min().over(*task), maintain_order=True))
+        return EVALUATION.conform(rows.sort(pl.col("made").min().over(*task), "made").drop("made"))
 
     def _note(self, question: Question, shape: _Shape, metric: str, reason: str) -> None:
         self._add(question, shape, metric, None, note=f"not applicable, because {reason}")

@@ -65,6 +65,7 @@ class BatchTables:
     geography: Path
     names: Path
     boxes: Path
+    placements: Path
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,8 @@ def assemble(
     images = choose_images(boxes.select("processid", "batch").collect(), selected)
     with ThreadPoolExecutor(1) as beside_it:
         # The longest step uses mostly one core: the others run at the same time.
-        conflicts = beside_it.submit(_conflicts, barcodes, names, settings)
+        placements = _scan([b.placements for b in batches], schema.PLACEMENTS)
+        conflicts = beside_it.submit(_conflicts, barcodes, names, placements, settings)
         pictures = (
             boxes.select("processid", "batch", "sha256", "dhash", "exposure")
             .join(images.lazy(), on=["processid", "batch"], how="semi")
@@ -214,13 +216,16 @@ def assemble(
     )
 
 
-def _conflicts(barcodes: pl.LazyFrame, names: pl.LazyFrame, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _conflicts(
+    barcodes: pl.LazyFrame, names: pl.LazyFrame, placements: pl.LazyFrame, settings: Settings
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     ranks = sorted({"species", "order", *settings.gates.scope})
     labels = names.select("processid", *ranks).collect()
     # Rechunk, so that the join shares the sequences instead of copying them.
     frame = barcodes.select("processid", "barcode", "dna_bin").collect().rechunk()
     frame = frame.join(labels, on="processid", how="left")
-    flags = corpus_flags(frame.select("processid", "barcode", "dna_bin", "species", "order"), settings.barcodes)
+    compared = frame.select("processid", "barcode", "dna_bin", "species", "order")
+    flags = corpus_flags(compared, placements, settings.barcodes)
     return flags.filter(pl.col("flags").list.len() > 0), scope_flags(frame, settings.gates)
 
 

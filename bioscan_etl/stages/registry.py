@@ -405,6 +405,7 @@ _DECLARED = (
         reads={
             "raw_records": ("records.parquet", "set_aside.parquet", "rejects.parquet"),
             "checked_barcodes": ("checked_barcodes.parquet",),
+            "placed_barcodes": ("placements.parquet",),
             "checked_geography": ("checked_geography.parquet",),
             "normalised_names": ("normalised_names.parquet",),
             "specimen_boxes": ("boxes.parquet",),
@@ -417,6 +418,7 @@ _DECLARED = (
             "gates.*",
             "images.near_duplicate_bits",
             "images.max_brightness_stops",
+            "barcodes.min_shared_columns",
             "barcodes.neighbour_kmer",
             "barcodes.neighbour_similarity",
             "barcodes.neighbours",
@@ -670,8 +672,12 @@ _DECLARED = (
             *("images.crop_margin", "images.crop_aspect", "images.max_pixels", "images.significant_bits"),
             *("images.empty_confidence", "images.min_confidence"),
         ),
-        data=("geography/borders.parquet", "statistics/gallery.html.jinja", "statistics/gallery.js", *_IMAGE_DATA),
-        libraries=("polars", "duckdb", "matplotlib", "shapely", "squarify", "jinja2", *_IMAGE_LIBRARIES),
+        data=(
+            *("geography/borders.parquet", "statistics/land.parquet"),
+            *("statistics/gallery.html.jinja", "statistics/gallery.js"),
+            *_IMAGE_DATA,
+        ),
+        libraries=("polars", "duckdb", "matplotlib", "squarify", "jinja2", *_IMAGE_LIBRARIES),
     ),
     Stage(
         "quality_report",

@@ -10,6 +10,11 @@ from bioscan_etl.specimens.decided import effects
 from bioscan_etl.stages.registry import ON_SPECIMENS
 from bioscan_etl.stages.work import Work
 
+_STAGES = (
+    *("raw_records", "checked_barcodes", "placed_barcodes", "checked_geography", "normalised_names"),
+    "specimen_boxes",
+)
+
 
 def build(work: Work) -> None:
     """Write specimens, quarantine, set-aside rows, rejects and value changes, and check the ledger."""
@@ -37,10 +42,7 @@ def _batch_tables(work: Work) -> list[BatchTables]:
     """The tables of exactly the pinned batches."""
     tables = []
     for name in sorted(work.pinned.records):
-        raw, barcodes, geography, names, boxes = (
-            work.by_batch[stage][name]
-            for stage in ("raw_records", "checked_barcodes", "checked_geography", "normalised_names", "specimen_boxes")
-        )
+        raw, barcodes, placements, geography, names, boxes = (work.by_batch[stage][name] for stage in _STAGES)
         tables.append(
             BatchTables(
                 batch=name,
@@ -51,6 +53,7 @@ def _batch_tables(work: Work) -> list[BatchTables]:
                 geography=geography.path("checked_geography.parquet"),
                 names=names.path("normalised_names.parquet"),
                 boxes=boxes.path("boxes.parquet"),
+                placements=placements.path("placements.parquet"),
             )
         )
     return tables

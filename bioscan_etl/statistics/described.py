@@ -60,11 +60,15 @@ class Described:
     settings: Mapping[str, Any] = field(default_factory=dict)
     pictured: Settings | None = None
 
-    def drawn(self) -> Drawn:
-        """What the figures are drawn from."""
+    def drawn(self, *, with_images: bool = True) -> Drawn:
+        """What the figures are drawn from.
+
+        Args:
+            with_images: look for the images of the release and load the detector; figures without images need neither.
+        """
         rows = _with_codes(self.rows)
         pictures = None
-        if self.root is not None and self.pictured is not None:
+        if with_images and self.root is not None and self.pictured is not None:
             pictures = load_pictures(self.root, self.pictured)
         return Drawn(
             rows=rows.select(ROWS).collect(),

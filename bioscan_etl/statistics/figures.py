@@ -22,11 +22,15 @@ from bioscan_etl.statistics.titles import FIGURES
 
 
 class Figure(NamedTuple):
-    """A figure: its function, the table that it is drawn from, if it is one, and the settings that decide it."""
+    """A figure: its function, the table that it is drawn from, if it is one, the settings that decide it; its images.
+
+    `has_images`: it shows images of specimens, so that they are read.
+    """
 
     draw: Callable[[Drawn, Page], None]
     table: str = ""
     settings: tuple[str, ...] = ()
+    has_images: bool = False
 
 
 _PROTOCOL = ("splits.protocol", "splits.keep_bins_together", "splits.keep_overlaps_together")
@@ -34,11 +38,13 @@ _SHARED = ("barcodes.min_shared_columns",)
 _COMPARED = (*_SHARED, "statistics.min_group_barcodes", "statistics.max_group_barcodes", "statistics.seed")
 _FIGURES: Mapping[str, Figure] = MappingProxyType(
     {
-        "sample_record": Figure(figures_images.sample_record),
-        "specimen_sheet": Figure(figures_images.specimen_sheet),
-        "image_boxes": Figure(figures_images.image_boxes, "", ("images.crop_margin", "images.crop_aspect")),
-        "image_masks": Figure(figures_images.image_masks),
-        "image_sizes": Figure(figures_images.image_sizes),
+        "sample_record": Figure(figures_images.sample_record, has_images=True),
+        "specimen_sheet": Figure(figures_images.specimen_sheet, has_images=True),
+        "image_boxes": Figure(
+            figures_images.image_boxes, "", ("images.crop_margin", "images.crop_aspect"), has_images=True
+        ),
+        "image_masks": Figure(figures_images.image_masks, has_images=True),
+        "image_sizes": Figure(figures_images.image_sizes, has_images=True),
         "size_distribution": Figure(figures_counts.size_distribution),
         "treemap_class": Figure(figures_taxa.treemap_class, "", _PROTOCOL),
         "treemap_order": Figure(figures_taxa.treemap_order, "", _PROTOCOL),
@@ -64,6 +70,11 @@ _FIGURES: Mapping[str, Figure] = MappingProxyType(
 )
 TABLES = frozenset(figure.table for figure in _FIGURES.values() if figure.table)
 """Tables that figures are drawn from."""
+
+
+def have_images(only: Iterable[str] | None = None) -> bool:
+    """Whether any of these figures shows images of specimens; None: of all. A name of no figure shows none."""
+    return any(figure.has_images for name, figure in _FIGURES.items() if only is None or name in only)
 
 
 def draw_figures(

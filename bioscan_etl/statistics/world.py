@@ -4,13 +4,14 @@ Belongs here: what every map of a release shows. Does not belong here: what lies
 
 The projection is Equal Earth, in which areas compare (Šavrič, Patterson & Jenny 2018,
 doi:10.1080/13658816.2018.1504949). Borders are those of Natural Earth (`bioscan_etl/geography/README.md`): who holds an
-area, not who owns it. They are simplified together, so that neighbours share their border.
+area, not who owns it. `tools/build_land.py` made the outlines of them that are shipped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,17 +19,17 @@ import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl.geography.atlas import areas
+from bioscan_etl.io.tables import read_parquet
 from bioscan_etl.statistics.canvas import GRID
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _A1, _A2, _A3, _A4 = 1.340264, -0.081106, 0.000893, 0.003796
-_SMALLEST_ISLAND = 0.3  # square degrees
-_COARSE = 0.5  # degrees
-_LONGEST_LINE = 15  # degrees; long straight borders are curves on this map
 _SMALL_COUNTRY = 30_000  # km², below which a country is hard to see on a page
 LAND, COAST = "#edf1ee", "#c3ccc7"
+OUTLINES = Path(__file__).with_name("land.parquet")
+"""Parts of the land: area, and the corners of its outline as lon and lat, in degrees."""
 
 Points = npt.NDArray[np.float64]
 
@@ -46,16 +47,8 @@ def project(lon: Points, lat: Points) -> Points:
 @cache
 def land() -> tuple[tuple[str, Points], ...]:
     """Outlines of the land, coarse enough for a page: code of the area, and corners (n, 2) as of `project`."""
-    import shapely
-
-    table = areas()
-    shapes = shapely.coverage_simplify(shapely.from_wkb(table["wkb"].to_numpy()), _COARSE)
-    parts, owners = shapely.get_parts(shapes, return_index=True)
-    kept = shapely.area(parts) > _SMALLEST_ISLAND
-    rings = shapely.segmentize(shapely.get_exterior_ring(parts[kept]), _LONGEST_LINE)
-    codes = table["area"].gather(owners[kept])
-    corners = [shapely.get_coordinates(ring) for ring in rings]
-    return tuple((code, project(ring[:, 0], ring[:, 1])) for code, ring in zip(codes, corners, strict=True))
+    table = read_parquet(OUTLINES)
+    return tuple((area, project(np.array(lon), np.array(lat))) for area, lon, lat in table.iter_rows())
 
 
 def small_countries() -> dict[str, tuple[float, float]]:
