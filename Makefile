@@ -7,8 +7,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 CLIENTS := .venv-clients
 BIN := $(VENV)/bin
-# The detector's training is a code location of its own.
-CODE_OF_JOB = bioscan_etl.definitions$(if $(filter propose_reviews fine_tune_detector,$(JOB)),.training)
+# The detector's training and the benchmarks are code locations of their own.
+CODE_OF_JOB = bioscan_etl.definitions$(if $(filter propose_reviews fine_tune_detector,$(JOB)),.training)$(if $(filter release_benchmarks,$(JOB)),.benchmarks)
 
 .PHONY: help run dev job test test-slow test-thorough coverage docs lock clean
 .DELETE_ON_ERROR:

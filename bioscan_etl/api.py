@@ -783,11 +783,14 @@ def evaluate(
     seed: int = 0,
     settings: Settings | Place | None = None,
     progress: Progress = silent,
+    announce: Callable[[pl.DataFrame], None] | None = None,
+    dry_run: bool = False,
 ) -> Evaluated:
     """Measure what a model can learn from a release: the benchmarks of BarcodeBERT, clustering and CLIBD.
 
     Only the public files of the release are read. The scores are written beside it, as `scores.csv`, `scores.parquet`
-    and a page, `index.html`.
+    and a page, `index.html`. Scores of other benchmarks of the same release and seed stay there; a run replaces its
+    own.
 
     Args:
         release: its folder, or a version such as `v1` or `latest`.
@@ -798,10 +801,14 @@ def evaluate(
         seed: of all that is drawn; the same seed gives the same scores.
         settings: `bioscan_etl.Settings` or a TOML file, of which `barcodes.min_shared_columns` is read.
         progress: reports what is measured.
+        announce: is called with what it costs, before it starts: queries, keys, images and processor minutes by
+            benchmark.
+        dry_run: only estimate that; measure nothing and write nothing.
 
     Raises:
         SourceError: there is no such release or benchmark.
         MissingExtraError: scipy is not installed.
+        BusyError: another run writes to the same folder for too long.
 
     Examples:
         >>> import bioscan_etl
@@ -827,6 +834,8 @@ def evaluate(
         minutes=budget,
         seed=seed,
         progress=progress,
+        announce=announce,
+        dry_run=dry_run,
     )
 
 

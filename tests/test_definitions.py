@@ -14,7 +14,7 @@ from decided import csv_of
 from lake_corpus import tree
 
 from bioscan_etl import landing, state
-from bioscan_etl.definitions import LogProgress, NoIOManager, build_defs, defs, training
+from bioscan_etl.definitions import LogProgress, NoIOManager, benchmarks, build_defs, defs, training
 from bioscan_etl.definitions.running import open_instance, run_batch, run_release
 from bioscan_etl.errors import BioscanError
 from bioscan_etl.lake import Lake, failures
@@ -56,10 +56,11 @@ def test_training_is_a_code_location_of_its_own():
     assert keys == {*DETECTOR_ASSETS, "boxes_to_review", "specimen_boxes"}
     assert not keys & set(STAGES) - {"specimen_boxes"}
     assert "bioscan_etl.definitions.training" in (ROOT / "workspace.yaml").read_text()
+    assert "bioscan_etl.definitions.benchmarks" in (ROOT / "workspace.yaml").read_text()
 
 
 def test_places_and_executables_are_no_run_config():
-    for definitions in (defs, training.defs):
+    for definitions in (defs, training.defs, benchmarks.defs):
         for job in definitions.resolve_all_job_defs():
             shown = str(job.run_config_schema.config_type.fields)
             for word in ("output", "settings_file", "python", "executable"):
@@ -68,7 +69,7 @@ def test_places_and_executables_are_no_run_config():
 
 def test_no_asset_goes_through_the_pickle_io_manager():
     """Every asset says that it returns no value, and one that did would be refused."""
-    for definition in [*defs.assets, *training.defs.assets]:
+    for definition in [*defs.assets, *training.defs.assets, *benchmarks.defs.assets]:
         returned = definition.op.compute_fn.decorated_fn.__annotations__["return"]
         assert returned is dg.MaterializeResult, definition.key
 
@@ -90,7 +91,7 @@ def test_tables_show_their_columns():
 def test_blocking_checks_stand_where_the_rules_say():
     blocking = {
         (check.asset_key.to_user_string(), check.name)
-        for asset in [*defs.assets, *training.defs.asset_checks]
+        for asset in [*defs.assets, *training.defs.asset_checks, *benchmarks.defs.assets]
         for check in asset.check_specs
         if check.blocking
     }
@@ -102,6 +103,7 @@ def test_blocking_checks_stand_where_the_rules_say():
         ("partitions", "BARCODE_IN_TWO_PARTITIONS"),
         ("curated_expectations", "PROCESSID_MISSING"),
         ("tuned_detector", "not_worse"),
+        ("benchmark_barcodebert", "shuffled_labels_at_chance"),
     } <= blocking
 
 

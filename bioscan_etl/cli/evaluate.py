@@ -5,13 +5,17 @@ Belongs here: its options and output. Does not belong here: benchmarks (`bioscan
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from bioscan_etl import api
 from bioscan_etl.cli.options import LINES, Answer, File, Folder, Said, reflowed
+from bioscan_etl.cli.terminal import Terminal
 from bioscan_etl.vocabulary import Benchmark
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _SHOWN = ("task", "model", "rank", "queries", "keys", "value", "low", "high", "majority", "shuffled", "n", "classes")
 
@@ -26,6 +30,7 @@ def evaluate(
     releases: Annotated[Folder | None, Parameter(name="--in", metavar="DIR")] = None,
     budget: Annotated[float, Parameter(metavar="MINUTES")] = 20.0,
     seed: int = 0,
+    dry_run: bool = False,
     settings: File | None = None,
     answer: Answer = LINES,
     terminal: Said,
@@ -33,8 +38,9 @@ def evaluate(
     """Measure what a model can learn from a release.
 
     Run the benchmarks of BarcodeBERT, zero-shot clustering and CLIBD on a release, with models that need no network.
-    Write every score with its interval and its controls as CSV and Parquet, and a page that shows them. How to read
-    it: docs/benchmarks.md.
+    Write every score with its interval and its controls as CSV and Parquet, and a page that shows them. Say what it
+    costs before it starts. A run replaces the scores of its own benchmarks; those of others of the same release and
+    seed stay. How to read them: docs/benchmarks.md.
 
     Args:
         release: folder of a release, or a version such as v1 or latest
@@ -43,6 +49,7 @@ def evaluate(
         releases: where a version is looked up: the --output of run, or its folder releases
         budget: processor minutes of all benchmarks together; queries that do not fit are drawn by the seed
         seed: of all that is drawn; the same seed gives the same scores
+        dry_run: only say what it costs; measure nothing and write nothing
         settings: TOML with settings; barcodes.min_shared_columns counts
     """
     with terminal.progress() as progress:
@@ -55,20 +62,33 @@ def evaluate(
             seed=seed,
             settings=settings,
             progress=progress,
+            announce=None if dry_run else lambda estimated: _announce(terminal, estimated),
+            dry_run=dry_run,
         )
+    terminal.fact(release=found.release, estimated=found.estimated, dry_run=dry_run)
 
     import polars as pl
 
+    from bioscan_etl.evaluation.estimate import in_words
     from bioscan_etl.evaluation.headline import headline
 
+    if dry_run:
+        for line in in_words(found.estimated):
+            terminal.say(line)
+        return 0
     first = headline(found.scores).select(_SHOWN)
     terminal.frame(
         "scores", first.with_columns((pl.col("value", "low", "high", "majority", "shuffled") * 100).round(1))
     )
-    terminal.fact(
-        release=found.release, scores=first, count=found.scores.height, output=found.folder, files=found.files
-    )
+    terminal.fact(scores=first, count=found.scores.height, output=found.folder, files=found.files)
     missing = found.scores.filter(pl.col("value").is_null()).height
     terminal.say(f"{found.scores.height:,} measurements, {missing:,} of them not applicable: {found.folder}/scores.csv")
     terminal.say(f"page: {found.folder}/index.html")
     return 0
+
+
+def _announce(terminal: Terminal, estimated: pl.DataFrame) -> None:
+    from bioscan_etl.evaluation.estimate import in_words
+
+    for line in in_words(estimated):
+        terminal.note(line)

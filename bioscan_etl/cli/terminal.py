@@ -72,6 +72,11 @@ class Terminal:
         if not self.quiet:
             self.say(line)
 
+    def note(self, line: str) -> None:
+        """Print a line about the work on stderr, beside its progress; nothing with `--quiet`."""
+        if not self.quiet:
+            print(printable(line), file=sys.stderr, flush=True)
+
     def fact(self, **facts: Any) -> None:
         """Record facts for the JSON document, by stable names."""
         self.facts |= facts

@@ -1,7 +1,7 @@
 """The definitions that Dagster loads: the only place that combines the library and the orchestration.
 
 `build_defs` takes the corpus, so that tests and the command line run the same graph over their own. `running` runs it
-in this process, `server` serves the UI, `training` is the code location of the detector's training.
+in this process, `server` serves the UI, `training` and `benchmarks` are code locations of their own.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Belongs here: drawing scores. Does not belong here: which are headlines (`headli
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,8 +41,8 @@ def draw_scores(scores: pl.DataFrame, benchmark: str, folder: Path, release: str
     Returns:
         The figure; None if there is no score to draw.
     """
-    panels = _panels(headline(scores).filter(pl.col("benchmark") == benchmark))
-    if not panels:
+    shown = panels(headline(scores).filter(pl.col("benchmark") == benchmark))
+    if not shown:
         return None
     path = folder / f"{benchmark}.svg"
     about = f"Data: {release}."
@@ -51,9 +52,9 @@ def draw_scores(scores: pl.DataFrame, benchmark: str, folder: Path, release: str
             "by bootstrap over queries. Squares: the commonest label of the keys as answer. Crosses: labels of the "
             "keys shuffled."
         )
-        heights = [_PANEL_HEIGHT + _MODEL_HEIGHT * len(panel.rows) for panel in panels]
-        axes = page.axes(sum(heights) + 0.4, rows=len(panels))
-        for axis, panel in zip(axes, panels, strict=True):
+        heights = [_PANEL_HEIGHT + _MODEL_HEIGHT * len(panel.rows) for panel in shown]
+        axes = page.axes(sum(heights) + 0.4, rows=len(shown))
+        for axis, panel in zip(axes, shown, strict=True):
             _draw_panel(axis, panel)
         grid = axes[0].get_gridspec()
         assert grid is not None
@@ -71,8 +72,12 @@ class Panel(NamedTuple):
     rows: list[dict[str, Any]]
 
 
-def _panels(scores: pl.DataFrame) -> list[Panel]:
-    """Rows by task, queries and keys, at one rank."""
+def panels(scores: pl.DataFrame) -> list[Panel]:
+    """Rows by task, queries and keys, at one rank.
+
+    Args:
+        scores: headline rows of `schema.EVALUATION`.
+    """
     found = []
     for (task, queries, keys), rows in scores.group_by("task", "queries", "keys", maintain_order=True):
         held = rows["rank"].to_list()
@@ -83,13 +88,23 @@ def _panels(scores: pl.DataFrame) -> list[Panel]:
     return found
 
 
+def reach(rows: Sequence[Mapping[str, Any]]) -> list[list[float]]:
+    """How far the intervals of scores reach below and above them, of 100.
+
+    AMI of halves may lie beside that of all records; the line then begins at the score.
+
+    Args:
+        rows: of `schema.EVALUATION`.
+    """
+    low = [100 * max(row["value"] - row["low"], 0.0) for row in rows]
+    return [low, [100 * max(row["high"] - row["value"], 0.0) for row in rows]]
+
+
 def _draw_panel(axis: Axes, panel: Panel) -> None:
     rows = panel.rows
     places = list(range(len(rows)))
     values = [100 * row["value"] for row in rows]
-    low = [100 * (row["value"] - row["low"]) for row in rows]
-    high = [100 * (row["high"] - row["value"]) for row in rows]
-    axis.errorbar(values, places, xerr=[low, high], fmt="o", color=BAR, ecolor=INK, elinewidth=1, label="score")
+    axis.errorbar(values, places, xerr=reach(rows), fmt="o", color=BAR, ecolor=INK, elinewidth=1, label="score")
     for field, marker, colour, label in (
         ("majority", "s", SECOND, "majority"),
         ("shuffled", "x", QUIET, "labels shuffled"),

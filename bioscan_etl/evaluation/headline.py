@@ -5,8 +5,10 @@ Belongs here: the choice of headline numbers, and words. Does not belong here: m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import polars as pl
 
@@ -43,6 +45,7 @@ METRICS: Mapping[str, str] = MappingProxyType(
         "ami": "adjusted mutual information",
     }
 )
+_ONE_SET = frozenset({"left_out_species", "unseen_genus", "seen_species"})  # tasks that are asked of one set of queries
 
 
 def title(task: str) -> str:
@@ -66,3 +69,24 @@ def headline(scores: pl.DataFrame) -> pl.DataFrame:
     )
     few = pl.col("task").eq("unseen_genus") & (pl.col("n").lt(FEW_QUERIES) | pl.col("classes").lt(FEW_CLASSES))
     return shown.filter(~few)
+
+
+def score_name(row: Mapping[str, Any]) -> str:
+    """A name of a headline score that is the same for each release: what Dagster plots it under.
+
+    It has the task, the model, the rank and, where a task is asked of several sets, the queries and keys.
+
+    Args:
+        row: of `schema.EVALUATION`.
+
+    Example:
+        >>> of_genus = {"task": "left_out_species", "model": "6-mers", "rank": "genus", "queries": "labelled"}
+        >>> score_name(of_genus | {"keys": "labelled"})
+        'left_out_species_6mers_genus'
+        >>> score_name({"task": "dna_to_dna", "model": "5-mers", "rank": "order", "queries": "val", "keys": "train"})
+        'dna_to_dna_5mers_order_val_in_train'
+    """
+    parts = [row["task"], row["model"].replace("-mers", "mers"), row["rank"]]
+    if row["task"] not in _ONE_SET:
+        parts += [f"{row['queries']} in {row['keys']}" if row["keys"] else row["queries"]]
+    return re.sub(r"[^a-z0-9]+", "_", " ".join(parts).lower()).strip("_")

@@ -5,45 +5,56 @@ Belongs here: the page. Does not belong here: measuring, and drawing (`figures`)
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 
-from bioscan_etl.evaluation.figures import draw_scores
+from bioscan_etl.evaluation.beside import NONE_BEFORE, Earlier
+from bioscan_etl.evaluation.figures import Drawn, draw_scores
 from bioscan_etl.evaluation.headline import BENCHMARK_TITLES, METRICS, headline, title
+from bioscan_etl.evaluation.over_releases import OVER_RELEASES, TITLE, draw_over_releases
 from bioscan_etl.extras import MissingExtraError, require_extra
 from bioscan_etl.io.write import write_text
 from bioscan_etl.printable import printable
+from bioscan_etl.release.layout import FIGURES
 from bioscan_etl.vocabulary import BENCHMARKS
 
 PAGE = "index.html"
+_REPORT = "report"  # folder of the quality report within a release
+_NAMES = {"report": "quality report", "gallery": "figures"}
 _POLICY = "default-src 'none'; img-src 'self' data: file:; style-src 'unsafe-inline'"
 
 
-def write_page(folder: Path, scores: pl.DataFrame, release: str) -> list[Path]:
+def write_page(
+    folder: Path,
+    scores: pl.DataFrame,
+    release: str,
+    *,
+    root: Path | None = None,
+    place: Path | None = None,
+    before: Earlier = NONE_BEFORE,
+) -> list[Path]:
     """Write `index.html`, and figures beside it where matplotlib is installed.
 
     Args:
         folder: of the files.
         scores: `schema.EVALUATION`.
         release: name and version.
+        root: folder of the release, whose report and gallery the page links to; None: it has no links.
+        place: folder that the files are moved to afterwards, which links start at; None: `folder`.
+        before: scores of earlier releases.
 
     Returns:
         The paths.
     """
     figures: dict[str, tuple[str, str]] = {}
-    drawn: list[Path] = []
-    try:
-        require_extra("figures")
-    except MissingExtraError:
-        pass
-    else:
-        for name in BENCHMARKS:
-            if (found := draw_scores(scores, name, folder, release)) is not None:
-                drawn += [found.path, found.path.with_suffix(".png")]
-                figures[name] = (found.path.name, found.caption)
+    drawn = _drawn(folder, scores, release, before)
+    for name, found in drawn.items():
+        figures[name] = (found.path.name, found.caption)
     sections = [
         {
             "name": name,
@@ -63,9 +74,39 @@ def write_page(folder: Path, scores: pl.DataFrame, release: str) -> list[Path]:
         versions=sorted({part for row in scores["versions"].unique() for part in row.split(", ")}),
         headline=[_row(row) for row in headline(scores).iter_rows(named=True)],
         sections=sections,
+        links=_links(root, place or folder),
+        over_releases=figures.get(OVER_RELEASES),
+        over_releases_title=TITLE,
+        earlier=list(before.scores),
+        damaged=before.damaged,
     )
     write_text(folder / PAGE, text)
-    return [folder / PAGE, *drawn]
+    return [folder / PAGE, *(path for found in drawn.values() for path in (found.path, found.path.with_suffix(".png")))]
+
+
+def _drawn(folder: Path, scores: pl.DataFrame, release: str, before: Earlier) -> dict[str, Drawn]:
+    """The figures by name; none where matplotlib is missing."""
+    try:
+        require_extra("figures")
+    except MissingExtraError:
+        return {}
+    found: dict[str, Drawn | None] = {name: draw_scores(scores, name, folder, release) for name in BENCHMARKS}
+    if before.scores:
+        dataset, _, version = release.rpartition(" ")
+        found[OVER_RELEASES] = draw_over_releases({**before.scores, version: scores}, folder, dataset)
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def release_pages(root: Path) -> list[tuple[str, Path]]:
+    """The pages that a release has, by name."""
+    pages = (("report", root / _REPORT / PAGE), ("gallery", root / FIGURES / PAGE))
+    return [(name, page) for name, page in pages if page.is_file()]
+
+
+def _links(root: Path | None, place: Path) -> list[tuple[str, str]]:
+    """Names and relative addresses of the pages of a release."""
+    pages = release_pages(root) if root is not None else []
+    return [(_NAMES[name], quote(Path(os.path.relpath(page, place)).as_posix())) for name, page in pages]
 
 
 def _tasks(scores: pl.DataFrame) -> list[dict[str, Any]]:

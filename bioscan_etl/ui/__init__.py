@@ -94,6 +94,7 @@ def serve(
     locations = _locations or (
         Location("bioscan_etl", "bioscan_etl.definitions", here),
         Location("detector_training", "bioscan_etl.definitions.training", training_python or here),
+        Location("benchmarks", "bioscan_etl.definitions.benchmarks", here),
     )
     address = Address(host, port, [plan.host_name(name) for name in allow_hosts])
     with _alone(home, output), plan.socket_folder(home) as sockets, _signals() as stop:

@@ -1,0 +1,142 @@
+"""What benchmarks will cost, before they start: queries, references, images and processor minutes.
+
+Belongs here: the sizes of each benchmark on a release, and constants that turn them into time. Does not belong here:
+which queries fit a budget (`budget`), and measured times (`measured.Clock`).
+
+An estimate is of one core as the constants were measured on; another machine may take twice or half as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+import polars as pl
+
+from bioscan_etl import vocabulary
+from bioscan_etl.evaluation import barcodebert, logistic
+from bioscan_etl.evaluation.budget import Budget, search_seconds
+from bioscan_etl.evaluation.records import NO_LABEL, Records
+
+ESTIMATE = pl.Schema(
+    {
+        "benchmark": pl.String(),
+        "queries": pl.Int64(),
+        "keys": pl.Int64(),
+        "images": pl.Int64(),
+        "cpu_minutes": pl.Float64(),
+    }
+)
+"""A row per benchmark: queries and references at most, images to read, and processor minutes."""
+READING = "reading"
+"""The row of what all benchmarks share: reading the release and placing its barcodes; its keys are the barcodes."""
+_PLACING = 6e-4  # seconds of a barcode (measured on three real files: 5 x 10^-4)
+_IMAGE = 0.09  # seconds of an image (spec: benchmarks, Measured)
+_COUNTING = 2e-4  # seconds of a barcode, for the k-mers of one length
+_COMPARING = 4e-4  # seconds of a query whose candidates are compared again, in one way
+_BOOTSTRAP = 3e-4  # seconds of a query, for the intervals of one model
+_LINKING = 4e-8  # seconds of a pair of records, for Ward linkage
+_WIDTH = 4**5  # of the 5-mers that are clustered and retrieved
+_FIELDS = 64  # columns that a shortcut is learnt from
+_RETRIEVED = vocabulary.EVALUATED
+_OFFERED = ("train", vocabulary.UNSEEN_KEY)
+_CLUSTERED = ("test", "test_unseen")
+
+
+def estimate(records: Records, benchmarks: Sequence[str], budget: Budget) -> pl.DataFrame:
+    """Estimate what benchmarks cost on a release.
+
+    Args:
+        records: the release.
+        benchmarks: names.
+        budget: of each of them; a benchmark draws as many queries as fit.
+
+    Returns:
+        `ESTIMATE`: first `READING`, then the benchmarks in their order.
+    """
+    placing = {
+        "benchmark": READING,
+        "queries": 0,
+        "keys": len(records.barcodes),
+        "images": 0,
+        "cpu_minutes": _PLACING * len(records.barcodes) / 60,
+    }
+    rows = [{"benchmark": name, **_SIZES[name](records, budget)} for name in benchmarks if name in _SIZES]
+    return pl.DataFrame([placing, *rows], schema=ESTIMATE)
+
+
+def in_words(estimated: pl.DataFrame) -> list[str]:
+    """A line for each benchmark.
+
+    Args:
+        estimated: `ESTIMATE`.
+    """
+    lines = []
+    for row in estimated.iter_rows(named=True):
+        minutes = f"about {row['cpu_minutes']:.1f} processor minutes"
+        if row["benchmark"] == READING:
+            lines.append(f"reading {row['keys']:,} distinct barcodes: {minutes}")
+            continue
+        images = f", {row['images']:,} images" if row["images"] else ""
+        lines.append(f"{row['benchmark']}: {minutes}, {row['queries']:,} queries, {row['keys']:,} keys{images}")
+    lines.append(f"all: about {estimated['cpu_minutes'].sum():.1f} processor minutes")
+    return lines
+
+
+_Size = dict[str, int | float]
+
+
+def _barcodebert(records: Records, budget: Budget) -> _Size:
+    asked = barcodebert.tasks(records, budget)
+    width = sum(4**k for k in barcodebert.KS) + 4**barcodebert.RERANKED
+    seconds = _COUNTING * len(records.barcodes) * len(barcodebert.KS)
+    for task in asked:
+        seconds += search_seconds(len(task.queries), len(task.keys), width)
+        seconds += (2 * _COMPARING + (len(barcodebert.KS) + 2) * _BOOTSTRAP) * len(task.queries)
+    labels = records.codes("species")[asked[1].keys]
+    known = labels[labels != NO_LABEL]
+    fitting = 2 * logistic.seconds(len(known), len(np.unique(known)), 4 ** min(barcodebert.KS))
+    seconds += fitting if budget.fits(fitting) else 0.0
+    return {
+        "queries": sum(len(task.queries) for task in asked),
+        "keys": max(len(task.keys) for task in asked),
+        "images": 0,
+        "cpu_minutes": seconds / 60,
+    }
+
+
+def _clustering(records: Records, budget: Budget) -> _Size:
+    rows = records.of(_CLUSTERED)
+    images = int(records.pictured[rows].sum())
+    # Of images, of DNA and of both together.
+    seconds = _IMAGE * images + 3 * _LINKING * len(rows) ** 2
+    return _size(len(rows), 0, images, seconds, budget)
+
+
+def _retrieval(records: Records, budget: Budget) -> _Size:
+    queries, keys = records.of(_RETRIEVED), records.of(_OFFERED)
+    images = int(records.pictured[queries].sum() + records.pictured[keys].sum())
+    seconds = _IMAGE * images + 3 * search_seconds(len(queries), len(keys), _WIDTH) + _BOOTSTRAP * len(queries)
+    return _size(len(queries), len(keys), images, seconds, budget)
+
+
+def _shortcuts(records: Records, budget: Budget) -> _Size:
+    queries, keys = records.of(("test",)), records.of(("train",))
+    classes = len(np.unique(records.codes("species")[keys]))
+    return _size(len(queries), len(keys), 0, logistic.seconds(len(keys), classes, _FIELDS), budget)
+
+
+def _size(queries: int, keys: int, images: int, seconds: float, budget: Budget) -> _Size:
+    """The size of a benchmark that draws what fits the budget."""
+    return {"queries": queries, "keys": keys, "images": images, "cpu_minutes": min(seconds, budget.seconds) / 60}
+
+
+_SIZES: Mapping[str, Callable[[Records, Budget], _Size]] = MappingProxyType(
+    {
+        "barcodebert": _barcodebert,
+        "clustering": _clustering,
+        "retrieval": _retrieval,
+        "shortcuts": _shortcuts,
+    }
+)

@@ -1,0 +1,83 @@
+"""What benchmarks will cost."""
+
+import pytest
+from framed_barcodes import drawn
+
+from bioscan_etl import schema
+from bioscan_etl.evaluation.budget import Budget
+from bioscan_etl.evaluation.estimate import ESTIMATE, READING, estimate, in_words
+from bioscan_etl.evaluation.records import READ, records_of
+from bioscan_etl.vocabulary import BENCHMARKS
+
+import polars as pl  # isort: skip
+
+
+def records(per_split: int = 3, pictured: bool = True):
+    """Two species of a genus in each partition; half of them with an image."""
+    splits = ("train", "test", "val", "test_unseen", "val_unseen", "key_unseen", "pretrain")
+    rows = [
+        {
+            "processid": f"{split}-{number}",
+            "split": split,
+            "genus": "Aedes",
+            "species": f"Aedes {'ab'[number % 2]}",
+            "area_fraction": 0.2 if pictured and number % 2 else None,
+        }
+        for split in splits
+        for number in range(per_split)
+    ]
+    for row, barcode in zip(rows, drawn(len(rows)), strict=True):
+        row["dna_barcode"] = barcode
+    types = {name: schema.METADATA_EXTENDED[name].dtype for name in READ}
+    return records_of(pl.DataFrame(rows, schema=types), root=None, release="tiny v1", digest="0" * 64)
+
+
+def by_name(found):
+    return {row["benchmark"]: row for row in found.iter_rows(named=True)}
+
+
+def test_every_benchmark_has_an_estimate():
+    found = estimate(records(), BENCHMARKS, Budget())
+    assert found.schema == ESTIMATE
+    assert found["benchmark"].to_list() == [READING, *BENCHMARKS]
+    assert (found["cpu_minutes"] > 0).all()
+
+
+def test_queries_keys_and_images_are_counted():
+    found = by_name(estimate(records(4), BENCHMARKS, Budget()))
+    assert found[READING]["keys"] == 28
+    # test_unseen in train, test in train, and all 28 labelled barcodes among themselves.
+    assert (found["barcodebert"]["queries"], found["barcodebert"]["keys"]) == (4 + 4 + 28, 28)
+    assert (found["clustering"]["queries"], found["clustering"]["images"]) == (8, 4)
+    assert (found["retrieval"]["queries"], found["retrieval"]["keys"], found["retrieval"]["images"]) == (16, 8, 12)
+    assert (found["shortcuts"]["queries"], found["shortcuts"]["keys"]) == (4, 4)
+
+
+def test_images_cost_what_the_specification_measured():
+    without = by_name(estimate(records(4, pictured=False), BENCHMARKS, Budget()))["clustering"]
+    found = by_name(estimate(records(4), BENCHMARKS, Budget()))["clustering"]
+    assert without["images"] == 0
+    assert 60 * (found["cpu_minutes"] - without["cpu_minutes"]) == pytest.approx(4 * 0.09)
+
+
+def test_more_records_cost_more_and_never_more_than_the_budget():
+    few, many = (by_name(estimate(records(size), BENCHMARKS, Budget())) for size in (2, 12))
+    assert all(many[name]["cpu_minutes"] > few[name]["cpu_minutes"] for name in (READING, *BENCHMARKS))
+    small = by_name(estimate(records(12), BENCHMARKS, Budget(seconds=1e-3)))
+    assert all(small[name]["cpu_minutes"] <= 1e-3 / 60 for name in ("clustering", "retrieval", "shortcuts"))
+    assert small["barcodebert"]["queries"] < many["barcodebert"]["queries"]
+
+
+def test_a_release_without_evaluated_records_costs_almost_nothing():
+    found = estimate(records(0), BENCHMARKS, Budget())
+    assert found["queries"].to_list() == [0] * 5
+    assert found["cpu_minutes"].sum() < 0.01
+
+
+def test_the_estimate_in_words():
+    frame = estimate(records(4), ["barcodebert", "clustering"], Budget())
+    reading, barcodebert, clustering, total = in_words(frame)
+    assert reading == "reading 28 distinct barcodes: about 0.0 processor minutes"
+    assert barcodebert.endswith(" processor minutes, 36 queries, 28 keys")
+    assert clustering.endswith(", 8 queries, 0 keys, 4 images")
+    assert total.startswith("all: about ")
