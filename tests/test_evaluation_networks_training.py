@@ -1,6 +1,7 @@
 """The training loop: order, budget, and going on after it was killed. Needs torch, which the base install lacks."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not installed")
 
 from bioscan_etl.errors import SettingsError, SourceError  # noqa: E402 - where torch is there
+from bioscan_etl.evaluation.budget import PRODUCTS  # noqa: E402
 from bioscan_etl.evaluation.networks.training import (  # noqa: E402
     Budget,
     Recipe,
@@ -44,8 +46,8 @@ def loss(network, kill_at=None):
     return of
 
 
-def run(network, budget, kill_at=None, **more):
-    return train(network, loss(network, kill_at), RECIPE, budget, epoch=2, seed=7, device=CPU, **more)
+def run(network, steps, kill_at=None, **more):
+    return train(network, loss(network, kill_at), RECIPE, steps, epoch=2, batch=4, seed=7, device=CPU, **more)
 
 
 def weights(network):
@@ -64,7 +66,7 @@ def test_each_epoch_has_each_row_at_most_once_in_an_order_of_its_own():
 
 def test_the_same_seed_gives_the_same_weights():
     one, same = model(), model()
-    first, _ = run(one, Budget(steps=9)), run(same, Budget(steps=9))
+    first, _ = run(one, 9), run(same, 9)
     assert torch.equal(weights(one), weights(same))
     assert (first.steps, first.done, first.batch, first.device) == (9, 9, 4, "cpu")
     assert first.peak > 1e7
@@ -74,27 +76,30 @@ def test_the_same_seed_gives_the_same_weights():
 @pytest.mark.parametrize("killed", [1, 4, 8])
 def test_a_killed_training_ends_in_the_same_weights(tmp_path, killed):
     whole = model()
-    run(whole, Budget(steps=9))
+    run(whole, 9)
     with pytest.raises(Killed):
-        run(model(), Budget(steps=9), killed, checkpoint=tmp_path / "at.pt", every=0)
+        run(model(), 9, killed, checkpoint=tmp_path / "at.pt", every=0)
     resumed = model()
     torch.nn.init.zeros_(resumed[0].weight)  # what it starts with does not count
-    trained = run(resumed, Budget(steps=9), checkpoint=tmp_path / "at.pt", every=0)
+    trained = run(resumed, 9, checkpoint=tmp_path / "at.pt", every=0)
     assert trained.done == 9 - killed
     assert torch.equal(weights(whole), weights(resumed))
     again = model()
-    assert run(again, Budget(steps=9), checkpoint=tmp_path / "at.pt").done == 0
+    assert run(again, 9, checkpoint=tmp_path / "at.pt").done == 0
     assert torch.equal(weights(whole), weights(again))
     assert [path.name for path in tmp_path.iterdir()] == ["at.pt"]
 
 
-def test_a_budget_in_minutes_is_planned_once_and_kept(tmp_path):
-    planned = run(model(), Budget(minutes=0), checkpoint=tmp_path / "at.pt")
-    assert planned.steps == 20  # the least
-    assert run(model(), Budget(minutes=60), checkpoint=tmp_path / "at.pt").steps == 20
-    assert run(model(), Budget(minutes=60)).steps == 60  # two an epoch
-    assert run(model(), Budget()).steps == 60
+def test_a_budget_is_the_same_on_each_machine():
+    step = PRODUCTS  # a second of one core
+    assert Budget(minutes=1).planned(RECIPE, 10, step, "cpu") == 60
+    assert Budget(minutes=1).planned(RECIPE, 10, step, "cuda") == 300  # all thirty epochs
+    assert Budget(minutes=0).planned(RECIPE, 10, step, "cpu") == 20  # the least
+    assert Budget(minutes=0).planned(replace(RECIPE, epochs=15), 1, step, "cpu") == 15
+    assert Budget().planned(RECIPE, 10, step, "cpu") == 300
+    assert Budget(minutes=1, steps=7).planned(RECIPE, 10, step, "cpu") == 7
     assert Budget(4, None).share(0.25) == Budget(1, None)
+    assert Budget(None, 8).share(0.25) == Budget(None, 2)
 
 
 def test_the_learning_rate_rises_and_falls():
@@ -106,7 +111,7 @@ def test_the_learning_rate_rises_and_falls():
             "step",
             lambda self, *a, **k: (rates.append(self.param_groups[0]["lr"]), inner(self, *a, **k))[1],
         )
-        run(network, Budget(steps=50))
+        run(network, 50)
     assert rates[0] == pytest.approx(0.05 / 25)
     assert max(rates) == pytest.approx(0.05)
     assert rates[-1] == pytest.approx(0.05 / 25 * 1e-4)
@@ -114,21 +119,21 @@ def test_the_learning_rate_rises_and_falls():
 
 
 def test_another_file_is_no_checkpoint_of_a_training(tmp_path):
-    torch.save({"steps": 3}, tmp_path / "at.pt")
+    torch.save({"step": 3}, tmp_path / "at.pt")
     with pytest.raises(SourceError, match="it has no model: remove it"):
-        run(model(), Budget(steps=9), checkpoint=tmp_path / "at.pt")
+        run(model(), 9, checkpoint=tmp_path / "at.pt")
 
 
 def test_after_each_epoch_and_at_the_end_the_caller_looks():
     network, seen = model(), []
-    run(network, Budget(steps=5), after_epoch=lambda step: seen.append((step, network.training)))
+    run(network, 5, after_epoch=lambda step: seen.append((step, network.training)))
     assert seen == [(2, False), (4, False), (5, False)]
     assert not network.training
 
 
 def test_steps_and_speed_are_told():
     told = []
-    trained = run(model(), Budget(steps=5), progress=lambda *report: told.append(report), label="here")
+    trained = run(model(), 5, progress=lambda *report: told.append(report), label="here")
     assert told[-1] == ("here", 5, 5)
     assert trained.throughput == pytest.approx(20 / trained.seconds)
     assert Trained("x", 5, 4, 0, 0.0, math.nan, 1, "cpu").throughput == 0

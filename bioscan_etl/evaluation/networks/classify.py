@@ -137,7 +137,8 @@ def probed(
         return (torch.from_numpy(vectors[positions]).to(device),)
 
     model = _OnVectors(at(examples.barcodes)[0], examples.count).to(device)
-    return _fitted(model, at, examples, recipe, Budget(), seed, device, progress, label)
+    steps = Budget().planned(recipe, _order(examples, recipe, seed).per_epoch, 0.0, device.type)
+    return _fitted(model, at, examples, recipe, steps, seed, device, progress, label)
 
 
 def fine_tuned(
@@ -171,7 +172,13 @@ def fine_tuned(
         return on(device, tokenised(barcodes.gather(positions), k))
 
     model = _OnBarcodes(copy.deepcopy(encoder), examples.count).to(device)
-    return _fitted(model, at, examples, recipe, budget, seed, device, progress, label)
+    order = _order(examples, recipe, seed)
+    steps = budget.planned(recipe, order.per_epoch, encoder.size.products(order.batch), device.type)
+    return _fitted(model, at, examples, recipe, steps, seed, device, progress, label)
+
+
+def _order(examples: Examples, recipe: Recipe, seed: int) -> Shuffled:
+    return Shuffled(len(examples.barcodes), recipe.batch, seed)
 
 
 def _fitted(
@@ -179,14 +186,14 @@ def _fitted(
     at: Callable[[Numbers], tuple[Tensor, ...]],
     examples: Examples,
     recipe: Recipe,
-    budget: Budget,
+    steps: int,
     seed: int,
     device: torch.device,
     progress: Progress,
     label: str,
 ) -> Fitted:
     """Train, and keep the epoch with the most right answers on val; of equal ones, the later."""
-    order = Shuffled(len(examples.barcodes), recipe.batch, seed)
+    order = _order(examples, recipe, seed)
     classes = torch.from_numpy(examples.classes).to(device)
 
     def loss_of(step: int) -> Tensor:
@@ -205,8 +212,9 @@ def _fitted(
         model,
         loss_of,
         recipe,
-        budget,
+        steps,
         epoch=order.per_epoch,
+        batch=order.batch,
         seed=seed,
         device=device,
         after_epoch=compare,

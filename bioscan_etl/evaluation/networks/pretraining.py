@@ -101,19 +101,21 @@ def pretrain(
         label: what it reports them as.
     """
     order = Shuffled(len(barcodes), recipe.batch, seed)
-    k = model.bert.size.k
+    size = model.bert.size
+    steps = budget.planned(recipe, order.per_epoch, size.products(order.batch, headed=True), device.type)
 
     def loss_of(step: int) -> Tensor:
-        offsets = np.random.Generator(np.random.PCG64([seed, step])).integers(0, k, order.batch)
-        numbers, attended = on(device, tokenised(barcodes.gather(order.at(step)), k, offsets))
+        offsets = np.random.Generator(np.random.PCG64([seed, step])).integers(0, size.k, order.batch)
+        numbers, attended = on(device, tokenised(barcodes.gather(order.at(step)), size.k, offsets))
         return masked_loss(model, numbers, attended)
 
     return train(
         model,
         loss_of,
         recipe,
-        budget,
+        steps,
         epoch=order.per_epoch,
+        batch=order.batch,
         seed=seed,
         device=device,
         checkpoint=checkpoint,

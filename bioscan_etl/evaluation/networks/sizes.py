@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from bioscan_etl.errors import SettingsError
-from bioscan_etl.evaluation.networks.tokens import vocabulary_size
+from bioscan_etl.evaluation.networks.tokens import LETTERS, vocabulary_size
 
 _LONGEST = 1536  # letters that the published position embeddings allow for, and at least 512 positions
 _POSITIONS = 512
@@ -41,6 +41,18 @@ class Size:
     def vocabulary(self) -> int:
         """Number of tokens."""
         return vocabulary_size(self.k)
+
+    def products(self, rows: int, *, headed: bool = False) -> float:
+        """Multiplications and additions of a step of training: forwards, and twice as many backwards.
+
+        Args:
+            rows: barcodes of the step.
+            headed: with the head over k-mers.
+        """
+        length = LETTERS // self.k
+        layer = 4 * self.width**2 + 2 * self.width * self.inner + 2 * length * self.width
+        head = self.width * 4**self.k if headed else 0
+        return 3 * 2.0 * rows * length * (self.layers * layer + head)
 
 
 def _published(k: int, layers: int, heads: int) -> Size:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from bioscan_etl.errors import SettingsError, SourceError
+from bioscan_etl.evaluation.budget import PRODUCTS
 from bioscan_etl.evaluation.networks.checkpoints import read_tensors, write_tensors
 from bioscan_etl.evaluation.records import Numbers
 from bioscan_etl.extras import extras_named
@@ -29,11 +30,12 @@ with extras_named():
     import torch
     from torch import Tensor, nn
 
-_PROBED = 3  # steps that are timed, after one more, to see what fits a budget
+ON_GPU = 1e14
+"""Multiplications and additions of bfloat16 in a second of a GPU: a third of what an A100 can at most."""
 _LEAST = 20  # steps of a training, however short its budget, if its epochs have so many
 _CHECKPOINT_SECONDS = 30.0
 _REPORT_SECONDS = 1.0
-_KEPT = ("step", "steps", "model", "optimizer", "schedule")  # in a checkpoint of a training
+_KEPT = ("step", "model", "optimizer", "schedule")  # in a checkpoint of a training
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Recipe:
     """How a network learns: AdamW with a one-cycle schedule (Smith and Topin 2019, doi:10.1117/12.2520589).
 
     Attributes:
-        batch: rows of a step.
+        batch: rows of a step, if there are so many.
         rate: highest learning rate.
         first: the rate at the start, as a share of the highest.
         last: the rate at the end, as a share of that at the start.
@@ -59,19 +61,39 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How long a network learns.
+    """How long a network learns: known before it starts, and the same on each machine (`evaluation.budget`).
 
     Attributes:
-        minutes: of wall time at most; the first steps are timed. None: as long as the epochs take.
-        steps: exactly so many, so that another machine ends in the same weights.
+        minutes: of one core, or of a GPU, by the constant for its kind; None: as long as the epochs take.
+        steps: exactly so many, whatever the minutes.
     """
 
     minutes: float | None = None
     steps: int | None = None
 
     def share(self, part: float) -> Budget:
-        """A part of the minutes; steps stay as they are."""
-        return Budget(None if self.minutes is None else self.minutes * part, self.steps)
+        """A part of it, at least one step."""
+        return Budget(
+            None if self.minutes is None else self.minutes * part,
+            None if self.steps is None else max(round(self.steps * part), 1),
+        )
+
+    def planned(self, recipe: Recipe, epoch: int, products: float, device: str) -> int:
+        """Steps of a training.
+
+        Args:
+            recipe: how it learns.
+            epoch: steps of an epoch.
+            products: multiplications and additions of a step.
+            device: `cpu` or `cuda`.
+        """
+        if self.steps is not None:
+            return self.steps
+        wanted = epoch * recipe.epochs
+        if self.minutes is None:
+            return wanted
+        each = products / (ON_GPU if device == "cuda" else PRODUCTS)
+        return min(max(int(self.minutes * 60 / each), _LEAST), wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +170,10 @@ def train(
     model: nn.Module,
     loss_of: Callable[[int], Tensor],
     recipe: Recipe,
-    budget: Budget,
+    steps: int,
     *,
     epoch: int,
+    batch: int,
     seed: int,
     device: torch.device,
     checkpoint: Path | None = None,
@@ -165,8 +188,9 @@ def train(
         model: on the device; it is changed, and is in the mode of evaluation afterwards.
         loss_of: the loss of a step, given its number; it draws from torch's own generator only.
         recipe: how it learns.
-        budget: how long.
+        steps: how many, at least 1.
         epoch: steps of an epoch, at least 1.
+        batch: rows of a step.
         seed: of the steps.
         device: of the model.
         checkpoint: file that the training resumes from and writes; the caller names it after all that decides the
@@ -184,7 +208,6 @@ def train(
         torch.cuda.reset_peak_memory_stats(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         model.train()
-        steps = held["steps"] if held else _planned(model, loss_of, recipe, budget, epoch, seed, device)
         optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, recipe.rate, total_steps=steps, div_factor=1 / recipe.first, final_div_factor=1 / recipe.last
@@ -205,7 +228,7 @@ def train(
             schedule.step()
             done, now = step + 1, time.monotonic()
             if checkpoint is not None and (now - kept >= every or done == steps):
-                write_tensors(checkpoint, _state(done, steps, model, optimizer, schedule))
+                write_tensors(checkpoint, _state(done, model, optimizer, schedule))
                 kept = time.monotonic()
             if now - told >= _REPORT_SECONDS or done == steps:
                 progress(label, done, steps)
@@ -217,7 +240,7 @@ def train(
         last = float(loss.detach())
         seconds = time.monotonic() - start
     model.eval()
-    return Trained(label, steps, recipe.batch, steps - begun, seconds, last, peak_memory(device), device_name(device))
+    return Trained(label, steps, batch, steps - begun, seconds, last, peak_memory(device), device_name(device))
 
 
 def _held(checkpoint: Path | None) -> dict[str, Any] | None:
@@ -236,48 +259,14 @@ def _loss(loss_of: Callable[[int], Tensor], seed: int, step: int, device: torch.
         return loss_of(step)
 
 
-def _planned(
-    model: nn.Module,
-    loss_of: Callable[[int], Tensor],
-    recipe: Recipe,
-    budget: Budget,
-    epoch: int,
-    seed: int,
-    device: torch.device,
-) -> int:
-    """Steps of a training: as many as were asked for, else as many as fit the minutes."""
-    if budget.steps is not None:
-        return budget.steps
-    wanted = epoch * recipe.epochs
-    if budget.minutes is None:
-        return wanted
-    start = 0.0
-    for step in range(_PROBED + 1):
-        if step == 1:
-            _wait_for(device)
-            start = time.monotonic()
-        _loss(loss_of, seed, step, device).backward()
-    _wait_for(device)
-    model.zero_grad(set_to_none=True)
-    each = (time.monotonic() - start) / _PROBED
-    return min(max(int(budget.minutes * 60 / each), _LEAST), wanted)
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
 def _state(
     step: int,
-    steps: int,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
 ) -> dict[str, object]:
     return {
         "step": step,
-        "steps": steps,
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "schedule": schedule.state_dict(),
@@ -294,8 +283,3 @@ def peak_memory(device: torch.device) -> int:
 def device_name(device: torch.device) -> str:
     """`cpu`, or what the GPU is called."""
     return str(torch.cuda.get_device_name(device)) if device.type == "cuda" else device.type
-
-
-def facts(recipe: Recipe, budget: Budget) -> dict[str, object]:
-    """What decides a training, for the name of its checkpoint."""
-    return {**asdict(recipe), **asdict(budget)}
