@@ -51,7 +51,7 @@ def test_a_saved_model_scores_the_same_after_loading(model, tmp_path):
     loaded = checkpoints.load_model(tmp_path / "model.pt")
     assert same(model, loaded)
     assert loaded.bert.size == Size(2, 2, 3, 12, 20, 330)
-    both = [embedded(one, BARCODES, device=CPU).vectors for one in (model, loaded)]
+    both = [embedded(one.bert, BARCODES, device=CPU).vectors for one in (model, loaded)]
     np.testing.assert_array_equal(*both)
     assert masked_accuracy(model, BARCODES, seed=1, device=CPU) == masked_accuracy(loaded, BARCODES, seed=1, device=CPU)
 

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not i
 
 from bioscan_etl.evaluation.networks.classify import Examples, fine_tuned, probed  # noqa: E402 - where torch is there
 from bioscan_etl.evaluation.networks.encoder import begun  # noqa: E402
+from bioscan_etl.evaluation.networks.pretraining import embedded  # noqa: E402
 from bioscan_etl.evaluation.networks.sizes import Size  # noqa: E402
 from bioscan_etl.evaluation.networks.training import Budget, Recipe  # noqa: E402
 
@@ -51,19 +52,27 @@ def test_the_epoch_with_most_right_answers_on_val_is_kept():
     assert probed(vectors, none, seed=0, device=CPU, recipe=recipe).chosen_at == 20
 
 
-def test_fine_tuning_lowers_the_loss_on_its_examples_and_leaves_the_encoder_alone():
+def test_fine_tuning_starts_as_the_probe_lowers_the_loss_and_leaves_the_encoder_alone():
     draws = np.random.default_rng(1)
     roots = ["".join(draws.choice(list("ACGT"), 120)) for _ in range(3)]
     barcodes = pl.Series([roots[number % 3][:100] + "ACGT" * 5 for number in range(12)])
     examples = Examples(np.arange(9), np.arange(9) % 3, np.arange(9, 12), np.arange(9, 12) % 3)
     encoder = begun(SMALL, 0).bert.eval()
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    vectors = embedded(encoder, barcodes, device=CPU).vectors
+    # Of a probe that has learnt little, so that there is something left to learn.
+    probe = probed(vectors, examples, seed=0, device=CPU, recipe=Recipe(9, 1e-3, epochs=1))
     losses = []
     for steps in (1, 40):
-        fitted = fine_tuned(encoder, barcodes, examples, Recipe(9, 1e-2), Budget(steps=steps), seed=0, device=CPU)
+        fitted = fine_tuned(
+            encoder, barcodes, examples, probe, Recipe(9, 1e-2), Budget(steps=steps), seed=0, device=CPU
+        )
         losses.append(fitted.trained.loss)
+    with torch.inference_mode():
+        start = torch.nn.functional.cross_entropy(probe.model(torch.from_numpy(vectors[:9])), torch.arange(9) % 3)
+    assert losses[0] == pytest.approx(start.item(), rel=1e-4)
     assert losses[1] < losses[0] / 2
     np.testing.assert_array_equal(fitted.answers(np.arange(12)), np.arange(12) % 3)
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
-    again = fine_tuned(encoder, barcodes, examples, Recipe(9, 1e-2), Budget(steps=40), seed=0, device=CPU)
+    again = fine_tuned(encoder, barcodes, examples, probe, Recipe(9, 1e-2), Budget(steps=40), seed=0, device=CPU)
     assert again.trained.loss == losses[1]

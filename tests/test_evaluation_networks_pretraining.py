@@ -67,17 +67,17 @@ def test_barcodes_without_a_k_mer_have_no_loss_and_an_embedding():
     model = begun(SMALL, 1).eval()
     barcodes = pl.Series(["N" * 50, "AC"])
     assert masked_loss(model, *on(CPU, tokenised(barcodes, 3))).item() == 0
-    assert np.isfinite(embedded(model, barcodes, device=CPU).vectors).all()
+    assert np.isfinite(embedded(model.bert, barcodes, device=CPU).vectors).all()
     assert math.isnan(masked_accuracy(model, barcodes, seed=0, device=CPU))
 
 
 def test_an_embedding_depends_on_the_barcode_alone():
     model, barcodes = begun(SMALL, 1), pl.Series(["ACGTTGCA" * 80, "TTGACC" * 60, "GATTACA" * 9])
-    both = embedded(model, barcodes, device=CPU)
+    both = embedded(model.bert, barcodes, device=CPU)
     np.testing.assert_allclose(np.linalg.norm(both.vectors, axis=1), 1, rtol=1e-5)
-    alone = embedded(model, barcodes[2:], device=CPU)
+    alone = embedded(model.bert, barcodes[2:], device=CPU)
     np.testing.assert_allclose(both.vectors[2], alone.vectors[0], atol=1e-6)
-    some = embedded(model, barcodes, device=CPU, wanted=np.array([2, 2, 0]))
+    some = embedded(model.bert, barcodes, device=CPU, wanted=np.array([2, 2, 0]))
     np.testing.assert_allclose(some.vectors[[0, 2]], both.vectors[[0, 2]], atol=1e-6)
     assert not some.vectors[1].any()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bioscan_etl import vocabulary
 from bioscan_etl.evaluation import barcodebert
 from bioscan_etl.evaluation.barcodebert import Task, by_neighbours
 from bioscan_etl.evaluation.measured import Clock, Sheet
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from bioscan_etl.evaluation.networks.encoder import MaskedModel
     from bioscan_etl.evaluation.networks.training import Trained
 
-PRETRAINED_ON = ("pretrain", "other_heldout", "train")
-"""Partitions whose barcodes the pretraining sees (spec: benchmarks, which records)."""
+PRETRAINED_ON = tuple(split for split in vocabulary.NOT_EVALUATED if split != vocabulary.UNSEEN_KEY)
+"""Partitions whose barcodes the pretraining sees: pretrain, train, other_heldout (spec: benchmarks, which records)."""
 CHOSEN_BY = ("val",)
 LIBRARIES = ("torch",)
 MODELS = {
@@ -200,7 +201,7 @@ class _Run:
         model.to(self.device)
         with clock.running():
             vectors = embedded(
-                model, records.barcodes, device=self.device, wanted=wanted, progress=self.progress, label=name
+                model.bert, records.barcodes, device=self.device, wanted=wanted, progress=self.progress, label=name
             )
         for one in self.tasks:
             by_neighbours(records, self.sheet, one, vectors, name, clock.seconds, self.progress, LIBRARIES, note)
@@ -225,7 +226,7 @@ class _Run:
         self._classified(task, f"{name}, linear probe", probe, control, known, f"{note}; frozen", mine.seconds)
         if not tuned:
             return
-        mine = Clock(clock.seconds)
+        mine = Clock(mine.seconds)
         recipe = FINE_TUNING.get(self.options.size if self.options.weights is None else "", FINE_TUNING["4-4-4"])
         budget = self.budget.share(1 - _PRETRAINING) if self.budget.steps is None else self.budget
         with mine.running():
@@ -233,6 +234,7 @@ class _Run:
                 model.bert,
                 records.barcodes,
                 examples,
+                probe,
                 recipe,
                 budget,
                 seed=seed,
@@ -241,7 +243,7 @@ class _Run:
                 label=f"{label}, fine-tuning",
             )
         # A second fine-tuning would double the time: the probe on shuffled labels is the control of both.
-        said = f"{note}; fine-tuned; control: a linear probe on shuffled labels"
+        said = f"{note}; fine-tuned from the linear probe; control: the probe on shuffled labels"
         self._classified(task, f"{name}, fine-tuned", tuned_model, control, known, said, mine.seconds)
 
     def _examples(self, task: Task, chosen: Numbers) -> tuple[Examples | None, Numbers]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from bioscan_etl.evaluation.networks.encoder import MaskedModel
+from bioscan_etl.evaluation.networks.encoder import Encoder, MaskedModel
 from bioscan_etl.evaluation.networks.tokens import MASK, SPECIAL, Tokens, tokenised
 from bioscan_etl.evaluation.networks.training import Budget, Recipe, Shuffled, Trained, train
 from bioscan_etl.evaluation.records import Numbers
@@ -148,7 +148,7 @@ def masked_accuracy(model: MaskedModel, barcodes: pl.Series, *, seed: int, devic
 
 
 def embedded(
-    model: MaskedModel,
+    encoder: Encoder,
     barcodes: pl.Series,
     *,
     device: torch.device,
@@ -159,9 +159,9 @@ def embedded(
     """One vector per barcode: the mean of the last hidden states over the tokens that are not padding.
 
     Args:
-        model: on the device.
+        encoder: on the device.
         barcodes: text.
-        device: of the model.
+        device: of the encoder.
         wanted: positions of the barcodes that are needed; None: all. The others have vectors of zeros.
         progress: reports barcodes.
         label: what it reports them as.
@@ -169,13 +169,13 @@ def embedded(
     Returns:
         Vectors of length 1, by position.
     """
-    model.eval()
+    encoder.eval()
     chosen = np.arange(len(barcodes)) if wanted is None else np.unique(wanted)
-    vectors = np.zeros((len(barcodes), model.bert.size.width), np.float32)
+    vectors = np.zeros((len(barcodes), encoder.size.width), np.float32)
     for start in range(0, len(chosen), _ROWS):
         part = chosen[start : start + _ROWS]
-        numbers, attended = on(device, tokenised(barcodes.gather(part), model.bert.size.k))
+        numbers, attended = on(device, tokenised(barcodes.gather(part), encoder.size.k))
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            vectors[part] = model.bert.pooled(numbers, attended).cpu().numpy()
+            vectors[part] = encoder.pooled(numbers, attended).cpu().numpy()
         progress(label, start + len(part), len(chosen))
     return Stored(vectors)
