@@ -15,7 +15,6 @@ torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not i
 from bioscan_etl.evaluation.networks import modalities  # noqa: E402 - where torch is there
 from bioscan_etl.evaluation.networks.alignment import ON_CPU, PUBLISHED, Plan, align, alignment_loss  # noqa: E402
 from bioscan_etl.evaluation.networks.encoder import begun  # noqa: E402
-from bioscan_etl.evaluation.networks.lookups import ALIGNED, CONTROL, UNALIGNED, lookups  # noqa: E402
 from bioscan_etl.evaluation.networks.sizes import Size  # noqa: E402
 from bioscan_etl.evaluation.networks.training import Budget, Recipe  # noqa: E402
 from bioscan_etl.evaluation.search import Stored, nearest  # noqa: E402
@@ -50,6 +49,10 @@ def specimens():
 
 @pytest.fixture(scope="module")
 def release():
+    return drawn_release()
+
+
+def drawn_release():
     """Records, and images whose features follow the species in a space of their own."""
     rows = specimens()
     found = records(rows)
@@ -171,26 +174,3 @@ def test_plans_are_the_published_one_and_one_for_a_cpu():
     assert (rates.batch, rates.rate, rates.rate * rates.first, rates.epochs) == (500, 5e-5, pytest.approx(1e-6), 20)
     assert (PUBLISHED.width, PUBLISHED.hidden, PUBLISHED.rank) == (768, 0, None)
     assert ON_CPU.recipe.batch == 500
-
-
-def test_what_is_looked_up(release):
-    found, pictures = release
-    sides = [pictures, modalities.barcode_kmers(found), modalities.names(found, found.of(("train",)))]
-    models, trained = lookups(found, sides, seed=0, plan=QUICK, steps=3, device="cpu", libraries=("onnxruntime",))
-    tasks = ("image_to_image", "dna_to_dna", "image_to_dna", "image_to_text", "dna_to_text")
-    assert [(one.task, one.model.rpartition(", ")[2]) for one in models] == [
-        (task, name) for name in (UNALIGNED, ALIGNED, CONTROL) for task in tasks
-    ]
-    assert len(trained) == 2
-    assert models[0].note == "no training"
-    assert models[5].note == "3 steps of 48 on 96 records, each record to itself"
-    assert models[5].libraries == ("onnxruntime", "torch")
-    assert models[7].key_ids is sides[1].of_row
-    assert models[7].offered.vectors.shape == (sides[1].things, QUICK.width)
-
-
-def test_without_pairs_there_is_no_model(release):
-    found, pictures = release
-    none = replace(pictures, of_row=np.full(len(found.rows), -1))
-    models, trained = lookups(found, [none, modalities.barcode_kmers(found)], seed=0, plan=QUICK, steps=3, device="cpu")
-    assert models == trained == []

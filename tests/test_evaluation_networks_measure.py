@@ -1,5 +1,9 @@
 """What a transformer is asked about a release. Needs torch, which the base install lacks."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -121,3 +125,14 @@ def test_missing_torch_is_one_line(monkeypatch):
 def test_the_budget_is_shared():
     assert 0 < module._PRETRAINING < 1
     assert np.isclose(module.Options().budget_minutes, 10)
+
+
+@pytest.mark.slow
+def test_the_script_for_a_gpu_runs_on_a_cpu():
+    script = Path(__file__).parents[1] / "benchmarks" / "networks.py"
+    done = subprocess.run(
+        [sys.executable, script, "--tiny", "--device", "cpu"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "masked k-mers of other barcodes named" in done.stdout
+    assert done.stdout.count("  on shuffled pairs: ") == 2
