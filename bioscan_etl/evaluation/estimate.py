@@ -17,6 +17,7 @@ import polars as pl
 from bioscan_etl import vocabulary
 from bioscan_etl.evaluation import barcodebert, logistic
 from bioscan_etl.evaluation.budget import Budget, search_seconds
+from bioscan_etl.evaluation.images import SECONDS
 from bioscan_etl.evaluation.records import NO_LABEL, Records
 
 ESTIMATE = pl.Schema(
@@ -32,7 +33,6 @@ ESTIMATE = pl.Schema(
 READING = "reading"
 """The row of what all benchmarks share: reading the release and placing its barcodes; its keys are the barcodes."""
 _PLACING = 6e-4  # seconds of a barcode (measured on three real files: 5 x 10^-4)
-_IMAGE = 0.09  # seconds of an image (spec: benchmarks, Measured)
 _COUNTING = 2e-4  # seconds of a barcode, for the k-mers of one length
 _COMPARING = 4e-4  # seconds of a query whose candidates are compared again, in one way
 _BOOTSTRAP = 3e-4  # seconds of a query, for the intervals of one model
@@ -110,14 +110,14 @@ def _clustering(records: Records, budget: Budget) -> _Size:
     rows = records.of(_CLUSTERED)
     images = int(records.pictured[rows].sum())
     # Of images, of DNA and of both together.
-    seconds = _IMAGE * images + 3 * _LINKING * len(rows) ** 2
+    seconds = SECONDS * images + 3 * _LINKING * len(rows) ** 2
     return _size(len(rows), 0, images, seconds, budget)
 
 
 def _retrieval(records: Records, budget: Budget) -> _Size:
     queries, keys = records.of(_RETRIEVED), records.of(_OFFERED)
     images = int(records.pictured[queries].sum() + records.pictured[keys].sum())
-    seconds = _IMAGE * images + 3 * search_seconds(len(queries), len(keys), _WIDTH) + _BOOTSTRAP * len(queries)
+    seconds = SECONDS * images + 3 * search_seconds(len(queries), len(keys), _WIDTH) + _BOOTSTRAP * len(queries)
     return _size(len(queries), len(keys), images, seconds, budget)
 
 
