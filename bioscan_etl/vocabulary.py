@@ -16,6 +16,9 @@ Rank = Literal["phylum", "class", "order", "family", "subfamily", "genus", "spec
 RANKS: tuple[str, ...] = get_args(Rank)
 """Taxonomic ranks of a label, the highest first."""
 
+DESCRIBED_RANKS: tuple[Rank, ...] = ("order", "family", "genus", "species")
+"""Ranks of the text that describes a specimen to a language model, as CLIBD writes it (spec: benchmarks, CLIBD)."""
+
 SPLITS = (
     "pretrain",
     "train",
@@ -42,6 +45,12 @@ UNSEEN = (UNSEEN_KEY, *UNSEEN_QUERIES)
 
 EVALUATED = ("val", "test", *UNSEEN_QUERIES)
 """Partitions that models are measured on. No record moves into one of them from any other partition."""
+
+SEEN_QUERIES = tuple(split for split in EVALUATED if split not in UNSEEN_QUERIES)
+"""Partitions of the records of seen species that a model is asked about."""
+
+EVALUATED_PAIRS = tuple(zip(SEEN_QUERIES, UNSEEN_QUERIES, strict=True))
+"""Partitions of seen and of unseen species that belong together: those for choices, then those for the score."""
 
 LEAKAGE_PAIRS = (*(("train", queries) for queries in EVALUATED), *((UNSEEN_KEY, queries) for queries in UNSEEN_QUERIES))
 """Pairs of a partition that a model may have seen and an evaluated one that should share nothing with it."""

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from bioscan_etl.demo.draft import Draft, Mask
-from bioscan_etl.demo.sequences import CODONS, OFFSET, reverse_complement
+from bioscan_etl.demo.sequences import CODONS, LENGTH, OFFSET, reverse_complement
 from bioscan_etl.demo.taxonomy import bin_name
 from bioscan_etl.vocabulary import RANKS
 
 Recipe = Callable[[str], str]
+
+_SHORTER, _BELOW_STANDARD = 0.3, 0.04
+"""Shares of the sound specimens whose barcode is shorter, and below the 500 bp of the BARCODE standard."""
 
 
 def _closed(sequence: str) -> str:
@@ -135,6 +140,33 @@ def _plant_split_bins(draft: Draft, unlabelled: Mask) -> None:
             draft.edit(second, "bin_uri", draft.value(first, "bin_uri"))
             for specimen in (first, second):
                 draft.note("bin_conflict", specimen, "bin_uri", draft.value(first, "bin_uri"))
+
+
+def plant_lengths(draft: Draft) -> None:
+    """Sequence some of the specimens that nothing was planted in shorter: no fault, unless below 500 bp.
+
+    What is left still tells the barcodes of its species apart, so that no label depends on what was lost.
+    """
+    (rng,) = draft.rng.spawn(1)
+    candidates = np.flatnonzero(draft.free & (draft.role("seen") | draft.role("novel") | draft.role("dark")))
+    chosen = rng.permutation(candidates)[: round(_SHORTER * len(candidates))]
+    below = round(_BELOW_STANDARD * len(candidates))
+    carriers = np.zeros(len(draft.barcodes), np.int64)
+    carriers[draft.haplotype] = draft.cluster
+    for number, specimen in enumerate(int(one) for one in chosen):
+        low, high = (400, 500) if number < below else (500, LENGTH)
+        length = int(rng.integers(low, high))
+        start = int(rng.integers(LENGTH - length + 1))
+        own = int(draft.haplotype[specimen])
+        others = draft.barcodes[(carriers == carriers[own]) & (np.arange(len(carriers)) != own), start : start + length]
+        if not (others != draft.barcodes[own, start : start + length]).any(axis=1).all():
+            continue
+        sequence = draft.barcode(specimen)[start : start + length]
+        draft.free[specimen] = False
+        draft.edit_barcode(specimen, sequence)
+        draft.shortened[specimen] = sequence
+        if number < below:
+            draft.note("barcode_short", specimen, "nuc", None, sequence)
 
 
 def plant_gates(draft: Draft) -> None:

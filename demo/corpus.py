@@ -1,7 +1,8 @@
 """Write a synthetic corpus: landing folders, and the truth about them.
 
     DIR/landing/<batch>/   a records file in the layout of its year, images in a folder or zip
-    DIR/truth/             truth.parquet, truth.csv, clean.parquet, boxes.csv
+    DIR/truth/             truth.parquet, truth.csv, clean.parquet, boxes.csv; pairs.csv: images and barcodes that
+                           are another specimen's; ideal.csv: how right a classifier can be in spite of these
 
 A batch's marker is not written here: `bioscan_etl.landing.register` does that from the summary.
 """
@@ -15,15 +16,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from bioscan_etl.demo.barcode_defects import plant_barcodes, plant_gates
+from bioscan_etl.demo.barcode_defects import plant_barcodes, plant_gates, plant_lengths
 from bioscan_etl.demo.draft import BATCHES, FILES, TRUNCATED_FILE, TRUNCATED_NAME, Draft, sound_corpus
-from bioscan_etl.demo.image_plan import ARCHIVE, FOLDER, MANIFEST, plan_images, write_images
+from bioscan_etl.demo.image_plan import ARCHIVE, FOLDER, MANIFEST, Picture, plan_images, write_images
 from bioscan_etl.demo.kinds import KINDS
 from bioscan_etl.demo.name_defects import plant_names
 from bioscan_etl.demo.place_defects import plant_places
 from bioscan_etl.demo.records_file import row_orders, write_records
 from bioscan_etl.demo.row_defects import plant_rows, plant_texts
 from bioscan_etl.demo.sequences import Indices, as_text
+from bioscan_etl.demo.wrong_pairs import ideal_scores, plant_barcodes_of_others, wrong_pairs
 from bioscan_etl.errors import SourceError
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.vocabulary import RANKS
@@ -97,17 +99,8 @@ def write_demo(
         raise SourceError(f"--specimens {specimens} makes no corpus; give 1 or more")
     if seed < 0:
         raise SourceError(f"--seed {seed} is negative; give 0 or more")
-    draft = sound_corpus(specimens, seed)
     landing, truth = _fresh_folders(output)
-    # In a small corpus the first ones get their specimens first.
-    plant_rows(draft)
-    plant_gates(draft)
-    pictures, manifest = plan_images(draft) if images else ([], [])
-    plant_names(draft)
-    plant_barcodes(draft)
-    plant_places(draft)
-    plant_texts(draft)
-
+    draft, pictures, manifest = planned(specimens, seed, images=images)
     orders = row_orders(draft, np.random.default_rng([seed, 3]))
     paths = [landing / BATCHES[FILES[file]].name / _file_name(file) for file in range(len(FILES))]
     for file, (order, path) in enumerate(zip(orders, paths, strict=True)):
@@ -128,6 +121,25 @@ def write_demo(
         left_out=tuple(kind for kind in KINDS if kind not in planted),
         truth=truth,
     )
+
+
+def planned(
+    specimens: int, seed: int = 0, *, images: bool = True
+) -> tuple[Draft, list[Picture], list[tuple[str, str]]]:
+    """The corpus that `write_demo` writes for the same arguments: its draft, pictures and manifest rows."""
+    draft = sound_corpus(specimens, seed)
+    # In a small corpus the first ones get their specimens first.
+    plant_rows(draft)
+    plant_gates(draft)
+    pictures, manifest = plan_images(draft) if images else ([], [])
+    plant_names(draft)
+    plant_barcodes(draft)
+    plant_places(draft)
+    plant_texts(draft)
+    # Only where nothing else was planted: a wrong pair or a short read looks like no other fact.
+    plant_barcodes_of_others(draft)
+    plant_lengths(draft)
+    return draft, pictures, manifest
 
 
 def _file_name(file: int) -> str:
@@ -203,10 +215,13 @@ def _truth_table(draft: Draft, orders: list[Indices]) -> pl.DataFrame:
 
 
 def _write_truth(draft: Draft, facts: pl.DataFrame, folder: Path) -> None:
-    """The facts, and the specimens that no rule may flag, with their sound values."""
+    """The facts; the specimens that no rule may flag, with their sound values; wrong pairs, and what they cost."""
     facts.write_parquet(folder / "truth.parquet")
     facts.write_csv(folder / "truth.csv")
     faulty = facts.filter(pl.col("kind").is_in([kind.id for kind in KINDS.values() if not kind.benign]))
+    barcodes = as_text(draft.barcodes[draft.haplotype])
+    for specimen, sequence in draft.shortened.items():
+        barcodes[specimen] = sequence
     plans = pl.Series([plan.name for plan in BATCHES])
     clean = draft.specimens.select(
         "processid",
@@ -216,6 +231,8 @@ def _write_truth(draft: Draft, facts: pl.DataFrame, folder: Path) -> None:
         pl.col("latitude").alias("coord-lat"),
         pl.col("longitude").alias("coord-lon"),
         *(pl.col(rank).replace("None", None) for rank in RANKS),
-        pl.Series("nuc", as_text(draft.barcodes[draft.haplotype])),
+        pl.Series("nuc", barcodes),
     )
     clean.join(faulty, on="processid", how="anti").sort("processid").write_parquet(folder / "clean.parquet")
+    wrong_pairs(draft).write_csv(folder / "pairs.csv")
+    ideal_scores(draft).write_csv(folder / "ideal.csv")

@@ -60,6 +60,8 @@ TRUNCATED_ROWS = 4
 _METHODS = ("Morphology", "Morphology (key to genera)", "Image-based", "None")
 _UNTOUCHED = 0.4
 """Share of the specimens of a small corpus in which nothing is planted."""
+_APART = 0.04
+"""Share of the haplotypes of a second lineage of their species."""
 _PEOPLE = ("Mira Ostlund", "Teo Varga", "Ines Calloway", "Jun Hatsuda", "None")
 _SEXES = ("None", "F", "M", "f", "U")
 _STAGES = ("None", "A", "Adult", "adult", "Imago", "L")
@@ -99,6 +101,9 @@ class Draft:
         edits: column to (row, text) pairs; `nuc` among them.
         raw_rows: rows that are written as these bytes.
         truths: what was planted.
+        barcode_of: the specimen that a barcode belongs to, by the one that carries it, if these are two.
+        picture_of: the same of pictures.
+        shortened: the shorter barcode of specimens that were sequenced shorter.
     """
 
     rng: np.random.Generator
@@ -116,6 +121,9 @@ class Draft:
     edits: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     raw_rows: dict[int, bytes] = field(default_factory=dict)
     truths: list[Truth] = field(default_factory=list)
+    barcode_of: dict[int, int] = field(default_factory=dict)
+    picture_of: dict[int, int] = field(default_factory=dict)
+    shortened: dict[int, str] = field(default_factory=dict)
 
     def role(self, name: str) -> Mask:
         """Which specimens belong to clusters of that role."""
@@ -232,9 +240,11 @@ def sound_corpus(specimens: int, seed: int) -> Draft:
     taxonomy = build_taxonomy(rng, specimens)
     sizes = taxonomy.clusters["size"].to_numpy()
     cluster, haplotype, cluster_of_haplotype = cluster_members(sizes, taxonomy.clusters["role"].to_list(), rng)
-    consensus = lineage_tree(rng, taxonomy.order_of_family, taxonomy.family_of_genus, taxonomy.genus_of_cluster)
+    lineages = (taxonomy.order_of_family, taxonomy.family_of_genus, taxonomy.genus_of_cluster)
+    consensus = lineage_tree(rng, *lineages, uneven=True)
     first = np.diff(cluster_of_haplotype, prepend=-1) != 0
-    barcodes = haplotypes(rng, consensus, cluster_of_haplotype, first)
+    apart = ~first & (np.random.default_rng([seed, 4]).random(len(first)) < _APART)
+    barcodes = haplotypes(rng, consensus, cluster_of_haplotype, first, apart=apart)
     batch = rng.permutation(np.arange(specimens) % len(BATCHES))
     file = batch.copy()
     return Draft(

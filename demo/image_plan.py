@@ -19,6 +19,9 @@ import polars as pl
 
 from bioscan_etl.demo.draft import BATCHES, Draft, Truth
 from bioscan_etl.demo.images import Rendering, Studio, as_jpeg, as_png, as_turned_jpeg, nearly_same
+from bioscan_etl.demo.insects import Look
+from bioscan_etl.demo.looks import looks
+from bioscan_etl.demo.wrong_pairs import exchanged_pictures
 from bioscan_etl.progress import Progress
 
 FOLDER, ARCHIVE, MANIFEST = "images", "images.zip", "image_manifest.csv"
@@ -50,12 +53,13 @@ _NOT_FOR_RELEASE = ("empty_well", "two_specimens", "image_text", "image_truncate
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image file to be made: its batch and name, its specimen, the specimen that it shows, and its fault."""
+    """An image file to be made: batch, name, its specimen, the specimen that it shows, with its look, and a fault."""
 
     batch: int
     name: str
     processid: str
     shown: int
+    look: Look
     fault: str = ""
 
 
@@ -87,6 +91,9 @@ def _choose(draft: Draft) -> _Choice:
             shown[second], fault[second] = first, copy
             kind |= {first: name, second: name}
     without = draft.take(len(BATCHES) * draft.rate, alone, some=True)
+    draft.picture_of = exchanged_pictures(draft, {*kind, *promised, *twice, *without})
+    shown |= draft.picture_of
+    kind |= dict.fromkeys(draft.picture_of, "wrong_image")
     return _Choice(fault, kind, shown, frozenset(promised), frozenset(without), twice)
 
 
@@ -97,6 +104,12 @@ def plan_images(draft: Draft) -> tuple[list[Picture], list[tuple[str, str]]]:
         The pictures of all batches, and the manifest's rows (processid, image file) of the batch that has one.
     """
     choice = _choose(draft)
+    (rng,) = draft.rng.spawn(1)
+    of_cluster = looks(rng, draft.taxonomy)
+
+    def look(specimen: int) -> Look:
+        return of_cluster[int(draft.cluster[specimen])]
+
     pictures: list[Picture] = []
     manifest: list[tuple[str, str]] = []
     processids = draft.specimens["processid"].to_list()
@@ -111,9 +124,10 @@ def plan_images(draft: Draft) -> tuple[list[Picture], list[tuple[str, str]]]:
         if specimen not in choice.without and batch == _LISTED:
             manifest.append((processid, name))
         if specimen not in absent:
-            pictures.append(Picture(batch, name, processid, choice.shown.get(specimen, specimen), fault))
+            shown = choice.shown.get(specimen, specimen)
+            pictures.append(Picture(batch, name, processid, shown, look(shown), fault))
         _note(draft, choice, specimen, name)
-    pictures += _stray_files(draft, choice.twice, processids)
+    pictures += _stray_files(draft, choice.twice, processids, look)
     return sorted(pictures, key=lambda picture: (picture.batch, picture.name)), manifest
 
 
@@ -130,19 +144,21 @@ def _note(draft: Draft, choice: _Choice, specimen: int, name: str) -> None:
         draft.note("no_image", specimen)
 
 
-def _stray_files(draft: Draft, twice: Sequence[int], processids: Sequence[str]) -> list[Picture]:
+def _stray_files(
+    draft: Draft, twice: Sequence[int], processids: Sequence[str], look: Callable[[int], Look]
+) -> list[Picture]:
     """Files that belong to no specimen, files that come twice, and one whose path leads out of its archive."""
     strays = []
     for number in range(draft.rate):
         name = f"QDNONE{number + 1:03d}-22.jpg"
-        strays.append(Picture(0, name, "", number))
+        strays.append(Picture(0, name, "", number, look(number)))
         draft.truths.append(Truth("image_no_record", batch=0, image_file=name))
         name = f"../../escape{number + 1}.jpg"
-        strays.append(Picture(_ZIPPED, name, "", number))
+        strays.append(Picture(_ZIPPED, name, "", number, look(number)))
         draft.truths.append(Truth("image_unsafe_name", batch=_ZIPPED, image_file=name))
     for specimen in twice:
         name = f"{processids[specimen]}.1024px.jpg"
-        strays.append(Picture(0, name, processids[specimen], specimen))
+        strays.append(Picture(0, name, processids[specimen], specimen, look(specimen)))
         # The first name counts as the specimen's image, so the other file is the second one.
         second = max(name, f"{processids[specimen]}.jpg")
         draft.truths.append(Truth("image_duplicate", specimen=specimen, batch=0, image_file=second))
@@ -151,7 +167,7 @@ def _stray_files(draft: Draft, twice: Sequence[int], processids: Sequence[str]) 
 
 def _take(studio: Studio, seed: int, picture: Picture) -> tuple[Picture, bytes, Rendering]:
     rng = np.random.default_rng([seed, 21, picture.shown])
-    taken = studio.render(rng, _PICTURES.get(picture.fault, ""))
+    taken = studio.render(rng, _PICTURES.get(picture.fault, ""), picture.look)
     develop = _FILES.get(picture.fault)
     return picture, develop(taken) if develop else as_jpeg(taken.pixels), taken
 
@@ -165,13 +181,11 @@ def write_images(
         batch, image_file, processid, x0, y0, x1, y1, area, specimens: the true box of each readable image,
         null in an empty well; `area` in px of the organism.
     """
-    # A well takes longer to draw than its specimen.
-    studio = Studio(seed, min(_WELLS, 2 + len(pictures) // 8))
     boxes = []
     with zipfile.ZipFile(landing / BATCHES[_ZIPPED].name / ARCHIVE, "w") as archive:
         for number in {picture.batch for picture in pictures} - {_ZIPPED}:
             (landing / BATCHES[number].name / FOLDER).mkdir()
-        for done, (picture, content, taken) in enumerate(_taken(partial(_take, studio, seed), pictures), start=1):
+        for done, (picture, content, taken) in enumerate(drawn(pictures, seed), start=1):
             name = BATCHES[picture.batch].name
             if picture.batch == _ZIPPED:
                 # A stray name must leave the archive's own order and dates as they are.
@@ -201,10 +215,10 @@ def _true_box(batch: str, picture: Picture, taken: Rendering) -> tuple[object, .
     return batch, picture.name, picture.processid or None, *corners, taken.area, taken.specimens
 
 
-def _taken(
-    take: Callable[[Picture], tuple[Picture, bytes, Rendering]], pictures: Sequence[Picture]
-) -> Iterator[tuple[Picture, bytes, Rendering]]:
-    """Pictures in their order, drawn by a few threads, never more than a window ahead."""
+def drawn(pictures: Sequence[Picture], seed: int) -> Iterator[tuple[Picture, bytes, Rendering]]:
+    """Pictures in their order with the bytes of their files, drawn by a few threads, never more than a window ahead."""
+    # A well takes longer to draw than its specimen.
+    take = partial(_take, Studio(seed, min(_WELLS, 2 + len(pictures) // 8)), seed)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for start in range(0, len(pictures), _WINDOW):
             yield from pool.map(take, pictures[start : start + _WINDOW])

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as PillowImage
 
-from bioscan_etl.demo.insects import VISIBLE, Patch, draw_insect, draw_leg
+from bioscan_etl.demo.insects import VISIBLE, Look, Patch, draw_insect, draw_leg
+from bioscan_etl.demo.looks import one_of
 from bioscan_etl.demo.wells import HEIGHT, WIDTH, Grain, Image, add_dirt, draw_well
 
 JPEG_QUALITY = 75
@@ -85,13 +86,14 @@ class Studio:
         self._wells = [draw_well(rng) for _ in range(wells)]
         self._grain = Grain(rng)
 
-    def render(self, rng: np.random.Generator, fault: str = "") -> Rendering:
+    def render(self, rng: np.random.Generator, fault: str = "", look: Look | None = None) -> Rendering:
         """Take a picture.
 
         Args:
             rng: the random generator, one per image.
             fault: `empty_well`, `two_specimens`, `cut_off`, `fragment`, `blurred`, `dark` or `hard`; a good
                 picture of one specimen without it.
+            look: that of the specimen's species; any insect without it.
         """
         canvas = self._wells[int(rng.integers(len(self._wells)))]
         if rng.random() < 0.5:
@@ -103,10 +105,10 @@ class Studio:
         pose = _POSES.get(fault, _MIDDLING)
         if fault == "two_specimens":
             for half in (0, 1):
-                seen = _lay(rng, canvas, _insect(rng, fault, pose), _PAIRED[half], pose, cut_off=False)
+                seen = _lay(rng, canvas, _insect(rng, fault, pose, look), _PAIRED[half], pose, cut_off=False)
                 visible = visible if half else seen
         elif fault != "empty_well":
-            visible = _lay(rng, canvas, _insect(rng, fault, pose), (0, WIDTH), pose, cut_off=fault == "cut_off")
+            visible = _lay(rng, canvas, _insect(rng, fault, pose, look), (0, WIDTH), pose, cut_off=fault == "cut_off")
         if fault == "blurred":
             canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), 9), dtype=np.uint8)
         elif fault == "dark":
@@ -121,19 +123,20 @@ def _scaled(pixels: Image, contrast: float, brightness: float = 0.0) -> Image:
     return np.asarray(scaled, dtype=np.uint8)
 
 
-def _insect(rng: np.random.Generator, fault: str, pose: _Pose) -> tuple[Patch, Patch]:
+def _insect(rng: np.random.Generator, fault: str, pose: _Pose, look: Look | None) -> tuple[Patch, Patch]:
     """A specimen of a size that suits the picture."""
     image = WIDTH * HEIGHT
     if fault == "fragment":
         return draw_leg(rng, rng.uniform(pose.lengths[0], pose.lengths[-1]))
     shades = {"": "any", "hard": "pale", "two_specimens": "black", "dark": "black"}.get(fault, "dark")
+    look = None if look is None else one_of(rng, look)
     low, median, high = pose.lengths
     room = _PAIRED[0][1] - _PAIRED[0][0] if fault == "two_specimens" else WIDTH
     while True:
         length = float(np.exp(rng.normal(np.log(median), pose.spread)))
         if not low <= length <= high:
             continue
-        colour, opacity = draw_insect(rng, length, shades=shades)
+        colour, opacity = draw_insect(rng, length, shades=shades, look=look)
         height, width = opacity.shape
         fits = width <= room - 2 * pose.margin and height <= HEIGHT - 2 * pose.margin
         if fits and width * height >= pose.smallest * image:

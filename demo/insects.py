@@ -9,7 +9,7 @@ of a plan are body lengths: the body lies along x, head to the right.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -49,6 +49,8 @@ class _Build:
     limb_width: float
     antenna: float
     wings: int
+    legs: int = 3
+    opacity: tuple[int, int] = (70, 104)
 
 
 _BUILDS = {
@@ -59,6 +61,44 @@ _BUILDS = {
     "hopper": _Build((0.34, 0.14), (0.15, 0.15), 0.14, (0.66, 0.10), 0.34, 0.020, 0.12, 1),
 }
 KINDS = tuple(_BUILDS)
+# Builds that only a look asks for (`bioscan_etl.demo.looks`).
+_BUILDS |= {
+    "moth": _Build((0.30, 0.12), (0.17, 0.14), 0.09, (0.70, 0.24), 0.30, 0.018, 0.30, 2, opacity=(150, 190)),
+    "louse": _Build((0.31, 0.17), (0.12, 0.11), 0.15, (0.52, 0.12), 0.32, 0.016, 0.46, 1, opacity=(90, 120)),
+    "caddis": _Build((0.33, 0.09), (0.14, 0.10), 0.08, (0.80, 0.13), 0.48, 0.018, 0.80, 1, opacity=(130, 165)),
+    "springtail": _Build((0.38, 0.13), (0.12, 0.12), 0.11, (0.30, 0.05), 0.20, 0.022, 0.34, 0),
+    "spider": _Build((0.30, 0.25), (0.18, 0.17), 0.07, (0.30, 0.05), 0.72, 0.026, 0.06, 0, legs=4),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the specimens of a species have in common.
+
+    Attributes:
+        build: name of the build.
+        stretch: factors of the length and width of the abdomen, of the wings' length, and of limbs and feelers.
+        body: colour, BGR.
+        limbs: colour, BGR.
+        banded: share of specimens with bands on the abdomen.
+    """
+
+    build: str
+    stretch: tuple[float, float, float, float]
+    body: Colour
+    limbs: Colour
+    banded: float
+
+
+def _stretched(build: _Build, by: tuple[float, float, float, float]) -> _Build:
+    length, width, wing, limb = by
+    return replace(
+        build,
+        abdomen=(build.abdomen[0] * length, build.abdomen[1] * width),
+        wing=(build.wing[0] * wing, build.wing[1] * wing),
+        limb=build.limb * limb,
+        antenna=build.antenna * limb,
+    )
 
 
 class _Canvas:
@@ -120,9 +160,10 @@ def _tone(colour: Colour, factor: float) -> Colour:
 
 
 def _legs(rng: np.random.Generator, canvas: _Canvas, build: _Build, colour: Colour, pale: Colour) -> None:
+    hips = ((0.24, 0.75), (0.17, 0.05), (0.09, -0.8), (0.04, -1.2))[: build.legs]
     for side in (-1, 1):
-        for pair, hip in enumerate((0.24, 0.17, 0.09)):
-            forward = (0.75, 0.05, -0.8)[pair] + rng.normal(0, 0.28)
+        for pair, (hip, heading) in enumerate(hips):
+            forward = heading + rng.normal(0, 0.28)
             femur = build.limb * rng.uniform(0.36, 0.46)
             tibia = build.limb * rng.uniform(0.36, 0.48)
             tarsus = build.limb * rng.uniform(0.22, 0.36)
@@ -130,13 +171,13 @@ def _legs(rng: np.random.Generator, canvas: _Canvas, build: _Build, colour: Colo
             second = first + rng.normal(-0.7 if pair == 0 else 0.8, 0.35)
             third = second + rng.normal(0.1, 0.4)
             joints = [np.array([hip, side * build.thorax[1] * 0.6])]
-            for length, heading in ((femur, first), (tibia, second), (tarsus, third)):
-                joints.append(joints[-1] + length * np.array([np.cos(heading), side * np.sin(heading)]))
+            for length, turn in ((femur, first), (tibia, second), (tarsus, third)):
+                joints.append(joints[-1] + length * np.array([np.cos(turn), side * np.sin(turn)]))
             canvas.limb(np.array(joints), build.limb_width, pale if pair % 2 else colour)
 
 
 def _wings(rng: np.random.Generator, canvas: _Canvas, build: _Build) -> None:
-    opacity = int(rng.integers(70, 104))
+    opacity = int(rng.integers(*build.opacity))
     sweep = rng.uniform(0.12, 0.95)
     for side in (-1, 1):
         for pair in range(build.wings):
@@ -155,10 +196,12 @@ def _wings(rng: np.random.Generator, canvas: _Canvas, build: _Build) -> None:
             canvas.membrane(outline, veins, opacity)
 
 
-def _trunk(rng: np.random.Generator, canvas: _Canvas, build: _Build, colour: Colour, pale: Colour) -> None:
+def _trunk(
+    rng: np.random.Generator, canvas: _Canvas, build: _Build, colour: Colour, pale: Colour, bands: float = 0.6
+) -> None:
     length, width = build.abdomen
     bend = rng.normal(0, 0.22)
-    banded = rng.random() < 0.6
+    banded = rng.random() < bands
     canvas.polygon(_ellipse((-0.24, 0), (length, width), bend), colour)
     for segment in np.linspace(-0.8, 0.85, 6):
         girth = width * np.sqrt(1 - segment**2) * 0.96
@@ -193,7 +236,7 @@ def _beetle_shell(canvas: _Canvas, build: _Build, colour: Colour) -> None:
 
 
 def draw_insect(
-    rng: np.random.Generator, length: float, kind: str | None = None, *, shades: str = "any"
+    rng: np.random.Generator, length: float, kind: str | None = None, *, shades: str = "any", look: Look | None = None
 ) -> tuple[Patch, Patch]:
     """An insect on a patch cut to its outline.
 
@@ -202,6 +245,7 @@ def draw_insect(
         length: body length in px.
         kind: one of `KINDS`; any, without one.
         shades: one of `SHADES`.
+        look: that of its species, instead of `kind`; its colours too, unless `shades` are others than any.
 
     Returns:
         Colour (h, w, 3) BGR 0 to 255 and opacity (h, w) 0 to 1, both float32.
@@ -209,11 +253,16 @@ def draw_insect(
     name = kind or KINDS[int(rng.integers(len(KINDS)))]
     build = _BUILDS[name]
     body, pale = _COLOURS[int(rng.choice(SHADES[shades]))]
+    bands = 0.6
+    if look is not None:
+        name, bands = look.build, look.banded
+        build = _stretched(_BUILDS[name], look.stretch)
+        body, pale = (look.body, look.limbs) if shades == "any" else (body, pale)
     colour, limb_colour = _tone(body, rng.uniform(0.85, 1.2)), _tone(pale, rng.uniform(0.85, 1.1))
     canvas = _Canvas(length, rng.uniform(0, 2 * np.pi), colour)
     _legs(rng, canvas, build, colour, limb_colour)
     _wings(rng, canvas, build)
-    _trunk(rng, canvas, build, colour, limb_colour)
+    _trunk(rng, canvas, build, colour, limb_colour, bands)
     if name == "beetle":
         _beetle_shell(canvas, build, colour)
     return _developed(rng, canvas, limb_colour)

@@ -69,7 +69,7 @@ _SET_ASIDE = [
 ]
 _BARCODES = _flags(
     {
-        "BARCODE_SHORT": "a barcode of 300 to 480 bp",
+        "BARCODE_SHORT": "a barcode of 300 to 499 bp",
         "BARCODE_LONG": "a barcode with 12 codons too many",
         "BARCODE_AMBIGUOUS": "a barcode with 20 letters N and IUPAC codes inside",
         "NO_OPEN_READING_FRAME": "a barcode with stop codons in all frames of both strands",
@@ -143,6 +143,7 @@ _PICTURES = [
     ),
     Kind("image_turned", Report.VALUE, "oriented", "a picture on its side, set upright by its EXIF tag", benign=True),
     Kind("image_png", Report.VALUE, "decoded", "a PNG file", benign=True),
+    Kind("wrong_image", Report.BOX, "any", "a picture of a specimen of another order: no rule sees it", benign=True),
 ]
 _TEXTS = _flags({"TEXT_UNDECODABLE": "a U+FFFD in a text: a letter was lost before the file arrived"})
 _VALUES = [
@@ -153,6 +154,7 @@ _VALUES = [
     Kind("end_gaps", Report.VALUE, "trimmed", "gaps at both ends of an aligned barcode", benign=True),
     Kind("internal_gap", Report.FLAG, "GAP_REMOVED", "a codon that the barcode lacks, as three gaps"),
     Kind("lower_case_barcode", Report.VALUE, "upper case", "a barcode in small letters", benign=True),
+    Kind("wrong_barcode", Report.VALUE, "kept", "barcode and BIN of another specimen: no rule sees it", benign=True),
     Kind("no_bin", Report.VALUE, "null", "a sound barcode without a BIN", benign=True),
     Kind("iso_norway", Report.VALUE, "kept", "the code NO, which is no false", benign=True),
     Kind("iso_namibia", Report.VALUE, "kept", "the code NA, which is not missing", benign=True),

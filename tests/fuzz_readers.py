@@ -29,6 +29,7 @@ from PIL import Image
 import bioscan_etl
 from bioscan_etl import landing
 from bioscan_etl.decisions.read import read_decisions
+from bioscan_etl.evaluation.encoder import ImageEncoder
 from bioscan_etl.images.coco import Outlined, write_coco
 from bioscan_etl.images.decode import UnreadableImage, decode
 from bioscan_etl.images.detect import load_detector
@@ -43,10 +44,12 @@ from bioscan_etl.records.extract import extract
 from bioscan_etl.records.inspect import inspect
 from bioscan_etl.records.sources import RecordsFile
 from bioscan_etl.release.check import check
-from bioscan_etl.settings import ImageSettings, RecordSettings, Settings, SplitSettings, load_settings
+from bioscan_etl.release.classes import RANKED
+from bioscan_etl.release.samples import Chosen, open_samples
+from bioscan_etl.settings import ImageSettings, RecordSettings, ReleaseSettings, Settings, SplitSettings, load_settings
 from bioscan_etl.splits.files import split_table
 from bioscan_etl.training.dataset import read_annotations
-from bioscan_etl.vocabulary import RANKS
+from bioscan_etl.vocabulary import RANKS, SPLITS
 
 _IMAGES = ImageSettings(max_pixels=4_000_000, workers=1)
 
@@ -111,6 +114,7 @@ def readers(home: Path, cases: Path | None = None) -> list[Reader]:
         Reader("settings", 0.1, _settings(), _read_settings),
         Reader("decisions", 0.06, tuple(_decisions(home)), _read_decision),
         Reader("models", 0.02, _models(), _read_model),
+        Reader("encoders", 0.01, _encoders(home), _read_encoder),
         Reader("archives", 0.06, _archives(), _read_archive),
         Reader("deliveries", 0.02, (tables_seed,), _read_delivery),
         Reader("releases", 0.01, (Seed("", b"", ()),), _release_reader(home)),
@@ -408,6 +412,23 @@ def _copied(name: str, output: Path) -> Path:
     return path
 
 
+def _encoders(home: Path) -> tuple[Seed, ...]:
+    from evaluation_rows import mean_encoder
+
+    path = mean_encoder(home / "means.onnx")
+    sidecar = path.with_suffix(".json")
+    return (Seed(sidecar.name, sidecar.read_bytes(), JSON), Seed(path.name, path.read_bytes(), BYTES))
+
+
+def _read_encoder(path: Path, output: Path, rng: random.Random) -> Read:
+    from evaluation_rows import mean_encoder
+
+    place = mean_encoder(output / "means.onnx")
+    shutil.copyfile(path, output / path.name)
+    ImageEncoder(place).features(np.zeros((8, 8, 3), np.uint8))
+    return Read()
+
+
 # ---------------------------------------------------------------- releases and the lake
 
 
@@ -416,7 +437,8 @@ def _release_reader(home: Path) -> Callable[[Path, Path, random.Random], Read]:
 
     folder = home / "made"
     folder.mkdir()
-    release = corpus(folder).build(folder / "releases", Settings(splits=GROWN))
+    packed = ReleaseSettings(packed_packages=("cropped_256",))
+    release = corpus(folder).build(folder / "releases", Settings(splits=GROWN, release=packed))
     files = sorted(path.relative_to(release) for path in release.rglob("*") if path.is_file())
     weighty = [name for name in files if name.suffix in (".json", ".parquet", ".csv", ".txt", ".h5", ".hdf5")]
 
@@ -435,6 +457,9 @@ def _release_reader(home: Path) -> Callable[[Path, Path, random.Random], Read]:
         opened.rows()
         for _ in opened.images():
             break
+        samples = open_samples(copy, Chosen(SPLITS, ("dna_barcode", "text"), RANKED, "cropped_256"))
+        for place in range(min(samples.count, 3)):
+            samples.pixels(place)
         return Read(messages=messages)
 
     return read

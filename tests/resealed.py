@@ -14,17 +14,20 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
 
 from bioscan_etl import schema, vocabulary
+from bioscan_etl.errors import InvariantError
 from bioscan_etl.release import manifest, tables
 from bioscan_etl.release.check.settings import read_stated
 from bioscan_etl.release.core import DECIDED, LOGS
 from bioscan_etl.release.diff.changelog import CHANGELOG
 from bioscan_etl.release.forms import bbox
 from bioscan_etl.release.forms.registry import forms, owned, wanted
+from bioscan_etl.release.labels import lineages, vocabulary_of, write_labels
 from bioscan_etl.release.layout import csv_name, image_path, images_name
 from bioscan_etl.release.rows import HAS_IMAGE
 from bioscan_etl.release.ship import version as shipping
@@ -180,6 +183,7 @@ def remade(
             shutil.rmtree(tree / "data")
             tables.write_shards(schema.METADATA_EXTENDED.conform(after), tree / "data", chosen)
             tables.write_csv(after.select(schema.METADATA.names()), tree / csv_name(chosen))
+            _label(after, tree)
         if chosen.wants("bbox"):
             held = boxes_of(tree)
             held = held if boxes is None else boxes(held)
@@ -210,6 +214,12 @@ def remade(
         provenance=head.get("provenance"),
         extra=added,
     )
+
+
+def _label(rows: pl.DataFrame, tree: Path) -> None:
+    """Make labels/ again; a lineage with a gap has no place in it, and leaves it as it is."""
+    with suppress(InvariantError):
+        write_labels(vocabulary_of(lineages(rows)), tree)
 
 
 def _in_order(rows: pl.DataFrame) -> pl.DataFrame:

@@ -10,8 +10,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LIBRARY = ROOT / "bioscan_etl"
 MAY_IMPORT_DAGSTER = {"assets", "definitions", "resources.py", "sensors"}
-# They define networks of torch, which only the extra `train` installs; the rest of the package runs without it.
-NETWORKS = {f"training/{name}.py" for name in ("export", "exported", "refine", "refiner", "teacher", "train")}
+# They need torch at once, which only the extras `train` and `bench` install; the rest of the package runs without it.
+NETWORKS = {
+    "torch.py",
+    *(f"training/{name}.py" for name in ("export", "exported", "refine", "refiner", "teacher", "train")),
+    *(
+        f"evaluation/networks/{name}.py"
+        for name in ("alignment", "checkpoints", "classify", "encoder", "pretraining", "training")
+    ),
+}
 MODULES = sorted(path for path in LIBRARY.rglob("*.py"))
 BELOW = [path for path in MODULES if path.relative_to(LIBRARY).parts[0] not in MAY_IMPORT_DAGSTER]
 
@@ -69,7 +76,10 @@ def test_a_missing_extra_is_one_line():
 
 
 def test_the_library_runs_where_dagster_cannot_be_imported():
-    code = """
+    networks = {f"bioscan_etl.{name.removesuffix('.py').replace('/', '.')}" for name in NETWORKS}
+    code = (
+        f"networks = {networks!r}"
+        + """
 import sys
 class Refuse:
     def find_spec(self, name, path=None, target=None):
@@ -79,12 +89,12 @@ sys.meta_path.insert(0, Refuse())
 import importlib, pkgutil
 import bioscan_etl
 skipped = ("bioscan_etl.assets", "bioscan_etl.definitions", "bioscan_etl.resources", "bioscan_etl.sensors")
-networks = {"bioscan_etl.training." + name for name in ("export", "exported", "refine", "refiner", "teacher", "train")}
 for module in pkgutil.walk_packages(bioscan_etl.__path__, "bioscan_etl."):
     if not module.name.startswith(skipped) and module.name not in networks and not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 print("all imported")
 """
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd="/")
     assert done.stdout.strip() == "all imported", done.stderr
 

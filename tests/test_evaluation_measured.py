@@ -133,3 +133,31 @@ def test_time_adds_up_and_versions_are_stated():
     assert clock.seconds > 1
     assert "numpy 2" in stated_versions()
     assert stated_versions(("rapidfuzz",)).split(", ")[-1].startswith("rapidfuzz ")
+
+
+def test_harmonic_means_of_two_sets_of_queries():
+    held = sheet()
+    keys = np.array([0, 0, 1, 2])
+    for queries, answers in (("val", [0, 1, 1, 2]), ("val_unseen", [0, 0, 0, 0])):
+        labels = np.array([0, 0, 1, 2])
+        question = Question("retrieval", "t", "m", (queries,), ("train",))
+        held.answered(question, "genus", labels, np.array(answers)[:, None], keys, seconds=1.5)
+    both = Question("retrieval", "t", "m", ("harmonic mean",), ("train",))
+    held.harmonic(both, "genus", ("val",), ("val_unseen",))
+    row = row_of(held.table().filter(queries="harmonic mean"))
+    assert row["value"] == pytest.approx(2 / (1 / 0.75 + 1 / 0.5))
+    assert row["majority"] == 0.5
+    assert (row["n"], row["classes"], row["n_keys"], row["cpu_seconds"]) == (8, 6, 4, 3)
+    assert row["low"] < row["value"] < row["high"]
+
+
+def test_a_harmonic_mean_needs_both_scores():
+    held = sheet()
+    for queries, n in (("val", 1), ("val_unseen", 0)):
+        question = Question("retrieval", "t", "m", (queries,), ("train",))
+        held.answered(question, "genus", np.zeros(n, np.int64), np.zeros((n, 1), np.int64), np.array([0]))
+    both = Question("retrieval", "t", "m", ("harmonic mean",), ("train",))
+    held.harmonic(both, "genus", ("val",), ("val_unseen",))
+    row = row_of(held.table().filter(queries="harmonic mean"))
+    assert row["value"] is None
+    assert row["note"] == "not applicable, because there is no score for val_unseen"

@@ -43,6 +43,15 @@ def test_a_missing_module_names_its_extra():
         raise ModuleNotFoundError("No module named 'cv2'", name="cv2")
 
 
+def test_where_several_extras_bring_a_module_the_caller_says_which():
+    missing = ModuleNotFoundError("No module named 'torch.utils'", name="torch.utils")
+    for named, extra in ((None, "train"), ("bench", "bench")):
+        with pytest.raises(MissingExtraError, match=rf"bioscan-etl\[{extra}\]"), extras_named(named):
+            raise missing
+    with pytest.raises(MissingExtraError, match=r"bioscan-etl\[images\]"), extras_named("bench"):
+        raise ModuleNotFoundError("No module named 'cv2'", name="cv2")
+
+
 def test_other_missing_modules_stay_what_they_are():
     with pytest.raises(ModuleNotFoundError, match="nowhere"), extras_named():
         raise ModuleNotFoundError("No module named 'nowhere'", name="nowhere")

@@ -238,6 +238,7 @@ def test_excuses_are_needed():
 READ_BY = {
     "bioscan_etl.barcodes.profile": ("coi_profile.csv", "coi_profile.json"),
     "bioscan_etl.evaluation.page": ("page.html.jinja",),
+    "bioscan_etl.evaluation.encoder": ("efficientnet_lite0.onnx", "efficientnet_lite0.json"),
     "bioscan_etl.geography.countries": (
         *("ambiguous_names.csv", "country_codes.csv", "country_names.csv", "country_spellings.csv"),
         "not_countries.csv",
@@ -257,6 +258,7 @@ READ_BY = {
 # Stages that reach such a module and ask it for nothing that it reads.
 DATA_UNREAD = {}
 NO_DATA = {"coarse.yaml", "README.md", "py.typed", "recorded.json", "instance.yaml"}
+NO_DATA |= {"ORIGIN.md", "LICENSE-Apache-2.0.txt"}  # of the image encoder
 PAGES = PACKAGE / "desk" / "static"  # what the desk serves; no stage reads it
 
 

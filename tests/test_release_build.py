@@ -43,8 +43,8 @@ def test_only_what_is_asked_for_is_there(tmp_path):
     made = corpus(tmp_path / "lake")
     release = made.build(tmp_path / "r", Settings(release=ReleaseSettings(forms=(), hdf5_packages=())))
     assert {path.name for path in release.iterdir()} == {
-        "README.md", "bioscan5m", "changelog.md", "changes.parquet", "data", "decisions.parquet", "manifest.json",
-        "md5sums.txt", "quarantine.parquet", "rejects.parquet", "set_aside.parquet",
+        "README.md", "bioscan5m", "changelog.md", "changes.parquet", "data", "decisions.parquet", "labels",
+        "manifest.json", "md5sums.txt", "quarantine.parquet", "rejects.parquet", "set_aside.parquet",
     }  # fmt: skip
     assert {path.name for path in (release / "bioscan5m").iterdir()} == {"images", "metadata"}
     assert {path.name for path in (release / "bioscan5m/metadata").iterdir()} == {"csv"}

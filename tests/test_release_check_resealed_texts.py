@@ -159,19 +159,44 @@ def commented(members, archive):
     return members
 
 
-def dated(root):
-    with tarfile.open(root / TAR) as archive:
-        members = [(one, archive.extractfile(one).read()) for one in archive]
-    (root / TAR).unlink()
-    with tarfile.open(root / TAR, "w", format=tarfile.USTAR_FORMAT) as archive:
-        for one, data in members:
-            one.mtime = 1_700_000_000
-            archive.addfile(one, io.BytesIO(data))
+def tarred(change):
+    """Write a shard again; `change` takes and returns its members, pairs of header and bytes."""
+
+    def mutate(root):
+        with tarfile.open(root / TAR) as archive:
+            members = [(one, archive.extractfile(one).read()) for one in archive]
+        (root / TAR).unlink()
+        with tarfile.open(root / TAR, "w", format=tarfile.USTAR_FORMAT) as archive:
+            for one, data in change(members):
+                one.size = len(data)
+                archive.addfile(one, io.BytesIO(data))
+
+    return mutate
+
+
+def dated(members):
+    for one, _ in members:
+        one.mtime = 1_700_000_000
+    return members
+
+
+def told_otherwise(members):
+    return [(one, b"Diptera" if one.name.endswith(".txt") else data) for one, data in members]
+
+
+def untold(members):
+    return [(one, data) for one, data in members if not one.name.endswith(".txt")]
 
 
 def renumbered(root):
     """BarcodeBERT's rows in another order."""
     lines("barcodebert/pre_training.csv", reversed_rows)(root)
+
+
+def exchanged_indices(found):
+    """Two labels, each with its parent and specimens, have the index of the other."""
+    header, first, second, *rest = found
+    return [header, f"0,{second.partition(',')[2]}", f"1,{first.partition(',')[2]}", *rest]
 
 
 def repeated_key(root):
@@ -462,6 +487,63 @@ SEALED = [
     ),
     ("BarcodeBERT: order of the rows", renumbered, "barcodebert/pre_training.csv", "DEMO031-24", "another order"),
     (
+        "BarcodeBERT: specimens of a barcode",
+        text("barcodebert/supervised_val.csv", ",0,1\n", ",0,2\n"),
+        "barcodebert/supervised_val.csv",
+        "DEMO016-24",
+        "specimens is 2 here, 1 in data",
+    ),
+    (
+        "BarcodeBERT: index of a label",
+        text("barcodebert/supervised_test.csv", ",0,0,1,1,1\n", ",1,0,1,1,1\n"),
+        "barcodebert/supervised_test.csv",
+        "DEMO018-24",
+        "family_index is 1 for 'Apidae', 0 in labels/",
+    ),
+    (
+        "BarcodeBERT: a row left out",
+        lines("barcodebert/unseen.csv", lambda found: found[:-1]),
+        "barcodebert/unseen.csv",
+        "DEMO027-24",
+        "is missing, data has it",
+    ),
+    ("a file added to labels/", added("labels/tribe.csv"), "labels/tribe.csv", None, "none of the files"),
+    (
+        "labels: specimens of a partition",
+        text("labels/family.csv", "Culicidae,0,0,4,", "Culicidae,0,0,5,"),
+        "labels/family.csv",
+        None,
+        "train of 'Culicidae' is 5, of the specimens 4",
+    ),
+    (
+        "labels: parent of a label",
+        text("labels/genus.csv", ",Apis,0,", ",Apis,1,"),
+        "labels/genus.csv",
+        None,
+        "parent_index of 'Apis' is 1, of the specimens 0",
+    ),
+    (
+        "labels: a label that no specimen has",
+        lines("labels/subfamily.csv", lambda found: [*found, "3,Bombinae,0,0,0,0,0,0,0,0,0"]),
+        "labels/subfamily.csv",
+        None,
+        "index 3 is 'Bombinae' of parent 0; in a first release it is missing",
+    ),
+    (
+        "labels: two indices exchanged",
+        lines("labels/species.csv", exchanged_indices),
+        "labels/species.csv",
+        None,
+        "index 0 is 'Apis mellifera' of parent 1; in a first release it is 'Aedes vexans'",
+    ),
+    (
+        "labels: order of the hierarchy",
+        lines("labels/hierarchy.csv", reversed_rows),
+        "labels/hierarchy.csv",
+        None,
+        "is not the hierarchy",
+    ),
+    (
         "JSON-LD: order of the rows",
         lines(
             JSONLD,
@@ -547,7 +629,9 @@ SEALED = [
     ("zip: order of the members", zipped(lambda members, _: members[::-1]), ZIP, None, "another order"),
     ("zip: a member compressed", zipped(deflated), ZIP, "DEMO008-24", "compressed"),
     ("zip: comment", zipped(commented), ZIP, None, "comment"),
-    ("WebDataset: time of a member", dated, TAR, None, "has a time"),
+    ("WebDataset: time of a member", tarred(dated), TAR, None, "has a time"),
+    ("WebDataset: text of a sample", tarred(told_otherwise), TAR, "DEMO016-24", "text is not that of its labels"),
+    ("WebDataset: texts left out", tarred(untold), TAR, None, "where <processid>.txt"),
 ]
 
 # The manifest and md5sums.txt themselves, which sealing would write anew.

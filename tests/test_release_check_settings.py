@@ -27,7 +27,7 @@ from bioscan_etl.release.check import settings_splits as check_settings_splits
 from bioscan_etl.release.check.agreement import held
 from bioscan_etl.release.check.corpus import ROWS, barcode_hash, invariants
 from bioscan_etl.release.check.settings import VERIFIED, read_stated
-from bioscan_etl.settings import ImageSettings, Settings, TaxonomySettings
+from bioscan_etl.settings import ImageSettings, ReleaseSettings, Settings, TaxonomySettings
 from bioscan_etl.taxonomy.curate import curate
 
 PACKAGES = ("original_256", "cropped", "cropped_256")
@@ -170,9 +170,12 @@ OTHERWISE = [
     ("release.webdataset_packages", ["cropped_256"], "cropped_256_train-000000.tar"),
     ("release.images_per_zip", 9, ""),
     ("release.samples_per_tar", 9, ""),
+    ("release.forms", [*ReleaseSettings().forms, "barcodebert"], "though release.forms does not name barcodebert"),
+    ("release.barcodebert_rows", "all", "data does not have it"),
 ]
 # Smaller files than the default allows are seen where one follows, larger ones always; archives by their names.
 _BY_OTHER_CHECKS = {"release.images_per_zip": "packages/", "release.samples_per_tar": "packages/"}
+_BY_OTHER_CHECKS |= {"release.barcodebert_rows": "barcodebert/"}
 
 
 @pytest.mark.slow
@@ -187,6 +190,8 @@ GROUPS |= dict.fromkeys(
     ("release.zip_packages", "release.webdataset_packages", "release.images_per_zip", "release.samples_per_tar"),
     "archives",
 )
+# A form is checked where it is asked for, and of files that nobody asked for not all are listed.
+GROUPS |= dict.fromkeys(("release.forms", "release.barcodebert_rows"), "archives")
 GROUPS |= {f"splits.{name}": "splits" for name in ("protocol", "seed", "keep_bins_together")}
 
 

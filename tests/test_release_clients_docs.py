@@ -16,6 +16,8 @@ SECTIONS = re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python\n(.*?)^```\n\n``
 NEEDS = {
     "PySpark": "pyspark",
     "Hugging Face datasets": "datasets",
+    "Hugging Face datasets, streamed": "datasets",
+    "PyTorch": "torch",
     "bioscan-dataset": "bioscan_dataset",
     "WebDataset": "webdataset",
     "Croissant": "mlcroissant",

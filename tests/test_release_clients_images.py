@@ -172,6 +172,49 @@ def test_web_dataset_reads_the_shards(release, rows):
             )
 
 
+def test_open_clips_pipeline_yields_every_image_with_its_text(release, rows):
+    """As open_clip does: samples without image or text are left out, then both are renamed and paired."""
+    wds = pytest.importorskip("webdataset", reason="needs .venv-clients: webdataset is not installed")
+    shards = sorted(str(path) for path in (release / "packages").glob("*_cropped_256_*-[0-9]*.tar"))
+    pairs = list(
+        wds.WebDataset(shards, shardshuffle=False)
+        .select(lambda sample: "txt" in sample and {"png", "jpg", "jpeg", "webp"} & set(sample))
+        .decode("pilrgb")
+        .rename(image="jpg;png;jpeg;webp", text="txt", key="__key__")
+        .to_tuple("key", "image", "text")
+    )
+    texts = {key: text for key, _, text in pairs}
+    assert all(image.mode == "RGB" for _, image, _ in pairs)
+    assert len(pairs) == rows.height
+    for row in rows.iter_rows(named=True):
+        names = [row[rank] or "not_classified" for rank in ("order", "family", "genus", "species")]
+        assert texts[row["processid"]] == " ".join(names)
+
+
+@pytest.mark.slow
+def test_hugging_face_streams_every_image_with_barcode_and_labels(release, rows, tmp_path):
+    import json
+
+    pytest.importorskip("datasets", reason="needs .venv-clients: datasets is not installed")
+    code = """
+import json, os
+from datasets import load_dataset
+wanted = ["processid", "image", "dna_barcode", "order", "species"]
+samples = load_dataset(os.getcwd(), "images", split="test_unseen", streaming=True, columns=wanted)
+print(json.dumps([[*(row[name] for name in wanted if name != "image"), row["image"].size] for row in samples]))
+"""
+    offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(tmp_path), "TQDM_DISABLE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=release, capture_output=True, text=True, check=False, env=os.environ | offline
+    )
+    assert done.returncode == 0, done.stderr
+    expected = rows.filter(pl.col("split") == "test_unseen").select("processid", "dna_barcode", "order", "species")
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert sorted(row[:4] for row in found) == [list(row) for row in expected.iter_rows()]
+    assert all(min(row[4]) == 256 for row in found)
+    assert not list(tmp_path.rglob("*.arrow"))
+
+
 def test_a_reader_of_the_per_image_hdf5(release, rows):
     with h5py.File(release / "hdf5/cropped_256.hdf5") as file:
         group = file["bioscan_dataset"]

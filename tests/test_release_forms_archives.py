@@ -74,10 +74,13 @@ def test_tar_shards_hold_an_image_and_its_row_per_sample(staged):
     for path in sorted((staged.tree / "packages").glob("*.tar")):
         with tarfile.open(path) as archive:
             members = archive.getmembers()
-            assert 0 < len(members) <= 2 * EVERYTHING.samples_per_tar
-            for image, row in zip(members[::2], members[1::2], strict=True):
-                assert image.name.removesuffix(".jpg") == row.name.removesuffix(".json")
+            assert 0 < len(members) <= 3 * EVERYTHING.samples_per_tar
+            for image, row, text in zip(members[::3], members[1::3], members[2::3], strict=True):
+                processid = image.name.removesuffix(".jpg")
+                assert (row.name, text.name) == (f"{processid}.json", f"{processid}.txt")
                 values = json.load(archive.extractfile(row))
+                names = [values[rank] or "not_classified" for rank in ("order", "family", "genus", "species")]
+                assert archive.extractfile(text).read().decode() == " ".join(names)
                 assert list(values) == METADATA.names()
                 place = staged.tree / "bioscan5m/images/cropped_256" / values["split"] / values["chunk"] / image.name
                 assert archive.extractfile(image).read() == place.read_bytes()

@@ -1,4 +1,6 @@
-"""BarcodeBERT CSVs: files, columns, and numbers of labels that hold across all of them."""
+"""BarcodeBERT CSVs: files, columns, and which specimens are in them, and indices that hold across all of them."""
+
+from collections import Counter
 
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ from release_everything import everything
 from bioscan_etl import vocabulary
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.release.forms import barcodebert
+from bioscan_etl.release.labels import lineages, read_labels, vocabulary_of
 
 PARTS = {"pre_training": 12, "supervised_train": 8, "supervised_val": 2, "supervised_test": 3, "unseen": 2}
 
@@ -65,22 +68,110 @@ def test_val_test_and_unseen_are_what_the_recipes_rely_on(files):
     assert not set(files["unseen"]["species_name"]) & set(train["species_name"])
 
 
+def rows(*specimens):
+    """Rows of `COLUMNS`: process ID, partition, species, barcode; a species has a lineage, others have an order."""
+    made = []
+    for processid, split, species, barcode in specimens:
+        genus = species.split(" ")[0] if species else None
+        labelled = ("F", "S", genus, species) if species else (None,) * 4
+        made.append((processid, barcode, None, "P", "C", "O", *labelled, split))
+    frame = pl.DataFrame(made, schema=dict.fromkeys(barcodebert.COLUMNS, pl.String), orient="row")
+    return frame.sort(pl.col("split").cast(pl.Enum(vocabulary.SPLITS)), maintain_order=True)
+
+
+def written(frame, folder, *, distinct=True, at_once=2):
+    """The files made of rows, read in small pieces; and the number of rows of each."""
+    made = vocabulary_of(lineages(frame))
+    counts = barcodebert.write_barcodebert(lambda: frame.iter_slices(at_once), made, folder, distinct=distinct)
+    files = {name: pl.read_csv(folder / f"{name}.csv", infer_schema=False) for name in barcodebert.FILES}
+    assert counts == {name: file.height for name, file in files.items()}
+    return files
+
+
 def test_only_pre_training_has_specimens_without_a_species(tmp_path):
-    rows = [("A-1", "train", "A a"), ("B-1", "train", None), ("C-1", "test", None), ("D-1", "pretrain", None)]
-    texts = dict.fromkeys(barcodebert.COLUMNS, pl.String)
-    frame = pl.DataFrame(
-        [{"processid": processid, "split": split, "species": species} for processid, split, species in rows], texts
+    files = written(
+        rows(
+            ("A-1", "train", "A a", "ACGT"),
+            ("B-1", "train", None, "AAAA"),
+            ("C-1", "test", None, "CCCC"),
+            ("D-1", "pretrain", None, "GGGG"),
+        ),
+        tmp_path,
     )
-    numbers = barcodebert.label_numbers(frame)
-    written = barcodebert.write_barcodebert([frame], numbers, tmp_path)
-    assert written == {
-        "pre_training": 1,
-        "supervised_train": 1,
-        "supervised_val": 0,
-        "supervised_test": 0,
-        "unseen": 0,
+    listed = {name: file["processid"].to_list() for name, file in files.items()}
+    assert listed == {name: [] for name in PARTS} | {"pre_training": ["D-1"], "supervised_train": ["A-1"]}
+
+
+def test_the_first_specimen_of_a_barcode_stands_for_all(tmp_path):
+    frame = rows(
+        ("B-1", "train", None, "ACGTNN"),  # in no file, so that it stands for none; it counts
+        ("B-2", "train", "A a", "ACGTN"),
+        ("A-1", "train", "A a", "ACGT"),
+        ("C-1", "train", "A a", "NACGT"),  # another barcode to the recipe, which strips the end alone
+        ("D-1", "other_heldout", "B b", "CCNCC"),
+        ("E-1", "pretrain", None, "CCNCCNNN"),
+        ("F-1", "key_unseen", "C c", "GGGG"),
+        ("G-1", "key_unseen", "C c", "GGGG"),
+    )
+    files = written(frame, tmp_path)
+    shown = {name: file.select("processid", "nucleotides", "specimens").rows() for name, file in files.items()}
+    assert shown == {name: [] for name in PARTS} | {
+        # Over all partitions: the specimen in pretrain comes first.
+        "pre_training": [("E-1", "CCNCC", "2")],
+        "supervised_train": [("B-2", "ACGT", "3"), ("C-1", "NACGT", "1")],
     }
-    assert pl.read_csv(tmp_path / "supervised_train.csv")["processid"].to_list() == ["A-1"]
+    every = written(frame, tmp_path, distinct=False)
+    assert every["supervised_train"].select("processid", "specimens").rows() == [
+        ("B-2", "3"),
+        ("A-1", "3"),
+        ("C-1", "1"),
+    ]
+    assert every["pre_training"]["processid"].to_list() == ["E-1", "D-1"]
+
+
+BARCODES = st.sampled_from(["ACGT", "ACGTN", "NACGT", "CCCC", "CCCCNN", "GNG", "T"])
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(vocabulary.SPLITS), st.none() | st.just("A a"), BARCODES), max_size=20),
+    st.integers(1, 7),
+)
+def test_rows_are_those_of_the_recipe_followed_one_by_one(tmp_path_factory, drawn, at_once):
+    """Strip, keep the first of each, split: as the published recipe does, over rows that may be in a file."""
+    frame = rows(("T-1", "train", "A a", "TTTT"), *((f"P-{n}", *each) for n, each in enumerate(drawn)))
+    files = written(frame, tmp_path_factory.mktemp("rows"), at_once=at_once)
+    seen, expected, counts = set(), {name: [] for name in PARTS}, Counter()
+    specimens = frame.select("processid", "split", "species", "dna_barcode").rows()
+    for *_, barcode in specimens:
+        counts[barcode.rstrip("N")] += 1
+    for processid, split, species, barcode in specimens:
+        if (species is None and split not in ("pretrain", "other_heldout")) or barcode.rstrip("N") in seen:
+            continue
+        seen.add(barcode.rstrip("N"))
+        for name, splits in barcodebert.FILES.items():
+            if split in splits:
+                expected[name].append((processid, barcode.rstrip("N"), str(counts[barcode.rstrip("N")])))
+    assert {
+        name: file.select("processid", "nucleotides", "specimens").rows() for name, file in files.items()
+    } == expected
+
+
+def test_a_barcode_of_two_species_that_takes_one_from_train_is_refused(tmp_path):
+    """Curation gives records of one barcode one label, so that this cannot be; if it is, no recipe could run."""
+    frame = rows(("A-1", "train", "A a", "ACGT"), ("B-1", "train", "A b", "ACGT"), ("C-1", "test", "A b", "CCCC"))
+    with pytest.raises(InvariantError, match=r"1 species labels of test .*\(A b\)"):
+        written(frame, tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert written(frame, tmp_path, distinct=False)["supervised_test"].height == 1
+
+
+def test_the_indices_are_those_of_the_release(release, files):
+    made = read_labels(release)
+    for rank in vocabulary.RANKS:
+        indices = dict(made[rank].select("label", "index").iter_rows())
+        for file in files.values():
+            pairs = file.select(f"{rank}_name", f"{rank}_index").drop_nulls().unique()
+            assert all(indices[name] == index for name, index in pairs.iter_rows())
 
 
 def labels(**rows):
@@ -103,20 +194,3 @@ def test_partitions_that_would_break_a_recipe_are_refused(rows, message):
     barcodebert.require_labels(
         labels(train=("A", "A a"), val=("A", "A a"), pretrain=("C", None), key_unseen=("D", "D d"))
     )
-
-
-NAMES = st.none() | st.sampled_from(["A", "B", "C", "D", "É"])
-
-
-@given(st.lists(st.tuples(st.sampled_from(vocabulary.SPLITS), NAMES), max_size=30))
-def test_numbers_are_dense_and_trains_come_first(rows):
-    frame = pl.DataFrame(
-        [{"split": split, "species": name} for split, name in rows],
-        schema={"split": pl.String, **dict.fromkeys(vocabulary.RANKS, pl.String)},
-    )
-    numbers = barcodebert.label_numbers(frame)["species"]
-    used = [split for splits in barcodebert.FILES.values() for split in splits]
-    assert set(numbers["label"]) == {name for split, name in rows if name and split in used}
-    assert numbers["index"].to_list() == list(range(numbers.height))
-    train = sorted({name for split, name in rows if name and split == "train"})
-    assert numbers["label"].head(len(train)).to_list() == train

@@ -128,8 +128,8 @@ def test_a_seed_gives_one_order_of_the_same_images(release):
 
 def test_images_are_decoded_a_few_ahead_and_no_more(release, monkeypatch):
     opened = []
-    real = bioscan_etl.release.opened._decoded
-    monkeypatch.setattr(bioscan_etl.release.opened, "_decoded", lambda *a: opened.append(a) or real(*a))
+    real = bioscan_etl.release.opened.decoded_image
+    monkeypatch.setattr(bioscan_etl.release.opened, "decoded_image", lambda *a: opened.append(a) or real(*a))
     monkeypatch.setattr(bioscan_etl.release.opened, "workers", lambda _: 1)
     stream = iter(release.images())
     next(stream)

@@ -98,6 +98,13 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/check/*.py": NONE,  # `bioscan-etl check` looks at what is published
     "release/build.py": NONE,  # builds all parts at once, for tests and benchmarks
     "release/opened.py": NONE,
+    # Who trains on a release reads it, and makes nothing of it.
+    "torch.py": NONE,
+    "barcodes/tokens.py": NONE,
+    "release/classes.py": NONE,
+    "release/image_bytes.py": NONE,
+    "release/pixels.py": NONE,
+    "release/samples.py": NONE,
     "release/forms/registry.py": NONE,  # lists the forms; a stage counts those that it goes through
     "records/compare.py": NONE,
     "records/inspect.py": NONE,
@@ -458,6 +465,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/tables.py": (
         "release_metadata",
         "image_packages",
+        "barcodebert_tables",  # through the labels, which it reads
         "image_tables",
         "partitioned_metadata",
         "split_manifests",
@@ -471,6 +479,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/diff/decided.py": ("release_manifest",),
     "release/descriptors.py": ("release_manifest",),
     "release/core.py": ("release_metadata", "image_packages", "release_manifest", "desk_pages"),
+    # With the metadata come the labels, and with those the packages, as with all of `release.parts`.
+    "release/labels.py": ("release_metadata", "image_packages", "barcodebert_tables", "release_manifest"),
+    # The check of a form counts as part of its module.
+    "release/forms/_barcodebert_check.py": ("barcodebert_tables", "release_manifest"),
+    "release/forms/_barcodebert_files.py": ("barcodebert_tables", "release_manifest"),
     "release/forms/_packed.py": ("image_hdf5", "release_manifest"),
     "release/forms/_prov.py": ("release_manifest",),
     "release/forms/_rai.py": ("release_manifest",),
@@ -478,6 +491,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "release/hdf5_files.py": ("image_hdf5", "clibd_hdf5", "release_manifest"),
     "release/layout.py": (*RELEASED, "quality_report", "desk_pages"),
     "release/rows.py": RELEASED,
+    "release/described.py": ("image_archives", "release_manifest"),  # the manifest goes through the forms
     "release/scan.py": ("release_manifest", "desk_pages"),
     "release/versions.py": (
         *OF_PARTS,
@@ -545,6 +559,7 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "METADATA_EXTENDED": (
         *CORE,
         "release_expectations",
+        "barcodebert_tables",  # through the labels, which are written as tables are
         "image_tables",
         "partitioned_metadata",
         "split_manifests",
@@ -557,8 +572,11 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "VERIFICATION": ("doubts", "release_metadata", "image_packages"),
     "PROPOSALS": ("proposals", "desk_pages"),
     "EVALUATION": NONE,
+    "EVALUATION_DOUBTS": NONE,
     "BBOX": (*CORE, "figures"),  # boxes are drawn
     "RELEASE_DIFF": ("release_manifest",),
+    "LABELS": (*CORE, "barcodebert_tables"),
+    "LABEL_HIERARCHY": (*CORE, "barcodebert_tables"),
 }
 
 

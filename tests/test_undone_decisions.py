@@ -14,6 +14,7 @@ from bioscan_etl.cli import main
 from bioscan_etl.lake import Lake
 from bioscan_etl.lake.current import get
 from bioscan_etl.lake.decisions import folder
+from bioscan_etl.vocabulary import SPLITS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]  # three runs of a corpus on a machine that may be busy
 
@@ -26,6 +27,9 @@ STATES_ITS_VERSION = {
 COMPARES = re.compile(
     r"report/desk/(data/(front|trends|words)|(batches/[0-9a-f]{12}/)?data/doubts)\.js|report/statistics_changes\.csv"
 )
+
+# The classes keep the labels that only the release between had, so that no index is given to another label.
+REMEMBERS = re.compile(r"labels/\w+\.csv")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,7 @@ def differing(one: dict[str, bytes], other: dict[str, bytes]) -> set[str]:
 
 
 def states_version(name: str) -> bool:
-    return name in STATES_ITS_VERSION or is_figure(name) or COMPARES.fullmatch(name) is not None
+    return name in STATES_ITS_VERSION or is_figure(name) or bool(COMPARES.fullmatch(name) or REMEMBERS.fullmatch(name))
 
 
 def is_figure(name: str) -> bool:
@@ -104,9 +108,10 @@ def without_version(name: str, data: bytes, version: int) -> object:
 
 
 def _without_sums(described: dict[str, list[dict[str, object]]]) -> object:
-    """A descriptor without the sizes and sums of the figures."""
+    """A descriptor without the sizes and sums of the figures and labels."""
     for entry in described.get("distribution", described.get("resources", [])):
-        if is_figure(str(entry.get("contentUrl", entry.get("path")))):
+        name = str(entry.get("contentUrl", entry.get("path")))
+        if is_figure(name) or REMEMBERS.fullmatch(name):
             for key in ("sha256", "contentSize", "hash", "bytes"):
                 entry.pop(key, None)
     return described
@@ -125,7 +130,16 @@ def test_taking_all_away_gives_the_release_before_them_to_the_byte(undone):
     before, after = (files(undone / "releases" / name) for name in ("v1", "v3"))
     assert set(before) == set(after)
     differs = differing(before, after)
-    assert {name for name in differs if not COMPARES.fullmatch(name) and not is_figure(name)} == STATES_ITS_VERSION
+    remembered = {name for name in differs if REMEMBERS.fullmatch(name)}
+    stated = {name for name in differs - remembered if not COMPARES.fullmatch(name) and not is_figure(name)}
+    assert stated == STATES_ITS_VERSION
+    for name in remembered - {"labels/hierarchy.csv"}:
+        first, last = (pl.read_csv(found[name]) for found in (before, after))
+        # Every label of the first release is as it was; those of the release between have no specimens any more.
+        assert last.head(first.height).equals(first), name
+        more = last.slice(first.height).select(pl.col(SPLITS)).sum_horizontal()
+        assert more.len() > 0, name
+        assert more.sum() == 0, name
     for name in differs:
         if name.endswith("doubts.js"):
             assert listed_doubts(before[name]) == listed_doubts(after[name]), name

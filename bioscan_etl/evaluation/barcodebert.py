@@ -147,6 +147,7 @@ def by_neighbours(
     seconds: float = 0.0,
     progress: Progress = silent,
     libraries: tuple[str, ...] = (),
+    note: str | None = None,
 ) -> None:
     """Ask for the label of the nearest barcode, by cosine distance.
 
@@ -159,11 +160,12 @@ def by_neighbours(
         seconds: processor time that it took.
         progress: reports queries.
         libraries: further distributions that made them.
+        note: how they were made.
     """
     clock = Clock(seconds)
     with clock.running():
         found = _candidates(records, task, vectors, 1, progress)
-    _noted(records, sheet, task, task.question(model, libraries=libraries), found, clock.seconds)
+    _noted(records, sheet, task, task.question(model, note, libraries), found, clock.seconds)
 
 
 def _candidates(records: Records, task: Task, vectors: Embedded, k: int, progress: Progress) -> Numbers:
@@ -224,14 +226,17 @@ def _noted(records: Records, sheet: Sheet, task: Task, question: Question, chose
         labels[task.queries],
         answers,
         of_keys,
-        copies=_copies(records, task),
+        copies=copies(records, task),
         chosen=chosen,
         seconds=seconds,
     )
 
 
-def _copies(records: Records, task: Task) -> Flags | None:
-    """A species that is left out has no copies: its own barcodes are no keys."""
+def copies(records: Records, task: Task) -> Flags | None:
+    """Which queries have a barcode that is the same as a key's, shape (queries,).
+
+    A species that is left out has no copies, so None: its own barcodes are no keys.
+    """
     return None if task.is_left_out else records.copies(task.queries, task.keys)
 
 
@@ -265,7 +270,7 @@ def _by_classifier(
         labels[task.queries],
         answers[:, None],
         labels[task.keys],
-        copies=_copies(records, task),
+        copies=copies(records, task),
         shuffled=known[logistic.fit(inputs, mixed).answers(asked)][:, None],
         seconds=clock.seconds,
     )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl.barcodes.columns import codes
-from bioscan_etl.evaluation.records import Numbers
+from bioscan_etl.evaluation.records import NO_LABEL, Numbers, Records
 from bioscan_etl.evaluation.search import Vectors, normalised
 
 _ROWS = 2000  # barcodes whose k-mers are counted at a time
@@ -79,3 +79,36 @@ def kmer_numbers(letters: Numbers, k: int) -> tuple[Numbers, npt.NDArray[np.bool
         is_known &= base < _BASES
         number = number * _BASES + np.minimum(base, _BASES - 1)
     return number, is_known
+
+
+class BarcodeVectors:
+    """Counts of k-mers of the barcodes of some rows, by the number of the barcode in a release.
+
+    Most barcodes of a release are those of pretrain, which few benchmarks ask for.
+    """
+
+    def __init__(self, records: Records, rows: Numbers, k: int) -> None:
+        """Count.
+
+        Args:
+            records: the release.
+            rows: rows of it; one without a barcode counts for nothing.
+            k: bases of a k-mer.
+        """
+        held = np.unique(records.barcode_ids[rows])
+        held = held[held != NO_LABEL]
+        self._places = np.full(len(records.barcodes), NO_LABEL)
+        self._places[held] = np.arange(len(held))
+        self._vectors = KmerVectors(records.barcodes.gather(held), k)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def counted(self) -> int:
+        """Number of barcodes that are counted."""
+        return len(self._vectors)
+
+    def at(self, positions: Numbers) -> Vectors:
+        """As of `search.Embedded`; positions are numbers of barcodes of the rows, float32, shape (positions, 4^k)."""
+        return self._vectors.at(self._places[positions])

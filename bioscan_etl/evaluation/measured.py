@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
-from bioscan_etl.evaluation.metrics import Score, accuracy, accuracy_score, ami, ami_score, hits
+from bioscan_etl.evaluation.metrics import Score, accuracy, accuracy_score, ami, ami_score, harmonic_mean, hits
 from bioscan_etl.evaluation.records import NO_LABEL, Flags, Numbers, Records
 from bioscan_etl.schema import EVALUATED_SUBSETS, EVALUATION
 
@@ -116,7 +117,8 @@ class Sheet:
             copies: whether the query's barcode is the same as a key's, shape (queries,); None: there are no barcodes.
             chosen: the keys that gave the answers, as positions in `key_labels`, shape (queries, k), -1 for none: the
                 control answers with the shuffled label of the same key.
-            shuffled: answers of a model that was trained on shuffled labels, instead of `chosen`.
+            shuffled: answers of a model that was trained on shuffled labels, instead of `chosen`; or of several, shape
+                (models, queries, k), of which the mean counts.
             ks: answers of which one has to be right.
             seconds: processor time of the model.
         """
@@ -158,7 +160,7 @@ class Sheet:
     ) -> list[Flags]:
         """Whether the answers are right once the labels of the keys are shuffled."""
         if shuffled is not None:
-            return [hits(labels, shuffled)]
+            return [hits(labels, one) for one in (shuffled if shuffled.ndim == 3 else shuffled[None])]
         if chosen is None or not len(key_labels):
             return []
         draws = np.random.Generator(np.random.PCG64(self.seed))
@@ -188,6 +190,41 @@ class Sheet:
             return
         mixed = np.random.Generator(np.random.PCG64(self.seed)).permutation(mine)
         self._add(question, shape, "ami", ami_score(found, mine, self.seed), majority=0.0, shuffled=ami(found, mixed))
+
+    def harmonic(self, question: Question, rank: str, seen: tuple[str, ...], unseen: tuple[str, ...]) -> None:
+        """Note the harmonic means of the scores for two sets of queries, of which the scores are noted already.
+
+        Args:
+            question: what was asked of both; its queries name the mean.
+            rank: rank of the labels.
+            seen: partitions of the queries of one.
+            unseen: partitions of the queries of the other.
+        """
+        key = (question.benchmark, question.task, question.model, " + ".join(question.keys), rank)
+        columns = ("benchmark", "task", "model", "keys", "rank")
+        mine = [row for row in self.rows if tuple(row[name] for name in columns) == key]
+        by_queries = {
+            queries: {(row["subset"], row["metric"]): row for row in mine if row["queries"] == " + ".join(queries)}
+            for queries in (seen, unseen)
+        }
+        for (subset, metric), one in by_queries[seen].items():
+            other = by_queries[unseen].get((subset, metric))
+            if other is None:
+                continue
+            seconds = None if one["cpu_seconds"] is None else one["cpu_seconds"] + (other["cpu_seconds"] or 0)
+            n, classes = one["n"] + other["n"], one["classes"] + other["classes"]
+            shape = _Shape(rank, subset, n, classes, one["n_keys"], seconds)
+            if one["value"] is None or other["value"] is None:
+                which = " + ".join(seen if one["value"] is None else unseen)
+                self._note(question, shape, metric, f"there is no score for {which}")
+                continue
+            # It grows with both scores, so both lower ends together are below what 95 % of resamples reach.
+            value, low, high = (harmonic_mean(one[name], other[name]) for name in ("value", "low", "high"))
+            majority, shuffled = (
+                None if one[name] is None or other[name] is None else harmonic_mean(one[name], other[name])
+                for name in ("majority", "shuffled")
+            )
+            self._add(question, shape, metric, Score(value, low, high), majority=majority, shuffled=shuffled)
 
     def not_applicable(
         self, question: Question, rank: str, reason: str, metrics: Sequence[str] = ("top1_micro",)
@@ -256,4 +293,10 @@ def _fewer_than_two(records: int, labels: int) -> str:
 
 def stated_versions(more: Sequence[str] = ()) -> str:
     """Names and versions of the libraries that a score rests on, such as `numpy 2.4.6`."""
-    return ", ".join(f"{name} {version(name)}" for name in (*_LIBRARIES, *more))
+    return ", ".join(f"{name} {_version(name)}" for name in (*_LIBRARIES, *more))
+
+
+@cache
+def _version(name: str) -> str:
+    """The version of a distribution, whose metadata are read once and not for each row."""
+    return version(name)

@@ -18,6 +18,7 @@ RESAMPLES = 1000
 """Resamples of a bootstrap of accuracies."""
 AMI_RESAMPLES = 100
 """Resamples of a bootstrap of AMI, which takes longer."""
+_AT_ONCE = 50  # resamples that are drawn at a time
 _LEVEL = (2.5, 97.5)
 
 _Floats = npt.NDArray[np.float64]
@@ -88,13 +89,17 @@ def accuracy_score(correct: Flags, labels: Numbers, average: Average, seed: int)
         _, of_label = np.unique(labels, return_inverse=True)
         right = np.bincount(of_label, weights=correct)
         cells = np.concatenate([right, np.bincount(of_label) - right])
-        drawn = np.empty(RESAMPLES)
-        for number in range(RESAMPLES):
-            counted = draws.multinomial(n, cells / n)
-            hit, missed = counted[: len(right)], counted[len(right) :]
-            occurs = hit + missed > 0
-            drawn[number] = (hit[occurs] / (hit + missed)[occurs]).mean()
+        parts = (draws.multinomial(n, cells / n, _AT_ONCE) for _ in range(RESAMPLES // _AT_ONCE))
+        drawn = np.concatenate([_macro(part, len(right)) for part in parts])
     return Score(value, *_interval(drawn, value))
+
+
+def _macro(counted: Numbers, labels: int) -> _Floats:
+    """The mean over the labels that occur, of resamples: right ones by label, then wrong ones."""
+    hit, asked = counted[:, :labels], counted[:, :labels] + counted[:, labels:]
+    shares = (hit / np.maximum(asked, 1)).sum(axis=1)
+    means: _Floats = shares / (asked > 0).sum(axis=1)
+    return means
 
 
 def _interval(drawn: _Floats, value: float) -> tuple[float, float]:

@@ -6,6 +6,7 @@ Belongs here: the order of candidates. Does not belong here: finding them (`sear
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from rapidfuzz.distance import Levenshtein
 
@@ -21,9 +22,6 @@ LEAST_SHARED = 100
 def by_overlap(records: Records, queries: Numbers, candidates: Numbers) -> Numbers:
     """Sort candidates by the share of differing columns, of those that both have; of equal ones, the first stays first.
 
-    A pair that shares too few columns, or of which one has no place on the frame, is compared by edit distance over the
-    length of the longer one: an upper bound of what its overlap would show.
-
     Args:
         records: the release.
         queries: barcodes, as their numbers, shape (queries,).
@@ -31,6 +29,24 @@ def by_overlap(records: Records, queries: Numbers, candidates: Numbers) -> Numbe
 
     Returns:
         The candidates in their new order.
+    """
+    order = np.argsort(overlap_distances(records, queries, candidates), axis=1, kind="stable")
+    return np.take_along_axis(candidates, order, axis=1)
+
+
+def overlap_distances(records: Records, queries: Numbers, candidates: Numbers) -> npt.NDArray[np.float64]:
+    """The share of differing columns, of those that both have.
+
+    A pair that shares too few columns, or of which one has no place on the frame, is compared by edit distance over the
+    length of the longer one: an upper bound of what its overlap would show.
+
+    Args:
+        records: the release.
+        queries: barcodes, as their numbers, shape (queries,).
+        candidates: barcodes, shape (queries, k); -1 for none.
+
+    Returns:
+        0 to 1, shape (queries, k); infinite for none.
     """
     distance = np.full(candidates.shape, np.inf)
     for column in range(candidates.shape[1]):
@@ -44,8 +60,7 @@ def by_overlap(records: Records, queries: Numbers, candidates: Numbers) -> Numbe
             a, b = records.barcodes[int(one[pair])], records.barcodes[int(other[pair])]
             found[pair] = Levenshtein.distance(a, b) / max(len(a), len(b))
         distance[known, column] = found
-    order = np.argsort(distance, axis=1, kind="stable")
-    return np.take_along_axis(candidates, order, axis=1)
+    return distance
 
 
 def by_edits(barcodes: pl.Series, queries: Numbers, candidates: Numbers) -> Numbers:

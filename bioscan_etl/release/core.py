@@ -6,7 +6,7 @@ Belongs here: which files and folders each of them owns. Does not belong here: w
 from __future__ import annotations
 
 from bioscan_etl import schema
-from bioscan_etl.release.layout import DATA, images_name
+from bioscan_etl.release.layout import DATA, LABELS, images_name
 from bioscan_etl.settings import ReleaseSettings
 
 LOGS = {
@@ -22,7 +22,7 @@ DECIDED = "decisions.parquet"
 
 def metadata_paths(settings: ReleaseSettings) -> tuple[str, ...]:
     """Files and folders of the metadata and the logs, without the forms that are written with them."""
-    return (f"{settings.dataset}/metadata/csv", DATA, *LOGS, DECIDED)
+    return (f"{settings.dataset}/metadata/csv", DATA, *LOGS, DECIDED, LABELS)
 
 
 def image_paths(settings: ReleaseSettings) -> tuple[str, ...]:

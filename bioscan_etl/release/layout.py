@@ -1,7 +1,7 @@
 """Paths of the files that every release has.
 
-Belongs here: paths within a release of the CSV, data/, the images, statistics and figures. Does not belong here: the
-logs (`release.core`), and the paths of an output form, which the form's own module names (`release.forms`).
+Belongs here: paths within a release of the CSV, data/, the labels, the images, statistics and figures. Does not belong
+here: the logs (`release.core`), and the paths of an output form, which the form's own module names (`release.forms`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from bioscan_etl.settings import ReleaseSettings
 
 DATA = "data"
 """Folder of the Parquet files by split."""
+LABELS = "labels"
+"""Folder of the class vocabulary (`release.labels`); releases of earlier versions have none."""
 STATISTICS = "statistics"
 """Folder of the tables of statistics."""
 FIGURES = "figures"

@@ -84,7 +84,7 @@ class Images:
 
     def __iter__(self) -> Iterator[tuple[str, RGB, dict[str, Any]]]:
         def load(row: dict[str, Any]) -> RGB:
-            return _decoded(self._tables.root, f"{self._folder}/{row['path']}", row["processid"])
+            return decoded_image(self._tables.root, f"{self._folder}/{row['path']}", row["processid"])
 
         for row, pixels in ordered_map(load, self._listed(), workers(0)):
             yield row["processid"], pixels, {name: row[name] for name in self._columns}
@@ -235,7 +235,7 @@ class Release:
         Raises:
             SourceError: there is no such package, specimen or image, or it is damaged.
         """
-        folder = f"{self._tables.dataset}/images/{self._package(package)}"
+        folder = self.image_folder(package)
         path = image_path(pl.col("split"), pl.col("chunk").fill_null(""), pl.col("processid"))
         with _readable(self._tables):
             found = (
@@ -247,7 +247,15 @@ class Release:
             raise SourceError(f"{self.version} has no specimen {processid!r}")
         if (name := found["path"][0]) is None:
             raise SourceError(f"{processid} has no image in {self.version}")
-        return _decoded(self.root, f"{folder}/{name}", processid)
+        return decoded_image(self.root, f"{folder}/{name}", processid)
+
+    def image_folder(self, package: str = _PACKAGE) -> str:
+        """Folder of a package's image files within `root`; the files may be packed elsewhere.
+
+        Raises:
+            SourceError: there is no such package.
+        """
+        return f"{self._tables.dataset}/images/{self._package(package)}"
 
     def check(self, images: Literal["sample", "all"] = "sample", progress: Progress = silent) -> list[Fault]:
         """Verify the release by itself: checksums, schema, counts, invariants, agreement of all forms.
@@ -388,7 +396,7 @@ class _readable:  # noqa: N801 - used as a statement
             ) from None
 
 
-def _decoded(root: Path, name: str, processid: str) -> RGB:
+def decoded_image(root: Path, name: str, processid: str) -> RGB:
     """The pixels of a file of the release.
 
     Raises:

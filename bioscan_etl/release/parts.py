@@ -19,6 +19,7 @@ from bioscan_etl.release import tables
 from bioscan_etl.release.core import DECIDED, LOGS, image_paths, metadata_paths
 from bioscan_etl.release.forms import bbox
 from bioscan_etl.release.images import Drawn, Originals, write_images
+from bioscan_etl.release.labels import labels_before, lineages, vocabulary_of, write_labels
 from bioscan_etl.release.layout import DATA, csv_name, images_name
 from bioscan_etl.release.metadata import append_changes, metadata
 from bioscan_etl.release.rows import released
@@ -66,7 +67,9 @@ def build_metadata(
     settings: ReleaseSettings,
     verification: pl.DataFrame | None = None,
 ) -> None:
-    """Write the metadata as CSV and Parquet, the boxes and the logs.
+    """Write the metadata as CSV and Parquet, the labels, the boxes and the logs.
+
+    The labels continue the last version beside the staging: as the changelog, they follow from it.
 
     Args:
         staging: the staging to write to.
@@ -77,8 +80,10 @@ def build_metadata(
         verification: `schema.VERIFICATION`; None: all labels are unverified.
 
     Raises:
-        InvariantError: the tables cannot be released together.
+        InvariantError: the tables cannot be released together, or a lineage has a gap.
+        LakeError: the labels of the release before cannot be read.
         SchemaError: a table does not conform.
+        SettingsError: `release.labels_from` is no release.
     """
     with_boxes = bbox.FORM.is_wanted(settings)
     paths = (*metadata_paths(settings), *(bbox.FORM.owns(settings) if with_boxes else ()))
@@ -88,6 +93,8 @@ def build_metadata(
         rows, rewritten = metadata(curated, partitions, verification)
         tables.write_csv(rows.select(schema.METADATA.names()), staging.tree / csv_name(settings))
         tables.write_shards(rows, staging.tree / DATA, settings)
+        before = labels_before(staging.releases, settings.labels_from)
+        write_labels(vocabulary_of(lineages(rows), before), staging.tree)
         if with_boxes:
             bbox.write_bbox(rows, curated, staging.tree, settings)
         changes = append_changes(logs.changes, rewritten, logs.ruleset)

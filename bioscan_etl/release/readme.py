@@ -122,9 +122,13 @@ def _files(settings: ReleaseSettings) -> list[tuple[str, str]]:
     """Paths of the metadata, the images and the forms made of them, and what each is, in order."""
     csv = (f"`{csv_name(settings)}`", "the 23 published columns; missing is the empty field")
     data = ("`data/<split>-NNNNN-of-NNNNN.parquet`", "the same rows, with our further columns after the 23")
+    labels = (
+        "`labels/<rank>.csv`, `labels/hierarchy.csv`",
+        "the classes of each rank: index, parent, specimens per partition; later releases keep the indices",
+    )
     placed = [
         (_CSV, Card((csv,))),
-        (_DATA, Card((data,))),
+        (_DATA, Card((data, labels))),
         (_IMAGES, _images(settings)),
         *((form.place, form.card(settings)) for form in wanted(settings) if form.describe is None),
     ]

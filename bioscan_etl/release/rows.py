@@ -28,7 +28,8 @@ def data_files(tree: Path, split: str) -> list[Path]:
     return sorted((tree / DATA).glob(f"{split}-*.parquet"))
 
 
-def _require_metadata(staging: Staging) -> None:
+def require_metadata(staging: Staging) -> None:
+    """Raise an InvariantError if the staged metadata, with the logs and labels, is not built yet."""
     if not staging.is_complete("metadata"):
         raise InvariantError("the release's metadata is not built yet; materialise release_metadata first")
 
@@ -41,7 +42,7 @@ def released(
     Raises:
         InvariantError: the metadata is not built yet.
     """
-    _require_metadata(staging)
+    require_metadata(staging)
     return pl.concat(
         read_parquet(path, columns=list(columns))
         for split in vocabulary.SPLITS
@@ -73,7 +74,7 @@ def released_groups(
     Raises:
         InvariantError: the metadata is not built yet.
     """
-    _require_metadata(staging)
+    require_metadata(staging)
     for split in splits:
         for path in data_files(staging.tree, split):
             with parquet_file(path) as file:

@@ -584,9 +584,11 @@ _DECLARED = (
     Stage(
         "release_metadata",
         Scope.RELEASE,
-        "One row per released specimen: the CSV of 23 columns, Parquet by split, boxes, and logs.\n\n"
+        "One row per released specimen: the CSV of 23 columns, Parquet by split, boxes, and logs; and the labels with "
+        "their indices.\n\n"
         "Key: process ID. Source: curated_taxonomy and partitions; quarantine, set-aside rows and rejects from "
-        "specimens. Rules: every client reads the same values; the change log lists the values rewritten for that.",
+        "specimens. Rules: every client reads the same values; the change log lists the values rewritten for that. "
+        "A label keeps the index that the release before gave it.",
         "release",
         ("pyarrow", "csv", "parquet"),
         reads={
@@ -594,7 +596,7 @@ _DECLARED = (
             "doubts": ("verification.parquet",),
         },
         table=schema.METADATA_EXTENDED,
-        writes=(schema.METADATA, schema.METADATA_EXTENDED, schema.BBOX),
+        writes=(schema.METADATA, schema.METADATA_EXTENDED, schema.BBOX, schema.LABELS, schema.LABEL_HIERARCHY),
         settings=("release.*",),
         libraries=_RELEASE_CSV,
     ),

@@ -52,15 +52,17 @@ def _file(root: Path, name: str, columns: Mapping[str, schema.Column], origin: O
     try:
         with parquet_file(root / name) as file:
             metadata, arrow = file.metadata, file.schema_arrow
+            groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+            chunks = [group.column(number) for group in groups for number in range(metadata.num_columns)]
+            # A damaged footer can name a chunk with bytes that are no text.
+            stored = [(chunk.path_in_schema, chunk.compression) for chunk in chunks]
     except UNREADABLE:
         return
-    for group in range(metadata.num_row_groups):
-        chunks = (metadata.row_group(group).column(number) for number in range(metadata.num_columns))
-        for chunk in chunks:
-            expected = "UNCOMPRESSED" if chunk.path_in_schema in _STORED else _COMPRESSED
-            if chunk.compression != expected:
-                yield Fault(name, None, f"{chunk.path_in_schema} is compressed as {chunk.compression}, not {expected}")
-                return
+    for column, compression in stored:
+        expected = "UNCOMPRESSED" if column in _STORED else _COMPRESSED
+        if compression != expected:
+            yield Fault(name, None, f"{column} is compressed as {compression}, not {expected}")
+            return
     more = sorted(set(arrow.metadata or {}) - _KEYS.get(name.partition("/")[0], set()))
     if more:
         yield Fault(name, None, f"has the metadata {more[0].decode(errors='replace')!r}, which no file of ours has")

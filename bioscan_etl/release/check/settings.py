@@ -19,6 +19,8 @@ not state, as in an earlier version, is not verified. What no release shows:
 - gates: specimens in quarantine have no barcode and no BIN there, so that a gate can be seen to be too narrow, but not
   that it should have held less.
 - checks: they hold batches back, and leave no trace in those that pass.
+- release.labels_from: the release that a first one continues is not in it; if it names none, `label_indices` sees that
+  the indices begin anew.
 - release.content_defined_chunking: where pages of a Parquet file end is not looked at.
 """
 

@@ -13,6 +13,7 @@ from bioscan_etl.release.check.faults import Fault, capped
 from bioscan_etl.release.check.files import names
 from bioscan_etl.release.descriptors import undescribed
 from bioscan_etl.release.forms.registry import forms, owned
+from bioscan_etl.release.labels import label_tables
 from bioscan_etl.release.layout import DATA, FIGURES, STATISTICS, images_name
 from bioscan_etl.release.manifest import README, Manifest
 from bioscan_etl.release.scan import MOVES
@@ -70,7 +71,7 @@ def check(manifest: Manifest) -> Iterator[Fault]:
         for form in forms().values()
         if form.tables is not None
         for path, table in form.tables(settings).items()
-    }
+    } | label_tables()
     csvs = {path.rsplit("/", 1)[0] for path in tables if "/" in path}
     csvs.add(f"{settings.dataset}/metadata/csv")
     tables = {**tables, f"{settings.dataset}/metadata/csv/{settings.title}_Dataset_metadata.csv": None}

@@ -21,6 +21,7 @@ from bioscan_etl.release.check import evidence as check_evidence
 from bioscan_etl.release.check import expectations as check_expectations
 from bioscan_etl.release.check import files as check_files
 from bioscan_etl.release.check import images as check_images
+from bioscan_etl.release.check import label_indices as check_label_indices
 from bioscan_etl.release.check import ledger as check_ledger
 from bioscan_etl.release.check import parquet as check_parquet
 from bioscan_etl.release.check import provenance as check_provenance
@@ -77,6 +78,7 @@ def faults(release: Path, images: Literal["sample", "all"], progress: Progress, 
     yield from check_provenance.check_batches(manifest, data.form)
     rows = data.rows.unique("processid", keep="first", maintain_order=True)
     yield from check_ledger.check(root, manifest, rows["processid"], origin)
+    yield from check_label_indices.check(root, manifest, stated, data, origin)
     yield from check_texts.check(root, manifest, data.rows, origin)
     yield from check_report.check(root, manifest, stated, data.form, origin)
     yield from check_expectations.check(root, manifest, origin)

@@ -24,6 +24,7 @@ from bioscan_etl.release.check.files import is_plain
 from bioscan_etl.release.check.jsonlines import read_objects
 from bioscan_etl.release.check.tables import files_of
 from bioscan_etl.release.check.view import View
+from bioscan_etl.release.described import described
 from bioscan_etl.release.forms.registry import Card, Form
 from bioscan_etl.release.layout import images_name
 from bioscan_etl.release.rows import (
@@ -142,7 +143,9 @@ def tar_plan(counts: dict[str, int], package: str, settings: ReleaseSettings) ->
 
 
 def write_tar(samples: Iterable[pl.DataFrame], root: Path, archive: Path) -> None:
-    """Write one WebDataset shard: per sample `<processid>.jpg`, then `<processid>.json` with the 23 columns.
+    """Write one WebDataset shard; a sample is an image, its 23 columns and a text, `<processid>.{jpg,json,txt}`.
+
+    open_clip trains on pairs of image and text, which it takes from the members `jpg` and `txt`.
 
     Args:
         samples: `schema.METADATA` and `path` within the package, in pieces.
@@ -155,9 +158,11 @@ def write_tar(samples: Iterable[pl.DataFrame], root: Path, archive: Path) -> Non
     ):
         for piece in samples:
             lines = piece.select(schema.METADATA.names()).write_ndjson().encode().split(b"\n")
-            for processid, path, line in zip(piece["processid"], piece["path"], lines, strict=False):
+            texts = piece.select(described()).to_series()
+            for processid, path, line, text in zip(piece["processid"], piece["path"], lines, texts, strict=False):
                 _add(members, f"{processid}.jpg", (root / path).read_bytes())
                 _add(members, f"{processid}.json", line)
+                _add(members, f"{processid}.txt", text.encode())
 
 
 def _add(members: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -169,7 +174,9 @@ def _add(members: tarfile.TarFile, name: str, data: bytes) -> None:
 
 _ERRORS = (OSError, ValueError, KeyError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
 _LINES_AT_ONCE = 10_000
-_LONGEST_JSON = 1 << 20  # bytes; a row of ours has some 2,000
+_LONGEST = 1 << 20  # bytes of a row or text; a row of ours has some 2,000
+_KINDS = ("jpg", "json", "txt")
+"""Endings of a sample's members, in order."""
 
 
 def check(view: View) -> Iterator[Fault]:
@@ -239,7 +246,7 @@ def _zip(root: Path, name: str, prefix: str, paths: pl.Series) -> Iterator[Fault
 
 
 def _check_tars(view: View, package: str) -> Iterator[Fault]:
-    """The WebDataset shards of a package hold, per specimen, its image, then its 23 columns."""
+    """The WebDataset shards of a package hold, per specimen, its image, its 23 columns, and its text."""
     root, data, images = view.root, view.data, view.files(package)
     counts = dict(data.rows.filter(HAS_IMAGE).group_by("split").len().iter_rows())
     plan = [(split, f"packages/{file}", length) for split, file, _, length in tar_plan(counts, package, view.settings)]
@@ -277,44 +284,56 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _tar(root: Path, name: str, split: str, length: int, images: Mapping[str, Path]) -> Iterator[Fault]:
-    seen = 0
-    image = ""
+    members = 0
+    sample = ""
     for member, content in _members(root / name):
         processid, _, kind = member.partition(".")
+        expected = _KINDS[members % len(_KINDS)]
+        members += 1
+        if expected == "jpg":
+            sample = processid
+        if kind != expected or processid != sample or (kind != "jpg" and len(content) > _LONGEST):
+            yield Fault(name, None, f"holds {member!r} where <processid>.{expected} of a sample belongs")
+            return
         if kind == "jpg":
-            image = processid
-            seen += 1
             path = images.get(processid)
             if path is None:
                 yield Fault(name, processid, "no specimen of data has an image here")
             elif path.is_file() and path.read_bytes() != content:
                 yield Fault(name, processid, "differs from the image file")
-        elif kind != "json" or processid != image or len(content) > _LONGEST_JSON:
-            yield Fault(name, None, f"holds {member!r}, which is no <processid>.json after its <processid>.jpg")
     for rows in _values(root / name):
         named = rows.filter(pl.col("split").ne_missing(split))
         yield from (Fault(name, processid, f"is not of split {split}") for processid in named["processid"])
-    if seen != length:
-        yield Fault(name, None, f"holds {seen} samples, not {length}")
+        # Said a second time, and not by the function that wrote it.
+        names = (pl.col(rank).fill_null("not_classified") for rank in ("order", "family", "genus", "species"))
+        other = rows.filter(pl.col("text").ne_missing(pl.concat_str(*names, separator=" ").cast(pl.Binary)))
+        yield from (Fault(name, processid, "its text is not that of its labels") for processid in other["processid"])
+    if members != len(_KINDS) * length:
+        yield Fault(name, None, f"holds {members} members, not {len(_KINDS)} for each of {length} samples")
 
 
 def _values(path: Path) -> Iterator[pl.DataFrame]:
-    """The rows of a shard; what cannot be read is left out, and so reported as missing."""
+    """The rows of a shard and their `text`; what cannot be read is left out, and so reported as missing."""
     lines: list[bytes] = []
+    texts: list[bytes] = []
 
     def rows() -> pl.DataFrame:
         try:
-            return read_objects(b"\n".join(lines), schema.METADATA.arrow())
-        except pa.ArrowInvalid:
-            return schema.METADATA.empty()
+            found = read_objects(b"\n".join(lines), schema.METADATA.arrow())
+            return found.with_columns(text=pl.Series(texts, dtype=pl.Binary))
+        except (pa.ArrowInvalid, pl.exceptions.PolarsError):
+            return schema.METADATA.empty().with_columns(text=pl.lit(None, pl.Binary))
 
     try:
         for member, content in _members(path):
-            if member.endswith(".json") and len(content) <= _LONGEST_JSON:
+            if member.endswith(".json") and len(content) <= _LONGEST:
                 lines.append(content.replace(b"\n", b" "))
-                if len(lines) == _LINES_AT_ONCE:
+            elif member.endswith(".txt") and len(content) <= _LONGEST:
+                texts.append(content)
+                if len(texts) == _LINES_AT_ONCE:
                     yield rows()
                     lines.clear()
+                    texts.clear()
     except _ERRORS:
         pass
     if lines:
@@ -326,7 +345,7 @@ def _card(settings: ReleaseSettings) -> Card:
     if settings.zip_packages:
         rows.append(("`packages/*.zip`", f"{', '.join(settings.zip_packages)}: to unpack here"))
     if settings.webdataset_packages:
-        what = "WebDataset shards, `<processid>.jpg` and `<processid>.json` per sample"
+        what = "WebDataset shards; a sample is an image (`jpg`), its columns (`json`) and its labels as text (`txt`)"
         rows.append(("`packages/*.tar`", f"{', '.join(settings.webdataset_packages)}: {what}"))
     return Card(tuple(rows))
 

@@ -1,11 +1,17 @@
 """`barcodebert/`: barcodes and labels as BarcodeBERT's recipes read them (spec: the release, BarcodeBERT CSVs).
 
-Belongs here: the files, their columns, and the numbers of the labels. A label's number is the same in all files.
+Belongs here: which specimens are in which file, and writing them. Does not belong here: names of files and columns
+(`_barcodebert_files`), the indices of the labels, which are those of the release (`release.labels`), and whether the
+files are right (`_barcodebert_check`).
+
+The published recipe strips N from the end of each barcode, keeps one row of each over the whole table, and then splits.
+So the first specimen of a barcode stands for it, in the order of the release and whatever its partition. A specimen
+that may be in no file, because it lacks a species in a labelled partition, stands for none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -15,92 +21,48 @@ from bioscan_etl import schema, vocabulary
 from bioscan_etl.errors import InvariantError, name_some
 from bioscan_etl.io.write import atomic_file
 from bioscan_etl.progress import Progress
-from bioscan_etl.release.check.agreement import Rows, agreement
-from bioscan_etl.release.check.csv import check_bytes, read_fields
-from bioscan_etl.release.check.faults import Fault, Listing, faulty_rows
-from bioscan_etl.release.check.files import is_plain
+from bioscan_etl.release.check.faults import Fault
 from bioscan_etl.release.check.view import View
+from bioscan_etl.release.forms._barcodebert_check import check_barcodebert
+from bioscan_etl.release.forms._barcodebert_files import FILES, FOLDER, NEEDED, WITHOUT_LABELS, header
 from bioscan_etl.release.forms.registry import Card, Form
-from bioscan_etl.release.rows import released, released_groups
+from bioscan_etl.release.labels import NO_INDEX, Vocabulary, read_labels, with_indices
+from bioscan_etl.release.rows import released_groups, require_metadata
 from bioscan_etl.release.staging import Staging
 from bioscan_etl.settings import ReleaseSettings
-
-FILES = {
-    "pre_training": ("pretrain", "other_heldout"),
-    "supervised_train": ("train",),
-    "supervised_val": ("val",),
-    "supervised_test": ("test",),
-    "unseen": ("test_unseen",),
-}
-"""Files, and the partitions of their rows in order."""
-WITHOUT_LABELS = "pre_training"
-"""The file whose rows may lack a species."""
 
 COLUMNS = ("processid", "dna_barcode", "dna_bin", *vocabulary.RANKS, "split")
 """Columns of the metadata that the files are made of."""
 
-UNLABELLED = -1
-FOLDER = "barcodebert"
 
-
-def build(staging: Staging, _: ReleaseSettings, __: Progress) -> None:
+def build(staging: Staging, settings: ReleaseSettings, _: Progress) -> None:
     """Write the files from the staged metadata, which must be built.
 
     Raises:
         InvariantError: the metadata is not built yet, or its labels are not what BarcodeBERT's recipes rely on.
     """
-    labels = _written(released(staging, ["split", *vocabulary.RANKS]).unique())
-    require_labels(labels)
-    groups = released_groups(staging, COLUMNS, [split for splits in FILES.values() for split in splits])
-    write_barcodebert(groups, label_numbers(labels), staging.tree / FOLDER)
 
+    def groups() -> Iterator[pl.DataFrame]:
+        return released_groups(staging, COLUMNS)
 
-def header() -> list[str]:
-    """Column names of the files, in order."""
-    names = [f"{rank}_name" for rank in vocabulary.RANKS] + [f"{rank}_index" for rank in vocabulary.RANKS]
-    return ["processid", "nucleotides", "bin_uri", "dna_bin", *names]
-
-
-def label_numbers(labels: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Number the labels of each rank from 0: those of train first, by name, then those of the other files.
-
-    So the species of train are 0 … n - 1, which is what a classifier trained on it counts, and every other label has
-    a number of its own.
-
-    Args:
-        labels: distinct rows of split and the ranks.
-
-    Returns:
-        By rank: label, index.
-    """
-    order = {split: number for number, split in enumerate(_BY_PRECEDENCE)}
-    place = pl.col("split").replace_strict(order, return_dtype=pl.Int8)
-    numbers = {}
-    for rank in vocabulary.RANKS:
-        found = (
-            labels.filter(pl.col(rank).is_not_null(), pl.col("split").is_in(_BY_PRECEDENCE))
-            .group_by(label=rank)
-            .agg(place.min().alias("place"))
-            .sort("place", "label")
-        )
-        numbers[rank] = found.select("label", index=pl.int_range(pl.len(), dtype=pl.Int64))
-    return numbers
-
-
-_BY_PRECEDENCE = ("train", "val", "test", "test_unseen", "other_heldout", "pretrain")
+    require_metadata(staging)
+    labels = read_labels(staging.tree)
+    write_barcodebert(groups, labels, staging.tree / FOLDER, distinct=settings.barcodebert_rows == "distinct")
 
 
 def require_labels(labels: pl.DataFrame) -> None:
-    """Check the labels against what the recipes rely on.
+    """Check the labels of the rows against what the recipes rely on.
+
+    Records of one barcode have one label and are in one partition, so that a row per barcode loses no label of train.
 
     Args:
-        labels: distinct rows of split and the ranks, of the specimens that are in a file.
+        labels: rows of split, genus and species.
 
     Raises:
         InvariantError: a species of val or test is not in train, or a genus of test_unseen is not in train.
     """
     train = labels.filter(pl.col("split") == "train")
-    for split, rank in (("val", "species"), ("test", "species"), ("test_unseen", "genus")):
+    for split, rank in NEEDED:
         rows = labels.filter(pl.col("split") == split)
         alien = rows.join(train, on=rank, how="anti")[rank].drop_nulls().unique().to_list()
         if alien:
@@ -111,116 +73,90 @@ def require_labels(labels: pl.DataFrame) -> None:
 
 
 def write_barcodebert(
-    groups: Iterable[pl.DataFrame], numbers: Mapping[str, pl.DataFrame], folder: Path
+    groups: Callable[[], Iterable[pl.DataFrame]], labels: Vocabulary, folder: Path, *, distinct: bool = True
 ) -> dict[str, int]:
-    """Write the five files; memory holds one piece.
-
-    A specimen without a species, which follows one of its barcode or BIN into a labelled partition, is in none.
+    """Write the five files; memory holds a piece, and some numbers for each specimen.
 
     Args:
-        groups: the columns of `COLUMNS`, in pieces, sorted; rows of other partitions are passed over.
-        numbers: of `label_numbers`.
+        groups: reads the columns of `COLUMNS` of all specimens, in pieces, in the order of the release; called twice.
+        labels: the vocabulary of the release.
         folder: where the files go.
+        distinct: one row per barcode; False: one per specimen.
 
     Returns:
         Rows by file.
+
+    Raises:
+        InvariantError: labels of the rows are not what BarcodeBERT's recipes rely on; nothing is written.
     """
+    chosen = _chosen(groups(), distinct=distinct)
     file_of = {split: name for name, splits in FILES.items() for split in splits}
     written = dict.fromkeys(FILES, 0)
+    found = []
+    at = 0
     with ExitStack() as stack:
         streams = {name: stack.enter_context(atomic_file(folder / f"{name}.csv")) for name in FILES}
         for stream in streams.values():
             stream.write((",".join(header()) + "\n").encode())
-        for piece in groups:
-            for (split,), rows in piece.group_by("split", maintain_order=True):
-                name = file_of.get(str(split))
-                if name is not None:
-                    made = _numbered(rows.filter(_belongs(name)), numbers)
-                    made.write_csv(streams[name], include_header=False, line_terminator="\n", quote_style="necessary")
-                    written[name] += made.height
+        for piece in groups():
+            marked = piece.hstack(chosen.slice(at, piece.height)).filter("kept")
+            at += piece.height
+            found.append(marked.select("split", "genus", "species").unique())
+            for (split,), rows in marked.group_by("split", maintain_order=True):
+                name = file_of[str(split)]
+                made = _as_written(rows, labels)
+                made.write_csv(streams[name], include_header=False, line_terminator="\n", quote_style="necessary")
+                written[name] += made.height
+        require_labels(pl.concat(found))
     return written
 
 
-def _written(labels: pl.DataFrame) -> pl.DataFrame:
-    """Those of rows of split and the ranks that are in a file."""
-    return pl.concat(labels.filter(_belongs(file), pl.col("split").is_in(splits)) for file, splits in FILES.items())
+def _chosen(groups: Iterable[pl.DataFrame], *, distinct: bool) -> pl.DataFrame:
+    """Which specimens are written, and how many have the same barcode.
 
-
-def _belongs(file: str) -> pl.Expr:
-    """Which specimens of its partitions a file holds."""
-    return pl.lit(value=True) if file == WITHOUT_LABELS else pl.col("species").is_not_null()
-
-
-def _numbered(rows: pl.DataFrame, numbers: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    for rank, labels in numbers.items():
-        rows = rows.join(
-            labels.rename({"label": rank, "index": f"{rank}_index"}), on=rank, how="left", maintain_order="left"
+    Returns:
+        kept (bool) and specimens (int64) for each row, in order.
+    """
+    rows = pl.concat(
+        piece.select(
+            pl.col("split").cast(pl.Enum(vocabulary.SPLITS)),
+            # Two hashes: barcodes of millions of specimens are not held, and 64 bits may meet.
+            first=stripped().hash(1),
+            second=stripped().hash(2),
+            kept=pl.col("species").is_not_null() | pl.col("split").is_in(FILES[WITHOUT_LABELS]),
         )
-    return rows.with_columns(
-        *(pl.col(f"{rank}_index").fill_null(UNLABELLED) for rank in vocabulary.RANKS),
-        nucleotides="dna_barcode",
-        bin_uri="dna_bin",
-        **{f"{rank}_name": rank for rank in vocabulary.RANKS},
-    ).select(header())
+        for piece in groups
+    )
+    barcode = ("first", "second")
+    rows = rows.with_columns(specimens=pl.len().over(barcode).cast(pl.Int64))
+    if distinct:
+        rows = rows.with_row_index("place")
+        first = pl.when("kept").then("place").min().over(barcode) == pl.col("place")
+        rows = rows.with_columns(kept=first.fill_null(value=False))
+    in_file = pl.col("split").cast(pl.String).is_in([split for splits in FILES.values() for split in splits])
+    return rows.select(pl.col("kept") & in_file, "specimens")
+
+
+def stripped() -> pl.Expr:
+    """A barcode without N at its end."""
+    return pl.col("dna_barcode").str.strip_chars_end("N")
+
+
+def _as_written(rows: pl.DataFrame, labels: Vocabulary) -> pl.DataFrame:
+    return (
+        with_indices(rows, labels)
+        .with_columns(
+            nucleotides=stripped(),
+            bin_uri="dna_bin",
+            **{f"{rank}_name": rank for rank in vocabulary.RANKS},
+        )
+        .select(header())
+    )
 
 
 def check(view: View) -> Iterator[Fault]:
-    """BarcodeBERT's files hold the rows of their partitions, and number each label alike (spec: the release)."""
-    root, data = view.root, view.data
-    numbers: list[pl.DataFrame] = []
-    for name, splits in FILES.items():
-        file = f"barcodebert/{name}.csv"
-        if not is_plain(root, file):
-            yield Fault(file, None, "is missing, or no plain file")
-            continue
-        yield from check_bytes(root, file)
-        listing = Listing()
-        for rows in _read(root, file, listing):
-            other = pl.col("bin_uri").ne_missing(pl.col("dna_bin"))
-            listing.add(file, rows.filter(other), "bin_uri is {bin_uri}, dna_bin {dna_bin}")
-            for rank in vocabulary.RANKS:
-                label, index = pl.col(f"{rank}_name"), pl.col(f"{rank}_index")
-                shown = rows.select("processid", label=label, index=index)
-                wrong = pl.col("index").is_null() | ((pl.col("index") == -1) != pl.col("label").is_null())
-                listing.add(file, shown.filter(wrong), f"{rank}_index is {{index}} for {{label}}")
-                if rank == "species" and name != WITHOUT_LABELS:
-                    unlabelled = shown.filter(pl.col("index") == -1)
-                    listing.add(file, unlabelled, "species_index is -1, as only pre_training may have")
-                numbers.append(shown.select("label", "index", rank=pl.lit(rank), file=pl.lit(name)).unique())
-        yield from listing.faults()
-
-        def pieces(columns: Sequence[str], file: str = file) -> Iterator[pl.DataFrame]:
-            for rows in _read(root, file, Listing()):
-                names = {f"{rank}_name": rank for rank in vocabulary.RANKS} | {"nucleotides": "dna_barcode"}
-                yield rows.rename(names).select("processid", *columns)
-
-        columns = tuple(column for column in COLUMNS if column not in {"processid", "split"})
-        yield from agreement(data.of(pl.col("split").is_in(splits) & _belongs(name)), Rows(file, columns, pieces))
-    if numbers:
-        yield from _numbers(pl.concat(numbers).unique())
-
-
-def _read(root: Path, file: str, listing: Listing) -> Iterator[pl.DataFrame]:
-    for fields in read_fields(root, file, header(), listing):
-        yield fields.with_columns(pl.col(f"{rank}_index").cast(pl.Int64, strict=False) for rank in vocabulary.RANKS)
-
-
-def _numbers(found: pl.DataFrame) -> Iterator[Fault]:
-    """A label has one number and a number one label over all files; what val, test and unseen need is in train."""
-    labelled = found.drop_nulls("label")
-    for key, value in (("label", "index"), ("index", "label")):
-        several = labelled.select("rank", "label", "index").unique().group_by("rank", key).agg(pl.col(value).sort())
-        wrong = several.filter(pl.col(value).list.len() > 1).sort("rank", key)
-        shown = wrong.with_columns(pl.col(value).cast(pl.List(pl.String)).list.join(", "))
-        yield from faulty_rows("barcodebert", shown, f"{{rank}}: {key} {{{key}}} has several: {{{value}}}")
-    species = labelled.filter(rank="species")["index"].unique().sort()
-    if not species.equals(pl.int_range(len(species), eager=True).alias("index")):
-        yield Fault("barcodebert", None, "the numbers of species are not 0 to their number less one")
-    train = labelled.filter(file="supervised_train")
-    for name, rank in (("supervised_val", "species"), ("supervised_test", "species"), ("unseen", "genus")):
-        alien = labelled.filter(file=name, rank=rank).join(train.filter(rank=rank), on="label", how="anti")
-        shown = alien.sort("label").select("label")
-        yield from faulty_rows(f"barcodebert/{name}.csv", shown, f"{rank} {{label}} is not in supervised_train")
+    """BarcodeBERT's files hold the rows of their partitions, with the indices of `labels/` (spec: the release)."""
+    yield from check_barcodebert(view)
 
 
 _BINS = ("bin_uri", "dna_bin")
@@ -234,7 +170,9 @@ def _table(name: str) -> schema.Table:
     labelled = name != WITHOUT_LABELS
     columns = [
         schema.METADATA["processid"],
-        schema.Column("nucleotides", pl.String(), "COI-5P barcode", nullable=False, pattern="^[ACGTN]+$"),
+        schema.Column(
+            "nucleotides", pl.String(), "COI-5P barcode without N at its end", nullable=False, pattern="^[ACGTN]+$"
+        ),
         *(schema.Column(bin, pl.String(), "Barcode Index Number", pattern=schema.BIN_PATTERN) for bin in _BINS),
         *(
             schema.Column(f"{rank}_name", pl.String(), rank, nullable=not (labelled and rank == "species"))
@@ -244,34 +182,37 @@ def _table(name: str) -> schema.Table:
             schema.Column(
                 f"{rank}_index",
                 pl.Int64(),
-                f"number of the {rank}; -1 is unlabelled",
+                f"index of the {rank} in labels/; -1 is unlabelled",
                 nullable=False,
-                minimum=0 if labelled and rank == "species" else UNLABELLED,
+                minimum=0 if labelled and rank == "species" else NO_INDEX,
             )
             for rank in vocabulary.RANKS
         ),
+        schema.Column("specimens", pl.Int64(), "specimens of the release with this barcode", nullable=False, minimum=1),
     ]
-    return schema.Table(name, "a released specimen", ("processid",), tuple(columns))
+    return schema.Table(name, "a released specimen that stands for its barcode", ("processid",), tuple(columns))
 
 
-def _card(_: ReleaseSettings) -> Card:
-    what = "barcodes with names and numbers of their labels, for BarcodeBERT; an unlabelled rank has the number -1"
+def _card(settings: ReleaseSettings) -> Card:
+    each = "the first specimen of each barcode" if settings.barcodebert_rows == "distinct" else "all specimens"
+    what = f"{each} with names and indices of the labels, for BarcodeBERT; an unlabelled rank has the index -1"
     return Card((("`barcodebert/*.csv`", what),))
 
 
 FORM = Form(
     name=FOLDER,
-    about="Barcodes with names and numbers of their labels, as BarcodeBERT's recipes read them: five CSVs in "
-    "`barcodebert/`.\n\nA label has the same number in all five; -1 is unlabelled. Only pre_training holds specimens "
-    "without a species. Made when `release.forms` names "
-    "barcodebert.",
+    about="Barcodes with names and indices of their labels, as BarcodeBERT's recipes read them: five CSVs in "
+    "`barcodebert/`.\n\nThe first specimen of each barcode in the order of the release, without N at its end, or all "
+    "specimens. The indices are those of `labels/`; -1 is unlabelled. Only pre_training holds specimens without a "
+    "species. Made when `release.forms` names barcodebert.",
     place=80,
     stage="barcodebert_tables",
     owns=lambda _: (FOLDER,),
     build=build,
     check=check,
     card=_card,
+    settings=("barcodebert_rows",),
+    verified={"release.barcodebert_rows": "barcodebert/ has these rows"},
     kinds=("csv",),
     tables=_tables,
-    libraries=("polars",),
 )

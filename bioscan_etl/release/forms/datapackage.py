@@ -20,6 +20,7 @@ from bioscan_etl.release.check.faults import Fault
 from bioscan_etl.release.check.view import View
 from bioscan_etl.release.descriptors import Description
 from bioscan_etl.release.forms.registry import LAST_STAGE, Card, Form, forms
+from bioscan_etl.release.labels import label_tables
 from bioscan_etl.release.layout import STATISTICS, csv_name
 from bioscan_etl.release.manifest import Sums
 from bioscan_etl.settings import ReleaseSettings
@@ -52,7 +53,7 @@ def describe(release: Description) -> dict[str, str]:
 
 def _tables(settings: ReleaseSettings) -> dict[str, dict[str, Any]]:
     """Schemas of the CSV tables of a release, by path."""
-    tables = {csv_name(settings): schema.METADATA}
+    tables = {csv_name(settings): schema.METADATA, **label_tables()}
     for form in forms().values():
         tables |= form.tables(settings) if form.tables else {}
     tables |= {f"{STATISTICS}/{table.name}.csv": table for table in statistics.TABLES}

@@ -1,0 +1,28 @@
+"""BarcodeBERT's files: their names, partitions and columns (spec: the release, BarcodeBERT CSVs).
+
+Belongs here: what writing and checking them share. Does not belong here: which specimens they hold.
+"""
+
+from __future__ import annotations
+
+from bioscan_etl import vocabulary
+
+FOLDER = "barcodebert"
+FILES = {
+    "pre_training": ("pretrain", "other_heldout"),
+    "supervised_train": ("train",),
+    "supervised_val": ("val",),
+    "supervised_test": ("test",),
+    "unseen": ("test_unseen",),
+}
+"""Files, and the partitions of their rows in order."""
+WITHOUT_LABELS = "pre_training"
+"""The file whose rows may lack a species."""
+NEEDED = (("val", "species"), ("test", "species"), ("test_unseen", "genus"))
+"""Partitions, and the rank at which each label of theirs occurs in train."""
+
+
+def header() -> list[str]:
+    """Column names of the files, in order."""
+    names = [f"{rank}_name" for rank in vocabulary.RANKS] + [f"{rank}_index" for rank in vocabulary.RANKS]
+    return ["processid", "nucleotides", "bin_uri", "dna_bin", *names, "specimens"]
