@@ -850,6 +850,13 @@ EVALUATION = Table(
             maximum=1,
         ),
         Column("shuffled", pl.Float64(), "the score with the labels of the keys shuffled", minimum=-1, maximum=1),
+        Column(
+            "chance",
+            pl.Float64(),
+            "the score of answers that are drawn from the labels of the keys; of AMI, 0",
+            minimum=0,
+            maximum=1,
+        ),
         Column("n", pl.Int64(), "queries that count", nullable=False, minimum=0),
         Column("classes", pl.Int64(), "labels that occur among them", nullable=False, minimum=0),
         Column("n_keys", pl.Int64(), "references, or rows of the training", nullable=False, minimum=0),

@@ -42,6 +42,8 @@ def test_a_hand_worked_case():
     assert (everything["n"], everything["classes"], everything["n_keys"], everything["cpu_seconds"]) == (3, 2, 4, 1.5)
     assert (everything["queries"], everything["keys"]) == ("test", "train")
     assert everything["digest"] == DIGEST
+    assert everything["chance"] == pytest.approx((2 / 4 + 2 / 4 + 1 / 4) / 3)
+    assert row_of(table, metric="top1_macro")["chance"] == pytest.approx((2 / 4 + 1 / 4) / 2)
     assert row_of(table, metric="top1_macro")["value"] == pytest.approx(0.75)
     assert row_of(table, metric="top1_macro")["majority"] == pytest.approx(0.5)
     assert row_of(table, "copies")["value"] == 1
@@ -58,6 +60,7 @@ def test_shuffled_labels_are_those_of_the_same_keys():
     row = row_of(found.table())
     assert row["value"] == 1
     assert row["shuffled"] == pytest.approx(0.2, abs=0.03)
+    assert row["shuffled"] == pytest.approx(row["chance"], abs=0.02)
 
 
 def test_a_planted_leak_shows_in_the_control():

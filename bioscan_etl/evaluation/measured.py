@@ -128,7 +128,8 @@ class Sheet:
         if copies is not None:
             subsets |= {"copies": counts & copies, "rest": counts & ~copies}
         controls = self._controls(labels, answers, key_labels, chosen, shuffled)
-        common = np.bincount(known).argmax() if len(known) else NO_LABEL
+        shares = np.bincount(known, minlength=int(labels.max(initial=0)) + 1) / max(len(key_labels), 1)
+        common = shares.argmax() if len(known) else NO_LABEL
         right = hits(labels, answers)
         for subset in EVALUATED_SUBSETS:
             if subset not in subsets:
@@ -153,6 +154,7 @@ class Sheet:
                         score,
                         majority=accuracy(mine == common, mine, average),
                         shuffled=float(np.mean(control)) if control else None,
+                        chance=accuracy(1 - (1 - shares[mine]) ** k, mine, average),
                     )
 
     def _controls(
@@ -188,8 +190,10 @@ class Sheet:
         if shape.classes < _LABELS:
             self._note(question, shape, "ami", _fewer_than_two(shape.n, shape.classes))
             return
-        mixed = np.random.Generator(np.random.PCG64(self.seed)).permutation(mine)
-        self._add(question, shape, "ami", ami_score(found, mine, self.seed), majority=0.0, shuffled=ami(found, mixed))
+        draws = np.random.Generator(np.random.PCG64(self.seed))
+        shuffled = float(np.mean([ami(found, draws.permutation(mine)) for _ in range(SHUFFLES)]))
+        score = ami_score(found, mine, self.seed)
+        self._add(question, shape, "ami", score, majority=0.0, shuffled=shuffled, chance=0.0)
 
     def harmonic(self, question: Question, rank: str, seen: tuple[str, ...], unseen: tuple[str, ...]) -> None:
         """Note the harmonic means of the scores for two sets of queries, of which the scores are noted already.
@@ -220,11 +224,12 @@ class Sheet:
                 continue
             # It grows with both scores, so both lower ends together are below what 95 % of resamples reach.
             value, low, high = (harmonic_mean(one[name], other[name]) for name in ("value", "low", "high"))
-            majority, shuffled = (
+            majority, shuffled, chance = (
                 None if one[name] is None or other[name] is None else harmonic_mean(one[name], other[name])
-                for name in ("majority", "shuffled")
+                for name in ("majority", "shuffled", "chance")
             )
-            self._add(question, shape, metric, Score(value, low, high), majority=majority, shuffled=shuffled)
+            score = Score(value, low, high)
+            self._add(question, shape, metric, score, majority=majority, shuffled=shuffled, chance=chance)
 
     def not_applicable(
         self, question: Question, rank: str, reason: str, metrics: Sequence[str] = ("top1_micro",)
@@ -252,6 +257,7 @@ class Sheet:
         *,
         majority: float | None = None,
         shuffled: float | None = None,
+        chance: float | None = None,
         note: str | None = None,
     ) -> None:
         self.rows.append(
@@ -268,6 +274,7 @@ class Sheet:
                 "high": score.high if score else None,
                 "majority": majority,
                 "shuffled": shuffled,
+                "chance": chance,
                 "seed": self.seed,
                 "note": note or question.note,
                 "versions": stated_versions(question.libraries),

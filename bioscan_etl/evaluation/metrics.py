@@ -53,11 +53,11 @@ def hits(labels: Numbers, answers: Numbers) -> Flags:
     return found
 
 
-def accuracy(correct: Flags, labels: Numbers, average: Average) -> float:
+def accuracy(correct: Flags | _Floats, labels: Numbers, average: Average) -> float:
     """The share of correct answers; NaN without queries.
 
     Args:
-        correct: shape (queries,).
+        correct: whether each answer is right, or how likely it is, shape (queries,).
         labels: numbers of the true labels, none missing, shape (queries,).
         average: "micro": over the queries; "macro": the mean over the labels that occur.
     """
