@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import resource
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -31,8 +32,9 @@ from bioscan_etl.evaluation.headline import headline
 from bioscan_etl.evaluation.kmers import KmerVectors
 from bioscan_etl.evaluation.measured import Sheet
 from bioscan_etl.evaluation.records import READ, Records, open_records, records_of
-from bioscan_etl.evaluation.run import _MEASURES
+from bioscan_etl.evaluation.run import _MEASURES, Part
 from bioscan_etl.evaluation.search import nearest
+from bioscan_etl.progress import silent
 from bioscan_etl.vocabulary import BENCHMARKS
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -62,9 +64,10 @@ def main() -> None:
     chosen = [name for name in arguments.benchmark if name in _MEASURES]
     budget = Budget(arguments.budget * 60).part(len(chosen))
     sheet = Sheet(records, 0)
+    part = Part(records, sheet, silent, budget, Path(tempfile.mkdtemp()))
     for name in chosen:
         start, clock = time.process_time(), time.perf_counter()
-        _MEASURES[name](records, sheet, lambda *_: None, budget)
+        _MEASURES[name](part)
         print(f"{name}: {time.process_time() - start:.1f} CPU s, {time.perf_counter() - clock:.1f} s; peak {peak()}")
     with pl.Config(tbl_rows=60, tbl_hide_dataframe_shape=True, fmt_str_lengths=44, tbl_width_chars=160):
         print(

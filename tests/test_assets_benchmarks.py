@@ -82,9 +82,9 @@ def metadata(result):
 def measures(monkeypatch, measure):
     """Let this function measure, and no other."""
 
-    def alone(records, sheet, progress, budget):
-        labelled = np.flatnonzero(records.codes("species") >= 0)
-        measure(records, sheet, records.codes("genus")[labelled])
+    def alone(part):
+        labelled = np.flatnonzero(part.records.codes("species") >= 0)
+        measure(part.records, part.sheet, part.records.codes("genus")[labelled])
 
     monkeypatch.setattr(run, "_MEASURES", MappingProxyType({"barcodebert": alone}))
 

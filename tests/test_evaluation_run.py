@@ -112,8 +112,8 @@ def test_a_benchmark_gives_further_tables(release, tmp_path, monkeypatch):
 def test_the_budget_is_shared_and_the_rule_of_sameness_is_that_of_the_settings(release, tmp_path, monkeypatch):
     seen = []
 
-    def look(records, sheet, progress, budget):
-        seen.append((records.least, sheet.seed, budget))
+    def look(part):
+        seen.append((part.records.least, part.sheet.seed, part.budget))
 
     monkeypatch.setattr(run, "_MEASURES", MappingProxyType(dict.fromkeys(("barcodebert", "clustering"), look)))
     settings = SETTINGS.model_copy(update={"barcodes": BarcodeSettings(min_shared_columns=400)})
