@@ -11,6 +11,7 @@ from bioscan_etl.evaluation.networks.encoder import begun  # noqa: E402
 from bioscan_etl.evaluation.networks.pretraining import embedded  # noqa: E402
 from bioscan_etl.evaluation.networks.sizes import Size  # noqa: E402
 from bioscan_etl.evaluation.networks.training import Budget, Recipe  # noqa: E402
+from bioscan_etl.evaluation.search import Stored  # noqa: E402
 
 pytestmark = pytest.mark.clients
 CPU = torch.device("cpu")
@@ -21,9 +22,9 @@ def clouds():
     """Vectors of three classes around three points, far from zero; ten of each, the last two for the choice."""
     draws = np.random.default_rng(0)
     points = draws.normal(size=(3, 6))
-    vectors = (50 + points[np.arange(30) % 3] + 0.1 * draws.normal(size=(30, 6))).astype(np.float32)
+    vectors = (5 + points[np.arange(30) % 3] + 0.05 * draws.normal(size=(30, 6))).astype(np.float32)
     positions = np.arange(30)
-    return vectors, Examples(positions[:24], positions[:24] % 3, positions[24:], positions[24:] % 3)
+    return Stored(vectors), Examples(positions[:24], positions[:24] % 3, positions[24:], positions[24:] % 3)
 
 
 def test_a_probe_tells_classes_apart_and_shuffled_ones_not():
@@ -59,7 +60,7 @@ def test_fine_tuning_starts_as_the_probe_lowers_the_loss_and_leaves_the_encoder_
     examples = Examples(np.arange(9), np.arange(9) % 3, np.arange(9, 12), np.arange(9, 12) % 3)
     encoder = begun(SMALL, 0).bert.eval()
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
-    vectors = embedded(encoder, barcodes, device=CPU).vectors
+    vectors = embedded(encoder, barcodes, device=CPU)
     # Of a probe that has learnt little, so that there is something left to learn.
     probe = probed(vectors, examples, seed=0, device=CPU, recipe=Recipe(9, 1e-3, epochs=1))
     losses = []
@@ -69,7 +70,9 @@ def test_fine_tuning_starts_as_the_probe_lowers_the_loss_and_leaves_the_encoder_
         )
         losses.append(fitted.trained.loss)
     with torch.inference_mode():
-        start = torch.nn.functional.cross_entropy(probe.model(torch.from_numpy(vectors[:9])), torch.arange(9) % 3)
+        start = torch.nn.functional.cross_entropy(
+            probe.model(torch.from_numpy(vectors.at(np.arange(9)))), torch.arange(9) % 3
+        )
     assert losses[0] == pytest.approx(start.item(), rel=1e-4)
     assert losses[1] < losses[0] / 2
     np.testing.assert_array_equal(fitted.answers(np.arange(12)), np.arange(12) % 3)

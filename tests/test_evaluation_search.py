@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioscan_etl.evaluation import search
-from bioscan_etl.evaluation.search import Stored, nearest, normalised
+from bioscan_etl.evaluation.search import Held, Stored, nearest, normalised
 
 
 def slowly(vectors, queries, keys, k, apart=None):
@@ -73,3 +73,11 @@ def test_queries_are_reported():
         label="asking",
     )
     assert reports == [("asking", 4, 4)]
+
+
+def test_some_of_many_things_have_vectors():
+    held = Held(np.array([4, 1]), np.array([[0, 2], [3, 4]], np.float32), 6)
+    assert len(held) == 6
+    np.testing.assert_allclose(held.at(np.array([1, 4, 1])), [[0.6, 0.8], [0, 1], [0.6, 0.8]], rtol=1e-6)
+    which, _ = nearest(held, np.array([1]), np.array([4, 1]), 2)
+    assert which.tolist() == [[1, 0]]

@@ -42,6 +42,34 @@ class Stored:
         return self.vectors[positions]
 
 
+class Held:
+    """Vectors of some of many things, held in memory.
+
+    Attributes:
+        places: of each thing in `vectors`, int64; -1 for one without a vector.
+        vectors: of length 1, float32.
+    """
+
+    def __init__(self, things: Numbers, vectors: Vectors, of: int) -> None:
+        """Hold.
+
+        Args:
+            things: which have a vector, different ones.
+            vectors: theirs, shape (things, width).
+            of: how many things there are.
+        """
+        self.places = np.full(of, -1, np.int64)
+        self.places[things] = np.arange(len(things))
+        self.vectors = normalised(vectors)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def at(self, positions: Numbers) -> Vectors:
+        """As of `Embedded`; the things must have vectors."""
+        return self.vectors[self.places[positions]]
+
+
 def normalised(vectors: npt.NDArray[np.floating]) -> Vectors:
     """Vectors of length 1, float32; a vector of zeros stays one."""
     wide = np.asarray(vectors, np.float32)

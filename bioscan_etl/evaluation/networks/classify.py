@@ -18,7 +18,7 @@ from bioscan_etl.evaluation.networks.pretraining import on
 from bioscan_etl.evaluation.networks.tokens import tokenised
 from bioscan_etl.evaluation.networks.training import Budget, Recipe, Shuffled, Trained, train
 from bioscan_etl.evaluation.records import Numbers
-from bioscan_etl.evaluation.search import Vectors
+from bioscan_etl.evaluation.search import Embedded
 from bioscan_etl.extras import extras_named
 from bioscan_etl.progress import Progress, silent
 
@@ -112,7 +112,7 @@ class _OnBarcodes(nn.Module):
 
 
 def probed(
-    vectors: Vectors,
+    vectors: Embedded,
     examples: Examples,
     *,
     seed: int,
@@ -124,7 +124,7 @@ def probed(
     """Train a linear classifier on the vectors of a frozen encoder.
 
     Args:
-        vectors: by position of the barcode, float32.
+        vectors: by position of the barcode.
         examples: at least one.
         seed: of the order.
         device: to train on.
@@ -134,7 +134,7 @@ def probed(
     """
 
     def at(positions: Numbers) -> tuple[Tensor, ...]:
-        return (torch.from_numpy(vectors[positions]).to(device),)
+        return (torch.from_numpy(vectors.at(positions)).to(device),)
 
     model = _OnVectors(at(examples.barcodes)[0], examples.count).to(device)
     steps = Budget().planned(recipe, _order(examples, recipe, seed).per_epoch, 0.0, device.type)

@@ -15,7 +15,7 @@ from bioscan_etl.evaluation.measured import Clock
 from bioscan_etl.evaluation.networks.measure import LIBRARIES
 from bioscan_etl.evaluation.networks.modalities import DNA, IMAGE, TEXT, Modality
 from bioscan_etl.evaluation.records import Numbers, Records
-from bioscan_etl.evaluation.search import Stored
+from bioscan_etl.evaluation.search import Held
 from bioscan_etl.extras import require_extra
 from bioscan_etl.progress import Progress, silent
 
@@ -48,8 +48,8 @@ class Lookup:
 
     task: str
     model: str
-    queried: Stored
-    offered: Stored
+    queried: Held
+    offered: Held
     query_ids: Numbers
     key_ids: Numbers
     width: int

@@ -215,14 +215,14 @@ class _Run:
         label = f"{barcodebert.NAME}: {name}"
         with mine.running():
             probe = probed(
-                vectors.vectors,
+                vectors,
                 examples,
                 seed=seed,
                 device=self.device,
                 progress=self.progress,
                 label=f"{label}, probe",
             )
-        control = probed(vectors.vectors, mixed, seed=seed, device=self.device)
+        control = probed(vectors, mixed, seed=seed, device=self.device)
         self._classified(task, f"{name}, linear probe", probe, control, known, f"{note}; frozen", mine.seconds)
         if not tuned:
             return

@@ -15,7 +15,7 @@ from bioscan_etl.evaluation.networks.encoder import Encoder, MaskedModel
 from bioscan_etl.evaluation.networks.tokens import MASK, SPECIAL, Tokens, tokenised
 from bioscan_etl.evaluation.networks.training import Budget, Recipe, Shuffled, Trained, train
 from bioscan_etl.evaluation.records import Numbers
-from bioscan_etl.evaluation.search import Stored
+from bioscan_etl.evaluation.search import Held
 from bioscan_etl.extras import extras_named
 from bioscan_etl.progress import Progress, silent
 
@@ -155,14 +155,14 @@ def embedded(
     wanted: Numbers | None = None,
     progress: Progress = silent,
     label: str = "embedding",
-) -> Stored:
+) -> Held:
     """One vector per barcode: the mean of the last hidden states over the tokens that are not padding.
 
     Args:
         encoder: on the device.
         barcodes: text.
         device: of the encoder.
-        wanted: positions of the barcodes that are needed; None: all. The others have vectors of zeros.
+        wanted: positions of the barcodes that are needed; None: all. The others have no vector.
         progress: reports barcodes.
         label: what it reports them as.
 
@@ -171,11 +171,11 @@ def embedded(
     """
     encoder.eval()
     chosen = np.arange(len(barcodes)) if wanted is None else np.unique(wanted)
-    vectors = np.zeros((len(barcodes), encoder.size.width), np.float32)
+    vectors = np.empty((len(chosen), encoder.size.width), np.float32)
     for start in range(0, len(chosen), _ROWS):
         part = chosen[start : start + _ROWS]
         numbers, attended = on(device, tokenised(barcodes.gather(part), encoder.size.k))
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            vectors[part] = encoder.pooled(numbers, attended).cpu().numpy()
+            vectors[start : start + len(part)] = encoder.pooled(numbers, attended).cpu().numpy()
         progress(label, start + len(part), len(chosen))
-    return Stored(vectors)
+    return Held(chosen, vectors, len(barcodes))
