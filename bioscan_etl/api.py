@@ -781,6 +781,11 @@ def evaluate(
     releases: Place | None = None,
     budget: float = 20.0,
     seed: int = 0,
+    network: str | None = None,
+    weights: Place | None = None,
+    minutes: float = 10.0,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    encoder: Place | None = None,
     settings: Settings | Place | None = None,
     progress: Progress = silent,
     announce: Callable[[pl.DataFrame], None] | None = None,
@@ -799,6 +804,12 @@ def evaluate(
         releases: where a version is looked up: a corpus, or its folder `releases`.
         budget: processor minutes of all benchmarks together. Queries that do not fit are drawn by the seed.
         seed: of all that is drawn; the same seed gives the same scores.
+        network: size of a transformer that is pretrained on the release, such as `tiny`, and of which images and
+            barcodes are aligned; None: no network is trained. Needs the extra `bench`.
+        weights: a checkpoint that is asked instead.
+        minutes: of the training of each benchmark; of one core or a GPU.
+        device: where networks are trained.
+        encoder: weights of another image encoder, an ONNX file with its sidecar; None: the one of this package.
         settings: `bioscan_etl.Settings` or a TOML file, of which `barcodes.min_shared_columns` is read.
         progress: reports what is measured.
         announce: is called with what it costs, before it starts: queries, keys, images and processor minutes by
@@ -817,12 +828,14 @@ def evaluate(
         ['left_out_species', 'seen_species', 'unseen_genus']
     """
     from bioscan_etl.errors import SourceError
+    from bioscan_etl.evaluation.run import Networks
     from bioscan_etl.evaluation.run import evaluate as evaluated
     from bioscan_etl.extras import require_extra
 
     require_extra("evaluation")
-    if not budget > 0:
-        raise SourceError(f"a budget of {budget} minutes fits nothing; give more than 0")
+    for given in (budget, minutes):
+        if not given > 0:
+            raise SourceError(f"{given} minutes are too few; give more than 0")
     if seed < 0:
         raise SourceError(f"{seed} is no seed; give a number from 0 on")
     return evaluated(
@@ -833,6 +846,8 @@ def evaluate(
         within=_optional(releases),
         minutes=budget,
         seed=seed,
+        networks=Networks(network, _optional(weights), minutes, device),
+        encoder=_optional(encoder),
         progress=progress,
         announce=announce,
         dry_run=dry_run,

@@ -79,7 +79,7 @@ def test_the_answer_as_json(output, tmp_path, capsys):
     ("words", "reason"),
     [
         (["--benchmark", "chess"], "chess"),
-        (["--budget", "0"], "a budget of 0.0 minutes fits nothing; give more than 0"),
+        (["--budget", "0"], "0.0 minutes are too few; give more than 0"),
         (["--seed", "-1"], "-1 is no seed; give a number from 0 on"),
     ],
 )

@@ -5,7 +5,7 @@ Belongs here: its options and output. Does not belong here: benchmarks (`bioscan
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -30,6 +30,11 @@ def evaluate(
     releases: Annotated[Folder | None, Parameter(name="--in", metavar="DIR")] = None,
     budget: Annotated[float, Parameter(metavar="MINUTES")] = 20.0,
     seed: int = 0,
+    network: Annotated[str | None, Parameter(metavar="SIZE")] = None,
+    weights: Annotated[File | None, Parameter(metavar="FILE")] = None,
+    minutes: float = 10.0,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    encoder: Annotated[File | None, Parameter(metavar="ONNX")] = None,
     dry_run: bool = False,
     settings: File | None = None,
     answer: Answer = LINES,
@@ -37,10 +42,10 @@ def evaluate(
 ) -> int:
     """Measure what a model can learn from a release.
 
-    Run the benchmarks of BarcodeBERT, zero-shot clustering and CLIBD on a release, with models that need no network.
-    Write every score with its interval and its controls as CSV and Parquet, and a page that shows them. Say what it
-    costs before it starts. A run replaces the scores of its own benchmarks; those of others of the same release and
-    seed stay. How to read them: docs/benchmarks.md.
+    Run the benchmarks of BarcodeBERT, zero-shot clustering and CLIBD on a release, with models that need no network,
+    and with networks where you ask for them. Write every score with its interval and its controls as CSV and Parquet,
+    and a page that shows them. Say what it costs before it starts. A run replaces the scores of its own benchmarks;
+    those of others of the same release and seed stay. How to read them: docs/benchmarks.md.
 
     Args:
         release: folder of a release, or a version such as v1 or latest
@@ -49,6 +54,12 @@ def evaluate(
         releases: where a version is looked up: the --output of run, or its folder releases
         budget: processor minutes of all benchmarks together; queries that do not fit are drawn by the seed
         seed: of all that is drawn; the same seed gives the same scores
+        network: also pretrain a transformer of this size on the barcodes and align images with barcodes: tiny, 4-4-4,
+            8-4-4 or 4-12-12; needs the extra bench
+        weights: ask a pretrained transformer instead: a checkpoint of ours, or one that BarcodeBERT published
+        minutes: of the training of each benchmark; of one core or a GPU
+        device: where networks are trained
+        encoder: another image encoder, an ONNX file with its sidecar; without it, the one that this package ships
         dry_run: only say what it costs; measure nothing and write nothing
         settings: TOML with settings; barcodes.min_shared_columns counts
     """
@@ -60,6 +71,11 @@ def evaluate(
             releases=releases,
             budget=budget,
             seed=seed,
+            network=network,
+            weights=weights,
+            minutes=minutes,
+            device=device,
+            encoder=encoder,
             settings=settings,
             progress=progress,
             announce=None if dry_run else lambda estimated: _announce(terminal, estimated),

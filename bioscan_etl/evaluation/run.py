@@ -25,6 +25,7 @@ from bioscan_etl.evaluation.files import Origin, Tables, keep
 from bioscan_etl.evaluation.images import ImageVectors, why_no_features
 from bioscan_etl.evaluation.images_kept import kept_images
 from bioscan_etl.evaluation.measured import Sheet
+from bioscan_etl.evaluation.networks.sizes import size_of
 from bioscan_etl.evaluation.records import NO_LABEL, Records, open_records
 from bioscan_etl.extras import require_extra
 from bioscan_etl.progress import Progress, silent
@@ -227,6 +228,8 @@ def evaluate(
     chosen = [name for name in available() if not benchmarks or name in benchmarks]
     if networks is not None and networks.are_asked:
         require_extra("bench")
+        if networks.size is not None:
+            size_of(networks.size)  # an unknown one is named before anything is measured
     records = open_records(source, within, settings.barcodes.min_shared_columns, progress)
     budget = Budget(minutes * 60, seed).part(len(chosen))
     estimated = estimate(records, chosen, budget)
