@@ -7,15 +7,14 @@ scores (`retrieval`). Importing this module needs no torch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bioscan_etl.evaluation.measured import Clock
 from bioscan_etl.evaluation.networks.measure import LIBRARIES
 from bioscan_etl.evaluation.networks.modalities import DNA, IMAGE, TEXT, Modality
-from bioscan_etl.evaluation.records import Numbers, Records
-from bioscan_etl.evaluation.search import Held
+from bioscan_etl.evaluation.records import Records
+from bioscan_etl.evaluation.retrieval import Looking
 from bioscan_etl.extras import require_extra
 from bioscan_etl.progress import Progress, silent
 
@@ -27,35 +26,6 @@ ASKED = ((IMAGE, IMAGE), (DNA, DNA), (IMAGE, DNA), (IMAGE, TEXT), (DNA, TEXT))
 """Modalities of queries and keys (spec: benchmarks, CLIBD)."""
 UNALIGNED, ALIGNED, CONTROL = "heads as at the start", "aligned contrastively", "aligned on shuffled pairs"
 """A model, and two controls: what the same heads do untrained, and trained on pairs that do not belong together."""
-
-
-@dataclass(frozen=True)
-class Lookup:
-    """A model of a task: what stands for queries and for keys.
-
-    Attributes:
-        task: such as `image_to_dna`.
-        model: its name.
-        queried: vectors of queries.
-        offered: vectors of keys.
-        query_ids: position of each row in `queried`; `NO_LABEL` for none.
-        key_ids: position of each row in `offered`; `NO_LABEL` for none.
-        width: numbers of a vector.
-        note: how they were made.
-        libraries: further distributions that they rest on.
-        seconds: processor time to make them.
-    """
-
-    task: str
-    model: str
-    queried: Held
-    offered: Held
-    query_ids: Numbers
-    key_ids: Numbers
-    width: int
-    note: str | None
-    libraries: tuple[str, ...]
-    seconds: float
 
 
 def lookups(
@@ -71,7 +41,7 @@ def lookups(
     libraries: tuple[str, ...] = (),
     seconds: float = 0.0,
     progress: Progress = silent,
-) -> tuple[list[Lookup], list[Trained]]:
+) -> tuple[list[Looking], list[Trained]]:
     """Align modalities, and name what is to be looked up; the control gets as much training as the model.
 
     Args:
@@ -102,7 +72,7 @@ def lookups(
     place = device_of(device)
     half = Budget(None if budget_minutes is None else budget_minutes / 2, steps)
     budgets = {UNALIGNED: Budget(steps=0), ALIGNED: half, CONTROL: half}
-    found: list[Lookup] = []
+    found: list[Looking] = []
     trained: list[Trained] = []
     how = ", ".join(one.note for one in modalities)
     for name, budget in budgets.items():
@@ -132,7 +102,7 @@ def lookups(
         for queried, offered in ASKED:
             if queried in aligned.vectors and offered in aligned.vectors:
                 found.append(
-                    Lookup(
+                    Looking(
                         f"{queried}_to_{offered}",
                         f"{how}, {name}",
                         aligned.vectors[queried],
