@@ -26,6 +26,7 @@ from bioscan_etl.resources import CorpusResource
 from bioscan_etl.sensors.benchmark_jobs import BENCHMARKS_JOB
 from bioscan_etl.settings import Settings
 from bioscan_etl.stages.registry import STAGES
+from bioscan_etl.vocabulary import BENCHMARKS
 
 ASSET = asset_name("barcodebert")
 ROOT = Path(__file__).parents[1]
@@ -57,12 +58,13 @@ def instance():
         yield held
 
 
-def materialised(output, instance, *, fails=False, **config):
-    """Run the job with one configuration for all benchmarks; the result of its only asset."""
+def materialised(output, instance, *, fails=False, names=("barcodebert",), **config):
+    """Run the job for some benchmarks, with one configuration for all of them."""
     job = build_defs(CorpusResource(str(output)), silent).resolve_job_def(BENCHMARKS_JOB)
-    ops = {asset_name(name): {"config": config} for name in available()}
+    ops = {asset_name(name): {"config": config} for name in names}
     result = job.execute_in_process(
         instance=instance,
+        asset_selection=[dg.AssetKey(asset_name(name)) for name in names],
         run_config={"ops": ops, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )
@@ -128,6 +130,14 @@ def test_a_run_measures_the_last_release_and_shows_it(output, instance):
     assert len(table) == 2 + len(numbers)
     assert len({line.count("|") for line in table}) == 1
     assert {name: check.passed for name, check in checks(result).items()} == {COPIES: True, LEAKS: True, FALLEN: True}
+
+
+def test_all_benchmarks_run_one_after_the_other_into_one_folder(output, instance):
+    materialised(output, instance, names=available())
+    held = pl.read_parquet(output / "evaluations" / "v2" / "scores.parquet")
+    assert held["benchmark"].unique(maintain_order=True).to_list() == list(BENCHMARKS)
+    page = (output / "evaluations" / "v2" / "index.html").read_text()
+    assert all(f'id="{name}"' in page for name in BENCHMARKS)
 
 
 def test_the_cost_is_logged_before_it_starts(output, instance, monkeypatch):

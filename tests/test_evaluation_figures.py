@@ -39,13 +39,13 @@ def test_a_panel_is_of_one_task_one_set_of_queries_and_one_rank():
         scores(
             {**retrieval, "queries": "test", "rank": "order"},
             {**retrieval, "queries": "test", "rank": "species", "n": 1234},
-            {**retrieval, "queries": "val", "rank": "family"},
+            {**retrieval, "queries": "test_unseen", "rank": "species"},
             SEEN,
         )
     )
     assert [(panel.title, panel.asked) for panel in found] == [
-        ("DNA to DNA", "species; test in train; n = 1,234"),
-        ("DNA to DNA", "family; val in train; n = 1,000"),
+        ("DNA to DNA", "order; test in train; n = 1,000"),
+        ("DNA to DNA", "species; test_unseen in train; n = 1,000"),
         ("Species of a known species", "species; test in train; n = 1,000"),
     ]
     assert [len(panel.rows) for panel in found] == [1, 1, 1]

@@ -4,19 +4,27 @@ import polars as pl
 import pytest
 from evaluated_scores import NOT_APPLICABLE, ROW, scores
 
-from bioscan_etl.evaluation.headline import BENCHMARK_TITLES, METRICS, headline, score_name, title
+from bioscan_etl.evaluation.headline import BENCHMARK_TITLES, METRICS, RANKS, headline, score_name, title
 from bioscan_etl.schema import EVALUATION_METRICS
 from bioscan_etl.vocabulary import BENCHMARKS
 
 
 def test_micro_and_ami_of_all_queries_come_first():
-    kept = [{"benchmark": "clustering", "task": "cluster_records", "metric": "ami"}, {}]
+    retrieval = {"benchmark": "retrieval", "task": "dna_to_dna", "keys": "train + key_unseen", "rank": "order"}
+    kept = [
+        {"benchmark": "clustering", "task": "cluster_records", "metric": "ami"},
+        {},
+        {**retrieval, "queries": "test_unseen"},
+    ]
     left_out = [
         {"subset": "copies"},
         {"subset": "rest"},
         {"metric": "top1_macro"},
         {"metric": "top3_micro"},
         {"model": "4-mers", **NOT_APPLICABLE},
+        {**retrieval, "queries": "val_unseen"},
+        {**retrieval, "queries": "harmonic mean of test and test_unseen"},
+        {**retrieval, "queries": "test", "rank": "family"},
     ]
     assert headline(scores(*kept, *left_out)).equals(scores(*kept))
 
@@ -30,6 +38,7 @@ def test_few_unseen_barcodes_or_genera_are_no_headline(n, classes, shown):
 
 def test_every_benchmark_and_metric_has_a_name():
     assert BENCHMARK_TITLES.keys() == set(BENCHMARKS)
+    assert RANKS.keys() == set(BENCHMARKS)
     assert METRICS.keys() == set(EVALUATION_METRICS)
     assert title("dna_to_dna") == "DNA to DNA"
     assert title("a_new_task") == "A new task"

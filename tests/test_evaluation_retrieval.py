@@ -119,7 +119,7 @@ def test_planted_species_are_found_by_barcode_and_by_image(scores):
 
 
 def test_a_map_that_is_learnt_from_pairs_leads_from_images_to_barcodes(scores):
-    model = "means and 5-mers, {}"
+    model = "{} (means, 5-mers)"
     how = {"task": "image_to_dna", "queries": "test", "rank": "species"}
     assert value(scores, model=model.format("aligned by ridge regression"), **how) == 1
     assert value(scores, model=model.format("unaligned"), **how) < 0.6
@@ -139,7 +139,7 @@ def test_every_answer_is_counted_among_one_three_and_five_over_queries_and_label
 
 
 def test_the_harmonic_mean_of_seen_and_unseen(scores):
-    model = "means and 5-mers, unaligned"
+    model = "unaligned (means, 5-mers)"
     for metric in ("top1_micro", "top5_macro"):
         rows = scores.filter(model=model, rank="order", subset="all", metric=metric)
         seen, unseen, both = (
@@ -158,7 +158,7 @@ def test_shuffled_labels_of_the_keys_leave_chance(scores):
 
 
 def test_the_note_says_how_a_map_was_fitted(scores):
-    notes = scores.filter(model="means and 5-mers, aligned by ridge regression", queries="test")["note"]
+    notes = scores.filter(model="aligned by ridge regression (means, 5-mers)", queries="test")["note"]
     assert notes[0].startswith("fitted on 36 pairs of train, penalty ")
     assert notes[0].endswith(" of least error on val")
 
@@ -211,7 +211,7 @@ def test_without_pairs_of_val_the_penalty_is_fixed():
     held, numbers = release()
     rows = held.rows.with_columns(split=pl.col("split").replace("val", "other_heldout"))
     found = table(replace(held, rows=rows), pictures(numbers))
-    note = found.filter(model="means and 5-mers, aligned by ridge regression", queries="test")["note"][0]
+    note = found.filter(model="aligned by ridge regression (means, 5-mers)", queries="test")["note"][0]
     assert note == "fitted on 36 pairs of train, penalty 0.3, fixed"
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from bioscan_etl import vocabulary
-from bioscan_etl.evaluation import against_neighbours, barcodebert, clustering, logistic
+from bioscan_etl.evaluation import against_neighbours, barcodebert, clustering, logistic, retrieval
 from bioscan_etl.evaluation.budget import Budget, search_seconds
 from bioscan_etl.evaluation.images import SECONDS
 from bioscan_etl.evaluation.records import NO_LABEL, Records
@@ -39,9 +39,6 @@ _BOOTSTRAP = 3e-4  # seconds of a query, for the intervals of one model
 _LINKING = 4e-8  # seconds of a pair of records, for Ward linkage
 _WIDTH = 4**5  # of the 5-mers that are clustered and retrieved
 _FIELDS = 64  # columns that a shortcut is learnt from
-_RETRIEVED = vocabulary.EVALUATED
-_OFFERED = ("train", vocabulary.UNSEEN_KEY)
-_CLUSTERED = ("test", "test_unseen")
 
 
 def estimate(records: Records, benchmarks: Sequence[str], budget: Budget) -> pl.DataFrame:
@@ -107,7 +104,7 @@ def _barcodebert(records: Records, budget: Budget) -> _Size:
 
 
 def _clustering(records: Records, budget: Budget) -> _Size:
-    rows = records.of(_CLUSTERED)
+    rows = records.of(clustering.QUERIES[-1])
     most = min(len(rows), clustering.LIMIT)
     # Records and distinct barcodes, of each partition and of both, as images, as DNA and as both.
     clusterings = 2 * 2 * 3
@@ -116,7 +113,7 @@ def _clustering(records: Records, budget: Budget) -> _Size:
 
 
 def _retrieval(records: Records, budget: Budget) -> _Size:
-    queries, keys = records.of(_RETRIEVED), records.of(_OFFERED)
+    queries, keys = records.of(vocabulary.EVALUATED), records.of(retrieval.KEYS)
     images = int(records.pictured[queries].sum() + records.pictured[keys].sum())
     seconds = 3 * search_seconds(len(queries), len(keys), _WIDTH) + _BOOTSTRAP * len(queries)
     return _size(len(queries), len(keys), images, seconds, budget)

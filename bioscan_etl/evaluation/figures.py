@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from bioscan_etl.evaluation.headline import BENCHMARK_TITLES, headline, title
+from bioscan_etl.evaluation.headline import BENCHMARK_TITLES, RANKS, headline, title
 from bioscan_etl.statistics.canvas import BAR, INK, QUIET, SECOND, canvas, short, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MODEL_HEIGHT, _PANEL_HEIGHT = 0.27, 1.0  # inches
+_MODEL_HEIGHT, _PANEL_HEIGHT = 0.27, 1.15  # inches
 _MOST = 14  # models of a panel
-_RANKS = ("species", "genus", "order")  # the rank that a panel shows: the first that has scores
 
 
 class Drawn(NamedTuple):
@@ -81,7 +81,7 @@ def panels(scores: pl.DataFrame) -> list[Panel]:
     found = []
     for (task, queries, keys), rows in scores.group_by("task", "queries", "keys", maintain_order=True):
         held = rows["rank"].to_list()
-        rank = next((each for each in _RANKS if each in held), held[0])
+        rank = next((each for each in RANKS[rows["benchmark"][0]] if each in held), held[0])
         shown = rows.filter(pl.col("rank") == rank).head(_MOST).to_dicts()
         among = f"{queries} in {keys}" if keys else str(queries)
         found.append(Panel(title(str(task)), f"{rank}; {among}; n = {shown[0]['n']:,}", shown))
@@ -119,7 +119,7 @@ def _draw_panel(axis: Axes, panel: Panel) -> None:
             label=label,
         )
     axis.set_title(short(panel.title, 46), fontsize=10)
-    axis.set_xlabel(short(panel.asked, 60), fontsize=9)
+    axis.set_xlabel(fill(short(panel.asked, 80), 40), fontsize=9)
     axis.set_yticks(places, [short(row["model"], 48) for row in rows], fontsize=9)
     axis.set_ylim(len(rows) - 0.4, -0.6)
     axis.set_xlim(min(0.0, *(100 * row["low"] for row in rows)) - 2, 112)

@@ -255,7 +255,7 @@ def _across(
     for name, (linear, note) in maps.items():
         yield Looking(
             "image_to_dna",
-            f"{images.model} and {K}-mers, {name}",
+            f"{name} ({images.model}, {K}-mers)",
             ridge.Mapped(images, linear),
             ridge.Centred(barcodes, linear.output_mean),
             pictured,

@@ -104,7 +104,7 @@ def lookups(
                 found.append(
                     Looking(
                         f"{queried}_to_{offered}",
-                        f"{how}, {name}",
+                        f"{name} ({how})",
                         aligned.vectors[queried],
                         aligned.vectors[offered],
                         aligned.of_row[queried],
