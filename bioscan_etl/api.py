@@ -785,6 +785,7 @@ def evaluate(
     weights: Place | None = None,
     minutes: float = 10.0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    text: bool = False,
     encoder: Place | None = None,
     settings: Settings | Place | None = None,
     progress: Progress = silent,
@@ -809,6 +810,7 @@ def evaluate(
         weights: a checkpoint that is asked instead.
         minutes: of the training of each benchmark; of one core or a GPU.
         device: where networks are trained.
+        text: align names, too, and look images and barcodes up among them.
         encoder: weights of another image encoder, an ONNX file with its sidecar; None: the one of this package.
         settings: `bioscan_etl.Settings` or a TOML file, of which `barcodes.min_shared_columns` is read.
         progress: reports what is measured.
@@ -846,7 +848,7 @@ def evaluate(
         within=_optional(releases),
         minutes=budget,
         seed=seed,
-        networks=Networks(network, _optional(weights), minutes, device),
+        networks=Networks(network, _optional(weights), minutes, device, text),
         encoder=_optional(encoder),
         progress=progress,
         announce=announce,

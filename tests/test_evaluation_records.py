@@ -39,8 +39,17 @@ def test_barcodes_are_numbered_without_trailing_n_and_labels_by_name():
 
 
 def test_the_first_row_of_the_release_stands_for_a_barcode():
-    found = records([row("train", WHOLE[1]), row("train", WHOLE[0]), row("val", WHOLE[1]), row("test", None)])
-    assert found.first_of_barcode.tolist() == [0, 1]
+    found = records(
+        [
+            row("pretrain", WHOLE[2]),
+            row("train", WHOLE[1]),  # without a species, it stands for no barcode
+            row("train", WHOLE[1], "A a"),
+            row("train", WHOLE[0], "A a"),
+            row("val", WHOLE[1], "A a"),
+            row("test", None, "A a"),
+        ]
+    )
+    assert found.first_of_barcode.tolist() == [0, 2, 3]
 
 
 def test_a_row_has_an_image_if_it_has_a_box():

@@ -34,6 +34,7 @@ def evaluate(
     weights: Annotated[File | None, Parameter(metavar="FILE")] = None,
     minutes: float = 10.0,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    text: bool = False,
     encoder: Annotated[File | None, Parameter(metavar="ONNX")] = None,
     dry_run: bool = False,
     settings: File | None = None,
@@ -59,6 +60,7 @@ def evaluate(
         weights: ask a pretrained transformer instead: a checkpoint of ours, or one that BarcodeBERT published
         minutes: of the training of each benchmark; of one core or a GPU
         device: where networks are trained
+        text: align names, too, and look images and barcodes up among them
         encoder: another image encoder, an ONNX file with its sidecar; without it, the one that this package ships
         dry_run: only say what it costs; measure nothing and write nothing
         settings: TOML with settings; barcodes.min_shared_columns counts
@@ -75,6 +77,7 @@ def evaluate(
             weights=weights,
             minutes=minutes,
             device=device,
+            text=text,
             encoder=encoder,
             settings=settings,
             progress=progress,

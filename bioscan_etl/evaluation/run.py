@@ -49,12 +49,14 @@ class Networks:
         weights: a checkpoint that is asked instead.
         minutes: of one core or a GPU, for each benchmark that trains.
         device: `auto`, `cpu` or `cuda`.
+        text: whether images and barcodes are aligned with names, too, and looked up among them.
     """
 
     size: str | None = None
     weights: Path | None = None
     minutes: float = NETWORK_MINUTES
     device: str = "auto"
+    text: bool = False
 
     @property
     def are_asked(self) -> bool:
@@ -155,9 +157,12 @@ def _aligned(part: Part) -> None:
     rows = np.where(part.images.known, np.arange(len(part.images)), NO_LABEL)
     pictured = modalities.images(part.images, rows, part.images.features.shape[1], part.images.model)
     asked = part.records.of((*retrieval.KEYS, *vocabulary.EVALUATED))
+    aligned = [pictured, modalities.barcode_kmers(part.records, asked)]
+    if part.networks.text:
+        aligned.append(modalities.names(part.records, part.records.of(vocabulary.TRAINING)))
     models, _ = lookups(
         part.records,
-        [pictured, modalities.barcode_kmers(part.records, asked)],
+        aligned,
         seed=part.sheet.seed,
         budget_minutes=part.networks.minutes,
         device=part.networks.device,
