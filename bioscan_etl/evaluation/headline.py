@@ -51,7 +51,7 @@ RANKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 METRICS: Mapping[str, str] = MappingProxyType(
     {
         **{f"top{k}_{average}": f"top-{k}, {average}" for k in (1, 3, 5) for average in ("micro", "macro")},
-        "ami": "adjusted mutual information",
+        "ami": "AMI",
     }
 )
 _ONE_SET = frozenset({"left_out_species", "unseen_genus", "seen_species"})  # tasks that are asked of one set of queries
