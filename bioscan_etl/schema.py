@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
-from bioscan_etl import vocabulary
 from bioscan_etl.errors import SchemaError
+from bioscan_etl.vocabulary import BENCHMARKS
 from bioscan_etl.vocabulary import RANKS as RANKS  # noqa: PLC0414 (the release's forms take it from here)
 from bioscan_etl.vocabulary import SPLITS as SPLITS  # noqa: PLC0414
 
@@ -824,12 +824,42 @@ BBOX = Table(
     ),
 )
 
+LABELS = Table(
+    "labels",
+    "a label of a rank, in labels/<rank>.csv; one that no specimen has any more stays, so that no index is used twice",
+    ("index",),
+    (
+        Column(
+            "index", pl.Int64(), "number of the label; the same in all releases that follow", nullable=False, minimum=0
+        ),
+        Column("label", _TEXT, "the label", nullable=False),
+        Column(
+            "parent_index",
+            pl.Int64(),
+            "index of its label one rank above; -1 for a phylum",
+            nullable=False,
+            minimum=-1,
+        ),
+        *(Column(split, pl.Int64(), f"specimens in {split}", nullable=False, minimum=0) for split in SPLITS),
+    ),
+)
+
+LABEL_HIERARCHY = Table(
+    "label_hierarchy",
+    "a label that is no label's parent, with its lineage, in labels/hierarchy.csv",
+    (),
+    tuple(
+        Column(f"{rank}_index", pl.Int64(), f"index of the {rank}; -1 is none", nullable=False, minimum=-1)
+        for rank in RANKS
+    ),
+)
+
 EVALUATION = Table(
     "evaluation",
     "a measurement of a benchmark on a release",
     ("benchmark", "task", "model", "queries", "keys", "rank", "subset", "metric"),
     (
-        Column("benchmark", _TEXT, "benchmark", nullable=False, allowed=vocabulary.BENCHMARKS),
+        Column("benchmark", _TEXT, "benchmark", nullable=False, allowed=BENCHMARKS),
         Column("task", _TEXT, "what is asked, such as left_out_species", nullable=False),
         Column("model", _TEXT, "what answers, such as 6-mers", nullable=False),
         Column("queries", _TEXT, "partitions of the queries", nullable=False),
@@ -896,36 +926,6 @@ EVALUATION_DOUBTS = Table(
         Column("images", pl.Int64(), "nearest images with a label; missing: it has no image", minimum=0),
         Column("images_agreeing", pl.Int64(), "nearest images that have the label of the specimen", minimum=0),
         Column("images_saying", pl.Int64(), "nearest images that have the label of the neighbours", minimum=0),
-    ),
-)
-
-LABELS = Table(
-    "labels",
-    "a label of a rank, in labels/<rank>.csv; one that no specimen has any more stays, so that no index is used twice",
-    ("index",),
-    (
-        Column(
-            "index", pl.Int64(), "number of the label; the same in all releases that follow", nullable=False, minimum=0
-        ),
-        Column("label", _TEXT, "the label", nullable=False),
-        Column(
-            "parent_index",
-            pl.Int64(),
-            "index of its label one rank above; -1 for a phylum",
-            nullable=False,
-            minimum=-1,
-        ),
-        *(Column(split, pl.Int64(), f"specimens in {split}", nullable=False, minimum=0) for split in SPLITS),
-    ),
-)
-
-LABEL_HIERARCHY = Table(
-    "label_hierarchy",
-    "a label that is no label's parent, with its lineage, in labels/hierarchy.csv",
-    (),
-    tuple(
-        Column(f"{rank}_index", pl.Int64(), f"index of the {rank}; -1 is none", nullable=False, minimum=-1)
-        for rank in RANKS
     ),
 )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import random
 import re
@@ -171,7 +172,7 @@ def run(chosen: Sequence[Reader], files: int, seed: int = 0, *, home: Path, keep
         for reader in chosen:
             tally = Tally(reader.name)
             with _Spoken() as spoken:
-                for number in range(max(1, round(files * reader.share / whole))):
+                for number in range(math.ceil(files * reader.share / whole)):
                     rng = random.Random(f"{seed} {reader.name} {number}")
                     one = reader.seeds[number % len(reader.seeds)]
                     place = None if keep is None else keep / reader.name / str(number)
