@@ -27,7 +27,9 @@ def lines_of_every_action(output: Path) -> list[dict[str, str]]:
     held = specimens.filter(pl.col("x0").is_not_null() & (pl.col("gates") == ["IMAGE_STATUS"])).to_dicts()[0]
     short = specimens.filter(pl.col("gates") == ["BARCODE_RUN_TOO_SHORT"]).to_dicts()[0]
     conflict = doubts.filter(rule="BARCODE_CONFLICT").to_dicts()[0]
-    species = sorted(set(curated["species"].drop_nulls()) - {row["species"] for row in rows.head(6).to_dicts()})
+    # A species whose specimens are rejected or relabelled may have none left to merge.
+    gone = {row["species"] for row in (rejected, relabelled, grouped, of_bin)}
+    species = sorted(set(curated["species"].drop_nulls()) - gone)
     # Names of two words: what follows is a name of the same form.
     named = [name for name in species if name.count(" ") == 1][:2]
     box = f"{max(drawn['x0'] - 5, 0)} {max(drawn['y0'] - 5, 0)} {drawn['x1']} {drawn['y1']}"

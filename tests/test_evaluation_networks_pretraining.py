@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs .venv-clients: torch is not installed")
 
+from bioscan_etl.barcodes.tokens import MASK, SPECIAL, UNKNOWN  # noqa: E402
 from bioscan_etl.demo.sequences import lineage_tree  # noqa: E402 - where torch is there
 from bioscan_etl.evaluation.networks.encoder import begun  # noqa: E402
 from bioscan_etl.evaluation.networks.pretraining import (  # noqa: E402
@@ -20,7 +21,7 @@ from bioscan_etl.evaluation.networks.pretraining import (  # noqa: E402
     pretrain,
 )
 from bioscan_etl.evaluation.networks.sizes import SIZES, Size  # noqa: E402
-from bioscan_etl.evaluation.networks.tokens import MASK, SPECIAL, UNK, tokenised  # noqa: E402
+from bioscan_etl.evaluation.networks.tokens import tokenised  # noqa: E402
 from bioscan_etl.evaluation.networks.training import Budget, Recipe  # noqa: E402
 
 pytestmark = pytest.mark.clients
@@ -36,7 +37,7 @@ def drawn(species=60):
 
 
 def test_half_of_the_k_mers_are_masked_and_no_special_token():
-    numbers = torch.full((200, 165), UNK)
+    numbers = torch.full((200, 165), UNKNOWN)
     numbers[:, :100] = torch.arange(100) + SPECIAL
     torch.manual_seed(0)
     given, hidden = masked(numbers)

@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan_etl.evaluation.networks.tokens import LETTERS, kmer_names, tokenised, vocabulary_size
+from bioscan_etl.barcodes.tokens import LENGTH, vocabulary_size
+from bioscan_etl.evaluation.networks.tokens import kmer_names, tokenised
 
 
 def slow(barcode: str, k: int, offset: int) -> tuple[list[int], list[bool]]:
     names = ["<MASK>", "<UNK>", *map("".join, product("ACGT", repeat=k))]
     rest = barcode[offset:]
-    padded = (rest + "N" * LETTERS)[:LETTERS]
-    words = [padded[start : start + k] for start in range(0, LETTERS - k + 1, k)]
+    padded = (rest + "N" * LENGTH)[:LENGTH]
+    words = [padded[start : start + k] for start in range(0, LENGTH - k + 1, k)]
     numbers = [names.index(word) if word in names else names.index("<UNK>") for word in words]
-    whole = min(len(rest), LETTERS) // k
+    whole = len(rest[: LENGTH // k * k].rstrip("N")) // k
     return numbers, [place < whole or place == 0 for place in range(len(words))]
 
 

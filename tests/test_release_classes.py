@@ -35,7 +35,9 @@ def stated(root, **tables):
     (root / "labels").mkdir()
     for rank in vocabulary.RANKS:
         lines = tables.get(rank, [])
-        (root / f"labels/{rank}.csv").write_text("\n".join(["index,label,parent_index", *lines]) + "\n")
+        counts = ",0" * len(vocabulary.SPLITS)
+        header = ",".join(["index,label,parent_index", *vocabulary.SPLITS])
+        (root / f"labels/{rank}.csv").write_text("\n".join([header, *(line + counts for line in lines)]) + "\n")
     return root
 
 
@@ -74,7 +76,7 @@ def test_the_numbers_that_a_release_states_are_taken_and_parents_tell_homonyms_a
     ("genus", "words"),
     [
         (["0,Apis,0"], "genus.csv lacks 'Apis'"),
-        (["0,Apis,0", "2,Apis,1"], "indices are not 0"),
+        (["0,Apis,0", "2,Apis,1"], "its indices are not those of labels"),
         (["zero,Apis,0"], "cannot be read"),
     ],
 )

@@ -43,6 +43,8 @@ def kmer_tokens(
 
     A barcode is cut, or padded with N, to `length` letters, and read k letters at a time. A k-mer with any letter but
     A, C, G and T is `<UNK>`. Letters beyond the last whole k-mer are left out. N at the end of a barcode is padding.
+    As published, a token that a barcode fills only in part is padding, too. The first token is attended always, so that
+    each barcode has an embedding.
 
     Args:
         barcodes: n texts of single-byte letters, upper case.
@@ -50,8 +52,7 @@ def kmer_tokens(
         length: letters of a barcode.
 
     Returns:
-        Tokens, int64 (n, length // k), and the attention mask, bool of the same shape: False where a token is padding
-        alone.
+        Tokens, int64 (n, length // k), and the attention mask, bool of the same shape: False where a token is padding.
 
     Raises:
         ValueError: k is no such number, or longer than a barcode.
@@ -68,5 +69,6 @@ def kmer_tokens(
     digits = _DIGIT[padded].reshape(len(stripped), count, k)
     places = len(LETTERS) ** np.arange(k - 1, -1, -1, dtype=np.int64)
     tokens = np.where((digits == _OTHER).any(axis=2), UNKNOWN, digits @ places + SPECIAL)
-    attended = np.arange(count) * k < lengths[:, None]
+    attended = np.arange(1, count + 1) * k <= lengths[:, None]
+    attended[:, 0] = True
     return tokens, attended

@@ -1,7 +1,7 @@
 """The class numbers of a release's labels, for those who train on it.
 
 Belongs here: the one function that numbers labels for a model. Does not belong here: how the numbers of a release are
-given and kept.
+given and kept (`labels`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl import vocabulary
-from bioscan_etl.errors import SourceError
+from bioscan_etl.errors import LakeError, SourceError
 from bioscan_etl.io.paths import real_path
-from bioscan_etl.io.tables import read_csv
+from bioscan_etl.release.labels import NO_INDEX, path_of, read_labels, with_indices
+from bioscan_etl.release.layout import LABELS
 
 IGNORED = -100
 """The number of a missing label: PyTorch's cross-entropy passes over it."""
-FOLDER = "labels"
 RANKED = (*vocabulary.RANKS, "dna_bin")
 """Columns of labels: the ranks and the BIN."""
 
@@ -58,19 +58,14 @@ def class_numbers(root: Path, rows: pl.DataFrame, ranks: Sequence[str], chosen: 
         SourceError: a file of the labels is damaged, or lacks a label of a specimen.
     """
     made = {}
-    stated = _stated(root) if (root / FOLDER).is_dir() else {}
-    above = pl.Series(np.full(rows.height, -1), dtype=pl.Int64)
-    indexed: dict[str, pl.Series] = {}
-    for rank, table in stated.items():
-        above = _joined(rows[rank], above, table)
-        indexed[rank] = above
+    stated = _stated(root) if (root / LABELS).is_dir() else {}
+    indexed = with_indices(rows, stated, [rank for rank in ranks if rank in stated])
     for rank in ranks:
         if rank in stated:
-            names, numbers = stated[rank]["label"], indexed[rank]
+            index = indexed[f"{rank}_index"]
+            names, numbers = stated[rank]["label"], index.replace(NO_INDEX, None)
             if (missing := rows[rank].filter(numbers.is_null() & rows[rank].is_not_null())).len():
-                raise SourceError(
-                    f"{root}/{FOLDER}/{rank}.csv lacks {missing[0]!r}; bioscan-etl check names every fault"
-                )
+                raise SourceError(f"{root}/{path_of(rank)} lacks {missing[0]!r}; bioscan-etl check names every fault")
         else:
             names = rows[rank].drop_nulls().unique().sort()
             numbers = rows[rank].cast(pl.Enum(names)).to_physical().cast(pl.Int64)
@@ -79,25 +74,11 @@ def class_numbers(root: Path, rows: pl.DataFrame, ranks: Sequence[str], chosen: 
 
 
 def _stated(root: Path) -> dict[str, pl.DataFrame]:
-    """Index, label and parent_index by rank, from the highest, as the files state them."""
-    found = {}
+    """The vocabulary that the files of a release state."""
     for rank in vocabulary.RANKS:
-        path = root / FOLDER / f"{rank}.csv"
-        try:
-            if real_path(path) != path:
-                raise OSError("it is no plain file")
-            table = read_csv(path, infer_schema=False, quote_char=None).select(
-                "label", pl.col("index", "parent_index").cast(pl.Int64)
-            )
-            if not table["index"].equals(pl.int_range(table.height, eager=True).alias("index")):
-                raise OSError("its indices are not 0 to their number less one")
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise SourceError(f"{path} cannot be read: {str(error).splitlines()[0]}; fetch it again") from None
-        found[rank] = table
-    return found
-
-
-def _joined(labels: pl.Series, above: pl.Series, table: pl.DataFrame) -> pl.Series:
-    """The index of each label: its parent tells homonyms apart."""
-    keys = pl.DataFrame({"label": labels, "parent_index": above})
-    return keys.join(table, on=["label", "parent_index"], how="left", maintain_order="left")["index"]
+        if real_path(path := root / path_of(rank)) != path:
+            raise SourceError(f"{path} is no plain file; fetch it again")
+    try:
+        return read_labels(root)
+    except LakeError as error:
+        raise SourceError(f"{str(error).rsplit('; ', 1)[0]}; fetch it again") from None

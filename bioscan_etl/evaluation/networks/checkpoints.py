@@ -17,10 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bioscan_etl.barcodes.tokens import SPECIAL
 from bioscan_etl.errors import SourceError
 from bioscan_etl.evaluation.networks.encoder import MaskedModel
 from bioscan_etl.evaluation.networks.sizes import Size
-from bioscan_etl.evaluation.networks.tokens import SPECIAL
 from bioscan_etl.extras import extras_named
 from bioscan_etl.io.write import atomic_file
 

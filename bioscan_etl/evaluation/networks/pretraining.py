@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from bioscan_etl.barcodes.tokens import MASK, SPECIAL
 from bioscan_etl.evaluation.networks.encoder import Encoder, MaskedModel
-from bioscan_etl.evaluation.networks.tokens import MASK, SPECIAL, Tokens, tokenised
+from bioscan_etl.evaluation.networks.tokens import Tokens, tokenised
 from bioscan_etl.evaluation.networks.training import Budget, Recipe, Shuffled, Trained, train
 from bioscan_etl.evaluation.records import Numbers
 from bioscan_etl.evaluation.search import Held

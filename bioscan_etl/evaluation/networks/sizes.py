@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from bioscan_etl.barcodes.tokens import LENGTH, vocabulary_size
 from bioscan_etl.errors import SettingsError
-from bioscan_etl.evaluation.networks.tokens import LETTERS, vocabulary_size
 
 _LONGEST = 1536  # letters that the published position embeddings allow for, and at least 512 positions
 _POSITIONS = 512
@@ -49,7 +49,7 @@ class Size:
             rows: barcodes of the step.
             headed: with the head over k-mers.
         """
-        length = LETTERS // self.k
+        length = LENGTH // self.k
         layer = 4 * self.width**2 + 2 * self.width * self.inner + 2 * length * self.width
         head = self.width * 4**self.k if headed else 0
         return 3 * 2.0 * rows * length * (self.layers * layer + head)
