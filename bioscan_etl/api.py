@@ -820,7 +820,7 @@ def evaluate(
 
     Raises:
         SourceError: there is no such release or benchmark.
-        MissingExtraError: scipy is not installed.
+        MissingExtraError: scipy is not installed, or what images or networks need.
         BusyError: another run writes to the same folder for too long.
 
     Examples:
@@ -832,7 +832,7 @@ def evaluate(
     from bioscan_etl.errors import SourceError
     from bioscan_etl.evaluation.run import Networks
     from bioscan_etl.evaluation.run import evaluate as evaluated
-    from bioscan_etl.extras import require_extra
+    from bioscan_etl.extras import extras_named, require_extra
 
     require_extra("evaluation")
     for given in (budget, minutes):
@@ -840,20 +840,21 @@ def evaluate(
             raise SourceError(f"{given} minutes are too few; give more than 0")
     if seed < 0:
         raise SourceError(f"{seed} is no seed; give a number from 0 on")
-    return evaluated(
-        _source(release),
-        _optional(output),
-        _settings(settings),
-        benchmarks=benchmarks,
-        within=_optional(releases),
-        minutes=budget,
-        seed=seed,
-        networks=Networks(network, _optional(weights), minutes, device, text),
-        encoder=_optional(encoder),
-        progress=progress,
-        announce=announce,
-        dry_run=dry_run,
-    )
+    with extras_named():
+        return evaluated(
+            _source(release),
+            _optional(output),
+            _settings(settings),
+            benchmarks=benchmarks,
+            within=_optional(releases),
+            minutes=budget,
+            seed=seed,
+            networks=Networks(network, _optional(weights), minutes, device, text),
+            encoder=_optional(encoder),
+            progress=progress,
+            announce=announce,
+            dry_run=dry_run,
+        )
 
 
 def publish(release: Place, location: str, *, progress: Progress = silent) -> Published:
