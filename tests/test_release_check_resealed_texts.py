@@ -693,7 +693,13 @@ LOGS = [
 
 
 def rounds(corruptions):
-    """Corruptions in groups, each file at most once in a group: a check takes seconds, and names all of a group."""
+    """Corruptions in groups, each file at most once in a group: a check takes seconds, and names all of a group.
+
+    Descriptors have groups of their own: each corrupted file changes lines of them, and only some are named.
+    """
+    described = [corruption for corruption in corruptions if corruption[2] in ("croissant.json", "datapackage.json")]
+    if described and len(described) < len(corruptions):
+        return [*rounds(described), *rounds([one for one in corruptions if one not in described])]
     groups = []
     for corruption in corruptions:
         file = corruption[2].partition("#")[0]
