@@ -192,7 +192,7 @@ DAMAGES = [
     ("zip lost", lambda r: first(r, "packages", "*.zip").unlink(), None, "is missing"),
     ("tar bytes", tarred(lambda m: [(m[0][0], TAMPERED), *m[1:]]), None, "differs from the image file"),
     ("tar value", tarred(lambda m: [m[0], (m[1][0], m[1][1].replace(b'"taxon":"', b'"taxon":"X')), *m[2:]]), None, "X"),
-    ("tar sample less", tarred(lambda m: m[3:]), None, "samples, not"),
+    ("tar sample less", tarred(lambda m: m[3:]), None, "members, not 3 for each"),
     ("tar member more", tarred(lambda m: [*m, ("/etc/evil", b"x")]), None, "holds '/etc/evil'"),
     ("tar cut", lambda r: first(r, "packages", "*.tar").write_bytes(b"x" * 700), None, "cannot be read as tar"),
     ("Croissant sum", croissant(lambda d: d["distribution"][0].update(sha256="0" * 64)), None, "another sha256"),
