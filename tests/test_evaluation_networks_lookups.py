@@ -25,7 +25,7 @@ def test_what_is_looked_up(release):
     sides = [pictures, modalities.barcode_kmers(found), modalities.names(found, found.of(("train",)))]
     models, trained = lookups(found, sides, seed=0, plan=QUICK, steps=3, device="cpu", libraries=("onnxruntime",))
     tasks = ("image_to_image", "dna_to_dna", "image_to_dna", "image_to_text", "dna_to_text")
-    assert [(one.task, one.model.rpartition(", ")[2]) for one in models] == [
+    assert [(one.task, one.model.partition(" (")[0]) for one in models] == [
         (task, name) for name in (UNALIGNED, ALIGNED, CONTROL) for task in tasks
     ]
     assert len(trained) == 2
