@@ -37,7 +37,12 @@ class KmerVectors:
             barcodes: text.
             k: bases of a k-mer, at least 1.
         """
-        self.counts = np.concatenate([np.empty((0, _BASES**k), np.uint8), *_counted(barcodes, k)])
+        # Filled part by part: those of 300,000 barcodes are 1.3 GB, which memory holds once.
+        self.counts = np.empty((len(barcodes), _BASES**k), np.uint8)
+        done = 0
+        for part in _counted(barcodes, k):
+            self.counts[done : done + len(part)] = part
+            done += len(part)
 
     def __len__(self) -> int:
         return len(self.counts)
