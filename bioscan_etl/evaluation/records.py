@@ -22,7 +22,7 @@ from bioscan_etl.barcodes.distinct import placed
 from bioscan_etl.barcodes.framed import Framed, framed, same_pairs
 from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.release.forms._barcodebert_files import FILES, WITHOUT_LABELS
+from bioscan_etl.release.forms._barcodebert_files import may_be_in_a_file
 from bioscan_etl.release.layout import image_path
 from bioscan_etl.release.manifest import MANIFEST
 from bioscan_etl.release.scan import find_release, scan_release
@@ -93,14 +93,13 @@ class Records:
 
     @cached_property
     def first_of_barcode(self) -> Numbers:
-        """One row per distinct barcode, as in the release's BarcodeBERT files: int64, shape (distinct,), ascending.
+        """One row per distinct barcode, chosen as for the BarcodeBERT files: int64, shape (distinct,), ascending.
 
-        It is the first in the order of the release. A row without a species stands for a barcode only where no species
-        is needed (spec: the release, BarcodeBERT CSVs).
+        Of the rows that may be in a file, it is the first in the order of the release (spec: the release, BarcodeBERT
+        CSVs). N at the start of a barcode is no difference here.
         """
         ids = self.barcode_ids
-        stands = pl.col("species").is_not_null() | pl.col("split").is_in(FILES[WITHOUT_LABELS])
-        known = np.flatnonzero((ids >= 0) & self.rows.select(stands).to_series().to_numpy())
+        known = np.flatnonzero((ids >= 0) & self.rows.select(may_be_in_a_file()).to_series().to_numpy())
         _, first = np.unique(ids[known], return_index=True)
         return np.sort(known[first])
 

@@ -22,7 +22,7 @@ from bioscan_etl.release.check.faults import Fault, Listing, faulty_rows
 from bioscan_etl.release.check.files import is_plain
 from bioscan_etl.release.check.label_indices import has_labels
 from bioscan_etl.release.check.view import View
-from bioscan_etl.release.forms._barcodebert_files import FILES, FOLDER, NEEDED, WITHOUT_LABELS, header
+from bioscan_etl.release.forms._barcodebert_files import FILES, FOLDER, NEEDED, WITHOUT_LABELS, header, may_be_in_a_file
 from bioscan_etl.release.labels import NO_INDEX, Vocabulary, read_labels, with_indices
 
 _LABELS = tuple(f"{rank}_index" for rank in vocabulary.RANKS)
@@ -101,11 +101,7 @@ def _all(view: View) -> pl.DataFrame:
 
 def _in_files(rows: pl.DataFrame) -> pl.DataFrame:
     file = pl.col("split").replace_strict(_FILE_OF, default=None, return_dtype=pl.String)
-    return rows.with_columns(file=file).filter(_may_be_in_one())
-
-
-def _may_be_in_one() -> pl.Expr:
-    return pl.col("species").is_not_null() | pl.col("split").is_in(FILES[WITHOUT_LABELS])
+    return rows.with_columns(file=file).filter(may_be_in_a_file())
 
 
 def _kept(view: View) -> pl.DataFrame:

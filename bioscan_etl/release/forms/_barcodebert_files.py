@@ -1,9 +1,12 @@
 """BarcodeBERT's files: their names, partitions and columns (spec: the release, BarcodeBERT CSVs).
 
-Belongs here: what writing and checking them share. Does not belong here: which specimens they hold.
+Belongs here: what writing and checking them share, and what measures a release by the same rows. Does not belong here:
+the files.
 """
 
 from __future__ import annotations
+
+import polars as pl
 
 from bioscan_etl import vocabulary
 
@@ -20,6 +23,11 @@ WITHOUT_LABELS = "pre_training"
 """The file whose rows may lack a species."""
 NEEDED = (("val", "species"), ("test", "species"), ("test_unseen", "genus"))
 """Partitions, and the rank at which each label of theirs occurs in train."""
+
+
+def may_be_in_a_file() -> pl.Expr:
+    """Whether a specimen may be in a file, and so stand for its barcode: it has a species, or needs none there."""
+    return pl.col("species").is_not_null() | pl.col("split").is_in(FILES[WITHOUT_LABELS])
 
 
 def header() -> list[str]:

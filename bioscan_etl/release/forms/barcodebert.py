@@ -24,7 +24,7 @@ from bioscan_etl.progress import Progress
 from bioscan_etl.release.check.faults import Fault
 from bioscan_etl.release.check.view import View
 from bioscan_etl.release.forms._barcodebert_check import check_barcodebert
-from bioscan_etl.release.forms._barcodebert_files import FILES, FOLDER, NEEDED, WITHOUT_LABELS, header
+from bioscan_etl.release.forms._barcodebert_files import FILES, FOLDER, NEEDED, WITHOUT_LABELS, header, may_be_in_a_file
 from bioscan_etl.release.forms.registry import Card, Form
 from bioscan_etl.release.labels import NO_INDEX, Vocabulary, read_labels, with_indices
 from bioscan_etl.release.rows import released_groups, require_metadata
@@ -123,7 +123,7 @@ def _chosen(groups: Iterable[pl.DataFrame], *, distinct: bool) -> pl.DataFrame:
             # Two hashes: barcodes of millions of specimens are not held, and 64 bits may meet.
             first=stripped().hash(1),
             second=stripped().hash(2),
-            kept=pl.col("species").is_not_null() | pl.col("split").is_in(FILES[WITHOUT_LABELS]),
+            kept=may_be_in_a_file(),
         )
         for piece in groups
     )
