@@ -929,6 +929,13 @@ EVALUATION_DOUBTS = Table(
     ),
 )
 
+EVALUATION_UNREAD = Table(
+    "evaluation_unread",
+    "a specimen whose image no benchmark could read",
+    ("processid",),
+    (_PROCESSID, Column("reason", _TEXT, "why", nullable=False)),
+)
+
 TABLES = (
     RECORDS,
     REJECTS,
@@ -963,6 +970,7 @@ TABLES = (
     LABEL_HIERARCHY,
     EVALUATION,
     EVALUATION_DOUBTS,
+    EVALUATION_UNREAD,
 )
 
 

@@ -5,7 +5,8 @@ import pytest
 from evaluation_rows import mean_encoder, plain, records, write_image
 
 from bioscan_etl.evaluation.encoder import ImageEncoder
-from bioscan_etl.evaluation.images import embedded, why_no_images
+from bioscan_etl.evaluation.images import ImageVectors, embedded, why_no_images
+from bioscan_etl.schema import EVALUATION_UNREAD
 
 
 @pytest.fixture
@@ -45,6 +46,16 @@ def test_damaged_and_missing_images_are_named_and_left_out(release, encoder):
     assert [processid for processid, _ in seen.damaged] == ["S-2", "S-3"]
     assert "is damaged" in seen.damaged[0][1]
     assert "is missing" in seen.damaged[1][1]
+    listed = seen.unread()
+    assert listed.schema == EVALUATION_UNREAD.schema()
+    assert listed.rows() == list(seen.damaged)
+
+
+def test_rows_without_images_need_no_encoder():
+    seen = ImageVectors.none(3)
+    assert len(seen) == 3
+    assert not seen.known.any()
+    assert seen.unread().is_empty()
 
 
 def test_no_number_depends_on_threads(release, encoder):

@@ -80,6 +80,7 @@ def test_mapped_and_centred_vectors_have_length_one():
 
 def test_a_random_map_depends_on_its_seed_only():
     inputs, outputs = Plain([[-1], [1]]), Plain([[3], [7]])
-    one, other, third = (ridge.random_map(inputs, outputs, pairs(2), seed) for seed in (1, 1, 2))
+    fitted = ridge.fit(inputs, outputs, pairs(2))[0]
+    one, other, third = (ridge.random_map(fitted, seed) for seed in (1, 1, 2))
     assert np.array_equal(one.weights, other.weights)
     assert not np.array_equal(one.weights, third.weights)

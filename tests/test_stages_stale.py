@@ -573,6 +573,7 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "PROPOSALS": ("proposals", "desk_pages"),
     "EVALUATION": NONE,
     "EVALUATION_DOUBTS": NONE,
+    "EVALUATION_UNREAD": NONE,
     "BBOX": (*CORE, "figures"),  # boxes are drawn
     "RELEASE_DIFF": ("release_manifest",),
     "LABELS": (*CORE, "barcodebert_tables"),

@@ -90,6 +90,7 @@ def evaluate(
 
     from bioscan_etl.evaluation.estimate import in_words
     from bioscan_etl.evaluation.headline import headline
+    from bioscan_etl.evaluation.run import UNREAD
 
     if dry_run:
         for line in in_words(found.estimated):
@@ -102,6 +103,8 @@ def evaluate(
     terminal.fact(scores=first, count=found.scores.height, output=found.folder, files=found.files)
     missing = found.scores.filter(pl.col("value").is_null()).height
     terminal.say(f"{found.scores.height:,} measurements, {missing:,} of them not applicable: {found.folder}/scores.csv")
+    if (unread := found.tables.get(UNREAD)) is not None:
+        terminal.say(f"{unread.height:,} images could not be read and were left out: {found.folder}/{UNREAD}.csv")
     terminal.say(f"page: {found.folder}/index.html")
     return 0
 

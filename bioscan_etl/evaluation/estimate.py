@@ -17,7 +17,7 @@ import polars as pl
 from bioscan_etl import vocabulary
 from bioscan_etl.evaluation import against_neighbours, barcodebert, clustering, logistic, retrieval
 from bioscan_etl.evaluation.budget import Budget, search_seconds
-from bioscan_etl.evaluation.images import SECONDS
+from bioscan_etl.evaluation.images import SECONDS, pictured
 from bioscan_etl.evaluation.records import NO_LABEL, Records
 
 ESTIMATE = pl.Schema(
@@ -29,38 +29,42 @@ ESTIMATE = pl.Schema(
         "cpu_minutes": pl.Float64(),
     }
 )
-"""A row per benchmark: queries and references at most, images to read, and processor minutes."""
+"""`READING`, then a row per benchmark: queries and references at most, images to read, and processor minutes."""
 READING = "reading"
-"""The row of what all benchmarks share: reading the release and placing its barcodes; its keys are the barcodes."""
+"""The row of what benchmarks share: reading the release, placing its barcodes, which are its keys, and its images."""
+_WITHOUT_IMAGES = ("barcodebert",)
+_TRAINED = ("barcodebert", "retrieval")  # benchmarks that train networks, if any are asked for
 _PLACING = 1e-3  # seconds of a barcode (measured: 0.5 x 10^-3 on three real files, 1.7 x 10^-3 on a busy machine)
 _COUNTING = 2e-4  # seconds of a barcode, for the k-mers of one length
 _COMPARING = 4e-4  # seconds of a query whose candidates are compared again, in one way
 _BOOTSTRAP = 3e-4  # seconds of a query, for the intervals of one model
 _LINKING = 4e-8  # seconds of a pair of records, for Ward linkage
 _WIDTH = 4**5  # of the 5-mers that are clustered and retrieved
-_FIELDS = 64  # columns that a shortcut is learnt from
 
 
-def estimate(records: Records, benchmarks: Sequence[str], budget: Budget) -> pl.DataFrame:
+def estimate(records: Records, benchmarks: Sequence[str], budget: Budget, network_minutes: float = 0.0) -> pl.DataFrame:
     """Estimate what benchmarks cost on a release.
 
     Args:
         records: the release.
         benchmarks: names.
         budget: of each of them; a benchmark draws as many queries as fit.
+        network_minutes: of the networks of each benchmark that trains some; 0 for none.
 
     Returns:
         `ESTIMATE`: first `READING`, then the benchmarks in their order.
     """
-    placing = {
+    images = len(pictured(records)) if any(name not in _WITHOUT_IMAGES for name in benchmarks) else 0
+    reading = {
         "benchmark": READING,
         "queries": 0,
         "keys": len(records.barcodes),
-        "images": 0,
-        "cpu_minutes": _PLACING * len(records.barcodes) / 60,
+        "images": images,
+        "cpu_minutes": (_PLACING * len(records.barcodes) + SECONDS * images) / 60,
     }
-    rows = [{"benchmark": name, **_SIZES[name](records, budget)} for name in benchmarks if name in _SIZES]
-    return pl.DataFrame([placing, *rows], schema=ESTIMATE)
+    rows = [{"benchmark": name, "images": 0, **_SIZES[name](records, budget)} for name in benchmarks if name in _SIZES]
+    trains = pl.when(pl.col("benchmark").is_in(_TRAINED)).then(network_minutes).otherwise(0.0)
+    return pl.DataFrame([reading, *rows], schema=ESTIMATE).with_columns(pl.col("cpu_minutes") + trains)
 
 
 def in_words(estimated: pl.DataFrame) -> list[str]:
@@ -73,15 +77,15 @@ def in_words(estimated: pl.DataFrame) -> list[str]:
     for row in estimated.iter_rows(named=True):
         minutes = f"about {row['cpu_minutes']:.1f} processor minutes"
         if row["benchmark"] == READING:
-            lines.append(f"reading {row['keys']:,} distinct barcodes: {minutes}")
+            images = f" and {row['images']:,} images" if row["images"] else ""
+            lines.append(f"reading {row['keys']:,} distinct barcodes{images}: {minutes}")
             continue
-        images = f", {row['images']:,} images" if row["images"] else ""
-        lines.append(f"{row['benchmark']}: {minutes}, {row['queries']:,} queries, {row['keys']:,} keys{images}")
+        lines.append(f"{row['benchmark']}: {minutes}, {row['queries']:,} queries, {row['keys']:,} keys")
     lines.append(f"all: about {estimated['cpu_minutes'].sum():.1f} processor minutes")
     return lines
 
 
-_Size = dict[str, int | float]
+_Size = dict[str, float]
 
 
 def _barcodebert(records: Records, budget: Budget) -> _Size:
@@ -98,7 +102,6 @@ def _barcodebert(records: Records, budget: Budget) -> _Size:
     return {
         "queries": sum(len(task.queries) for task in asked),
         "keys": max(len(task.keys) for task in asked),
-        "images": 0,
         "cpu_minutes": seconds / 60,
     }
 
@@ -109,30 +112,26 @@ def _clustering(records: Records, budget: Budget) -> _Size:
     # Records and distinct barcodes, of each partition and of both, as images, as DNA and as both.
     clusterings = 2 * 2 * 3
     seconds = clusterings * (_LINKING * most**2 + search_seconds(most, most, _WIDTH))
-    return _size(len(rows), 0, int(records.pictured[rows].sum()), seconds, budget)
+    return _size(len(rows), 0, seconds, budget)
 
 
 def _retrieval(records: Records, budget: Budget) -> _Size:
     queries, keys = records.of(vocabulary.EVALUATED), records.of(retrieval.KEYS)
-    images = int(records.pictured[queries].sum() + records.pictured[keys].sum())
     seconds = 3 * search_seconds(len(queries), len(keys), _WIDTH) + _BOOTSTRAP * len(queries)
-    return _size(len(queries), len(keys), images, seconds, budget)
+    return _size(len(queries), len(keys), seconds, budget)
 
 
 def _shortcuts(records: Records, budget: Budget) -> _Size:
     queries, keys = records.of(("test",)), records.of(("train",))
-    classes = len(np.unique(records.codes("species")[keys]))
     labelled = np.flatnonzero((records.codes("species") != NO_LABEL) & (records.barcode_ids != NO_LABEL))
     barcodes = len(np.unique(records.barcode_ids[labelled]))
-    seconds = logistic.seconds(len(keys), classes, _FIELDS)
-    seconds += search_seconds(barcodes, barcodes, 4**against_neighbours.K)
-    return _size(len(queries), len(keys), 0, seconds, budget)
+    seconds = search_seconds(barcodes, barcodes, 4**against_neighbours.K)
+    return _size(len(queries), len(keys), seconds, budget)
 
 
-def _size(queries: int, keys: int, images: int, seconds: float, budget: Budget) -> _Size:
-    """The size of a benchmark that draws what fits the budget; images are read whatever it is."""
-    cost = SECONDS * images + min(seconds, budget.seconds)
-    return {"queries": queries, "keys": keys, "images": images, "cpu_minutes": cost / 60}
+def _size(queries: int, keys: int, seconds: float, budget: Budget) -> _Size:
+    """The size of a benchmark that draws what fits the budget."""
+    return {"queries": queries, "keys": keys, "cpu_minutes": min(seconds, budget.seconds) / 60}
 
 
 _SIZES: Mapping[str, Callable[[Records, Budget], _Size]] = MappingProxyType(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from bioscan_etl import vocabulary
 from bioscan_etl.errors import SourceError
@@ -21,6 +22,7 @@ from bioscan_etl.evaluation.records import NO_LABEL, Flags, Numbers, Records
 from bioscan_etl.evaluation.search import Vectors, normalised
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.opened import decoded_image
+from bioscan_etl.schema import EVALUATION_UNREAD
 from bioscan_etl.threads import ordered_map, workers
 
 PACKAGE: vocabulary.ImagePackage = "cropped_256"
@@ -59,6 +61,17 @@ class ImageVectors:
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @classmethod
+    def none(cls, rows: int) -> ImageVectors:
+        """The features of rows of which none has an image: no encoder is opened for them."""
+        empty = np.empty((0, 0), np.float32)
+        return cls("no images", np.full(rows, NO_LABEL), empty.astype(_HELD), empty, empty, (), 0.0)
+
+    def unread(self) -> pl.DataFrame:
+        """The images that were left out, `schema.EVALUATION_UNREAD`, by process ID."""
+        rows = pl.DataFrame(self.damaged, schema=EVALUATION_UNREAD.schema(), orient="row")
+        return EVALUATION_UNREAD.conform(rows.sort("processid"))
 
     @property
     def known(self) -> Flags:

@@ -42,7 +42,7 @@ def kept_images(
         SourceError: the encoder cannot be opened.
     """
     if not len(pictured(records)):
-        return embedded(records, progress=progress)
+        return ImageVectors.none(records.rows.height)
     encoder = ImageEncoder(weights or SHIPPED)
     path = folder / FOLDER / f"{_key(records, encoder)}.npz"
     if (found := _read(path, records, encoder)) is not None:

@@ -245,7 +245,7 @@ def _across(
     mixed = ridge.fit(images, barcodes, ridge.shuffled(pairs, seed), (penalty,))[0]
     maps: dict[str, tuple[ridge.LinearMap, str]] = {
         "unaligned": (
-            ridge.random_map(images, barcodes, pairs, seed),
+            ridge.random_map(offered[best], seed),
             "a random linear map: the widths of image and DNA differ",
         ),
         "aligned by ridge regression": (offered[best], f"fitted on {len(pairs.inputs):,} pairs of train, {how}"),

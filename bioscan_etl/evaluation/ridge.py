@@ -128,8 +128,7 @@ def shuffled(pairs: Pairs, seed: int) -> Pairs:
     return Pairs(pairs.inputs, np.random.Generator(np.random.PCG64(seed)).permutation(pairs.outputs))
 
 
-def random_map(inputs: Embedded, outputs: Embedded, pairs: Pairs, seed: int) -> LinearMap:
-    """A map that knows nothing of pairs: independent normal weights, and the means of both kinds of features."""
-    centred = fit(inputs, outputs, pairs, (1.0,))[0]
+def random_map(fitted: LinearMap, seed: int) -> LinearMap:
+    """A map that knows nothing of pairs: independent normal weights, and the means of a fitted one."""
     draws = np.random.Generator(np.random.PCG64(seed))
-    return LinearMap(draws.standard_normal(centred.weights.shape), centred.input_mean, centred.output_mean)
+    return LinearMap(draws.standard_normal(fitted.weights.shape), fitted.input_mean, fitted.output_mean)

@@ -34,6 +34,8 @@ from bioscan_etl.vocabulary import BENCHMARKS
 
 CHECKPOINTS = ".checkpoints"
 """Folder of an evaluation: what a killed training goes on from."""
+UNREAD = "unread_images"
+"""Table of the images that could not be read."""
 NETWORK_MINUTES = 10.0
 """Minutes of the training of a benchmark, unless others are asked for."""
 Announce = Callable[[pl.DataFrame], None]
@@ -137,14 +139,14 @@ def _barcodebert(part: Part) -> Tables | None:
 
 def _clustering(part: Part) -> Tables | None:
     clustering.measure(part.records, part.sheet, part.progress, part.budget, part.images)
-    return None
+    return _unread(part)
 
 
 def _retrieval(part: Part) -> Tables | None:
     retrieval.measure(part.records, part.sheet, part.progress, part.budget, part.images)
     if part.networks.are_asked:
         _aligned(part)
-    return None
+    return _unread(part)
 
 
 def _aligned(part: Part) -> None:
@@ -176,7 +178,13 @@ def _aligned(part: Part) -> None:
 
 
 def _shortcuts(part: Part) -> Tables | None:
-    return shortcuts.measure(part.records, part.sheet, part.progress, part.budget, part.images)
+    found = shortcuts.measure(part.records, part.sheet, part.progress, part.budget, part.images)
+    return found | _unread(part)
+
+
+def _unread(part: Part) -> dict[str, pl.DataFrame]:
+    """The images that could not be read, if there are any; each benchmark of images has the same table."""
+    return {UNREAD: part.images.unread()} if part.images.damaged else {}
 
 
 _MEASURES: Mapping[str, Measure] = MappingProxyType(
@@ -237,7 +245,8 @@ def evaluate(
             size_of(networks.size)  # an unknown one is named before anything is measured
     records = open_records(source, within, settings.barcodes.min_shared_columns, progress)
     budget = Budget(minutes * 60, seed).part(len(chosen))
-    estimated = estimate(records, chosen, budget)
+    trained = networks.minutes if networks is not None and networks.are_asked else 0.0
+    estimated = estimate(records, chosen, budget, trained)
     if announce is not None:
         announce(estimated)
     sheet = Sheet(records, seed)
