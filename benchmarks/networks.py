@@ -11,8 +11,8 @@ It needs the extra `bench`. Three parts share the minutes, and are left out one 
 - contrastive alignment of drawn image features and those barcodes: heads on 5-mers, and the whole transformer, each
   beside the same heads untrained and trained on shuffled pairs.
 
-The features of images are drawn: a part of the order, family, genus and species, and noise. They stand for an encoder's
-(1,280 wide), so the accuracy tells alignments apart and nothing about real images.
+The features of images are drawn (1,280 numbers): each has a part of its order, family, genus and species, and noise. So
+the accuracy tells alignments apart, and nothing about real images.
 
 --tiny is a check of one minute on two CPU cores.
 """

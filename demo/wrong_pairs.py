@@ -14,10 +14,10 @@ import polars as pl
 
 from bioscan_etl.demo.draft import Draft, Mask
 from bioscan_etl.demo.sequences import Indices, as_text
+from bioscan_etl.vocabulary import DESCRIBED_RANKS
 
 _IMAGES, _BARCODES = 0.015, 0.0075
 """Pairs of specimens that exchange their pictures, or their barcodes, per specimen: 3 % and 1.5 % wrong pairs."""
-_RANKS = ("order", "family", "genus", "species")
 
 
 def exchanged_pictures(draft: Draft, faulty: Iterable[int]) -> dict[int, int]:
@@ -114,9 +114,9 @@ def ideal_scores(draft: Draft) -> pl.DataFrame:
     own = clusters[draft.cluster]
     rows = []
     for query, source, other, ranks in (
-        ("dna", carried, None, _RANKS),
-        ("image", shown, None, _RANKS[:1]),
-        ("image_to_dna", shown, carried, _RANKS[:1]),
+        ("dna", carried, None, DESCRIBED_RANKS),
+        ("image", shown, None, DESCRIBED_RANKS[:1]),
+        ("image_to_dna", shown, carried, DESCRIBED_RANKS[:1]),
     ):
         answer = clusters[draft.cluster[source]]
         truth = own if other is None else clusters[draft.cluster[other]]

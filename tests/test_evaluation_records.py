@@ -32,7 +32,6 @@ def test_barcodes_are_numbered_without_trailing_n_and_labels_by_name():
     assert found.barcode_ids.tolist() == [0, 0, NO_LABEL]
     assert found.barcodes.to_list() == [WHOLE[0]]
     assert found.codes("species").tolist() == [1, 0, 0]
-    assert found.names("species") == ["A a", "B b"]
     assert found.codes("genus").tolist() == [1, NO_LABEL, 0]
     assert found.codes("dna_bin").tolist() == [NO_LABEL] * 3
     assert found.of(["train"]).tolist() == [0, 1]

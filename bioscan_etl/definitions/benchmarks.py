@@ -7,7 +7,8 @@ import os
 import dagster as dg
 
 from bioscan_etl.assets.benchmarks import BENCHMARK_ASSETS
-from bioscan_etl.definitions import LogProgress, NoIOManager
+from bioscan_etl.definitions import LogProgress
+from bioscan_etl.definitions.apart import apart
 from bioscan_etl.progress import Progress
 from bioscan_etl.resources import CorpusResource
 from bioscan_etl.sensors.benchmark_jobs import release_benchmarks
@@ -15,16 +16,7 @@ from bioscan_etl.sensors.benchmark_jobs import release_benchmarks
 
 def build_defs(corpus: CorpusResource, progress: Progress) -> dg.Definitions:
     """The graph of the benchmarks over a corpus."""
-    return dg.Definitions(
-        assets=BENCHMARK_ASSETS,
-        jobs=[release_benchmarks],
-        resources={
-            "io_manager": NoIOManager(),
-            "corpus": dg.ResourceDefinition.hardcoded_resource(corpus),
-            "progress": dg.ResourceDefinition.hardcoded_resource(progress),
-        },
-        executor=dg.in_process_executor,
-    )
+    return apart(corpus, progress, assets=BENCHMARK_ASSETS, jobs=[release_benchmarks])
 
 
 defs = build_defs(CorpusResource(os.environ.get("BIOSCAN_OUTPUT", "output")), LogProgress())

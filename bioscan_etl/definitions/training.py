@@ -10,7 +10,8 @@ import os
 import dagster as dg
 
 from bioscan_etl.assets import detector, promotion
-from bioscan_etl.definitions import LogProgress, NoIOManager
+from bioscan_etl.definitions import LogProgress
+from bioscan_etl.definitions.apart import apart
 from bioscan_etl.progress import Progress
 from bioscan_etl.resources import CorpusResource
 from bioscan_etl.sensors.training_jobs import fine_tune_detector, propose_reviews
@@ -18,7 +19,9 @@ from bioscan_etl.sensors.training_jobs import fine_tune_detector, propose_review
 
 def build_defs(corpus: CorpusResource, progress: Progress) -> dg.Definitions:
     """The training's graph over a corpus."""
-    return dg.Definitions(
+    return apart(
+        corpus,
+        progress,
         assets=[
             detector.boxes_to_review,
             detector.reviewed_boxes,
@@ -27,12 +30,6 @@ def build_defs(corpus: CorpusResource, progress: Progress) -> dg.Definitions:
         ],
         asset_checks=[promotion.not_worse],
         jobs=[propose_reviews, fine_tune_detector],
-        resources={
-            "io_manager": NoIOManager(),
-            "corpus": dg.ResourceDefinition.hardcoded_resource(corpus),
-            "progress": dg.ResourceDefinition.hardcoded_resource(progress),
-        },
-        executor=dg.in_process_executor,
     )
 
 

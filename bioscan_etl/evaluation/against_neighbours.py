@@ -6,7 +6,7 @@ list of doubts, which takes reports from `bioscan-etl propose` (`bioscan_etl.pro
 The neighbours of a specimen are the other specimens of its barcode, and those of the nearest other barcodes
 (`NEIGHBOURS`) that lie within the distance of its rank (`WITHIN`). A species without another specimen is not in doubt
 for that alone, since it has to differ from what is near. It is in doubt if its neighbours are as near as specimens of
-one species are. The highest rank in doubt is told.
+one species are. Only the highest rank in doubt is listed.
 """
 
 from __future__ import annotations

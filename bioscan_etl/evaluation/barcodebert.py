@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,15 @@ class Task:
         return len(self.queries) < self.of
 
 
-def tasks(records: Records, budget: Budget | None = None) -> list[Task]:
+class Tasks(NamedTuple):
+    """The tasks on a release, by their names."""
+
+    unseen_genus: Task
+    seen_species: Task
+    left_out_species: Task
+
+
+def tasks(records: Records, budget: Budget | None = None) -> Tasks:
     """The three tasks on a release.
 
     Args:
@@ -81,8 +90,8 @@ def tasks(records: Records, budget: Budget | None = None) -> list[Task]:
     rows = records.first_of_barcode
     labelled = rows[(records.codes("species")[rows] != NO_LABEL) & (records.codes("genus")[rows] != NO_LABEL)]
     found = [
-        Task("unseen_genus", "genus", UNSEEN, TRAIN, _within(records, rows, UNSEEN), _within(records, rows, TRAIN)),
-        Task("seen_species", "species", TEST, TRAIN, _within(records, rows, TEST), _within(records, rows, TRAIN)),
+        Task("unseen_genus", "genus", UNSEEN, TRAIN, within(records, UNSEEN), within(records, TRAIN)),
+        Task("seen_species", "species", TEST, TRAIN, within(records, TEST), within(records, TRAIN)),
         Task(
             "left_out_species",
             "genus",
@@ -94,7 +103,7 @@ def tasks(records: Records, budget: Budget | None = None) -> list[Task]:
         ),
     ]
     share = (budget or Budget()).part(len(found))
-    return [replace(task, queries=_fitting(task, share), of=len(task.queries)) for task in found]
+    return Tasks(*(replace(task, queries=_fitting(task, share), of=len(task.queries)) for task in found))
 
 
 def _fitting(task: Task, budget: Budget) -> Numbers:
@@ -103,8 +112,9 @@ def _fitting(task: Task, budget: Budget) -> Numbers:
     return budget.drawn(task.queries, search_seconds(1, len(task.keys), width))
 
 
-def _within(records: Records, rows: Numbers, splits: tuple[str, ...]) -> Numbers:
-    return np.intersect1d(rows, records.of(splits), assume_unique=True)
+def within(records: Records, splits: tuple[str, ...]) -> Numbers:
+    """The rows of some partitions that stand for a barcode, int64, ascending."""
+    return np.intersect1d(records.first_of_barcode, records.of(splits), assume_unique=True)
 
 
 def _with_relatives(records: Records, rows: Numbers) -> Numbers:
@@ -135,7 +145,7 @@ def measure(records: Records, sheet: Sheet, progress: Progress = silent, budget:
             if k == RERANKED:
                 _reranked(records, sheet, task, vectors, clock.seconds, progress)
         if k == min(KS):
-            _by_classifier(records, sheet, asked[1], vectors, share, progress)
+            _by_classifier(records, sheet, asked.seen_species, vectors, share, progress)
 
 
 def by_neighbours(
@@ -179,7 +189,7 @@ def _candidates(records: Records, task: Task, vectors: Embedded, k: int, progres
 
 
 def _of_one_species(records: Records, task: Task) -> Callable[[Numbers, Numbers], npt.NDArray[np.bool_]]:
-    """Which barcodes are of one species: of each, that of the row which stands for it."""
+    """Which barcodes are of one species. A barcode has the species of its row among the keys."""
     of_barcode = np.full(len(records.barcodes), NO_LABEL)
     of_barcode[records.barcode_ids[task.keys]] = records.codes("species")[task.keys]
 

@@ -95,7 +95,7 @@ def _barcodebert(records: Records, budget: Budget) -> _Size:
     for task in asked:
         seconds += search_seconds(len(task.queries), len(task.keys), width)
         seconds += (2 * _COMPARING + (len(barcodebert.KS) + 2) * _BOOTSTRAP) * len(task.queries)
-    labels = records.codes("species")[asked[1].keys]
+    labels = records.codes("species")[asked.seen_species.keys]
     known = labels[labels != NO_LABEL]
     fitting = 2 * logistic.seconds(len(known), len(np.unique(known)), 4 ** min(barcodebert.KS))
     seconds += fitting if budget.fits(fitting) else 0.0

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,6 @@ from bioscan_etl.evaluation.metrics import Score, accuracy, accuracy_score, ami,
 from bioscan_etl.evaluation.records import NO_LABEL, Flags, Numbers, Records
 from bioscan_etl.schema import EVALUATED_SUBSETS, EVALUATION
 
-Subset = Literal["all", "copies", "rest"]
 _LIBRARIES = ("bioscan-etl", "numpy", "polars", "scipy")
 _LABELS = 2  # fewer cannot be told apart
 SHUFFLES = 20

@@ -83,10 +83,6 @@ class Records:
             self._codes[column] = (named.rank("dense").cast(pl.Int64) - 1).fill_null(NO_LABEL).to_numpy()
         return self._codes[column]
 
-    def names(self, column: str) -> list[str]:
-        """The labels of a column, by their numbers."""
-        return self.rows[column].drop_nulls().unique().sort().to_list()
-
     def of(self, splits: Sequence[str]) -> Numbers:
         """The rows of some partitions, int64, ascending."""
         return np.flatnonzero(self.rows["split"].is_in(list(splits)).to_numpy())

@@ -3,9 +3,9 @@
 Belongs here: queries, keys and the models of the base (spec: benchmarks, CLIBD). Does not belong here: encoders
 (`encoder`, `networks`) and the map (`ridge`).
 
-Keys are records. The search compares distinct barcodes, and each found barcode stands for its records in the order of
-the release. Of barcodes that are as near as each other, the one whose first record comes first is the nearer. Text is
-not asked for, since the text of a key is its label.
+Keys are records. The search compares distinct barcodes, and then lists the records of each found barcode in the order
+of the release. Of barcodes at the same distance, the one whose first record comes first is the nearer. The models of
+the base have no text, since the text of a key is its label; those of `networks` can have it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from bioscan_etl.evaluation.measured import Clock, Question, Sheet
 from bioscan_etl.evaluation.records import NO_LABEL, Flags, Numbers, Records
 from bioscan_etl.evaluation.search import Embedded, nearest
 from bioscan_etl.progress import Progress, silent
-from bioscan_etl.vocabulary import EVALUATED_PAIRS, UNSEEN_KEY
+from bioscan_etl.vocabulary import DESCRIBED_RANKS, EVALUATED_PAIRS, UNSEEN_KEY
 
 NAME = "retrieval"
 K = 5
 """Bases of the k-mers, as in CLIBD's encoder."""
 KS = (1, 3, 5)
 """Nearest keys of which one has to have the label."""
-RANKS = ("order", "family", "genus", "species")
+RANKS = DESCRIBED_RANKS
 """Ranks that are asked for."""
 TRAIN = "train"
 KEYS = (TRAIN, UNSEEN_KEY)
@@ -41,7 +41,7 @@ ALIGNED_ON = "val"
 
 @dataclass(frozen=True)
 class Looking:
-    """A model of a task: what stands for queries and for keys.
+    """A model of a task: the vectors of queries and of keys.
 
     Attributes:
         task: such as `image_to_dna`.
@@ -181,7 +181,7 @@ def nearest_records(model: Looking, queries: Numbers, keys: Numbers, k: int, pro
 
 
 def _records_of(found: Numbers, records: Numbers, count: Numbers, k: int) -> Numbers:
-    """The first k records of found things, which stand for one record or several.
+    """The first k records of found things. A thing, such as a distinct barcode, is of one record or several.
 
     Args:
         found: things by query, the nearest first, shape (queries, things); -1 for none.

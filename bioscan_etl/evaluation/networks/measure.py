@@ -16,7 +16,7 @@ import numpy as np
 
 from bioscan_etl import vocabulary
 from bioscan_etl.evaluation import barcodebert
-from bioscan_etl.evaluation.barcodebert import Task, by_neighbours
+from bioscan_etl.evaluation.barcodebert import Task, Tasks, by_neighbours, within
 from bioscan_etl.evaluation.measured import Clock, Sheet
 from bioscan_etl.evaluation.networks.sizes import Size, size_of
 from bioscan_etl.evaluation.records import NO_LABEL, Numbers, Records
@@ -76,7 +76,7 @@ def measure(
     device: str = "auto",
     weights: Path | None = None,
     checkpoints: Path | None = None,
-    tasks: list[Task] | None = None,
+    tasks: Tasks | None = None,
 ) -> list[Trained]:
     """Ask a transformer: pretrained here or read from a file, and one of its size with random weights.
 
@@ -110,7 +110,7 @@ def measure(
 class _Run:
     """The state of one measurement."""
 
-    def __init__(self, records: Records, sheet: Sheet, progress: Progress, options: Options, tasks: list[Task]) -> None:
+    def __init__(self, records: Records, sheet: Sheet, progress: Progress, options: Options, tasks: Tasks) -> None:
         from bioscan_etl.evaluation.networks.training import Budget, device_of
 
         self.records, self.sheet, self.progress, self.options, self.tasks = records, sheet, progress, options, tasks
@@ -136,7 +136,7 @@ class _Run:
         from bioscan_etl.evaluation.networks.pretraining import RECIPES, masked_accuracy, pretrain
 
         records, seed, name = self.records, self.sheet.seed, MODELS["pretrained"].format(self.options.size)
-        rows = np.intersect1d(records.first_of_barcode, records.of(PRETRAINED_ON))
+        rows = within(records, PRETRAINED_ON)
         if not len(rows):
             for task in self.tasks:
                 self.sheet.not_applicable(task.question(name), task.rank, "there is no barcode to pretrain on")
@@ -159,7 +159,7 @@ class _Run:
             )
         self.trained.append(trained)
         self._keep(model)
-        asked = records.barcodes.gather(np.unique(records.barcode_ids[self.tasks[1].queries]))
+        asked = records.barcodes.gather(np.unique(records.barcode_ids[self.tasks.seen_species.queries]))
         accuracy = masked_accuracy(model, asked, seed=seed, device=self.device)
         note = f"{trained.steps:,} steps of {trained.batch} on {len(rows):,} barcodes"
         if len(asked):
@@ -195,8 +195,8 @@ class _Run:
         from bioscan_etl.evaluation.networks.pretraining import embedded
 
         records, ids, seed = self.records, self.records.barcode_ids, self.sheet.seed
-        task = self.tasks[1]
-        chosen = _within(records, CHOSEN_BY)
+        task = self.tasks.seen_species
+        chosen = within(records, CHOSEN_BY)
         wanted = np.concatenate([ids[rows] for one in self.tasks for rows in (one.queries, one.keys)] + [ids[chosen]])
         model.to(self.device)
         with clock.running():
@@ -277,7 +277,3 @@ class _Run:
             shuffled=known[control.answers(asked)][:, None],
             seconds=seconds,
         )
-
-
-def _within(records: Records, splits: tuple[str, ...]) -> Numbers:
-    return np.intersect1d(records.first_of_barcode, records.of(splits), assume_unique=True)

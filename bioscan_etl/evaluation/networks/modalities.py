@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from bioscan_etl.evaluation.networks.encoder import Encoder
 
 IMAGE, DNA, TEXT = "image", "dna", "text"
-NAMED = tuple(rank for rank in vocabulary.RANKS if rank in {"order", "family", "genus", "species"})
+NAMED = vocabulary.DESCRIBED_RANKS
 """Ranks of a text, the highest first."""
 NOT_CLASSIFIED = "not_classified"
-"""Stands for a missing name."""
+"""Number of a name that is missing, or that no training knows."""
 K = 5
 """Bases of a k-mer, as in CLIBD's encoder of DNA."""
 UNKNOWN_NAME = 0
@@ -116,11 +116,6 @@ def barcode_kmers(records: Records, rows: Numbers | None = None, k: int = K) -> 
     places[held] = np.arange(len(held))
     vectors = KmerVectors(records.barcodes.gather(held), k)
     return Modality(DNA, Frozen(vectors, 4**k), places[ids], len(vectors), f"{k}-mers")
-
-
-def barcode_vectors(records: Records, vectors: Embedded, width: int, note: str) -> Modality:
-    """Barcodes by embeddings of a frozen transformer, one per distinct barcode."""
-    return Modality(DNA, Frozen(vectors, width), records.barcode_ids, len(vectors), note)
 
 
 def barcode_tokens(records: Records, encoder: Encoder, note: str) -> Modality:

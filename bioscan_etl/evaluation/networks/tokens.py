@@ -6,14 +6,13 @@ what is padding (`barcodes.tokens`), masking (`pretraining`), and counts of k-me
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from bioscan_etl.barcodes.tokens import LETTERS, kmer_tokens, vocabulary_size
+from bioscan_etl.barcodes.tokens import kmer_tokens, vocabulary_size
 from bioscan_etl.evaluation.records import Flags, Numbers
 
 Token = npt.NDArray[np.uint16] | npt.NDArray[np.int32]
@@ -57,11 +56,3 @@ def tokenised(barcodes: pl.Series, k: int, offset: Numbers | int = 0) -> Tokens:
     numbers, attended = kmer_tokens(read.to_list(), k)
     fits = vocabulary_size(k) <= np.iinfo(np.uint16).max
     return Tokens(k, numbers.astype(np.uint16) if fits else numbers.astype(np.int32), attended)
-
-
-def kmer_names(k: int) -> Sequence[str]:
-    """The vocabulary by number, such as `<MASK>`, `<UNK>`, `AAAA`."""
-    letters = np.array(list(LETTERS.decode()))
-    bases = len(letters)
-    places = np.arange(bases**k)[:, None] // bases ** np.arange(k - 1, -1, -1) % bases
-    return ["<MASK>", "<UNK>", *("".join(word) for word in letters[places])]

@@ -26,7 +26,7 @@ NEEDED = (("val", "species"), ("test", "species"), ("test_unseen", "genus"))
 
 
 def may_be_in_a_file() -> pl.Expr:
-    """Whether a specimen may be in a file, and so stand for its barcode: it has a species, or needs none there."""
+    """Whether a specimen may be in a file, and so be the row of its barcode: it has a species, or needs none there."""
     return pl.col("species").is_not_null() | pl.col("split").is_in(FILES[WITHOUT_LABELS])
 
 
