@@ -9,7 +9,8 @@ from test_statistics_distances import changed
 
 from bioscan_etl.evaluation.barcodebert import measure, tasks
 from bioscan_etl.evaluation.budget import Budget
-from bioscan_etl.evaluation.measured import Sheet
+from bioscan_etl.evaluation.checks import leaks
+from bioscan_etl.evaluation.measured import RETRAINED, Sheet
 
 ROOTS = drawn(4)
 
@@ -142,6 +143,15 @@ def test_queries_that_do_not_fit_are_drawn_and_said():
     assert rows["note"][0] == "1 of 34 queries, drawn to fit --budget"
     classifier = found.filter(pl.col("model").str.starts_with("logistic"))
     assert classifier["note"][0].endswith("raise --budget")
+
+
+def test_few_species_raise_no_false_alarm():
+    """One classifier answers all queries of a species alike, so one that learnt shuffled labels is right by luck."""
+    asked = [measured(specimens(), seed=seed) for seed in range(4)]
+    assert all(leaks(table).passed for table in asked)
+    model = "logistic regression on 4-mers"
+    controls = {score(table, "seen_species", model, column="shuffled") for table in asked}
+    assert all(control * 8 * RETRAINED == pytest.approx(round(control * 8 * RETRAINED)) for control in controls)
 
 
 def test_the_same_seed_gives_the_same_numbers(table):

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from bioscan_etl.evaluation import logistic, rerank
 from bioscan_etl.evaluation.budget import Budget, search_seconds
 from bioscan_etl.evaluation.kmers import KmerVectors
-from bioscan_etl.evaluation.measured import Clock, Question, Sheet
+from bioscan_etl.evaluation.measured import RETRAINED, Clock, Question, Sheet
 from bioscan_etl.evaluation.records import NO_LABEL, Flags, Numbers, Records
 from bioscan_etl.evaluation.search import Embedded, nearest
 from bioscan_etl.progress import Progress, silent
@@ -250,10 +250,19 @@ def copies(records: Records, task: Task) -> Flags | None:
     return None if task.is_left_out else records.copies(task.queries, task.keys)
 
 
+def classifier_seconds(labels: Numbers) -> float:
+    """Estimated processor seconds of the classifier and its controls.
+
+    Args:
+        labels: of the barcodes that it is trained on.
+    """
+    return (1 + RETRAINED) * logistic.seconds(len(labels), len(np.unique(labels)), 4 ** min(KS))
+
+
 def _by_classifier(
     records: Records, sheet: Sheet, task: Task, vectors: KmerVectors, budget: Budget, progress: Progress
 ) -> None:
-    """Ask a logistic regression on k-mers that is trained on the keys, and one that learns their shuffled labels."""
+    """Ask a logistic regression on k-mers that is trained on the keys, and some that learn shuffled labels."""
     model = f"logistic regression on {min(KS)}-mers"
     labels, ids = records.codes(task.rank), records.barcode_ids
     trained = task.keys[labels[task.keys] != NO_LABEL]
@@ -261,7 +270,7 @@ def _by_classifier(
     if not len(trained):
         sheet.not_applicable(question, task.rank, "no barcode of train has a label")
         return
-    seconds = 2 * logistic.seconds(len(trained), len(np.unique(labels[trained])), vectors.counts.shape[1])
+    seconds = classifier_seconds(labels[trained])
     if not budget.fits(seconds):
         sheet.not_applicable(
             question, task.rank, f"it takes about {seconds / 60:.0f} processor minutes; raise --budget"
@@ -273,7 +282,6 @@ def _by_classifier(
         known, classes = np.unique(labels[trained], return_inverse=True)
         inputs, asked = vectors.at(ids[trained]), vectors.at(ids[task.queries])
         answers = known[logistic.fit(inputs, classes).answers(asked)]
-    mixed = np.random.Generator(np.random.PCG64(sheet.seed)).permutation(classes)
     sheet.answered(
         question,
         task.rank,
@@ -281,6 +289,6 @@ def _by_classifier(
         answers[:, None],
         labels[task.keys],
         copies=copies(records, task),
-        shuffled=known[logistic.fit(inputs, mixed).answers(asked)][:, None],
+        shuffled=np.stack([known[logistic.fit(inputs, one).answers(asked)][:, None] for one in sheet.mixed(classes)]),
         seconds=clock.seconds,
     )

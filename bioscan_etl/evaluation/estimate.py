@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from bioscan_etl import vocabulary
-from bioscan_etl.evaluation import against_neighbours, barcodebert, clustering, logistic, retrieval
+from bioscan_etl.evaluation import against_neighbours, barcodebert, clustering, retrieval
 from bioscan_etl.evaluation.budget import Budget, search_seconds
 from bioscan_etl.evaluation.images import SECONDS, pictured
 from bioscan_etl.evaluation.records import NO_LABEL, Records
@@ -97,7 +97,7 @@ def _barcodebert(records: Records, budget: Budget) -> _Size:
         seconds += (2 * _COMPARING + (len(barcodebert.KS) + 2) * _BOOTSTRAP) * len(task.queries)
     labels = records.codes("species")[asked.seen_species.keys]
     known = labels[labels != NO_LABEL]
-    fitting = 2 * logistic.seconds(len(known), len(np.unique(known)), 4 ** min(barcodebert.KS))
+    fitting = barcodebert.classifier_seconds(known)
     seconds += fitting if budget.fits(fitting) else 0.0
     return {
         "queries": sum(len(task.queries) for task in asked),

@@ -24,6 +24,12 @@ _LIBRARIES = ("bioscan-etl", "numpy", "polars", "scipy")
 _LABELS = 2  # fewer cannot be told apart
 SHUFFLES = 20
 """Times that the labels of the keys are shuffled; the control is the mean."""
+RETRAINED = 5
+"""Models that are trained on shuffled labels where a model is trained; the control is their mean.
+
+Barcodes of one species are nearly equal, so one model answers all of them alike: whether it is right then hangs on as
+few draws as there are species.
+"""
 
 
 @dataclass(slots=True)
@@ -155,6 +161,11 @@ class Sheet:
                         shuffled=float(np.mean(control)) if control else None,
                         chance=accuracy(1 - (1 - shares[mine]) ** k, mine, average),
                     )
+
+    def mixed(self, labels: Numbers) -> list[Numbers]:
+        """Labels shuffled, once for each model that is trained on them as a control."""
+        draws = np.random.Generator(np.random.PCG64(self.seed))
+        return [draws.permutation(labels) for _ in range(RETRAINED)]
 
     def _controls(
         self, labels: Numbers, answers: Numbers, key_labels: Numbers, chosen: Numbers | None, shuffled: Numbers | None

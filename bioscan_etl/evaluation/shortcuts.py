@@ -36,8 +36,6 @@ RANKS = ("genus", "species")
 QUERIES, KEYS = ("test",), ("train",)
 CATEGORIES = {"country": "country", "province": "province_state", "date": "snapshot_date", "batch": "batch"}
 """Names of cues by column."""
-SHUFFLES = 5
-"""Models that learn shuffled labels; with few values, the score of one is a matter of luck."""
 SIZE, COLOUR, ALL = "image size", "mean colour", "all cues"
 _LEVELS = (
     ("batch", "country", "province", "date"),
@@ -100,8 +98,7 @@ def _asked(records: Records, sheet: Sheet, rank: str, images: ImageVectors | Non
     keys = keys[labels[keys] != NO_LABEL]
     cues = cues_of(records, records.of(QUERIES), keys, images)
     copies = records.copies(cues.queries, keys)
-    draws = np.random.Generator(np.random.PCG64(sheet.seed))
-    mixed = [draws.permutation(labels[keys]) for _ in range(SHUFFLES)]
+    mixed = sheet.mixed(labels[keys])
     missing = why_no_features(records, images)
     for model, answering in models(cues).items():
         of_images = model in (SIZE, COLOUR) or (model == ALL and not missing)

@@ -17,7 +17,7 @@ import numpy as np
 from bioscan_etl import vocabulary
 from bioscan_etl.evaluation import barcodebert
 from bioscan_etl.evaluation.barcodebert import Task, Tasks, by_neighbours, within
-from bioscan_etl.evaluation.measured import Clock, Sheet
+from bioscan_etl.evaluation.measured import RETRAINED, Clock, Sheet
 from bioscan_etl.evaluation.networks.sizes import Size, size_of
 from bioscan_etl.evaluation.records import NO_LABEL, Numbers, Records
 from bioscan_etl.extras import require_extra
@@ -211,7 +211,7 @@ class _Run:
                 task.question(f"{name}, linear probe"), task.rank, "no barcode of train has a label"
             )
             return
-        mine, mixed = Clock(clock.seconds), examples.shuffled(seed)
+        mine = Clock(clock.seconds)
         label = f"{barcodebert.NAME}: {name}"
         with mine.running():
             probe = probed(
@@ -222,8 +222,11 @@ class _Run:
                 progress=self.progress,
                 label=f"{label}, probe",
             )
-        control = probed(vectors, mixed, seed=seed, device=self.device)
-        self._classified(task, f"{name}, linear probe", probe, control, known, f"{note}; frozen", mine.seconds)
+        controls = [
+            probed(vectors, examples.shuffled(seed + number), seed=seed, device=self.device)
+            for number in range(RETRAINED)
+        ]
+        self._classified(task, f"{name}, linear probe", probe, controls, known, f"{note}; frozen", mine.seconds)
         if not tuned:
             return
         mine = Clock(mine.seconds)
@@ -242,9 +245,9 @@ class _Run:
                 progress=self.progress,
                 label=f"{label}, fine-tuning",
             )
-        # A second fine-tuning would double the time: the probe on shuffled labels is the control of both.
-        said = f"{note}; fine-tuned from the linear probe; control: the probe on shuffled labels"
-        self._classified(task, f"{name}, fine-tuned", tuned_model, control, known, said, mine.seconds)
+        # A second fine-tuning would double the time: the probes on shuffled labels are the control of both.
+        said = f"{note}; fine-tuned from the linear probe; control: probes on shuffled labels"
+        self._classified(task, f"{name}, fine-tuned", tuned_model, controls, known, said, mine.seconds)
 
     def _examples(self, task: Task, chosen: Numbers) -> tuple[Examples | None, Numbers]:
         """What classifiers learn from, and the label of each of their classes."""
@@ -259,7 +262,7 @@ class _Run:
         return Examples(ids[trained], classes, ids[by], np.searchsorted(known, labels[by])), known
 
     def _classified(
-        self, task: Task, name: str, fitted: Fitted, control: Fitted, known: Numbers, note: str, seconds: float
+        self, task: Task, name: str, fitted: Fitted, controls: list[Fitted], known: Numbers, note: str, seconds: float
     ) -> None:
         if fitted.trained.steps:
             note += (
@@ -274,6 +277,6 @@ class _Run:
             known[fitted.answers(asked)][:, None],
             labels[task.keys],
             copies=barcodebert.copies(self.records, task),
-            shuffled=known[control.answers(asked)][:, None],
+            shuffled=np.stack([known[control.answers(asked)][:, None] for control in controls]),
             seconds=seconds,
         )
