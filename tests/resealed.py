@@ -183,7 +183,7 @@ def remade(
             shutil.rmtree(tree / "data")
             tables.write_shards(schema.METADATA_EXTENDED.conform(after), tree / "data", chosen)
             tables.write_csv(after.select(schema.METADATA.names()), tree / csv_name(chosen))
-            _label(after, tree)
+        _label(after, tree)  # the copy is a first release, whatever the original continued
         if chosen.wants("bbox"):
             held = boxes_of(tree)
             held = held if boxes is None else boxes(held)
