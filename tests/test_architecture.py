@@ -13,7 +13,10 @@ MAY_IMPORT_DAGSTER = {"assets", "definitions", "resources.py", "sensors"}
 # They need torch at once, which only the extras `train` and `bench` install; the rest of the package runs without it.
 NETWORKS = {
     "torch.py",
-    *(f"training/{name}.py" for name in ("export", "exported", "refine", "refiner", "teacher", "train")),
+    *(
+        f"training/{name}.py"
+        for name in ("architectures", "export", "exported", "refine", "refiner", "teacher", "train")
+    ),
     *(
         f"evaluation/networks/{name}.py"
         for name in ("alignment", "checkpoints", "classify", "encoder", "pretraining", "training")

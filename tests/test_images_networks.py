@@ -21,7 +21,7 @@ from bioscan_etl.images.networks import (
     letterbox,
     planes,
 )
-from bioscan_etl.images.trained import overlap
+from bioscan_etl.images.refined import overlap
 
 
 def test_planes_are_shares_of_full_light() -> None:

@@ -1,4 +1,4 @@
-"""The detector of two networks: the shipped models, and what becomes of their answers."""
+"""The trained detector: the shipped models, and what becomes of their answers."""
 
 import json
 import shutil
@@ -10,13 +10,15 @@ import cv2
 import numpy as np
 import pytest
 from images_drawn import iou
+from refined_looks import a_look
 
 from bioscan_etl.demo.images import Studio
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.decode import decode
 from bioscan_etl.images.detect import load_detector
 from bioscan_etl.images.detection import SHIPPED
-from bioscan_etl.images.trained import FEATURES, Calibration, Refined, TrainedDetector, _lit, overlap, whole_mask
+from bioscan_etl.images.refined import overlap
+from bioscan_etl.images.trained import TrainedDetector, _lit, asked, whole_mask
 from bioscan_etl.images.window import Window
 from bioscan_etl.settings import ImageSettings
 
@@ -105,7 +107,7 @@ def test_a_folder_is_a_detector_and_its_content_names_it(detector: TrainedDetect
     [
         ("coarse.onnx", None, "cannot be read"),
         ("refiner.onnx", b"text", "no ONNX model"),
-        ("arbiter.onnx", b"", "three networks"),
+        ("arbiter.onnx", b"", "no longer run"),
         ("calibration.json", b"{", "no calibration"),
         ("calibration.json", b'{"weights": {}, "offset": 1}', "no calibration"),
     ],
@@ -123,36 +125,8 @@ def test_a_folder_that_lacks_something_is_a_one_line_error(tmp_path: Path, file,
 def test_the_first_network_is_no_second_one(tmp_path: Path) -> None:
     shutil.copytree(SHIPPED, tmp_path / "own")
     shutil.copy(SHIPPED / "coarse.onnx", tmp_path / "own" / "refiner.onnx")
-    with pytest.raises(SettingsError, match="no refiner"):
+    with pytest.raises(SettingsError, match="no window of 96 px"):
         load_detector(ImageSettings(detector=str(tmp_path / "own")))
-
-
-def a_look(**given) -> Refined:
-    mask = np.zeros((48, 48), np.float32)
-    mask[12:36, 18:30] = 0.9
-    values = {
-        "box": (30.0, 20.0, 50.0, 60.0),
-        "rough": (28.0, 18.0, 52.0, 62.0),
-        "window": Window(0, 0, 80),
-        "mask": mask,
-        "coarse": 0.5,
-        "present": 0.5,
-        "iou": 0.5,
-        "spread": 0.1,
-        "doubt": 0.2,
-        "share": 0.1,
-    }
-    return Refined(**(values | given))
-
-
-def test_features_have_their_names_and_are_finite() -> None:
-    for chance in (0.0, 0.5, 1.0):
-        features = a_look(coarse=chance, present=chance, iou=chance, spread=99.0).features()
-        assert tuple(features) == FEATURES
-        assert all(np.isfinite(value) for value in features.values())
-    assert a_look().features()["solid"] == pytest.approx(0.9)
-    assert a_look().features()["fill"] == pytest.approx(1)  # 20 x 40 px of the box, all of them shown
-    assert a_look(mask=np.zeros((48, 48), np.float32)).features()["solid"] == 0
 
 
 @pytest.mark.parametrize("highest", [30, 100, 256])
@@ -178,6 +152,17 @@ def test_a_narrow_box_is_doubted_more_than_its_edges_spread(detector: TrainedDet
     assert a_look(doubt=0.5).features()["doubt"] == pytest.approx(np.log(0.5))
 
 
+def test_the_expert_is_asked_about_what_proposal_and_box_cover_together() -> None:
+    assert asked(a_look()) == (28.0, 18.0, 52.0, 62.0)
+    assert asked(a_look(rough=(35.0, 10.0, 45.0, 30.0))) == (30.0, 10.0, 50.0, 60.0)
+
+
+def test_a_detector_without_an_expert_cannot_ask_it(detector: TrainedDetector) -> None:
+    if detector.expert is None:
+        with pytest.raises(SettingsError, match="has no expert"):
+            detector.appeal(np.zeros((80, 100, 3), np.uint8), None, a_look())
+
+
 def test_a_mask_lies_where_its_window_does() -> None:
     mask = whole_mask(a_look(), 100, 80)
     assert mask.shape == (80, 100)
@@ -189,21 +174,6 @@ def test_a_mask_lies_where_its_window_does() -> None:
     large = whole_mask(a_look(window=Window(0, 0, 160), box=(60.0, 40.0, 100.0, 120.0)), 4096, 2048)
     assert large.shape == (512, 1024)
     assert large.sum() == pytest.approx(40 * 80 / 16, rel=0.1)
-
-
-def test_overlap_of_nothing_is_nothing() -> None:
-    assert overlap((0, 0, 0, 0), (0, 0, 0, 0)) == 0
-    assert overlap((0, 0, 4, 4), (0, 0, 4, 4)) == 1
-
-
-def test_calibration_is_read_or_refused() -> None:
-    text = (SHIPPED / "calibration.json").read_text()
-    found = Calibration.parse(text, "x")
-    for regression in (found.confidence, found.presence):
-        assert set(regression.weights) == set(FEATURES)
-        assert regression.weights["coarse"] > 0
-    with pytest.raises(SettingsError, match=r"bioscan_etl\.training\.calibrate"):
-        Calibration.parse("[]", "x")
 
 
 @pytest.mark.slow

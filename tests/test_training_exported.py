@@ -30,16 +30,16 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> compose.Material:
 
 def test_the_shipped_second_network_comes_back_and_can_learn_on(material: compose.Material) -> None:
     path = SHIPPED / "refiner.onnx"
-    weights = refine.starting_weights(path, "refiner", refine.Windows(material, 0))
+    weights = refine.starting_weights(path, "refiner", refine.Windows(material, 0, 96))
     network = refiner.Refiner()
     network.load_state_dict(weights)
     for wanted, got in zip(
-        exports_answers(path, PICTURE[:1]), refiner.Answers(network).eval()(PICTURE[:1]), strict=True
+        exports_answers(path, PICTURE[:1]), refiner.Answers(network, 96).eval()(PICTURE[:1]), strict=True
     ):
         assert np.allclose(wanted, got.detach().numpy(), atol=1e-3)
     # What it meets in training is what its normings say, so it answers in training much as it does otherwise, where a
     # network whose normings only add a bias forgets what it knew.
-    samples = iter(refine.Windows(material, 5))
+    samples = iter(refine.Windows(material, 5, 96))
     pictures = refine.collate([next(samples) for _ in range(64)])[0] / 255
     bare = refiner.Refiner()
     exported.take_over(bare, path, PICTURE[:1])

@@ -29,8 +29,8 @@ from bioscan_etl.definitions.running import open_instance, run_batch  # noqa: E4
 from bioscan_etl.definitions.training import build_defs  # noqa: E402
 from bioscan_etl.images.detect import load_detector  # noqa: E402
 from bioscan_etl.images.detection import SHIPPED  # noqa: E402
+from bioscan_etl.images.refined import FEATURES  # noqa: E402
 from bioscan_etl.images.reviews import read_reviews  # noqa: E402
-from bioscan_etl.images.trained import FEATURES  # noqa: E402
 from bioscan_etl.lake import Lake, Output  # noqa: E402
 from bioscan_etl.lake.corpus import read_settings, settings_file  # noqa: E402
 from bioscan_etl.lake.current import get  # noqa: E402

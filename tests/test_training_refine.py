@@ -16,7 +16,7 @@ pytestmark = pytest.mark.train
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> list:
     images, annotations = annotated_corpus(tmp_path_factory.mktemp("corpus"))
-    windows = iter(refine.Windows(compose.load_material(images, annotations, 1024, parts=dataset.PARTS), 1))
+    windows = iter(refine.Windows(compose.load_material(images, annotations, 1024, parts=dataset.PARTS), 1, 96))
     return [next(windows) for _ in range(96)]
 
 
@@ -55,12 +55,12 @@ def test_a_run_learns_and_resumes(samples: list, tmp_path: Path) -> None:
 
 
 def test_the_export_answers_with_boxes_of_its_positions() -> None:
-    answers = refiner.Answers(refiner.Refiner()).eval()
+    answers = refiner.Answers(refiner.Refiner(), 96).eval()
     mask, box, spread, scores = answers(torch.rand(2, 3, 96, 96))
     assert [tuple(part.shape) for part in (mask, box, spread, scores)] == [(2, 48, 48), (2, 4), (2, 4), (2, 2)]
     for part in (mask, box, scores):
         assert 0 <= float(part.min()) <= float(part.max()) <= 1
-    places = refiner.positions()
+    places = refiner.positions(48)
     assert places[0, 0, 0] == places[0, 1, 0] == 0
     assert places[0, 2, -1] == places[0, 3, -1] == 1
 
@@ -68,11 +68,11 @@ def test_the_export_answers_with_boxes_of_its_positions() -> None:
 def test_an_edge_lies_where_it_is_likeliest_and_not_between_two_places() -> None:
     chances = torch.zeros(1, 4, 48)
     chances[0, :, 10], chances[0, :, 11], chances[0, :, 40] = 0.3, 0.3, 0.4
-    places = refiner.places_of(chances, refiner.positions())[0]
+    places = refiner.places_of(chances, refiner.positions(48))[0]
     assert places.tolist() == pytest.approx([10.5 / 48, 10.5 / 48, 11.5 / 48, 11.5 / 48])
     alone = torch.zeros(1, 4, 48)
     alone[0, :, 47] = 1.0
-    assert refiner.places_of(alone, refiner.positions())[0].tolist() == pytest.approx([47 / 48, 47 / 48, 1, 1])
+    assert refiner.places_of(alone, refiner.positions(48))[0].tolist() == pytest.approx([47 / 48, 47 / 48, 1, 1])
 
 
 def test_edges_of_a_mirrored_picture_are_mirrored() -> None:
@@ -96,7 +96,7 @@ def test_a_teacher_that_says_the_truth_changes_little_and_another_one_much(sampl
     targets = refine.collate([sample for sample in samples if sample[3]][:8])[1:]
     masks, boxes, _ = targets
     answers = refiner.Refiner().eval()(torch.rand(8, 3, 96, 96))
-    places = refiner.positions()
+    places = refiner.positions(48)
     # The two positions around each edge, by their distances: what the loss itself takes for true.
     shares = (1 - 48 * (boxes[:, :, None] - places).abs()).clamp(min=0)
     shares[:, :, 0] += 1 - shares.sum(2)  # an edge beyond the first or last position

@@ -30,7 +30,7 @@ def test_it_starts_from_what_the_package_ships() -> None:
 
 def test_it_answers_as_the_second_network_does() -> None:
     picture = torch.rand(2, 3, 96, 96)
-    answers = [refiner.Answers(network).eval()(picture) for network in (teacher.Teacher(), refiner.Refiner())]
+    answers = [refiner.Answers(network, 96).eval()(picture) for network in (teacher.Teacher(), refiner.Refiner())]
     for one, other in zip(*answers, strict=True):
         assert one.shape == other.shape
 

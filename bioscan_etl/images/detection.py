@@ -32,6 +32,7 @@ class Detection:
         specimens: number of plausible specimens.
         status: detected, low_confidence, empty or multiple.
         mask: (h, w), nonzero on the organism, over the whole image at any scale; None if not known.
+        presence: probability that there is a specimen, 0 to 1; None if the detector does not report it.
     """
 
     box: FloatBox | None
@@ -39,6 +40,7 @@ class Detection:
     specimens: int
     status: str
     mask: npt.NDArray[Any] | None = None
+    presence: float | None = None
 
 
 CURATOR = "curator"
@@ -65,7 +67,7 @@ def as_drawn(detection: Detection, box: Box, width: int, height: int) -> Detecti
         ]
         within[part] = mask[part]
         mask = within
-    return Detection(box, 1.0, 1, "detected", mask)
+    return Detection(box, 1.0, 1, "detected", mask, 1.0)
 
 
 class Detector(Protocol):
@@ -84,16 +86,19 @@ class Thresholds:
     Attributes:
         empty: probability of a specimen below which an image is empty, 0 to 1.
         sure: confidence below which a box is low_confidence, 0 to 1.
+        doubtful: probability of a specimen below which an image that is not empty is low_confidence, 0 to 1.
     """
 
     empty: float
     sure: float
+    doubtful: float = 0.0
 
     def under(self, settings: ImageSettings) -> Thresholds:
         """These thresholds, replaced by those that the settings state."""
         return Thresholds(
             self.empty if settings.empty_confidence == "auto" else settings.empty_confidence,
             self.sure if settings.min_confidence == "auto" else settings.min_confidence,
+            self.doubtful,
         )
 
 
@@ -106,8 +111,9 @@ def status_of(confidence: float, specimens: int, thresholds: Thresholds, present
         thresholds: of the detector, under the settings.
         present: probability that there is a specimen; if the detector does not report it, the confidence.
     """
-    if (confidence if present is None else present) < thresholds.empty:
+    presence = confidence if present is None else present
+    if presence < thresholds.empty:
         return "empty"
-    if confidence < thresholds.sure:
+    if confidence < thresholds.sure or presence < thresholds.doubtful:
         return "low_confidence"
     return "multiple" if specimens > 1 else "detected"

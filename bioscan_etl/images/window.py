@@ -18,6 +18,9 @@ from bioscan_etl.images.resize import resized
 INPUT_SIDE = 96
 """Side of the refiner's input, in px."""
 
+EXPERT_SIDE = 128
+"""Side of the expert's input, in px."""
+
 ROOM = 1.8
 """Side of the window, as a multiple of the box's longer side."""
 
@@ -38,23 +41,24 @@ class Window:
     top: int
     side: int
 
-    def pixels(self, image: RGB, half: RGB | None = None) -> RGB:
-        """The window as (96, 96, 3); black beyond the image's edge, so that the network sees the edge.
+    def pixels(self, image: RGB, half: RGB | None = None, side: int = INPUT_SIDE) -> RGB:
+        """The window as (side, side, 3); black beyond the image's edge, so that the network sees the edge.
 
         Args:
             image: (height, width, 3), RGB, uint8.
             half: the image at half its size, if the caller has it; the result is the same.
+            side: of the result, in px.
         """
         height, width = image.shape[:2]
-        if half is not None and self.side >= 2 * INPUT_SIDE and height % 2 == width % 2 == 0:
-            return Window(self.left // 2, self.top // 2, self.side // 2).pixels(half)
+        if half is not None and self.side >= 2 * side and height % 2 == width % 2 == 0:
+            return Window(self.left // 2, self.top // 2, self.side // 2).pixels(half, side=side)
         x0, y0 = max(self.left, 0), max(self.top, 0)
         x1, y1 = min(self.left + self.side, width), min(self.top + self.side, height)
         part = image[y0:y1, x0:x1]
         if part.shape[0] != self.side or part.shape[1] != self.side:
             beyond = (y0 - self.top, self.top + self.side - y1, x0 - self.left, self.left + self.side - x1)
             part = np.asarray(cv2.copyMakeBorder(part, *beyond, cv2.BORDER_CONSTANT, value=(0, 0, 0)), np.uint8)
-        return resized(part, (INPUT_SIDE, INPUT_SIDE), last=cv2.INTER_LINEAR)
+        return resized(part, (side, side), last=cv2.INTER_LINEAR)
 
     def to_image(self, box: FloatBox) -> FloatBox:
         """A box given in shares of the window's side, in pixels of the image."""

@@ -33,7 +33,8 @@ from bioscan_etl.training.script import execute, extras_of
 with extras_of(__name__):
     import cv2
 
-    from bioscan_etl.images.trained import FEATURES, TrainedDetector
+    from bioscan_etl.images.refined import FEATURES
+    from bioscan_etl.images.trained import TrainedDetector
     from bioscan_etl.training.dataset import Annotated, Image, read_annotations, read_pixels
     from bioscan_etl.training.evaluate import box_iou
 

@@ -47,11 +47,19 @@ _SHEER = 26, 7  # grey levels and tint by which a wing differs from the well at 
 _WING_AREA = 0.06, 300  # share of the specimen, and pixels of a scene of 1024 px, that a wing takes at least
 _WING_FULL = 0.8  # share of its convex hull that it fills
 _SMALLEST_LAID = 0.036  # longer side of a laid-out specimen as a share of the width; of the real ones, 99 % are larger
+_APART = 7  # px; debris closer to a specimen than half of it touches the specimen
 _DENSE = 0.01  # share of the picture within which an outline that crosses its edge has a point on this side
 _EDGE = 0.88  # opacity at the outline of a cut-out, which is a pixel wider, with a soft edge
 _RENDERED_INSECTS = 160
 _RENDERED_LEGS = 12
 _RENDERED_WELLS = 24
+
+
+PHOTOGRAPHED = 0.33, 0.09
+"""Share of the scenes that are photographs of any image, and of empty wells on top of these."""
+
+DRAWN = 0.06
+"""Share of the scenes that are drawn; the others are composed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +101,18 @@ class Material:
         images: folder of the annotated images.
         annotated: those to use, at least one of them empty.
         width: of a scene in px; the height is three quarters of it.
+        photographed: share of the scenes that are photographs, with a specimen and without one.
     """
 
-    def __init__(self, images: Path, annotated: list[Annotated], width: int) -> None:
+    def __init__(
+        self, images: Path, annotated: list[Annotated], width: int, photographed: Place = PHOTOGRAPHED
+    ) -> None:
         self.size = width, width * 3 // 4
         self.photos: list[Scene] = []
         self.dishes: list[Image] = []
         self.cut_outs: list[CutOut] = []
         self.debris: list[CutOut] = []
+        self.photographed = photographed
         self.wings: list[CutOut] = []
         self.empty: list[int] = []
         for image in annotated:
@@ -128,13 +140,14 @@ class Material:
     def scene(self, rng: np.random.Generator) -> Scene:
         """A photograph, a composed or a drawn scene."""
         chance = rng.random()
-        if chance < 0.33:
+        occupied, bare = self.photographed
+        if chance < occupied:
             scene = self.photos[int(rng.integers(len(self.photos)))]
             return self._littered(rng, scene) if rng.random() < 0.3 else scene
-        if chance < 0.42:
+        if chance < occupied + bare:
             scene = self.photos[self.empty[int(rng.integers(len(self.empty)))]]
             return self._littered(rng, scene) if rng.random() < 0.3 else scene
-        return self.drawn(rng) if chance < 0.48 else self.composed(rng)
+        return self.drawn(rng) if chance < occupied + bare + DRAWN else self.composed(rng)
 
     def composed(self, rng: np.random.Generator) -> Scene:
         """A well with another specimen in it; sometimes with two, or with none."""
@@ -156,11 +169,11 @@ class Material:
             smallest = _SMALLEST_LAID * self.size[0] / max(cut.opacity.shape)
             factor = float(np.clip(factor, max(0.1, smallest), 3.0))
             place = _place(rng, self.size)
-            if self.debris and rng.random() < 0.6:
-                self._litter(rng, canvas, place, factor * max(cut.opacity.shape))
             laid = _lay(rng, canvas, cut, factor, place)
             if laid is not None:
                 objects.append(laid)
+            if self.debris and rng.random() < 0.6:
+                self._litter(rng, canvas, place, factor * max(cut.opacity.shape), None if laid is None else laid.mask)
         return Scene(canvas, _visible(objects))
 
     def _part(self, rng: np.random.Generator, canvas: Image) -> None:
@@ -177,12 +190,22 @@ class Material:
         piece = self.wings[int(rng.integers(len(self.wings)))]
         _lay(rng, canvas, piece, float(np.clip(np.exp(rng.normal(0, 0.35)), 0.4, 2.5)), _place(rng, self.size))
 
-    def _litter(self, rng: np.random.Generator, canvas: Image, place: Place, extent: float) -> None:
-        """Lay debris around a place of the canvas, in place."""
+    def _litter(
+        self, rng: np.random.Generator, canvas: Image, place: Place, extent: float, specimen: Image | None = None
+    ) -> None:
+        """Lay debris around a place of the canvas, in place, but none that touches the specimen.
+
+        What touches a specimen belongs to it (spec: images, annotation). A lost leg that touches it cannot be told
+        from its own, and would teach the networks to cut legs off.
+        """
+        near = None if specimen is None else cv2.dilate(specimen, np.ones((_APART, _APART), np.uint8))
         for _ in range(int(rng.integers(1, 4))):
             piece = self.debris[int(rng.integers(len(self.debris)))]
             beside = place[0] + rng.normal(0, 0.6) * extent, place[1] + rng.normal(0, 0.6) * extent
-            _lay(rng, canvas, piece, float(np.clip(np.exp(rng.normal(0, 0.35)), 0.3, 2.5)), beside)
+            before = None if near is None else canvas.copy()
+            laid = _lay(rng, canvas, piece, float(np.clip(np.exp(rng.normal(0, 0.35)), 0.3, 2.5)), beside)
+            if before is not None and near is not None and laid is not None and np.any((laid.mask > 0) & (near > 0)):
+                canvas[:] = before
 
     def _littered(self, rng: np.random.Generator, scene: Scene) -> Scene:
         """A photograph with debris next to its unchanged specimen, or, if it is empty, with parts of another one."""
@@ -195,9 +218,8 @@ class Material:
         found = scene.objects[0]
         low, high = found.outline.min(axis=0), found.outline.max(axis=0)
         canvas = scene.pixels.copy()
-        self._litter(rng, canvas, (float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2), float((high - low).max()))
-        near = cv2.dilate(found.mask, np.ones((5, 5), np.uint8)).astype(bool)
-        canvas[near] = scene.pixels[near]
+        middle = float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2
+        self._litter(rng, canvas, middle, float((high - low).max()), found.mask)
         return Scene(canvas, scene.objects)
 
     def drawn(self, rng: np.random.Generator) -> Scene:
@@ -520,6 +542,27 @@ def _hair(rng: np.random.Generator, pixels: Image) -> None:
     cv2.polylines(pixels, [np.round(path * 16).astype(np.int32)], False, shade, 1, cv2.LINE_AA, 4)
 
 
-def load_material(images: Path, annotations: Path, width: int, parts: Iterable[str] = ("training",)) -> Material:
-    """The material of some parts of the annotated images."""
-    return Material(images, [image for part in parts for image in read_annotations(annotations, part)], width)
+def load_material(
+    images: Path,
+    annotations: Path,
+    width: int,
+    parts: Iterable[str] = ("training",),
+    triage: Path | None = None,
+    photographed: Place = PHOTOGRAPHED,
+) -> Material:
+    """The material of some parts of the annotated images; with a second triage, of those with an agreed label."""
+    import csv
+
+    disputed = set()
+    if triage is not None:
+        for row in csv.DictReader(triage.open()):
+            if (
+                (row["annotation"] == "empty") != (row["second_triage"] == "empty")
+                and (row["annotation"] == "empty" or row["second_triage"] in ("empty", "unsorted"))
+            ) or row["second_triage"] == "unsorted":
+                disputed.add(row["image_file"])
+    found = [
+        image for part in parts for image in read_annotations(annotations, part) if image.file_name not in disputed
+    ]
+    print(len(found), "images")
+    return Material(images, found, width, photographed)

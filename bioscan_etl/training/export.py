@@ -2,8 +2,8 @@
 
     python -m bioscan_etl.training.export OUTPUT FOLDER
 
-OUTPUT is where `train` and `refine` wrote; FOLDER gets `coarse.onnx` and `refiner.onnx`. Run `calibrate` next: it adds
-`calibration.json`, and FOLDER is then a value for `images.detector`.
+OUTPUT is where `train` and `refine` wrote; FOLDER gets `coarse.onnx`, `refiner.onnx` and, if one was trained,
+`expert.onnx`. Run `calibrate` next: it adds `calibration.json`, and FOLDER is then a value for `images.detector`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from bioscan_etl.images.window import INPUT_SIDE
 from bioscan_etl.training.script import execute, extras_of
 
 with extras_of(__name__):
@@ -24,7 +23,8 @@ with extras_of(__name__):
     from torch import nn
     from ultralytics import YOLO
 
-    from bioscan_etl.training.refiner import Answers, Refiner
+    from bioscan_etl.training.architectures import NETWORKS
+    from bioscan_etl.training.refiner import Answers
 
 COARSE_SIZE = 144, 192
 """Height and width of the region proposal network's picture, in px."""
@@ -34,13 +34,27 @@ TOLERANCE = 1e-3  # of any answer; pixels for boxes
 
 
 def export(output: Path, folder: Path) -> None:
-    """Write both models."""
+    """Write the models; `expert.onnx` only if there is an `expert.pt`."""
     folder.mkdir(parents=True, exist_ok=True)
     export_coarse(output, folder / "coarse.onnx")
-    network = Refiner()
-    network.load_state_dict(torch.load(output / "refiner.pt", weights_only=True, map_location="cpu"))
-    answers, shape = Answers(network).eval(), (1, 3, INPUT_SIDE, INPUT_SIDE)
-    _write(answers, shape, ["window"], ["mask", "box", "spread", "scores"], folder / "refiner.onnx")
+    export_refiner(output / "refiner.pt", "refiner", folder / "refiner.onnx")
+    if (output / "expert.pt").exists():
+        export_refiner(output / "expert.pt", "expert", folder / "expert.onnx")
+
+
+def export_refiner(weights: Path, network: str, path: Path) -> None:
+    """Write the model of the refiner or the expert.
+
+    Args:
+        weights: as `refine` writes them.
+        network: key of `refine.NETWORKS`.
+        path: to write.
+    """
+    architecture, side = NETWORKS[network]
+    model = architecture()
+    model.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
+    answers, shape = Answers(model, side).eval(), (1, 3, side, side)
+    _write(answers, shape, ["window"], ["mask", "box", "spread", "scores"], path)
 
 
 def export_coarse(output: Path, path: Path) -> None:

@@ -27,7 +27,7 @@ import argparse
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bioscan_etl.images.window import INPUT_SIDE, Window, window_around
+from bioscan_etl.images.window import Window, window_around
 from bioscan_etl.training.script import execute, extras_of
 
 with extras_of(__name__):
@@ -46,12 +46,15 @@ with extras_of(__name__):
 
     from bioscan_etl.images.measure import FloatBox
     from bioscan_etl.images.networks import OnnxBoxes
-    from bioscan_etl.training.compose import Material, Object, Scene, box_of, load_material, relit
+    from bioscan_etl.images.trained import TrainedDetector, asked
+    from bioscan_etl.settings import ImageSettings
+    from bioscan_etl.training.architectures import NETWORKS
+    from bioscan_etl.training.compose import PHOTOGRAPHED, Material, Object, Scene, box_of, load_material, relit
     from bioscan_etl.training.dataset import LEARNABLE, Image
     from bioscan_etl.training.evaluate import box_iou
     from bioscan_etl.training.export import export_coarse
     from bioscan_etl.training.exported import renormed, take_over
-    from bioscan_etl.training.refiner import GRID, Refiner, places_of, positions
+    from bioscan_etl.training.refiner import grid_of, places_of, positions
     from bioscan_etl.training.teacher import Teacher
 
 SCENE_WIDTH = 1024
@@ -61,6 +64,8 @@ ENCODER_RATE = 0.3  # of the rate, for an encoder that was trained before
 WARM_UP = 200  # batches
 EPOCH = 128  # batches between two checkpoints
 PER_SCENE = 4
+PHOTOGRAPHED_FOR = {"expert": (0.5, 0.12)}
+"""Share of photographs among the scenes of a network, where it is not the usual one."""
 HIDDEN = 0.4  # share of the specimen that may be outside the window
 TRACE = 0.1  # share of a specimen that a window without one may show
 PROPOSED = 0.5  # share of the scenes that the region proposal network runs on
@@ -69,41 +74,61 @@ WORTH = 0.02  # confidence of the region proposal network below which a proposal
 MEANT = 0.25  # IoU from which a proposal is assigned to the specimen
 MEASURED = 24  # batches that set the normalisations of an exported network
 
-NETWORKS = {"refiner": Refiner, "teacher": Teacher}
+Propose = Callable[[Image], Iterable[tuple[FloatBox, float]]]
+"""The boxes of a picture that the network is asked about, with their confidence; the best first."""
 
 Sample = tuple[Image, npt.NDArray[np.float32], npt.NDArray[np.float32], float]
-"""Pixels, mask (48, 48), box in shares of the side, and 1 if there is a specimen."""
+"""Pixels, mask (grid, grid), box in shares of the side, and 1 if there is a specimen."""
 
 
 class Windows(torch.utils.data.IterableDataset[Sample]):
     """Endless windows of composed scenes."""
 
-    def __init__(self, material: Material, seed: int, coarse: Path | None = None) -> None:
+    def __init__(self, material: Material, seed: int, side: int, proposals: Path | None = None) -> None:
         self._material = material
         self._seed = seed
-        self._coarse = coarse
+        self._side = side
+        self._proposals = proposals
 
     def __iter__(self) -> Iterator[Sample]:
         rng = np.random.default_rng([self._seed, 23])
-        coarse = OnnxBoxes(self._coarse) if self._coarse else None
+        propose = proposals_of(self._proposals) if self._proposals else None
+        side = self._side
         while True:
             scene = self._material.scene(rng)
             found = [(one, box_of(one.outline, self._material.size)) for one in scene.objects]
             boxes = [(one, box) for one, box in found if box is not None and (box[2:] - box[:2]).min() >= 6]
             all_labelled = len(boxes) == len(scene.objects)
-            if coarse and all_labelled and rng.random() < PROPOSED:
-                yield from (_turned(rng, sample) for sample in _proposed(coarse, scene, boxes))
+            if propose and all_labelled and rng.random() < PROPOSED:
+                yield from (_turned(rng, sample) for sample in _proposed(propose, scene, boxes, side))
             for _ in range(PER_SCENE):
                 sample = None
                 if boxes and rng.random() < 0.8:
-                    sample = _around(rng, scene, *boxes[int(rng.integers(len(boxes)))])
+                    sample = _around(rng, scene, *boxes[int(rng.integers(len(boxes)))], side)
                 elif all_labelled:  # else some specimen is there without a label
-                    sample = _elsewhere(rng, scene)
+                    sample = _elsewhere(rng, scene, side)
                 if sample is not None:
                     yield _turned(rng, sample)
 
 
-def _around(rng: np.random.Generator, scene: Scene, found: Object, box: npt.NDArray[np.float64]) -> Sample | None:
+def proposals_of(path: Path) -> Propose:
+    """What proposes boxes: the region proposal network of a file, or both networks of a detector's folder."""
+    if path.is_dir():
+        detector = TrainedDetector(ImageSettings(), path)
+        return lambda pixels: [(asked(look), look.coarse) for look in detector.look(pixels)]
+    coarse = OnnxBoxes(path)
+
+    def propose(pixels: Image) -> Iterable[tuple[FloatBox, float]]:
+        found = coarse.propose(pixels)
+        for box, confidence in zip(found.boxes, found.confidences, strict=True):
+            yield (float(box[0]), float(box[1]), float(box[2]), float(box[3])), float(confidence)
+
+    return propose
+
+
+def _around(
+    rng: np.random.Generator, scene: Scene, found: Object, box: npt.NDArray[np.float64], side: int
+) -> Sample | None:
     """A window around a box that is about the specimen's."""
     size = box[2:] - box[:2]
     chance = rng.random()
@@ -120,14 +145,14 @@ def _around(rng: np.random.Generator, scene: Scene, found: Object, box: npt.NDAr
     if (high - low).min() < 2:
         return None
     window = window_around((low[0], low[1], high[0], high[1]), width, height)
-    mask, share = _mask_in(window, found.mask)
+    mask, share = _mask_in(window, found.mask, grid_of(side))
     if share < 1 - HIDDEN:
         return None
     target = np.clip(window.from_image(tuple(box)), 0, 1)
-    return window.pixels(scene.pixels), mask, target.astype(np.float32), 1.0
+    return window.pixels(scene.pixels, side=side), mask, target.astype(np.float32), 1.0
 
 
-def _elsewhere(rng: np.random.Generator, scene: Scene) -> Sample | None:
+def _elsewhere(rng: np.random.Generator, scene: Scene, side: int) -> Sample | None:
     """A window around something else, or around nothing."""
     height, width = scene.pixels.shape[:2]
     small = cv2.resize(scene.pixels, (64, 48), interpolation=cv2.INTER_AREA)
@@ -138,29 +163,36 @@ def _elsewhere(rng: np.random.Generator, scene: Scene) -> Sample | None:
     half = np.exp(rng.uniform(np.log(24), np.log(260), 2).mean() + rng.normal(0, 0.3, 2)) / 2
     box: FloatBox = (x - half[0], y - half[1], x + half[0], y + half[1])
     window = window_around(box, width, height)
-    if any(_mask_in(window, one.mask)[1] > TRACE for one in scene.objects):
+    if any(_mask_in(window, one.mask, grid_of(side))[1] > TRACE for one in scene.objects):
         return None
-    return window.pixels(scene.pixels), np.zeros((GRID, GRID), np.float32), np.zeros(4, np.float32), 0.0
+    return _bare(window, scene, side)
 
 
-def _proposed(coarse: OnnxBoxes, scene: Scene, boxes: list[tuple[Object, npt.NDArray[np.float64]]]) -> Iterator[Sample]:
+def _bare(window: Window, scene: Scene, side: int) -> Sample:
+    """A window without a specimen."""
+    grid = grid_of(side)
+    return window.pixels(scene.pixels, side=side), np.zeros((grid, grid), np.float32), np.zeros(4, np.float32), 0.0
+
+
+def _proposed(
+    propose: Propose, scene: Scene, boxes: list[tuple[Object, npt.NDArray[np.float64]]], side: int
+) -> Iterator[Sample]:
     """Windows around the proposals; those that show half a specimen have no clear label and are left out."""
     height, width = scene.pixels.shape[:2]
-    proposals = coarse.propose(scene.pixels)
-    for rough, confidence in list(zip(proposals.boxes, proposals.confidences, strict=True))[:PROPOSALS]:
-        if confidence < WORTH or (rough[2:] - rough[:2]).min() < 2:
+    for rough, confidence in islice(propose(scene.pixels), PROPOSALS):
+        if confidence < WORTH or min(rough[2] - rough[0], rough[3] - rough[1]) < 2:
             continue
-        window = window_around((rough[0], rough[1], rough[2], rough[3]), width, height)
-        seen = [(*_mask_in(window, one.mask), box, box_iou(tuple(rough), tuple(box))) for one, box in boxes]
+        window = window_around(rough, width, height)
+        seen = [(*_mask_in(window, one.mask, grid_of(side)), box, box_iou(rough, tuple(box))) for one, box in boxes]
         mask, share, box, fit = max(seen, key=lambda one: one[3], default=(None, 0.0, np.zeros(4), 0.0))
         if mask is not None and fit >= MEANT and share >= 1 - HIDDEN:
             target = np.clip(np.array(window.from_image(tuple(box))), 0, 1)
-            yield window.pixels(scene.pixels), mask, target.astype(np.float32), 1.0
+            yield window.pixels(scene.pixels, side=side), mask, target.astype(np.float32), 1.0
         elif all(one[1] <= TRACE for one in seen):
-            yield window.pixels(scene.pixels), np.zeros((GRID, GRID), np.float32), np.zeros(4, np.float32), 0.0
+            yield _bare(window, scene, side)
 
 
-def _mask_in(window: Window, mask: Image) -> tuple[npt.NDArray[np.float32], float]:
+def _mask_in(window: Window, mask: Image, grid: int) -> tuple[npt.NDArray[np.float32], float]:
     """The mask at the network's grid, and the share of it that the window holds."""
     height, width = mask.shape
     x0, y0 = max(window.left, 0), max(window.top, 0)
@@ -168,8 +200,8 @@ def _mask_in(window: Window, mask: Image) -> tuple[npt.NDArray[np.float32], floa
     whole = np.zeros((window.side, window.side), np.uint8)
     top, left = y0 - window.top, x0 - window.left
     whole[top : top + part.shape[0], left : left + part.shape[1]] = part * 255
-    filtering = cv2.INTER_AREA if window.side > GRID else cv2.INTER_LINEAR
-    reduced = cv2.resize(whole, (GRID, GRID), interpolation=filtering)
+    filtering = cv2.INTER_AREA if window.side > grid else cv2.INTER_LINEAR
+    reduced = cv2.resize(whole, (grid, grid), interpolation=filtering)
     return np.asarray(reduced, np.float32) / np.float32(255), float(part.sum()) / max(int(mask.sum()), 1)
 
 
@@ -190,7 +222,7 @@ def _turned(rng: np.random.Generator, sample: Sample) -> Sample:
 
 
 def collate(samples: list[Sample]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Pixels (n, 3, 96, 96) uint8, masks (n, 48, 48), boxes (n, 4), presence (n,)."""
+    """Pixels (n, 3, side, side) uint8, masks (n, grid, grid), boxes (n, 4), presence (n,)."""
     pixels, masks, boxes, present = zip(*samples, strict=True)
     return (
         torch.from_numpy(np.stack(pixels).transpose(0, 3, 1, 2)),
@@ -225,11 +257,12 @@ def loss_of(answers: Answer, targets: Answer, taught: Answer | None = None) -> d
     shared, total = (chances * masks).sum((1, 2)), chances.sum((1, 2)) + masks.sum((1, 2))
     parts["dice"] = (1 - (2 * shared[there] + 1) / (total[there] + 1)).mean()
     parts["present"] = functional.binary_cross_entropy_with_logits(scores[:, 0], present)
-    places = positions().to(edges.device)
+    grid = edges.shape[2]
+    places = positions(grid).to(edges.device)
     edges, boxes = edges[there], boxes[there]
     # Between two positions, both are right by their distances.
-    cells = ((boxes[:, :, None] - places[:, :, :1]) * GRID).clamp(0, GRID - 1)[:, :, 0]
-    below = cells.floor().long().clamp(max=GRID - 2)
+    cells = ((boxes[:, :, None] - places[:, :, :1]) * grid).clamp(0, grid - 1)[:, :, 0]
+    below = cells.floor().long().clamp(max=grid - 2)
     above = cells - below
     logs = edges.log_softmax(2)
     picked = logs.gather(2, below[:, :, None])[:, :, 0] * (1 - above)
@@ -239,7 +272,7 @@ def loss_of(answers: Answer, targets: Answer, taught: Answer | None = None) -> d
         theirs = -(taught[1][there].softmax(2) * logs).sum(2).mean()
         parts["edges"] = (parts["edges"] + theirs) / 2
     predicted = places_of(logs.exp(), places)
-    parts["distance"] = functional.smooth_l1_loss(predicted, boxes, beta=1 / GRID)
+    parts["distance"] = functional.smooth_l1_loss(predicted, boxes, beta=1 / grid)
     iou, apart = overlap(predicted, boxes)
     parts["overlap"] = (1 - iou + apart).mean()
     parts["iou"] = functional.binary_cross_entropy_with_logits(scores[there, 1], iou.detach())
@@ -247,6 +280,12 @@ def loss_of(answers: Answer, targets: Answer, taught: Answer | None = None) -> d
 
 
 WEIGHTS = {"mask": 2.0, "dice": 0.5, "present": 1.5, "edges": 0.5, "distance": 4.0, "overlap": 1.0, "iou": 0.25}
+
+
+def _whole(answers: Answer) -> Answer:
+    """Answers in float32, in which the loss is computed."""
+    mask, edges, scores = answers
+    return mask.float(), edges.float(), scores.float()
 
 
 def overlap(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
@@ -271,11 +310,14 @@ class Run:
         start: dict[str, Tensor] | None = None,
         network: str = "refiner",
         teacher: Path | None = None,
+        *,
+        half: bool = False,
     ) -> None:
+        self.half = half
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(1)
         # Channels last: a tenth faster on a CPU.
-        self.model = NETWORKS[network]().to(self.device, memory_format=torch.channels_last)
+        self.model = NETWORKS[network][0]().to(self.device, memory_format=torch.channels_last)
         self.checkpoint, self.final = output / f"{network}.checkpoint.pt", output / f"{network}.pt"
         encoder = []
         if isinstance(self.model, Teacher):
@@ -325,7 +367,9 @@ class Run:
         if self.teacher is not None:
             with torch.inference_mode():
                 taught = self.teacher(seen)
-        parts = loss_of(self.model.train()(seen), (targets[0], targets[1], targets[2]), taught)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            answers = self.model.train()(seen)
+        parts = loss_of(_whole(answers), (targets[0], targets[1], targets[2]), taught)
         loss = torch.stack([WEIGHTS[name] * part for name, part in parts.items()]).sum()
         self.optimizer.zero_grad()
         loss.backward()
@@ -355,6 +399,13 @@ class Run:
         new.replace(self.checkpoint)
 
 
+def _proposals(output: Path, network: str, detector: Path | None) -> Path | None:
+    """What proposes boxes: for the expert the whole detector, else the region proposal network of this run."""
+    if detector is None:
+        return _first_network(output)
+    return detector if network == "expert" else detector / "coarse.onnx"
+
+
 def _first_network(output: Path) -> Path | None:
     """The region proposal network as it is now, exported; None if it has no weights yet."""
     if not (output / "coarse" / "weights" / "last.pt").exists():
@@ -370,8 +421,9 @@ def starting_weights(path: Path, network: str, windows: Windows) -> dict[str, Te
     if path.suffix != ".onnx":
         weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")
         return weights
-    model: Any = NETWORKS[network]()
-    take_over(model, path, torch.zeros(1, 3, INPUT_SIDE, INPUT_SIDE))
+    architecture, side = NETWORKS[network]
+    model: Any = architecture()
+    take_over(model, path, torch.zeros(1, 3, side, side))
     samples = iter(windows)
     renormed(model, (collate(list(islice(samples, BATCH)))[0] / 255 for _ in range(MEASURED)))
     found: dict[str, Tensor] = model.state_dict()
@@ -390,6 +442,9 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path, help="weights of a teacher to learn from")
     parser.add_argument("--parts", nargs="+", choices=LEARNABLE, default=["training"], help="images to learn from")
     parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--triage", type=Path, help="second triage of the images: learn from agreed labels only")
+    parser.add_argument("--detector", type=Path, help="folder of the detector whose boxes the expert is asked about")
+    parser.add_argument("--half", action="store_true", help="compute in bfloat16: faster where the processor has it")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -399,14 +454,30 @@ def main() -> None:
     if final.exists():
         print(f"{final} is complete")
         return
-    material = load_material(arguments.images, arguments.annotations, SCENE_WIDTH, arguments.parts)
-    coarse = _first_network(arguments.output)
+    material = load_material(
+        arguments.images,
+        arguments.annotations,
+        SCENE_WIDTH,
+        arguments.parts,
+        arguments.triage,
+        PHOTOGRAPHED_FOR.get(arguments.network, PHOTOGRAPHED),
+    )
+    proposals = _proposals(arguments.output, arguments.network, arguments.detector)
+    side = NETWORKS[arguments.network][1]
     start = None
     if arguments.start is not None and not (arguments.output / f"{arguments.network}.checkpoint.pt").exists():
-        start = starting_weights(arguments.start, arguments.network, Windows(material, 0, coarse))
-    run = Run(arguments.output, arguments.windows, arguments.rate, start, arguments.network, arguments.teacher)
+        start = starting_weights(arguments.start, arguments.network, Windows(material, 0, side, proposals))
+    run = Run(
+        arguments.output,
+        arguments.windows,
+        arguments.rate,
+        start,
+        arguments.network,
+        arguments.teacher,
+        half=arguments.half,
+    )
     # The seed moves on with the run, so that a resumed one does not see the same windows again.
-    windows = Windows(material, 1 + run.done, coarse)
+    windows = Windows(material, 1 + run.done, side, proposals)
     batches = iter(torch.utils.data.DataLoader(windows, BATCH, num_workers=1, collate_fn=collate, prefetch_factor=8))
     sums: dict[str, float] = {}
     since = time.monotonic()

@@ -6,7 +6,6 @@ Belongs here: the architecture and the meaning of its outputs. Does not belong h
 from __future__ import annotations
 
 from bioscan_etl.extras import extras_named
-from bioscan_etl.images.window import INPUT_SIDE
 
 with extras_named():
     import torch
@@ -14,11 +13,13 @@ with extras_named():
     from torch.nn import functional
 
 
-GRID = INPUT_SIDE // 2
-"""Cells per side of the mask, and positions an edge of the box can take."""
+_NEAR = 1 / 8
+"""Share of the positions on either side of the mode that are averaged for the position of an edge."""
 
-_NEAR = 6
-"""Positions on either side of the mode that are averaged for the position of an edge."""
+
+def grid_of(side: int) -> int:
+    """Cells per side of the mask, and positions an edge of the box can take, for an input of so many pixels."""
+    return side // 2
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -45,11 +46,11 @@ class _Residual(nn.Module):
 class Refiner(nn.Module):
     """A small encoder and decoder with three answers.
 
-    The input is (n, 3, 96, 96), RGB from 0 to 1. The answers are raw:
+    The input is (n, 3, side, side), RGB from 0 to 1; the grid has half as many cells per side. The answers are raw:
 
-    - mask (n, 1, 48, 48): logit that the cell shows the specimen;
-    - edges (n, 4, 48): for x0, y0, x1, y1 the logit of each position; position i is i / 48 of the side for x0
-      and y0, (i + 1) / 48 for x1 and y1. One set of weights serves all four: the picture is turned for it;
+    - mask (n, 1, grid, grid): logit that the cell shows the specimen;
+    - edges (n, 4, grid): for x0, y0, x1, y1 the logit of each position; position i is i / grid of the side for x0
+      and y0, (i + 1) / grid for x1 and y1. One set of weights serves all four: the picture is turned for it;
     - scores (n, 2): logits that there is a specimen, and of the box's IoU with it.
     """
 
@@ -95,9 +96,9 @@ def edge_module(channels: int) -> nn.Sequential:
 
 
 def edges_of(edge: nn.Module, x: Tensor) -> Tensor:
-    """Logits of the four edges, (n, 4, 48), of features (n, channels, 48, 48): one module serves them all.
+    """Logits of the four edges, (n, 4, grid), of features (n, channels, grid, grid): one module serves them all.
 
-    It runs along four lines of 48 positions: columns, rows, and both from the other end.
+    It runs along four lines of positions: columns, rows, and both from the other end.
     """
     columns = torch.cat([x.amax(2), x.mean(2)], 1)
     rows = torch.cat([x.amax(3), x.mean(3)], 1)
@@ -112,16 +113,16 @@ def twice(x: Tensor) -> Tensor:
 
 
 class Answers(nn.Module):
-    """The refiner as it is exported: probabilities and a box, instead of logits.
+    """A network as it is exported: probabilities and a box, instead of logits.
 
-    Gives mask (n, 48, 48), box (n, 4) in shares of the window's side, spread (n, 4) of each edge's position
-    in the same unit, and scores (n, 2).
+    Gives mask (n, grid, grid), box (n, 4) in shares of the window's side, spread (n, 4) of each edge's position
+    in the same unit, and scores (n, 2). The grid is that of the input (`grid_of`).
     """
 
-    def __init__(self, refiner: nn.Module) -> None:
+    def __init__(self, refiner: nn.Module, side: int) -> None:
         super().__init__()
         self.refiner = refiner
-        self.register_buffer("positions", positions())
+        self.register_buffer("positions", positions(grid_of(side)))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Mask, box, spread and scores."""
@@ -138,16 +139,17 @@ def places_of(chances: Tensor, positions: Tensor) -> Tensor:
     The mean of all positions would be wrong for an edge that is before or behind a wing: neither edge is there.
 
     Args:
-        chances: of the positions, (n, 4, 48).
+        chances: of the positions, (n, 4, grid).
         positions: as the function of that name gives them.
     """
+    grid = positions.shape[2]
     likeliest = functional.avg_pool1d(chances, 3, 1, 1).argmax(2, keepdim=True)
-    near = (torch.arange(GRID, device=chances.device) - likeliest).abs() <= _NEAR
+    near = (torch.arange(grid, device=chances.device) - likeliest).abs() <= int(_NEAR * grid)
     chances = chances * near
     return (chances * positions).sum(2) / chances.sum(2)
 
 
-def positions() -> Tensor:
-    """The positions of the four edges, in shares of the side; (1, 4, 48)."""
-    cells = torch.arange(GRID, dtype=torch.float32)
-    return torch.stack([cells, cells, cells + 1, cells + 1])[None] / GRID
+def positions(grid: int) -> Tensor:
+    """The positions of the four edges, in shares of the side; (1, 4, grid)."""
+    cells = torch.arange(grid, dtype=torch.float32)
+    return torch.stack([cells, cells, cells + 1, cells + 1])[None] / grid
