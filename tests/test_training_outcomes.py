@@ -9,7 +9,8 @@ from training_outcomes import drawn_outcomes, drawn_pictures
 pytest.importorskip("pycocotools", reason="the package pycocotools is not installed")
 
 from bioscan_etl.images.detection import Detection
-from bioscan_etl.training import evaluate, outcomes
+from bioscan_etl.training import outcomes
+from bioscan_etl.training.coco_figures import coco_figures
 from bioscan_etl.training.dataset import Annotated
 
 
@@ -17,7 +18,7 @@ from bioscan_etl.training.dataset import Annotated
 @given(st.integers(0, 10**6), st.integers(1, 40), st.booleans())
 def test_precision_and_recall_are_those_of_pycocotools(seed: int, pictures: int, rounded: bool) -> None:
     annotated, detections = drawn_pictures(seed, pictures, rounded=rounded)
-    wanted = evaluate.coco_figures(annotated, detections)
+    wanted = coco_figures(annotated, detections)
     found = outcomes.outcomes_of(annotated, detections)
     for size, figures in wanted.items():
         got = [outcomes.average_precision(found, outcomes.once(found), iou, size)[0] for iou in outcomes.IOUS]

@@ -10,16 +10,24 @@ count as a difference. The seed is fixed: the same outcomes give the same interv
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from bioscan_etl.training.outcomes import FIGURES, Figure, Outcomes, Values, once
+from bioscan_etl.training.outcomes import FIGURES, Figure, Flags, Outcomes, Values, once
 
 DRAWS = 2000
 SEED = 18
 COVERAGE = 0.95
-_PURE = ("empty_as_empty", "occupied_as_empty")  # figures that are a number of pictures out of a number of pictures
+
+_OUT_OF: dict[str, Callable[[Outcomes], Flags]] = {
+    "empty_as_empty": lambda outcomes: ~outcomes.occupied,
+    "empty_as_empty_or_sent": lambda outcomes: ~outcomes.occupied,
+    "occupied_as_empty": lambda outcomes: outcomes.occupied,
+    "sent": lambda outcomes: np.ones(len(outcomes), np.bool_),
+}
+"""The pictures that a share is a share of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +70,26 @@ def interval(outcomes: Outcomes, figure: Figure, draws: int = DRAWS, seed: int =
     return _between(figure(outcomes, once(outcomes)), figure(outcomes, drawn_weights(outcomes, draws, seed)))
 
 
-def intervals(outcomes: Outcomes, draws: int = DRAWS, seed: int = SEED) -> dict[str, Interval]:
-    """All of `FIGURES` that can be taken from the pictures, with their intervals.
+def intervals(
+    outcomes: Outcomes, figures: Mapping[str, Figure] = FIGURES, draws: int = DRAWS, seed: int = SEED
+) -> dict[str, Interval]:
+    """All figures that can be taken from the pictures, with their intervals.
 
     A share of none or of all has no bootstrap interval of any width. Its other end is the exact one (Clopper & Pearson
     1934): 0 of n images is compatible with a share up to 1 - 0.025^(1/n).
+
+    Args:
+        outcomes: of the pictures.
+        figures: by name; all of `FIGURES` by default.
+        draws: number of them.
+        seed: of the draws.
     """
     weights = drawn_weights(outcomes, draws, seed)
     found = {}
-    for name, figure in FIGURES.items():
-        if (one := _between(figure(outcomes, once(outcomes)), figure(outcomes, weights))) is not None:
-            found[name] = _widened(one, outcomes, name) if name in _PURE else one
+    for name, figure in figures.items():
+        one = _between(figure(outcomes, once(outcomes)), figure(outcomes, weights))
+        if one is not None:
+            found[name] = _widened(one, outcomes.only(_OUT_OF[name](outcomes))) if name in _OUT_OF else one
     return found
 
 
@@ -112,9 +129,9 @@ def _between(value: Values, drawn: Values) -> Interval | None:
     return Interval(float(value[0]), float(min(low, value[0])), float(max(high, value[0])))
 
 
-def _widened(one: Interval, outcomes: Outcomes, name: str) -> Interval:
-    counted = outcomes.occupied if name == "occupied_as_empty" else ~outcomes.occupied
-    least = float(1 - ((1 - COVERAGE) / 2) ** (1 / len(np.unique(outcomes.image[counted]))))
+def _widened(one: Interval, counted: Outcomes) -> Interval:
+    images = int(counted.image.max(initial=0)) + 1
+    least = float(1 - ((1 - COVERAGE) / 2) ** (1 / images))
     if one.value == 0:
         return Interval(one.value, one.low, max(one.high, least))
     return Interval(one.value, min(one.low, 1 - least), one.high) if one.value == 1 else one

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,6 +65,11 @@ class Outcomes:
         """Number of pictures."""
         return len(self.image)
 
+    def is_of(self, size: str) -> Flags:
+        """Which pictures have a specimen of a size (`SIZES`)."""
+        low, high = SIZES[size]
+        return self.occupied & (self.share >= low) & (self.share <= high)
+
     def only(self, kept: Flags | npt.NDArray[np.int64]) -> Outcomes:
         """The pictures that `kept` marks (pictures,) or names by their places, with their images numbered anew."""
         parts = {field.name: getattr(self, field.name)[kept] for field in fields(self)}
@@ -89,7 +95,7 @@ def outcomes_of(
         (
             number,
             one.box is not None,
-            0.0 if one.box is None else area(one.box) / (one.size[0] * one.size[1]),
+            0.0 if one.box is None else share_of(one),
             got.box is not None,
             0.0 if got.box is None else area(got.box) / (one.size[0] * one.size[1]),
             got.confidence,
@@ -104,6 +110,12 @@ def outcomes_of(
     columns = list(zip(*rows, strict=True)) or [()] * len(kinds)
     parts: list[Any] = [np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
     return Outcomes(*parts).only(np.ones(len(rows), np.bool_))
+
+
+def share_of(image: Annotated) -> float:
+    """Share of an occupied image that its specimen's box takes."""
+    assert image.box is not None
+    return area(image.box) / (image.size[0] * image.size[1])
 
 
 def area(box: Sequence[float]) -> float:
@@ -140,7 +152,7 @@ def average_precision(outcomes: Outcomes, weights: Values, iou: float = 0.75, si
     # The best precision at this recall or a higher one, and none where the recall is not reached.
     best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     best = np.hstack([best, np.zeros((len(weights), 1))])
-    specimens = weights @ (outcomes.occupied & (outcomes.share >= low) & (outcomes.share <= high))
+    specimens = weights @ outcomes.is_of(size)
     found = np.full(len(weights), np.nan)
     for draw in np.flatnonzero(specimens > 0):
         found[draw] = best[draw, np.searchsorted(right[draw] / specimens[draw], _RECALLS)].mean()
@@ -149,8 +161,7 @@ def average_precision(outcomes: Outcomes, weights: Values, iou: float = 0.75, si
 
 def average_recall(outcomes: Outcomes, weights: Values, size: str = "all") -> Values:
     """AR at IoU 0.50:0.95 (draws,), of the specimens of one size; NaN in a draw without such a specimen."""
-    low, high = SIZES[size]
-    wanted = outcomes.occupied & (outcomes.share >= low) & (outcomes.share <= high)
+    wanted = outcomes.is_of(size)
     reached = (outcomes.iou[:, None] >= IOUS).mean(axis=1) * outcomes.boxed
     return _share(weights @ (reached * wanted), weights @ wanted)
 
@@ -170,6 +181,11 @@ def sent_to_a_person(outcomes: Outcomes, weights: Values) -> Values:
     return _share(weights @ outcomes.unsure, weights @ np.ones(len(outcomes)))
 
 
+def empty_found_or_sent(outcomes: Outcomes, weights: Values) -> Values:
+    """Share of the empty pictures that are reported empty or sent to a person (draws,); NaN in a draw without one."""
+    return _share(weights @ (~outcomes.occupied & (outcomes.empty | outcomes.unsure)), weights @ ~outcomes.occupied)
+
+
 def _share(part: Values, whole: Values) -> Values:
     found: Values = np.full(len(whole), np.nan)
     np.divide(part, whole, out=found, where=whole > 0)
@@ -185,3 +201,11 @@ FIGURES: dict[str, Figure] = {
     "occupied_as_empty": occupied_lost,
 }
 """The figures that detectors are compared by; all but `occupied_as_empty` are better if they are higher."""
+
+REVIEW: dict[str, Figure] = {"empty_as_empty_or_sent": empty_found_or_sent, "sent": sent_to_a_person}
+"""What is reached if a person looks at the pictures of the status `low_confidence`, and how many these are."""
+
+
+def figures_of_size(size: str) -> dict[str, Figure]:
+    """AP at IoU 0.75 and AR of the specimens of one size (`SIZES`)."""
+    return {"AP75": partial(average_precision, size=size), "AR": partial(average_recall, size=size)}
