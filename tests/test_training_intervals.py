@@ -107,3 +107,12 @@ def test_the_same_seed_gives_the_same_interval_in_little_time() -> None:
     assert first == intervals.intervals(found)
     assert first != intervals.intervals(found, seed=1)
     assert str(intervals.Interval(0.65, 0.6, 0.7)) == "0.650 [0.600, 0.700]"
+
+
+def test_the_share_of_marked_images() -> None:
+    one = intervals.share([True] * 30 + [False] * 70)
+    assert one.value == 0.3
+    assert (one.low, one.high) == pytest.approx((0.21, 0.39), abs=0.015)
+    none = intervals.share([False] * 66)
+    assert (none.value, none.low, none.high) == pytest.approx((0, 0, 1 - 0.025 ** (1 / 66)))
+    assert intervals.share([]) is None

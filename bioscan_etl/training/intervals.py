@@ -10,7 +10,7 @@ count as a difference. The seed is fixed: the same outcomes give the same interv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,13 +49,26 @@ class Interval:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
+def drawn_counts(images: int, draws: int = DRAWS, seed: int = SEED) -> Values:
+    """How often each draw holds each of so many images, (draws, images)."""
+    if images == 0:
+        return np.zeros((draws, 0))
+    return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=draws).astype(np.float64)
+
+
 def drawn_weights(outcomes: Outcomes, draws: int = DRAWS, seed: int = SEED) -> Values:
     """How often each draw holds each picture, (draws, pictures); the views of an image are drawn together."""
-    images = int(outcomes.image.max(initial=-1)) + 1
-    if images == 0:
-        return np.ones((draws, 0))
-    counts = np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=draws)
-    return counts[:, outcomes.image].astype(np.float64)
+    weights: Values = drawn_counts(int(outcomes.image.max(initial=-1)) + 1, draws, seed)[:, outcomes.image]
+    return weights
+
+
+def share(flags: Sequence[bool]) -> Interval | None:
+    """The share of the images that are marked, with its interval (as in `intervals`); None without an image."""
+    marked = np.array(flags, np.float64)
+    if not marked.size:
+        return None
+    found = _between(marked.mean(keepdims=True), drawn_counts(len(marked)) @ marked / len(marked))
+    return None if found is None else _widened(found, len(marked))
 
 
 def interval(outcomes: Outcomes, figure: Figure, draws: int = DRAWS, seed: int = SEED) -> Interval | None:
@@ -89,7 +102,7 @@ def intervals(
     for name, figure in figures.items():
         one = _between(figure(outcomes, once(outcomes)), figure(outcomes, weights))
         if one is not None:
-            found[name] = _widened(one, outcomes.only(_OUT_OF[name](outcomes))) if name in _OUT_OF else one
+            found[name] = _widened(one, _images(outcomes, name)) if name in _OUT_OF else one
     return found
 
 
@@ -129,8 +142,11 @@ def _between(value: Values, drawn: Values) -> Interval | None:
     return Interval(float(value[0]), float(min(low, value[0])), float(max(high, value[0])))
 
 
-def _widened(one: Interval, counted: Outcomes) -> Interval:
-    images = int(counted.image.max(initial=0)) + 1
+def _images(outcomes: Outcomes, name: str) -> int:
+    return len(np.unique(outcomes.image[_OUT_OF[name](outcomes)]))
+
+
+def _widened(one: Interval, images: int) -> Interval:
     least = float(1 - ((1 - COVERAGE) / 2) ** (1 / images))
     if one.value == 0:
         return Interval(one.value, one.low, max(one.high, least))

@@ -15,13 +15,10 @@ An image that the triage does not list is agreed: most annotated images are look
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from bioscan_etl.errors import SettingsError
+from bioscan_etl.training.lines import read_lines, wrong
 
 COLUMNS = ("image_file", "annotation", "second_triage")
 ANNOTATIONS = ("specimen", "empty")
@@ -29,21 +26,6 @@ TRIAGES = ("valid", "blurred", "fragment", "empty", "unsorted")
 """What a triage says of an image; `unsorted`: who sorted left it undecided."""
 
 _SPECIMENS = ("valid", "blurred", "fragment")
-
-
-@dataclass(frozen=True, slots=True)
-class Sorted:
-    """A line of a triage.
-
-    Attributes:
-        line: its number, the header being 1.
-        annotation: one of `ANNOTATIONS`.
-        triage: one of `TRIAGES`.
-    """
-
-    line: int
-    annotation: str
-    triage: str
 
 
 def is_agreed(occupied: bool, triage: str | None) -> bool:
@@ -74,57 +56,23 @@ def read_triage(path: Path, occupied: Mapping[str, bool]) -> dict[str, str]:
         SettingsError: the file cannot be read, or a line has an unknown value, names no annotated image, contradicts
             the outlines or another line; the message names the line and the column.
     """
-    found: dict[str, Sorted] = {}
-    for name, one in _lines(path):
+    known: dict[str, tuple[int, str]] = {}
+    for line, cells in read_lines(path, "triage", COLUMNS):
+        name, annotation, triage = (cells[column] for column in COLUMNS)
+        for column, values in (("annotation", ANNOTATIONS), ("second_triage", TRIAGES)):
+            if cells[column] not in values:
+                said = f"{cells[column]!r} is unknown; write one of {', '.join(values)}"
+                raise wrong(path, "triage", line, column, said)
         if name not in occupied:
-            raise _wrong(path, one.line, "image_file", f"{name!r} is not annotated; remove the line, or annotate it")
+            said = f"{name!r} is not annotated; remove the line, or annotate the image"
+            raise wrong(path, "triage", line, "image_file", said)
         wanted = ANNOTATIONS[0] if occupied[name] else ANNOTATIONS[1]
-        if one.annotation != wanted:
-            said = f"{one.annotation!r} contradicts the COCO file, by which {name!r} is {wanted!r}"
-            raise _wrong(
-                path, one.line, "annotation", f"{said}; correct the line, or use the COCO file it was made for"
-            )
-        known = found.setdefault(name, one)
-        if known.triage != one.triage:
-            said = f"{one.triage!r} contradicts {known.triage!r} of line {known.line}, for the same image {name!r}"
-            raise _wrong(path, one.line, "second_triage", f"{said}; keep one of the lines")
-    return {name: one.triage for name, one in found.items()}
-
-
-def _lines(path: Path) -> list[tuple[str, Sorted]]:
-    """File name and triage of each line that is not blank."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise SettingsError(f"triage {path} does not exist; check the path") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"triage {path} cannot be read as UTF-8: {error}; save it as UTF-8") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    found = []
-    try:
-        header = [cell.strip() for cell in next(reader, [])]
-        if sorted(header) != sorted(COLUMNS):
-            raise SettingsError(
-                f"triage {path}, line 1: the columns must be {', '.join(COLUMNS)}, each once; found are {header}"
-            )
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            line = reader.line_num
-            if len(cells) != len(header):
-                raise SettingsError(
-                    f"triage {path}, line {line}: {len(cells)} fields instead of {len(header)}; quote names with commas"
-                )
-            values = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-            for column, known in (("annotation", ANNOTATIONS), ("second_triage", TRIAGES)):
-                if values[column] not in known:
-                    said = f"{values[column]!r} is unknown; write one of {', '.join(known)}"
-                    raise _wrong(path, line, column, said)
-            found.append((values["image_file"], Sorted(line, values["annotation"], values["second_triage"])))
-    except csv.Error as error:
-        raise SettingsError(f"triage {path}, line {reader.line_num}: {error}; save it as CSV with commas") from None
-    return found
-
-
-def _wrong(path: Path, line: int, column: str, said: str) -> SettingsError:
-    return SettingsError(f"triage {path}, line {line}, column {column}: {said}")
+        if annotation != wanted:
+            said = f"{annotation!r} contradicts the COCO file, by which {name!r} is {wanted!r}"
+            way = "correct the line, or use the COCO file that it was made for"
+            raise wrong(path, "triage", line, "annotation", f"{said}; {way}")
+        first, other = known.setdefault(name, (line, triage))
+        if other != triage:
+            said = f"{triage!r} contradicts {other!r} of line {first}, for the same image {name!r}"
+            raise wrong(path, "triage", line, "second_triage", f"{said}; keep one of the lines")
+    return {name: triage for name, (_, triage) in known.items()}
