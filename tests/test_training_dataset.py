@@ -148,6 +148,8 @@ def test_disputed_images_can_be_left_out(tmp_path: Path) -> None:
     assert [image.file_name for image in every if image.file_name not in (full[0], bare[0])] == [
         image.file_name for image in agreed
     ]
+    data = dataset.write_dataset(annotations.parent / "images", annotations, tmp_path / "set", triage)
+    assert len(list(data.parent.glob("labels/*/*.txt"))) == len(agreed)
     parts = [dataset.read_annotations(annotations, part, triage, disputed=False) for part in dataset.PARTS]
     assert sum(map(len, parts)) == len(agreed)
     assert all(image.agreed for image in every)

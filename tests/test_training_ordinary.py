@@ -1,4 +1,4 @@
-"""What a detector does with ordinary images: boxes of another tool, judged cuts, pages."""
+"""What a detector does with ordinary images: figures and the command."""
 
 import csv
 import json
@@ -12,9 +12,9 @@ from images_drawn import insect, well
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.detection import Detection
 from bioscan_etl.training import ordinary
+from bioscan_etl.training.ordinary_tables import Seen
 
 BOXES = "image_file,kind,x0,y0,x1,y1,published_value"
-NAMES = ["a.png", "b.png"]
 
 
 class Fixed:
@@ -41,53 +41,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
-def published(path: Path, *lines: str) -> dict:
-    (path / "p.csv").write_text("\n".join((BOXES, *lines)) + "\n")
-    return ordinary.read_published(path / "p.csv", NAMES)
-
-
-def judged(path: Path, *lines: str) -> dict:
-    (path / "j.csv").write_text("\n".join(("image_file,detector,status,cut", *lines)) + "\n")
-    return ordinary.read_judged(path / "j.csv", NAMES, "fixed")
-
-
-def test_published_boxes_are_read_by_name(tmp_path: Path) -> None:
-    found = published(tmp_path, "b.png,mask,1,2,30,40,100", "a.png,box,0,0,5,6,0.02")
-    assert found == {"b.png": (1, 2, 30, 40), "a.png": (0, 0, 5, 6)}
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (["c.png,box,0,0,5,6,0.1"], "line 2, column image_file: 'c.png' is not in the folder"),
-        (["a.png,box,0,0,5,6,0.1", "a.png,box,0,0,5,6,0.1"], "line 3, column image_file: 'a.png' has a box already"),
-        (["a.png,frame,0,0,5,6,0.1"], "line 2, column kind: 'frame' is unknown; write one of box, mask"),
-        (["a.png,box,0,-1,5,6,0.1"], "line 2, column y0: '-1' is no whole number of pixels"),
-        (["a.png,box,5,0,5,6,0.1"], "line 2, column x1: the box has no area"),
-    ],
-)
-def test_a_wrong_published_box_is_named(tmp_path: Path, lines: list[str], message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
-        published(tmp_path, *lines)
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (["c.png,fixed,detected,no"], "line 2, column image_file: 'c.png' is not in the folder"),
-        (["a.png,fixed,detected,no"] * 2, "line 3, column image_file: 'a.png' is listed twice"),
-        (
-            ["a.png,other,detected,no"],
-            "line 2, column detector: the boxes of 'other' were judged, not those of 'fixed'",
-        ),
-        (["a.png,fixed,detected,perhaps"], "line 2, column cut: 'perhaps' is unknown; write yes or no"),
-    ],
-)
-def test_a_wrong_judgement_is_named(tmp_path: Path, lines: list[str], message: str) -> None:
-    with pytest.raises(SettingsError, match=message):
-        judged(tmp_path, *lines)
-
-
 def test_a_line_compares_with_the_published_box(folder: Path) -> None:
     detector = Fixed(Detection((10, 10, 60, 50), 0.9, 1, "detected", presence=0.97))
     line, drawn = ordinary.look(folder, "a.png", detector, (10, 10, 60, 60))
@@ -102,8 +55,8 @@ def test_a_line_compares_with_the_published_box(folder: Path) -> None:
 
 
 def test_the_summary_counts_what_was_judged() -> None:
-    def line(name: str, status: str, iou: float | None, cut: str) -> ordinary.Seen:
-        return ordinary.Seen(name, "d", 10, 10, status, published_iou=iou, cut=cut)
+    def line(name: str, status: str, iou: float | None, cut: str) -> Seen:
+        return Seen(name, "d", 10, 10, status, published_iou=iou, cut=cut)
 
     found = ordinary.summary(
         [
@@ -158,9 +111,3 @@ def test_a_folder_without_images(tmp_path: Path) -> None:
         ordinary.image_names(tmp_path)
     with pytest.raises(SettingsError, match="cannot be listed"):
         ordinary.image_names(tmp_path / "none")
-
-
-def test_the_real_boxes(shared_data: Path) -> None:
-    names = ordinary.image_names(shared_data / "ordinary")
-    assert len(names) == 66
-    assert len(ordinary.read_published(shared_data / "ordinary" / ordinary.PUBLISHED, names)) == 15

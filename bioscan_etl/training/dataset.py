@@ -1,6 +1,6 @@
 """Annotated specimen images: read a COCO file, divide its images into parts, write an Ultralytics data set.
 
-    python -m bioscan_etl.training.dataset IMAGES ANNOTATIONS.coco.json OUTPUT
+    python -m bioscan_etl.training.dataset IMAGES ANNOTATIONS.coco.json OUTPUT [--triage TRIAGE.csv]
 
 Belongs here: what the images and outlines are, and which part each belongs to. Does not belong here: how
 training images are made from them (`compose`).
@@ -179,11 +179,12 @@ def read_pixels(folder: Path, image: Annotated, size: tuple[int, int] | None = N
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def write_dataset(images: Path, annotations: Path, output: Path) -> Path:
+def write_dataset(images: Path, annotations: Path, output: Path, triage: Path | None = None) -> Path:
     """Lay the images out as Ultralytics reads them: links, one label file each, and `data.yaml`.
 
     Ultralytics' words for the parts are train, val (our calibration) and test (our validation), so that no run
-    of it can pick an epoch by the part that measures the result.
+    of it can pick an epoch by the part that measures the result. Images with a disputed label are left out where a
+    triage is given.
 
     Returns:
         Path of `data.yaml`.
@@ -194,7 +195,7 @@ def write_dataset(images: Path, annotations: Path, output: Path) -> Path:
         pictures, labels = output / "images" / folder, output / "labels" / folder
         pictures.mkdir(parents=True, exist_ok=True)
         labels.mkdir(parents=True, exist_ok=True)
-        for image in read_annotations(annotations, part):
+        for image in read_annotations(annotations, part, triage, disputed=False):
             link = pictures / image.file_name
             link.unlink(missing_ok=True)
             link.symlink_to(real_path(images / image.file_name))
@@ -219,10 +220,11 @@ def main() -> None:
     parser.add_argument("images", type=Path)
     parser.add_argument("annotations", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--triage", type=Path, help="CSV of a second triage: leave out disputed labels")
     arguments = parser.parse_args()
-    data = write_dataset(arguments.images, arguments.annotations, arguments.output)
+    data = write_dataset(arguments.images, arguments.annotations, arguments.output, arguments.triage)
     for part in PARTS:
-        found = read_annotations(arguments.annotations, part)
+        found = read_annotations(arguments.annotations, part, arguments.triage, disputed=False)
         occupied = sum(image.box is not None for image in found)
         print(f"{part:12} {occupied:4} occupied, {len(found) - occupied:4} empty")
     print(f"-> {data}")

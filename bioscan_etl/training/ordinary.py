@@ -19,12 +19,10 @@ the file, published_value. None of the images may be reported empty.
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +32,7 @@ from bioscan_etl.errors import SettingsError
 from bioscan_etl.io.write import write_text
 from bioscan_etl.settings import ImageSettings
 from bioscan_etl.training.intervals import share
-from bioscan_etl.training.lines import read_lines, wrong
+from bioscan_etl.training.ordinary_tables import Box, Seen, read_judged, read_published, write_lines
 from bioscan_etl.training.outcomes import area, box_iou
 from bioscan_etl.training.script import execute, extras_of
 
@@ -45,53 +43,11 @@ with extras_of(__name__):
     from bioscan_etl.images.detect import load_detector
     from bioscan_etl.images.detection import Detection, Detector
     from bioscan_etl.training.dataset import MAX_PIXELS
-    from bioscan_etl.training.ordinary_sheet import Box, pages, tile
+    from bioscan_etl.training.ordinary_sheet import pages, tile
 
 PUBLISHED = "published_boxes.csv"
 GOOD = 0.75  # IoU with a published box
-CUTS = ("yes", "no", "")
-_PUBLISHED_COLUMNS = ("image_file", "kind", "x0", "y0", "x1", "y1", "published_value")
-_KINDS = ("box", "mask")
 _ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A line of `images.csv`.
-
-    Attributes:
-        image_file: its name.
-        detector: that was run.
-        width: of the image in pixels, None if it cannot be read.
-        height: the same.
-        status: of the detection, or `unreadable`.
-        confidence: of the box, 0 to 1.
-        presence: of a specimen, 0 to 1.
-        specimens: number of plausible ones.
-        x0: edges of the box in pixels of the image; None without one.
-        y0: the same.
-        x1: the same.
-        y1: the same.
-        published_iou: IoU with the published box; None if there is none.
-        published_ratio: area of the box as a share of the published one's; published boxes are looser than outlines.
-        cut: one of `CUTS`.
-    """
-
-    image_file: str
-    detector: str
-    width: int | None
-    height: int | None
-    status: str
-    confidence: float = 0.0
-    presence: float = 0.0
-    specimens: int = 0
-    x0: float | None = None
-    y0: float | None = None
-    x1: float | None = None
-    y1: float | None = None
-    published_iou: float | None = None
-    published_ratio: float | None = None
-    cut: str = ""
 
 
 def image_names(folder: Path) -> list[str]:
@@ -106,62 +62,6 @@ def image_names(folder: Path) -> list[str]:
         raise SettingsError(f"{folder} cannot be listed: {error.strerror}; give a folder of images") from None
     if not found:
         raise SettingsError(f"{folder} has no image ({', '.join(_ENDINGS)}); give a folder of images")
-    return found
-
-
-def read_published(path: Path, names: Sequence[str]) -> dict[str, Box]:
-    """The published boxes by file name.
-
-    Raises:
-        SettingsError: the file cannot be read, or a line names no image, an unknown kind, no box, or an image again.
-    """
-    found: dict[str, Box] = {}
-    for line, cells in read_lines(path, "published boxes", _PUBLISHED_COLUMNS):
-        name = cells["image_file"]
-        if name not in names:
-            said = f"{name!r} is not in the folder; remove the line, or add the image"
-            raise wrong(path, "published boxes", line, "image_file", said)
-        if name in found:
-            raise wrong(path, "published boxes", line, "image_file", f"{name!r} has a box already; keep one")
-        if cells["kind"] not in _KINDS:
-            said = f"{cells['kind']!r} is unknown; write one of {', '.join(_KINDS)}"
-            raise wrong(path, "published boxes", line, "kind", said)
-        edges = []
-        for column in ("x0", "y0", "x1", "y1"):
-            if not cells[column].isdecimal():
-                said = f"{cells[column]!r} is no whole number of pixels; correct it"
-                raise wrong(path, "published boxes", line, column, said)
-            edges.append(float(cells[column]))
-        x0, y0, x1, y1 = edges
-        if x0 >= x1 or y0 >= y1:
-            raise wrong(path, "published boxes", line, "x1", "the box has no area; x0 < x1 and y0 < y1 are needed")
-        found[name] = (x0, y0, x1, y1)
-    return found
-
-
-def read_judged(path: Path, names: Sequence[str], detector: str) -> dict[str, str]:
-    """The filled-in column `cut` by file name; blank for images that nobody judged.
-
-    Raises:
-        SettingsError: the file cannot be read, or a line names no image, an image again, another detector or an
-            unknown judgement.
-    """
-    found: dict[str, str] = {}
-    needed = ("image_file", "detector", "cut")
-    others = tuple(field.name for field in fields(Seen) if field.name not in needed)
-    for line, cells in read_lines(path, "judgements", needed, others):
-        name = cells["image_file"]
-        if name not in names or name in found:
-            said = f"{name!r} is {'listed twice' if name in found else 'not in the folder'}; remove the line"
-            raise wrong(path, "judgements", line, "image_file", said)
-        if cells["detector"] != detector:
-            said = f"the boxes of {cells['detector']!r} were judged, not those of {detector!r}; look at the new pages"
-            raise wrong(path, "judgements", line, "detector", said)
-        if cells["cut"] not in CUTS:
-            raise wrong(
-                path, "judgements", line, "cut", f"{cells['cut']!r} is unknown; write yes or no, or leave it blank"
-            )
-        found[name] = cells["cut"]
     return found
 
 
@@ -252,16 +152,6 @@ def as_markdown(found: Mapping[str, Any]) -> str:
 def _shown(found: Mapping[str, Any], name: str) -> str:
     one = found[name]
     return f"{100 * one['value']:.1f} % [{100 * one['low']:.1f}, {100 * one['high']:.1f}]"
-
-
-def write_lines(path: Path, lines: Sequence[Seen]) -> None:
-    """Write `images.csv`."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = [field.name for field in fields(Seen)]
-    writer.writerow(names)
-    writer.writerows([getattr(one, name) for name in names] for one in lines)
-    write_text(path, text.getvalue())
 
 
 def main() -> None:

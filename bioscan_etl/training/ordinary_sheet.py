@@ -13,6 +13,7 @@ import numpy as np
 
 from bioscan_etl.images.decode import RGB
 from bioscan_etl.images.detection import Detection
+from bioscan_etl.training.ordinary_tables import Box
 
 PER_PAGE = 8
 _COLUMNS = 2
@@ -22,8 +23,6 @@ _AROUND = 0.35  # of the box's longer side that the close view shows on each sid
 _PAPER = (255, 255, 255)
 _INK = (30, 30, 30)
 _BOX, _OUTLINE, _PUBLISHED = (220, 0, 0), (0, 110, 255), (0, 150, 60)
-
-Box = tuple[float, float, float, float]
 
 
 def tile(caption: str, pixels: RGB, detection: Detection, published: Box | None = None) -> RGB:
