@@ -49,6 +49,8 @@ from bioscan_etl.release.samples import Chosen, open_samples
 from bioscan_etl.settings import ImageSettings, RecordSettings, ReleaseSettings, Settings, SplitSettings, load_settings
 from bioscan_etl.splits.files import split_table
 from bioscan_etl.training.dataset import read_annotations
+from bioscan_etl.training.labels import read_triage
+from bioscan_etl.training.ordinary_tables import read_judged, read_published
 from bioscan_etl.vocabulary import RANKS, SPLITS
 
 _IMAGES = ImageSettings(max_pixels=4_000_000, workers=1)
@@ -367,12 +369,23 @@ def _decisions(home: Path) -> Iterator[Seed]:
     path = home / "coco.json"
     write_coco(path, [Outlined("a.jpg", (160, 120), (1, 2, 50, 60), ()), Outlined("b.jpg", (160, 120), None, ())])
     yield Seed("coco.json", path.read_bytes(), JSON)
+    yield Seed("triage.csv", b"image_file,annotation,second_triage\na.jpg,specimen,blurred\nb.jpg,empty,empty\n", TEXT)
+
+
+_LISTED = {"a.jpg": True, "b.jpg": False}
+_LABELS: dict[str, Callable[[Path], dict]] = {
+    "triage.csv": lambda path: read_triage(path, _LISTED),
+    "published_boxes.csv": lambda path: read_published(path, list(_LISTED)),
+    "judged.csv": lambda path: read_judged(path, list(_LISTED), "d"),
+}
 
 
 def _read_decision(path: Path, output: Path, rng: random.Random) -> Read:
     if path.name == "coco.json":
         read_annotations(path)
         return Read()
+    if path.name in _LABELS:
+        return Read(accounted=len(_LABELS[path.name](path)))
     if path.name == "reviews.csv":
         read_reviews(path, _boxes())
         return Read()

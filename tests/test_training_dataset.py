@@ -126,3 +126,44 @@ def test_annotations_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 def test_an_image_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match="has no image"):
         dataset.read_annotated_image(tmp_path, name)
+
+
+def test_disputed_images_can_be_left_out(tmp_path: Path) -> None:
+    _, annotations = annotated_corpus(tmp_path)
+    every = dataset.read_annotations(annotations)
+    full, bare = ([image.file_name for image in every if (image.box is None) == empty] for empty in (False, True))
+    lines = ["image_file,annotation,second_triage", f"{full[0]},specimen,unsorted", f"{full[1]},specimen,blurred"]
+    triage = tmp_path / "triage.csv"
+    triage.write_text("\n".join([*lines, f"{bare[0]},empty,fragment", f"{bare[1]},empty,empty"]))
+    found = {image.file_name: image for image in dataset.read_annotations(annotations, triage=triage)}
+    assert list(found) == [image.file_name for image in every]
+    assert [found[name].triage for name in (*full[:2], *bare[:2], full[2])] == [
+        "unsorted",
+        "blurred",
+        "fragment",
+        "empty",
+        None,
+    ]
+    agreed = dataset.read_annotations(annotations, triage=triage, disputed=False)
+    assert [image.file_name for image in every if image.file_name not in (full[0], bare[0])] == [
+        image.file_name for image in agreed
+    ]
+    data = dataset.write_dataset(annotations.parent / "images", annotations, tmp_path / "set", triage)
+    assert len(list(data.parent.glob("labels/*/*.txt"))) == len(agreed)
+    parts = [dataset.read_annotations(annotations, part, triage, disputed=False) for part in dataset.PARTS]
+    assert sum(map(len, parts)) == len(agreed)
+    assert all(image.agreed for image in every)
+
+
+def test_a_triage_of_other_annotations_is_refused(tmp_path: Path) -> None:
+    _, annotations = annotated_corpus(tmp_path)
+    (tmp_path / "triage.csv").write_text("image_file,annotation,second_triage\nother.jpg,empty,empty\n")
+    with pytest.raises(SettingsError, match=r"line 2, column image_file: 'other.jpg' is not annotated"):
+        dataset.read_annotations(annotations, "validation", tmp_path / "triage.csv")
+
+
+def test_the_real_labels(shared_data: Path) -> None:
+    files = shared_data / "annotations.coco.json", "validation", shared_data / "second_triage.csv"
+    every, agreed = dataset.read_annotations(*files), dataset.read_annotations(*files, disputed=False)
+    assert (len(every), len(agreed)) == (204, 182)
+    assert sum(image.box is None for image in agreed) == 60

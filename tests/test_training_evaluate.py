@@ -1,6 +1,7 @@
 """The measures of a detector against annotated images."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from training_corpus import annotated_corpus
 pytest.importorskip("pycocotools", reason="the package pycocotools is not installed")
 
 from bioscan_etl.images.detection import Detection
-from bioscan_etl.training import dataset, evaluate
+from bioscan_etl.training import dataset, evaluate, report
 
 
 class Oracle:
@@ -56,7 +57,7 @@ def test_the_truth_is_perfect(corpus) -> None:
         assert (sized.missed, sized.mask_iou) == (0, 1)
         assert all(value == [0, 0] for value in sized.errors.values())
         assert set(sized.errors) == {"area_fraction", "scale_factor", "image_measurement_value"}
-    assert "AP75 1.000" in evaluate.show(result)
+    assert "AP75 1.000" in report.as_text(asdict(result))
 
 
 def test_shifted_boxes_fail_the_strict_thresholds(corpus) -> None:
@@ -82,60 +83,79 @@ def test_missed_and_invented_specimens_are_counted(corpus) -> None:
     assert sum(one.specimens for name, one in result.sizes.items() if name != "all") == 8
 
 
-def test_errors_are_those_of_the_sizes(corpus) -> None:
-    images, truth = corpus
-    (largest,) = sorted((one for one in truth if one.box), key=lambda one: one.mask().sum())[-1:]
-
-    class Doubled(Oracle):
-        """Draws the largest specimen's box twice as high."""
-
-        def detect(self, pixels: np.ndarray) -> Detection:
-            found = super().detect(pixels)
-            if found.box is None or found.box != largest.box:
-                return found
-            x0, y0, x1, y1 = found.box
-            return Detection((x0, y0, x1, min(2 * y1 - y0, 768)), 0.9, 1, "detected", found.mask)
-
-    result = evaluate.measure(images, truth, Doubled(truth), "all")
-    share = evaluate.share_of(largest)
-    group = next(name for name, (low, high) in evaluate.SIZES.items() if name != "all" and low <= share <= high)
-    assert result.sizes[group].errors["area_fraction"][1] > 0
-    others = [one for name, one in result.sizes.items() if name not in ("all", group)]
-    assert others
-    assert all(one.errors["area_fraction"] == [0, 0] for one in others)
-
-
-def test_a_size_is_a_share_of_its_own_image(corpus) -> None:
-    _, truth = corpus
-    # One image of three is given at half the length: its specimen has a quarter of the area, and the same share.
-    mixed = [
-        replace(
-            one,
-            size=tuple(length // 2 for length in one.size),
-            box=one.box and tuple(edge / 2 for edge in one.box),
-        )
-        if number % 3 == 1
-        else one
-        for number, one in enumerate(truth)
-    ]
-    assert any(one.box for number, one in enumerate(mixed) if number % 3 == 1)
-    perfect = [
-        [Detection(one.box, 0.9, 1, "detected" if one.box else "empty") for one in part] for part in (truth, mixed)
-    ]
-    figures = [evaluate.coco_figures(part, found) for part, found in zip((truth, mixed), perfect, strict=True)]
-    assert {name: one["specimens"] for name, one in figures[0].items()} == {
-        name: one["specimens"] for name, one in figures[1].items()
-    }
-    assert all(one["AP75"] == pytest.approx(1) for one in figures[1].values())
-
-
 def test_nothing_found_has_no_figures(corpus) -> None:
     images, truth = corpus
     result = evaluate.measure(images, truth, Oracle(truth, hide=8), "all")
     assert result.coco == {}
-    assert "images            8 occupied, 4 empty (all)" in evaluate.show(result)
+    assert "images            8 occupied, 4 empty (all)" in report.as_text(asdict(result))
 
 
-def test_overlap() -> None:
-    assert evaluate.box_iou((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
-    assert evaluate.box_iou((0, 0, 1, 1), (5, 5, 6, 6)) == 0
+TRIAGES = ("valid", "valid", "blurred", "fragment", "unsorted", "empty")
+
+
+@pytest.fixture
+def triage(corpus, tmp_path: Path) -> Path:
+    """A triage of the corpus: two specimens are disputed, and one of the four empty wells."""
+    _, truth = corpus
+    full = [image.file_name for image in truth if image.box is not None]
+    bare = [image.file_name for image in truth if image.box is None]
+    lines = [f"{name},specimen,{kind}" for name, kind in zip(full, TRIAGES, strict=False)]
+    lines += [f"{name},empty,{kind}" for name, kind in zip(bare, ("empty", "empty", "empty", "fragment"), strict=True)]
+    (tmp_path / "triage.csv").write_text("\n".join(["image_file,annotation,second_triage", *lines]) + "\n")
+    return tmp_path / "triage.csv"
+
+
+def sorted_truth(corpus, triage: Path) -> list[dataset.Annotated]:
+    """The annotated images of the corpus with their triage."""
+    images, _ = corpus
+    return dataset.read_annotations(images.parent / "annotations.coco.json", triage=triage)
+
+
+def test_agreed_labels_count_and_disputed_ones_stand_apart(corpus, triage: Path) -> None:
+    images, _ = corpus
+    truth = sorted_truth(corpus, triage)
+    result, found = evaluate.run(images, truth, Oracle(truth, hide=6), "all")
+    # The first six specimens are hidden; two of them are disputed, and so is one of the empty wells.
+    assert (result.occupied, result.empty, len(found)) == (6, 3, 9)
+    assert result.occupied_as_empty == pytest.approx(4 / 6)
+    assert result.coco["all"]["specimens"] == 6
+    assert result.sizes["all"].specimens == 6
+    assert result.intervals["all"]["AR"].value == pytest.approx(result.coco["all"]["AR"])
+    assert result.intervals["all"]["AP75"].value == pytest.approx(result.coco["all"]["AP75"])
+    groups = {name: (one.agreed, one.occupied, one.empty) for name, one in result.groups.items()}
+    assert groups == {
+        "agreed": (True, 6, 3),
+        "disputed": (False, 2, 1),
+        "specimen, blurred": (True, 1, 0),
+        "specimen, fragment": (True, 1, 0),
+        "specimen, not sorted again": (True, 2, 0),
+        "specimen, valid": (True, 2, 0),
+        "empty, empty": (True, 0, 3),
+        "specimen, empty": (False, 1, 0),
+        "specimen, unsorted": (False, 1, 0),
+        "empty, fragment": (False, 0, 1),
+    }
+    assert result.groups["disputed"].figures["occupied_as_empty"].value == 1
+    assert result.groups["specimen, not sorted again"].figures["AR"].value == 1
+    assert result.groups["empty, empty"].figures.keys() == {"empty_as_empty", "empty_as_empty_or_sent", "sent"}
+    kept = [image for image in truth if image.agreed]
+    alone = evaluate.measure(images, kept, Oracle(kept, hide=4), "all")
+    assert alone.coco == result.coco
+    assert alone.groups["agreed"] == result.groups["agreed"]
+
+
+def test_the_command(corpus, triage: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    images, _ = corpus
+    pytest.importorskip("matplotlib")
+    names = ["r.json", "c.csv", "c.png"]
+    output, curve, plot = (str(tmp_path / name) for name in names)
+    arguments = [str(images), str(images.parent / "annotations.coco.json"), "--part", "all", "--triage", str(triage)]
+    files = ["--output", output, "--curve", curve, "--plot", plot, "--markdown"]
+    monkeypatch.setattr("sys.argv", ["evaluate", *arguments, *files])
+    evaluate.main()
+    printed = capsys.readouterr().out.strip()
+    result = json.loads(Path(output).read_text())
+    assert printed == report.as_markdown(result)
+    assert {"agreed", "disputed"} <= result["groups"].keys()
+    for name in names:
+        assert (tmp_path / name).stat().st_size

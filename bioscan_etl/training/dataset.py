@@ -1,6 +1,6 @@
 """Annotated specimen images: read a COCO file, divide its images into parts, write an Ultralytics data set.
 
-    python -m bioscan_etl.training.dataset IMAGES ANNOTATIONS.coco.json OUTPUT
+    python -m bioscan_etl.training.dataset IMAGES ANNOTATIONS.coco.json OUTPUT [--triage TRIAGE.csv]
 
 Belongs here: what the images and outlines are, and which part each belongs to. Does not belong here: how
 training images are made from them (`compose`).
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.io.paths import real_path
+from bioscan_etl.training.labels import is_agreed, read_triage
 from bioscan_etl.training.script import execute, extras_of
 
 with extras_of(__name__):
@@ -50,6 +51,7 @@ class Annotated:
         size: width and height in pixels.
         polygons: outlines of the specimen, together; none in an empty well.
         box: (x0, y0, x1, y1) of the specimen as annotated, or None.
+        triage: one of `labels.TRIAGES`, or None if no triage lists the image.
     """
 
     number: int
@@ -57,6 +59,12 @@ class Annotated:
     size: tuple[int, int]
     polygons: tuple[Polygon, ...]
     box: tuple[float, float, float, float] | None
+    triage: str | None = None
+
+    @property
+    def agreed(self) -> bool:
+        """Whether the outlines and the triage agree on whether there is a specimen (`labels`)."""
+        return is_agreed(self.box is not None, self.triage)
 
     def mask(self) -> Image:
         """1 on the specimen, else 0; (height, width), uint8."""
@@ -80,27 +88,38 @@ def part_of(file_name: str) -> str:
     return "calibration" if checksum // 5 % 8 == 0 else "training"
 
 
-def read_annotations(path: Path, part: str | None = None) -> list[Annotated]:
+def read_annotations(
+    path: Path, part: str | None = None, triage: Path | None = None, *, disputed: bool = True
+) -> list[Annotated]:
     """The images of a COCO file, in the order of their names.
 
     Args:
         path: of the COCO file. At most one specimen per image is outlined; of several the largest counts.
         part: only the images of this part; all without it.
+        triage: CSV of a second triage of these images (`labels`).
+        disputed: whether images are kept on which outlines and triage disagree.
 
     Raises:
-        SettingsError: the file does not exist, is not a COCO file, or a name leads out of the folder.
+        SettingsError: a file does not exist or is not what it should be, a name leads out of the folder, or the triage
+            does not fit the COCO file.
     """
     try:
-        return _read(json.loads(path.read_text(encoding="utf-8")), part)
+        found = _read(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise SettingsError(f"annotations {path} do not exist; check the path") from None
     except OSError as error:
         raise SettingsError(f"annotations {path} cannot be read: {error.strerror}; check the path") from None
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise SettingsError(f"annotations {path} are no COCO file that can be read: {error}") from None
+    if triage is not None:
+        by_name = read_triage(triage, {image.file_name: image.box is not None for image in found})
+        found = [replace(image, triage=by_name.get(image.file_name)) for image in found]
+    return [
+        image for image in found if (part is None or part_of(image.file_name) == part) and (disputed or image.agreed)
+    ]
 
 
-def _read(coco: Any, part: str | None) -> list[Annotated]:
+def _read(coco: Any) -> list[Annotated]:
     if not isinstance(coco, dict) or "images" not in coco or "annotations" not in coco:
         raise ValueError("the lists `images` and `annotations` are missing")
     largest: dict[int, dict[str, Any]] = {}
@@ -113,8 +132,6 @@ def _read(coco: Any, part: str | None) -> list[Annotated]:
         name = str(image["file_name"])
         if Path(name).name != name:
             raise ValueError(f"file name {name!r} has folders; images lie in one folder")
-        if part is not None and part_of(name) != part:
-            continue
         found.append(_annotated(image, largest.get(image["id"])))
     return sorted(found, key=lambda image: image.file_name)
 
@@ -162,11 +179,12 @@ def read_pixels(folder: Path, image: Annotated, size: tuple[int, int] | None = N
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def write_dataset(images: Path, annotations: Path, output: Path) -> Path:
+def write_dataset(images: Path, annotations: Path, output: Path, triage: Path | None = None) -> Path:
     """Lay the images out as Ultralytics reads them: links, one label file each, and `data.yaml`.
 
     Ultralytics' words for the parts are train, val (our calibration) and test (our validation), so that no run
-    of it can pick an epoch by the part that measures the result.
+    of it can pick an epoch by the part that measures the result. Images with a disputed label are left out where a
+    triage is given.
 
     Returns:
         Path of `data.yaml`.
@@ -177,7 +195,7 @@ def write_dataset(images: Path, annotations: Path, output: Path) -> Path:
         pictures, labels = output / "images" / folder, output / "labels" / folder
         pictures.mkdir(parents=True, exist_ok=True)
         labels.mkdir(parents=True, exist_ok=True)
-        for image in read_annotations(annotations, part):
+        for image in read_annotations(annotations, part, triage, disputed=False):
             link = pictures / image.file_name
             link.unlink(missing_ok=True)
             link.symlink_to(real_path(images / image.file_name))
@@ -202,10 +220,11 @@ def main() -> None:
     parser.add_argument("images", type=Path)
     parser.add_argument("annotations", type=Path)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--triage", type=Path, help="CSV of a second triage: leave out disputed labels")
     arguments = parser.parse_args()
-    data = write_dataset(arguments.images, arguments.annotations, arguments.output)
+    data = write_dataset(arguments.images, arguments.annotations, arguments.output, arguments.triage)
     for part in PARTS:
-        found = read_annotations(arguments.annotations, part)
+        found = read_annotations(arguments.annotations, part, arguments.triage, disputed=False)
         occupied = sum(image.box is not None for image in found)
         print(f"{part:12} {occupied:4} occupied, {len(found) - occupied:4} empty")
     print(f"-> {data}")

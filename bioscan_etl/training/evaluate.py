@@ -1,48 +1,70 @@
-"""Measure a detector on annotated images with COCO's own code.
+"""Measure a detector on annotated images, with 95 % intervals.
 
     python -m bioscan_etl.training.evaluate IMAGES ANNOTATIONS.coco.json [--detector trained] [--part validation]
-        [--output RESULT.json]
+        [--triage TRIAGE.csv] [--output RESULT.json] [--markdown] [--curve CURVE.csv] [--plot CURVE.png]
 
 Needs pycocotools. The detector is what the setting `images.detector` takes: `trained`, `segmentation`, a model
 `.onnx` or `.pt`, or the folder of a trained detector. The figures are those of what it reports, so an occupied well
 that it reports empty has no box.
+
+With a triage the figures are those of the images on which triage and outlines agree (`labels`); the disputed ones are
+reported apart, and each value of the triage on its own. `--curve` and `--plot` need the presence score of `trained`
+(`budget`).
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from itertools import compress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from bioscan_etl.extras import extras_named
-from bioscan_etl.images.detect import load_detector
 from bioscan_etl.images.detection import Detection, Detector
-from bioscan_etl.images.measure import area_fraction, measurement_at_1024, scale_factor, whole_pixels
 from bioscan_etl.settings import ImageSettings
+from bioscan_etl.training.intervals import Interval, intervals
+from bioscan_etl.training.outcomes import FIGURES, REVIEW, Flags, Outcomes, box_iou, figures_of_size, outcomes_of
 from bioscan_etl.training.script import execute, extras_of
 
 with extras_of(__name__):
     import cv2
 
     from bioscan_etl.images.detect import load_detector
-    from bioscan_etl.images.measure import area_fraction, measurement_at_1024, scale_factor, whole_pixels
+    from bioscan_etl.training.budget import curve, plot, write_curve
+    from bioscan_etl.training.coco_figures import coco_figures
     from bioscan_etl.training.dataset import PARTS, Annotated, read_annotations, read_pixels
+    from bioscan_etl.training.derived import Compared, Sized, by_size, compare
+    from bioscan_etl.training.report import as_markdown, as_text
 
-SIZES = {"all": (0.0, 1.0), "small": (0.0, 0.01), "medium": (0.01, 0.05), "large": (0.05, 1.0)}
-"""Area of the specimen's box as a share of the image: all specimens, and three groups of them."""
+__all__ = ["Group", "Result", "box_iou", "measure", "run"]  # training scripts take `box_iou` from here
+
+
+@dataclass
+class Group:
+    """Some of the images.
+
+    Attributes:
+        agreed: whether outlines and triage agree on them.
+        occupied: number of images with a specimen outlined.
+        empty: number of images without one.
+        figures: those of `outcomes.FIGURES` and `outcomes.REVIEW` that can be taken.
+        statuses: number of images by status, of occupied and of empty wells.
+    """
+
+    agreed: bool
+    occupied: int
+    empty: int
+    figures: dict[str, Interval]
+    statuses: dict[str, dict[str, int]]
 
 
 @dataclass
 class Result:
-    """What `measure` finds.
+    """What `measure` finds; all but `groups` on the images with an agreed label.
 
     Attributes:
         detector: its name.
@@ -54,6 +76,8 @@ class Result:
         occupied_as_empty: share of occupied ones reported empty.
         statuses: number of images by status, of occupied and of empty wells.
         sizes: what else is measured, by group of `SIZES`.
+        intervals: by group of `SIZES`, the figures of `outcomes.FIGURES` that can be taken of its specimens.
+        groups: `agreed`, `disputed` if there are any, and each pair of outline and triage, as `specimen, valid`.
         cpu_ms: CPU time per image, in ms.
     """
 
@@ -66,41 +90,18 @@ class Result:
     occupied_as_empty: float = 0.0
     statuses: dict[str, dict[str, int]] = field(default_factory=dict)
     sizes: dict[str, Sized] = field(default_factory=dict)
+    intervals: dict[str, dict[str, Interval]] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
     cpu_ms: float = 0.0
-
-
-@dataclass
-class Sized:
-    """Figures of the specimens of one size.
-
-    Attributes:
-        specimens: their number.
-        missed: share of them whose well is reported empty.
-        mask_iou: median IoU of mask and outline, over those with a mask.
-        errors: median and 90th percentile of the relative error of area fraction, scale factor and organism
-            pixels, over boxes that overlap the specimen's by half at least.
-    """
-
-    specimens: int
-    missed: float
-    mask_iou: float | None
-    errors: dict[str, list[float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """One specimen: the share of the image that its box takes, and what was found of it (`Sized`)."""
-
-    share: float
-    missed: bool
-    mask_iou: float | None
-    errors: dict[str, float]
 
 
 def measure(images: Path, annotated: list[Annotated], detector: Detector, part: str) -> Result:
     """Run a detector over annotated images and compare."""
-    result = Result(detector.name, part)
-    statuses: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    return run(images, annotated, detector, part)[0]
+
+
+def run(images: Path, annotated: list[Annotated], detector: Detector, part: str) -> tuple[Result, Outcomes]:
+    """As `measure`, with the outcomes of the images that have an agreed label."""
     detections: list[Detection] = []
     compared: list[Compared] = []
     seconds = 0.0
@@ -109,152 +110,61 @@ def measure(images: Path, annotated: list[Annotated], detector: Detector, part: 
         start = time.process_time()
         detection = detector.detect(pixels)
         seconds += time.process_time() - start
-        detections.append(detection)
-        statuses[image.box is not None][detection.status] += 1
-        if image.box is not None:
-            compared.append(_compare(image, detection))
-    full, bare = statuses[True], statuses[False]
-    result.occupied, result.empty = full.total(), bare.total()
-    result.empty_as_empty = bare["empty"] / max(bare.total(), 1)
-    result.occupied_as_empty = full["empty"] / max(full.total(), 1)
-    result.statuses = {"occupied": dict(sorted(full.items())), "empty": dict(sorted(bare.items()))}
-    result.sizes = {
-        name: _summary(group)
-        for name, (low, high) in SIZES.items()
-        if (group := [one for one in compared if low <= one.share <= high])
-    }
+        if image.box is not None and image.agreed:
+            compared.append(compare(image, detection))
+        detections.append(replace(detection, mask=None))  # masks of a thousand images take a gigabyte
+    outcomes = outcomes_of(annotated, detections)
+    kept = np.array([image.agreed for image in annotated], np.bool_)
+    agreed = outcomes.only(kept)
+    head = _group(annotated, detections, outcomes, kept, agreed=True)
+    result = Result(detector.name, part, head.occupied, head.empty, statuses=head.statuses)
+    result.empty_as_empty = head.statuses["empty"].get("empty", 0) / max(head.empty, 1)
+    result.occupied_as_empty = head.statuses["occupied"].get("empty", 0) / max(head.occupied, 1)
+    result.coco = coco_figures(list(compress(annotated, kept)), list(compress(detections, kept)))
+    result.sizes = by_size(compared)
+    result.intervals = {name: _of_size(agreed, name) for name in result.sizes}
+    result.groups = {"agreed": head} | _groups(annotated, detections, outcomes)
     result.cpu_ms = 1000 * seconds / max(len(annotated), 1)
-    result.coco = coco_figures(annotated, detections)
-    return result
+    return result, agreed
 
 
-def coco_figures(annotated: list[Annotated], detections: list[Detection]) -> dict[str, dict[str, float]]:
-    """COCO's precision and recall, by size of the specimen's box."""
-    truth: dict[str, Any] = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "specimen"}]}
-    found = []
-    # Every image as large as the largest one, so that one share of an image is one area.
-    pixels = max((image.size[0] * image.size[1] for image in annotated), default=1)
-    for number, (image, detection) in enumerate(zip(annotated, detections, strict=True), 1):
-        width, height = image.size
-        scale = (pixels / (width * height)) ** 0.5
-        truth["images"].append({"id": number, "width": width * scale, "height": height * scale})
-        if image.box is not None:
-            x0, y0, x1, y1 = (edge * scale for edge in image.box)
-            entry = {"id": number, "image_id": number, "category_id": 1, "iscrowd": 0, "area": share_of(image) * pixels}
-            truth["annotations"].append({**entry, "bbox": [x0, y0, x1 - x0, y1 - y0]})
-        if detection.box is not None:
-            x0, y0, x1, y1 = (edge * scale for edge in detection.box)
-            box = [x0, y0, x1 - x0, y1 - y0]
-            found.append({"image_id": number, "category_id": 1, "bbox": box, "score": detection.confidence})
-    if not found or not truth["annotations"]:
+def _groups(annotated: list[Annotated], detections: list[Detection], outcomes: Outcomes) -> dict[str, Group]:
+    """The disputed images together, and each pair of outline and triage; none without a triage."""
+    if all(image.triage is None for image in annotated):
         return {}
-    with extras_named():
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        coco = COCO()
-        coco.dataset = truth
-        coco.createIndex()
-        evaluation = COCOeval(coco, coco.loadRes(found), "bbox")
-        evaluation.params.areaRng = [[low * pixels, high * pixels] for low, high in SIZES.values()]
-        evaluation.params.areaRngLbl = list(SIZES)
-        evaluation.evaluate()
-        evaluation.accumulate()
-    # Axes: IoU 0.50 to 0.95 in steps of 0.05, recall, class, group, detections per image (1, 10, 100).
-    precision, recall = evaluation.eval["precision"][:, :, 0, :, 2], evaluation.eval["recall"][:, 0, :, 2]
-    figures = {}
-    for place, (name, (low, high)) in enumerate(SIZES.items()):
-        areas = np.array([entry["area"] / pixels for entry in truth["annotations"]])
-        count = int(((areas >= low) & (areas <= high)).sum())
-        if count:
-            figures[name] = {
-                "specimens": count,
-                "AP50": float(precision[0, :, place].mean()),
-                "AP75": float(precision[5, :, place].mean()),
-                "AP": float(precision[:, :, place].mean()),
-                "AR": float(recall[:, place].mean()),
-            }
-    return figures
+    found = {}
+    disputed = np.array([not image.agreed for image in annotated], np.bool_)
+    if disputed.any():
+        found["disputed"] = _group(annotated, detections, outcomes, disputed, agreed=False)
+    pairs = [
+        ("empty" if image.box is None else "specimen", image.triage or "not sorted again", image.agreed)
+        for image in annotated
+    ]
+    for pair in sorted(set(pairs)):
+        kept = np.array([one == pair for one in pairs], np.bool_)
+        found[f"{pair[0]}, {pair[1]}"] = _group(annotated, detections, outcomes, kept, agreed=pair[2])
+    return found
 
 
-def share_of(image: Annotated) -> float:
-    """Share of an occupied image that its specimen's box takes."""
-    assert image.box is not None
-    x0, y0, x1, y1 = image.box
-    return (x1 - x0) * (y1 - y0) / (image.size[0] * image.size[1])
+def _group(
+    annotated: list[Annotated],
+    detections: list[Detection],
+    outcomes: Outcomes,
+    kept: Flags,
+    *,
+    agreed: bool,
+) -> Group:
+    statuses: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    for image, detection in compress(zip(annotated, detections, strict=True), kept):
+        statuses[image.box is not None][detection.status] += 1
+    full, bare = statuses[True], statuses[False]
+    counts = {"occupied": dict(sorted(full.items())), "empty": dict(sorted(bare.items()))}
+    return Group(agreed, full.total(), bare.total(), intervals(outcomes.only(kept), FIGURES | REVIEW), counts)
 
 
-def _mask_iou(mask: Any, image: Annotated) -> float:
-    resized = cv2.resize(np.asarray(mask > 0, np.uint8), image.size, interpolation=cv2.INTER_NEAREST)
-    drawn, wanted = np.asarray(resized, np.bool_), image.mask().astype(np.bool_)
-    union = int(np.count_nonzero(drawn | wanted))
-    return int(np.count_nonzero(drawn & wanted)) / max(union, 1)
-
-
-def _compare(image: Annotated, detection: Detection) -> Compared:
-    assert image.box is not None
-    width, height = image.size
-    share = share_of(image)
-    if detection.box is None:
-        return Compared(share, detection.status == "empty", None, {})
-    mask_iou = None if detection.mask is None else _mask_iou(detection.mask, image)
-    errors: dict[str, float] = {}
-    if box_iou(image.box, detection.box) >= 0.5:
-        wanted, got = whole_pixels(image.box, width, height), whole_pixels(detection.box, width, height)
-        areas = area_fraction(got, width, height), area_fraction(wanted, width, height)
-        errors["area_fraction"] = _relative(*areas)
-        errors["scale_factor"] = _relative(scale_factor(got), scale_factor(wanted))
-        if detection.mask is not None:
-            counted, true = measurement_at_1024(detection.mask), measurement_at_1024(image.mask())
-            errors["image_measurement_value"] = _relative(counted, true)
-    return Compared(share, detection.status == "empty", mask_iou, errors)
-
-
-def _summary(group: list[Compared]) -> Sized:
-    masks = [one.mask_iou for one in group if one.mask_iou is not None]
-    errors = {}
-    for name in ("area_fraction", "scale_factor", "image_measurement_value"):
-        values = [one.errors[name] for one in group if name in one.errors]
-        if values:
-            errors[name] = [round(float(np.quantile(values, share)), 4) for share in (0.5, 0.9)]
-    missed = sum(one.missed for one in group) / len(group)
-    return Sized(len(group), missed, float(np.median(masks)) if masks else None, errors)
-
-
-def _relative(got: float, wanted: float) -> float:
-    return abs(got - wanted) / max(wanted, 1e-4)
-
-
-def box_iou(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    """Intersection over union of two boxes."""
-    width = max(0.0, min(one[2], other[2]) - max(one[0], other[0]))
-    height = max(0.0, min(one[3], other[3]) - max(one[1], other[1]))
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return width * height / max(areas - width * height, 1e-9)
-
-
-def show(result: Result) -> str:
-    """A result as lines of text."""
-    lines = [f"detector          {result.detector}"]
-    lines.append(f"images            {result.occupied} occupied, {result.empty} empty ({result.part})")
-    for name, figures in result.coco.items():
-        text = "  ".join(f"{key} {value:.3f}" for key, value in figures.items() if key != "specimens")
-        lines.append(f"{name:8}{figures['specimens']:5}     {text}")
-    lines.append(f"empty as empty    {result.empty_as_empty:.3f}")
-    lines.append(f"occupied as empty {result.occupied_as_empty:.3f}")
-    for name, counts in result.statuses.items():
-        lines.append(f"statuses {name:9} {counts}")
-    for name, sized in result.sizes.items():
-        text = f"reported empty {sized.missed:.3f}"
-        if sized.mask_iou is not None:
-            text += f"  mask IoU {sized.mask_iou:.3f} (median)"
-        lines.append(f"{name:8}{sized.specimens:5}     {text}")
-        lines += [
-            f"    error of {what}: {median:.1%} median, {ninth:.1%} at the 90th percentile"
-            for what, (median, ninth) in sized.errors.items()
-        ]
-    lines.append(f"CPU per image     {result.cpu_ms:.1f} ms")
-    return "\n".join(lines)
+def _of_size(outcomes: Outcomes, size: str) -> dict[str, Interval]:
+    lost = {"occupied_as_empty": FIGURES["occupied_as_empty"]}
+    return intervals(outcomes, figures_of_size(size)) | intervals(outcomes.only(outcomes.is_of(size)), lost)
 
 
 def main() -> None:
@@ -264,12 +174,17 @@ def main() -> None:
     parser.add_argument("annotations", type=Path)
     parser.add_argument("--detector", default="trained")
     parser.add_argument("--part", choices=(*PARTS, "all"), default="validation")
+    parser.add_argument("--triage", type=Path, help="CSV of a second triage: figures of the agreed labels")
     parser.add_argument("--empty-confidence", type=float, help="another than the detector's own")
     parser.add_argument("--min-confidence", type=float, help="another than the detector's own")
     parser.add_argument("--output", type=Path, help="write the figures as JSON, too")
+    parser.add_argument("--markdown", action="store_true", help="print the tables of the model card")
+    parser.add_argument("--curve", type=Path, help="write the review budget as CSV")
+    parser.add_argument("--plot", type=Path, help="draw the review budget as PNG")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    annotated = read_annotations(arguments.annotations, None if arguments.part == "all" else arguments.part)
+    part = None if arguments.part == "all" else arguments.part
+    annotated = read_annotations(arguments.annotations, part, arguments.triage)
     if not annotated:
         raise SystemExit(f"{arguments.annotations} has no image in the part {arguments.part}")
     settings = ImageSettings(
@@ -278,10 +193,17 @@ def main() -> None:
         min_confidence="auto" if arguments.min_confidence is None else arguments.min_confidence,
     )
     detector = load_detector(settings)
-    result = measure(arguments.images, annotated, detector, arguments.part)
-    print(show(result))
+    result, outcomes = run(arguments.images, annotated, detector, arguments.part)
+    figures = asdict(result)
+    print(as_markdown(figures) if arguments.markdown else as_text(figures))
     if arguments.output is not None:
-        arguments.output.write_text(json.dumps(asdict(result), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        arguments.output.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    if arguments.curve is not None or arguments.plot is not None:
+        points = curve(outcomes)
+        if arguments.curve is not None:
+            write_curve(arguments.curve, points)
+        if arguments.plot is not None:
+            plot(arguments.plot, points)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ with extras_of(__name__):
     from bioscan_etl.images.decode import RGB, decode
     from bioscan_etl.images.measure import FloatBox
     from bioscan_etl.images.segmentation import FEATURES, candidates, weighed
-    from bioscan_etl.training.evaluate import box_iou
+    from bioscan_etl.training.outcomes import box_iou
 
 MODEL = Path(__file__).resolve().parents[1] / "images" / "segmentation.json"
 RIDGE = 30.0
