@@ -242,8 +242,9 @@ class TrainedDetector:
         present = self._calibration.presence.chance(features[order[0]])
         status = status_of(confidence, len(others), self._thresholds, present)
         if status == "empty":
-            return Detection(None, confidence, 0, status)
-        return Detection(best.box, confidence, len(others), status, whole_mask(best, image.shape[1], image.shape[0]))
+            return Detection(None, confidence, 0, status, presence=present)
+        mask = whole_mask(best, image.shape[1], image.shape[0])
+        return Detection(best.box, confidence, len(others), status, mask, present)
 
     def look(self, image: RGB, half: RGB | None = None) -> list[Refined]:
         """The plausible proposals, refined; the region proposal network's most confident one first."""
