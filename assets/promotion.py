@@ -13,6 +13,7 @@ from bioscan_etl.assets.training import asset, report
 from bioscan_etl.printable import printable
 from bioscan_etl.resources import CorpusResource
 from bioscan_etl.training import promoted, verdict
+from bioscan_etl.training.changes_page import PAGE, SHORT
 
 _DEFAULT = verdict.Demands()
 
@@ -23,7 +24,7 @@ class ValidationConfig(dg.Config):
     annotations: str = Field("", description="COCO file to measure on; empty: the validation part of reviewed_boxes")
     images: str = Field("", description="folder of its images")
     part: str = Field(_DEFAULT.part, description="part of that file: validation, or all")
-    tolerance: float = Field(_DEFAULT.tolerance, ge=0, lt=1, description="by which AP(0.75) and AR may fall")
+    tolerance: float = Field(_DEFAULT.tolerance, ge=0, lt=1, description="by which a figure may get worse")
     least: int = Field(_DEFAULT.least, ge=1, description="occupied images that a verdict needs")
 
 
@@ -32,20 +33,25 @@ class ValidationConfig(dg.Config):
 def not_worse(config: ValidationConfig, corpus: dg.ResourceParam[CorpusResource]) -> dg.AssetCheckResult:
     """Measure the detector of the settings and the tuned one on images that neither may have learnt from.
 
-    Fails if AP(0.75) or AR fall by more than the tolerance, or if the detector confuses empty and occupied dishes more
-    often.
+    Fails if AP(0.75), AR, the share of empty dishes found or that of occupied ones lost got worse by more than the
+    tolerance, and would have without the one image that counts most. The metadata show the images that became worse.
     """
     demands = verdict.Demands(config.annotations, config.images, config.part, config.tolerance, config.least)
     output = verdict.evaluate(corpus.lake(), corpus.settings(), demands)
-    reasons = output.counts["worse"]
+    reasons, remarks = output.counts["worse"], output.counts["remarks"]
     text = "the tuned detector is worse: " + "; ".join(reasons) if reasons else "the tuned detector is no worse"
-    dg.get_dagster_logger().info(printable(text))  # a terminal shows the log, but no metadata
+    page = output.path(PAGE)
+    changed = output.counts["changed"]
+    told = f"{changed['worse']} images became worse, {changed['better']} better: see {page}"
+    dg.get_dagster_logger().info(printable("; ".join([text, *remarks, told])))  # a terminal shows no metadata
     return dg.AssetCheckResult(
         passed=not reasons,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=text,
+        description="; ".join([text, *remarks]),
         metadata={
-            "figures": dg.MetadataValue.md(verdict.table(output.counts["figures"])),
+            "figures": dg.MetadataValue.md(output.counts["table"]),
+            "became_worse": dg.MetadataValue.md(output.path(SHORT).read_text(encoding="utf-8")),
+            "page": dg.MetadataValue.path(str(page)),
             "images": dg.MetadataValue.json(output.counts["images"]),
             "folder": dg.MetadataValue.path(str(output.folder)),
         },

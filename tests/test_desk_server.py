@@ -18,6 +18,10 @@ from bioscan_etl.doubts.state import with_state
 from bioscan_etl.lake import Lake
 from bioscan_etl.lake import decisions as files
 from bioscan_etl.lake.current import get
+from bioscan_etl.progress import silent
+from bioscan_etl.settings import Settings
+from bioscan_etl.training.dataset import read_annotations
+from bioscan_etl.training.reviewed import ANNOTATIONS, Earlier, collect
 
 pytestmark = [pytest.mark.slow]
 
@@ -184,6 +188,18 @@ def test_a_day(page, address, output):
     assert set(states.filter(pl.col("id").is_in(decided))["state"]) == {"decided"}
     assert states.filter(pl.col("id").is_in(decided)).height == len(decided)
     assert states.filter(processid=fragment["processid"], kind="image")["state"].unique().to_list() == ["decided"]
+
+    # The detector's training learns the drawn box to the pixel, and the rejected image as an empty one.
+    made, _ = collect(lake, Settings(), None, [], Earlier(), silent)
+    assert made.counts["reviewed"] == {"box": 1, "empty": 1}
+    assert made.counts["decisions_left_out"] == []
+    learnt = read_annotations(made.path(ANNOTATIONS))
+    assert {image.box and " ".join(str(round(edge)) for edge in image.box) for image in learnt} == {box, None}
+    by_name = {image.file_name: image.box is not None for image in learnt}
+    assert [next(name for name in by_name if one in name) for one in (fragment["processid"], shown)] == sorted(
+        by_name, key=by_name.get, reverse=True
+    )
+    assert {path.name for path in (made.folder / "images").iterdir()} == set(by_name)
 
     # Taking all lines away opens them again.
     open_again = with_state(now, read.clear())

@@ -1,11 +1,21 @@
 """The fit of the confidence and the choice of thresholds."""
 
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+from training_corpus import annotated_corpus
 
 pytest.importorskip("pycocotools", reason="the package pycocotools is not installed")
 
+from bioscan_etl.images.detection import SHIPPED
+from bioscan_etl.images.trained import Calibration
 from bioscan_etl.training import calibrate
+from bioscan_etl.training.dataset import read_annotations
 
 
 def test_a_fit_finds_the_weights_that_made_the_data() -> None:
@@ -39,6 +49,7 @@ def test_the_best_candidate_speaks_for_its_picture() -> None:
         occupied={number: number < 20 or number == 40 for number in range(41)},
     )
     found = calibrate.judge(table)
+    assert found.image.tolist() == [number // 4 for number in range(41)]
     assert found.best.tolist() == [*range(0, 40, 2), *range(40, 60), -1]
     assert found.right.tolist() == [True] * 20 + [False] * 21
     assert found.occupied.tolist() == [True] * 20 + [False] * 20 + [True]
@@ -46,31 +57,32 @@ def test_the_best_candidate_speaks_for_its_picture() -> None:
     assert (found.presence[40], found.confidence[40]) == (0, 0)
 
 
-def test_thresholds_part_what_can_be_parted() -> None:
-    presence = np.repeat([0.05, 0.15, 0.5, 0.9], [30, 10, 20, 60])
-    occupied = np.array([False] * 40 + [True] * 80)
-    right = np.array([False] * 40 + [False] * 6 + [True] * 74)
-    confidence = np.where(right, 0.6, 0.3)
-    pictures = calibrate.Pictures(occupied, np.zeros(120, np.int64), confidence, presence, right)
-    empty, sure = calibrate.choose(pictures)
-    assert 0.15 < empty <= 0.5
-    assert (presence[occupied] < empty).mean() <= calibrate.OCCUPIED_MISSED
-    # Six of the eighty that are not reported empty are wrong: more than nine of ten are right already.
-    assert sure == calibrate.STEPS[0]
-    harder = calibrate.Pictures(occupied, pictures.best, confidence, presence, np.arange(120) >= 65)
-    harder.confidence[65:] = 0.6
-    harder.confidence[:65] = 0.3
-    assert 0.3 < calibrate.choose(harder)[1] <= 0.6
-    never = calibrate.Pictures(occupied, pictures.best, confidence, presence, np.zeros(120, np.bool_))
-    assert calibrate.choose(never)[1] == calibrate.STEPS[-1]
-
-
-def test_mirrored_boxes_follow_their_pixels() -> None:
-    pixels = np.zeros((60, 80, 3), np.uint8)
-    pixels[10:20, 30:35] = 255
-    for mirroring in range(4):
-        seen, box = calibrate._mirrored(pixels, (30.0, 10.0, 35.0, 20.0), mirroring)
-        x0, y0, x1, y1 = (int(value) for value in box)
-        assert (seen[y0:y1, x0:x1] == 255).all()
-        assert int((seen == 255).sum()) == 150
-    assert calibrate._mirrored(pixels, None, 3)[1] is None
+@pytest.mark.slow
+def test_the_file_says_how_sure_the_thresholds_are_and_is_read_as_before(tmp_path: Path) -> None:
+    images, annotations = annotated_corpus(tmp_path, 90)
+    folder = tmp_path / "detector"
+    folder.mkdir()
+    for name in ("coarse.onnx", "refiner.onnx"):
+        shutil.copy(SHIPPED / name, folder)
+    before = json.loads((SHIPPED / "calibration.json").read_text()) | {"empty_confidence": 0.31, "min_confidence": 0.21}
+    (tmp_path / "before.json").write_text(json.dumps(before))
+    command = [sys.executable, "-m", "bioscan_etl.training.calibrate", images, annotations, folder]
+    more = ["--before", tmp_path / "before.json", "--plot", tmp_path / "plot.png"]
+    done = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    # Five occupied images: the thresholds of the detector before are kept, and that is said.
+    assert "are too few to choose thresholds by, 50 occupied and 10 empty are needed: the thresholds" in done.stdout
+    assert "empty_confidence 0.31 [" in done.stdout
+    text = (folder / "calibration.json").read_text()
+    thresholds = Calibration.parse(text, "calibration.json").thresholds
+    assert (thresholds.empty, thresholds.sure) == (0.31, 0.21)
+    chosen = json.loads(text)["chosen"]
+    assert chosen["thresholds_kept"]
+    assert sum(chosen["images"].values()) == len(read_annotations(annotations, "calibration"))
+    assert (tmp_path / "plot.png").stat().st_size > 1000
+    again = subprocess.run([*command, *more], capture_output=True, text=True, check=True)
+    assert (again.stdout, (folder / "calibration.json").read_text()) == (done.stdout, text)
+    (tmp_path / "before.json").write_text("{}")
+    refused = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "before.json is no calibration" in refused.stderr.splitlines()[-1]

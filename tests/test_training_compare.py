@@ -11,8 +11,9 @@ from training_corpus import annotated_corpus
 
 from bioscan_etl.images.detection import Detection
 from bioscan_etl.training import compare
+from bioscan_etl.training.changes import changes
 from bioscan_etl.training.dataset import Annotated, read_annotations
-from bioscan_etl.training.views import VIEWS, viewed
+from bioscan_etl.training.views import VIEWS, detect_views, mirrored, outcomes_of_views
 
 
 class Oracle:
@@ -20,8 +21,11 @@ class Oracle:
 
     def __init__(self, truth: list[Annotated], views: int, wide: float = 1.0, lose: int = 0) -> None:
         self.name = f"oracle {wide} {lose}"
-        blank = np.zeros((1, 1, 3), np.uint8)
-        boxes = [viewed(blank, image, view)[1].box for image in truth for view in range(views)]
+        boxes = [
+            mirrored(np.empty((image.size[1], image.size[0], 0), np.uint8), image.box, view)[1]
+            for image in truth
+            for view in range(views)
+        ]
         self._boxes, self._wide, self._lose = iter(boxes), wide, lose
 
     def detect(self, pixels: np.ndarray, half: np.ndarray | None = None) -> Detection:
@@ -44,7 +48,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Annotat
 @pytest.mark.parametrize("views", [1, VIEWS])
 def test_worse_boxes_are_a_sure_difference(corpus, views: int) -> None:
     images, truth = corpus
-    before, after = compare.see(images, truth, [Oracle(truth, views), Oracle(truth, views, wide=1.5)], views)
+    seen = [detect_views(images, truth, one, views) for one in (Oracle(truth, views), Oracle(truth, views, wide=1.5))]
+    before, after = (outcomes_of_views(truth, one) for one in seen)
     assert len(before) == views * len(truth)
     assert len(np.unique(before.image)) == len(truth)
     found = compare.differences(before, after, compare.groups_of(truth))
@@ -58,19 +63,18 @@ def test_worse_boxes_are_a_sure_difference(corpus, views: int) -> None:
     assert not next(line for line in lines if "empty_as_empty" in line).endswith("*")
 
 
-def test_what_became_better_or_worse_is_listed(corpus) -> None:
+def test_what_became_better_or_worse_is_listed(corpus, tmp_path: Path) -> None:
     images, truth = corpus
     full = [image.file_name for image in truth if image.box is not None]
-    before, after = compare.see(images, truth, [Oracle(truth, 1), Oracle(truth, 1, wide=1.5, lose=2)], 1)
-    worse = compare.changes(truth, before, after)
-    assert [(name, what) for name, what, _, _ in worse[:3]] == [
-        (full[0], "specimen lost"),
-        (full[1], "specimen lost"),
-        (full[2], "box worse"),
-    ]
-    assert worse[2][2:] == pytest.approx((1, 1 / 1.5), abs=1e-4)
-    assert {what for _, what, _, _ in compare.changes(truth, after, before)} == {"specimen found", "box better"}
-    assert compare.changes(truth, before, before) == []
+    seen = [detect_views(images, truth, one, 1) for one in (Oracle(truth, 1), Oracle(truth, 1, wide=1.5, lose=2))]
+    worse, better = changes(truth, *([one[0] for one in found] for found in seen))
+    compare.write_changes(tmp_path / "c.csv", worse, better)
+    with (tmp_path / "c.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["image_file"] for row in rows} == set(full)
+    lost = [row["image_file"] for row in rows if row["status_after"] == "empty"]
+    assert sorted(lost) == sorted(full[:2])
+    assert {row["iou_after"] for row in rows if row["status_after"] != "empty"} == {"0.6667"}
 
 
 def test_agreed_and_disputed_images_are_compared_apart(corpus) -> None:
@@ -93,4 +97,11 @@ def test_the_command(corpus, tmp_path: Path, monkeypatch, capsys) -> None:
     assert set(result) == {"agreed"}
     assert set(result["agreed"]["AR"]) == {"before", "after", "difference"}
     with (tmp_path / "c.csv").open(newline="") as stream:
-        assert next(csv.reader(stream)) == ["image_file", "change", "iou_before", "iou_after"]
+        assert next(csv.reader(stream)) == [
+            "image_file",
+            "change",
+            "status_before",
+            "status_after",
+            "iou_before",
+            "iou_after",
+        ]

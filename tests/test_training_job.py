@@ -299,7 +299,9 @@ def test_an_equal_detector_is_promoted_and_the_settings_take_it(house, equal):
     assert result.success
     found = check(result)
     assert found.passed
-    assert "| AP75 |" in found.metadata["figures"].value
+    assert "| AP(0.75) |" in found.metadata["figures"].value
+    assert found.metadata["became_worse"].value.startswith("**0 images became worse, 0 images better**, of ")
+    assert "the images are few" in found.description
     assert found.metadata["images"].value["occupied"] >= 5
     name = load_detector(ImageSettings(detector=str(house.get("tuned_detector").folder / "detector"))).name
     assert house.promoted() == [name]
@@ -373,7 +375,11 @@ def test_the_same_again_trains_nothing_and_keeps_the_folder(house, reviews, equa
 
 @pytest.mark.parametrize(
     ("built", "reason"),
-    [({"sees": 0.0}, "AP75 0.000 after"), ({"moved": 0.12}, "AP75"), ({"sees": 0.0}, "occupied dishes reported empty")],
+    [
+        ({"sees": 0.0}, "AP(0.75) 0.000 after"),
+        ({"moved": 0.12}, "AP(0.75)"),
+        ({"sees": 0.0}, "occupied images reported empty 1.000 after"),
+    ],
 )
 def test_a_worse_detector_is_blocked_and_nothing_is_promoted(house, reviews, tmp_path, equal, built, reason):
     kept = house.promoted()
@@ -385,6 +391,13 @@ def test_a_worse_detector_is_blocked_and_nothing_is_promoted(house, reviews, tmp
     assert not found.passed
     assert found.blocking
     assert reason in found.description
+    # Its pictures are in the metadata, and on a page.
+    shown = found.metadata["became_worse"].value
+    assert re.search(r"!\[D\d{3}.*(reported empty|wrong box) now", shown)
+    assert "](data:image/jpeg;base64," in shown
+    page = Path(found.metadata["page"].value)
+    assert page.parent == house.get("detector_evaluation").folder
+    assert "images became worse" in page.read_text()
     assert house.promoted() == kept
     assert not result.asset_materializations_for_node("promoted_detector")
     # Nor can somebody promote it alone, past the check.

@@ -1,5 +1,6 @@
 """Where a detector starts to learn from, and for how long."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,7 +11,14 @@ from bioscan_etl.extras import MissingExtraError
 from bioscan_etl.images.detect import SHIPPED
 from bioscan_etl.lake import Lake
 from bioscan_etl.settings import ImageSettings
-from bioscan_etl.training.tuning import FROM_NOTHING, FROM_WEIGHTS, Plan, require_measuring, starting_weights
+from bioscan_etl.training.tuning import (
+    FROM_NOTHING,
+    FROM_WEIGHTS,
+    Plan,
+    earlier_calibration,
+    require_measuring,
+    starting_weights,
+)
 
 
 def networks(folder: Path, kind: str) -> Path:
@@ -54,3 +62,22 @@ def test_what_measuring_lacks_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools", None)
     with pytest.raises(MissingExtraError, match=r"this needs pycocotools, .*: pip install 'bioscan-etl\[train\]'"):
         require_measuring()
+
+
+def test_the_thresholds_before_are_those_of_the_networks_before(tmp_path):
+    home = Lake(tmp_path)
+    shipped = SHIPPED / "calibration.json"
+    assert earlier_calibration(starting_weights("", ImageSettings(), home)).samefile(shipped)
+    assert earlier_calibration({}) == shipped
+    # Networks without one, those beside theirs, and the weights that an earlier tuning has left.
+    bare = networks(tmp_path / "bare", "onnx")
+    assert earlier_calibration(starting_weights(str(bare), ImageSettings(), home)) == shipped
+    own = shutil.copy(shipped, bare)
+    assert earlier_calibration(starting_weights(str(bare), ImageSettings(), home)).samefile(own)
+    weights = networks(home.home / "outputs" / "tuned_detector" / "weights", "pt")
+    (weights.parent / "detector").mkdir()
+    left = shutil.copy(shipped, weights.parent / "detector")
+    assert earlier_calibration(starting_weights(str(weights), ImageSettings(), home)).samefile(left)
+    Path(own).write_text("{}")
+    with pytest.raises(SettingsError, match=r"calibration\.json is no calibration"):
+        earlier_calibration(starting_weights(str(bare), ImageSettings(), home))

@@ -32,7 +32,7 @@ class Detection:
         specimens: number of plausible specimens.
         status: detected, low_confidence, empty or multiple.
         mask: (h, w), nonzero on the organism, over the whole image at any scale; None if not known.
-        presence: probability that there is a specimen, 0 to 1; None if the detector does not report it.
+        presence: probability that there is a specimen, 0 to 1; 0 if the detector does not report it.
     """
 
     box: FloatBox | None
@@ -40,7 +40,7 @@ class Detection:
     specimens: int
     status: str
     mask: npt.NDArray[Any] | None = None
-    presence: float | None = None
+    presence: float = 0.0
 
 
 CURATOR = "curator"

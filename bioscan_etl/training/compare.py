@@ -7,8 +7,7 @@ AFTER and BEFORE are values of `images.detector`. Both see the same pictures, so
 With `--views 4` each image is also seen mirrored and turned (`views`); the views of an image are drawn together. With a
 triage, agreed and disputed labels and each kind of image are compared apart.
 
-`--changes` lists the images, in their first view, of which one detector made something better or worse: lost, found,
-a box that was good (IoU of 0.75) and is not any more, and the reverse.
+`--changes` lists the images, in their first view, that became worse or better (`changes`).
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,18 +25,16 @@ import numpy as np
 from bioscan_etl.io.write import write_text
 from bioscan_etl.settings import ImageSettings
 from bioscan_etl.training.intervals import Interval, intervals, paired
-from bioscan_etl.training.outcomes import Flags, Outcomes, outcomes_of
+from bioscan_etl.training.outcomes import Flags, Outcomes
 from bioscan_etl.training.script import execute, extras_of
 
 with extras_of(__name__):
     import cv2
 
     from bioscan_etl.images.detect import load_detector
-    from bioscan_etl.images.detection import Detection, Detector
-    from bioscan_etl.training.dataset import PARTS, Annotated, read_annotations, read_pixels
-    from bioscan_etl.training.views import VIEWS, viewed
-
-GOOD = 0.75  # IoU
+    from bioscan_etl.training.changes import Change, changes
+    from bioscan_etl.training.dataset import PARTS, Annotated, read_annotations
+    from bioscan_etl.training.views import VIEWS, detect_views, outcomes_of_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +50,6 @@ class Difference:
     before: Interval
     after: Interval
     difference: Interval
-
-
-def see(images: Path, annotated: Sequence[Annotated], detectors: Sequence[Detector], views: int) -> list[Outcomes]:
-    """The outcomes of each detector on the same views of the same images."""
-    pictures: list[Annotated] = []
-    numbers: list[int] = []
-    found: list[list[Detection]] = [[] for _ in detectors]
-    for number, image in enumerate(annotated):
-        pixels = read_pixels(images, image)
-        for view in range(views):
-            seen, picture = viewed(pixels, image, view)
-            pictures.append(picture)
-            numbers.append(number)
-            for detections, detector in zip(found, detectors, strict=True):
-                detections.append(replace(detector.detect(seen), mask=None))  # masks take most of the memory
-    return [outcomes_of(pictures, detections, numbers) for detections in found]
 
 
 def groups_of(annotated: Sequence[Annotated]) -> dict[str, Flags]:
@@ -103,33 +84,14 @@ def as_text(found: Mapping[str, Mapping[str, Difference]]) -> str:
     return "\n".join(lines)
 
 
-def changes(annotated: Sequence[Annotated], before: Outcomes, after: Outcomes) -> list[tuple[str, str, float, float]]:
-    """Images whose first view became better or worse: file, what changed, and the IoU before and after."""
-    found = []
-    firsts = np.unique(before.image, return_index=True)[1]
-    for image, place in zip(annotated, firsts, strict=True):
-        ious = float(before.iou[place]), float(after.iou[place])
-        was, now = bool(before.empty[place]), bool(after.empty[place])
-        if was != now:
-            what = (
-                ("specimen lost" if now else "specimen found")
-                if image.box is not None
-                else ("empty found" if now else "empty taken for occupied")
-            )
-        elif (ious[0] >= GOOD) != (ious[1] >= GOOD):
-            what = "box better" if ious[1] >= GOOD else "box worse"
-        else:
-            continue
-        found.append((image.file_name, what, round(ious[0], 4), round(ious[1], 4)))
-    return found
-
-
-def write_changes(path: Path, found: Sequence[tuple[str, str, float, float]]) -> None:
-    """Write the changes as CSV."""
+def write_changes(path: Path, worse: Sequence[Change], better: Sequence[Change]) -> None:
+    """Write the images that changed as CSV, the worse ones first."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image_file", "change", "iou_before", "iou_after"])
-    writer.writerows(found)
+    writer.writerow(["image_file", "change", "status_before", "status_after", "iou_before", "iou_after"])
+    for one in (*worse, *better):
+        ious = ["" if found.iou is None else round(found.iou, 4) for found in (one.before, one.after)]
+        writer.writerow([one.image.file_name, one.what, one.before.status, one.after.status, *ious])
     write_text(path, text.getvalue())
 
 
@@ -152,7 +114,8 @@ def main() -> None:
     if not annotated:
         raise SystemExit(f"{arguments.annotations} has no image in the part {arguments.part}")
     detectors = [load_detector(ImageSettings(detector=name)) for name in (arguments.before, arguments.after)]
-    before, after = see(arguments.images, annotated, detectors, arguments.views)
+    seen = [detect_views(arguments.images, annotated, detector, arguments.views) for detector in detectors]
+    before, after = (outcomes_of_views(annotated, one) for one in seen)
     found = differences(before, after, groups_of(annotated))
     print(f"{detectors[0].name} -> {detectors[1].name}, {len(annotated)} images, {arguments.views} views")
     print(as_text(found))
@@ -160,7 +123,7 @@ def main() -> None:
         values = {name: {key: asdict(one) for key, one in figures.items()} for name, figures in found.items()}
         write_text(arguments.output, json.dumps(values, indent=1, sort_keys=True) + "\n")
     if arguments.changes is not None:
-        write_changes(arguments.changes, changes(annotated, before, after))
+        write_changes(arguments.changes, *changes(annotated, *([one[0] for one in found] for found in seen)))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,10 @@ from pathlib import Path
 
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.extras import extras_named
+from bioscan_etl.images.calibration import Calibration
 from bioscan_etl.images.detect import detector_folder, load_detector
+from bioscan_etl.images.detection import SHIPPED
+from bioscan_etl.images.networks import read_model
 from bioscan_etl.io.paths import real_path
 from bioscan_etl.io.read import file_sha256
 from bioscan_etl.lake import Draft, Lake, Output
@@ -92,12 +95,13 @@ def tune(
                 "ops.reviewed_boxes.config.annotations and images"
             )
     starts = starting_weights(weights, settings.images, home)
+    before = earlier_calibration(starts)
     plan = (FROM_WEIGHTS if starts else FROM_NOTHING).changed(epochs=epochs, windows=windows, rate=rate)
 
     def build(draft: Draft) -> None:
         python = require_training()
         require_measuring()  # the check after the training needs it
-        _train(draft, python, reviewed, starts, plan, settings.images, log)
+        _train(draft, python, reviewed, starts, before, plan, settings.images, log)
 
     return make(
         home,
@@ -108,6 +112,7 @@ def tune(
             "reviewed_boxes": reviewed.content,
             "scripts": scripts_digest(),
             "weights": {name: file_sha256(str(path)) for name, path in starts.items()},
+            "before": file_sha256(str(before)),
             "plan": [plan.epochs, plan.windows, plan.rate],
         },
         build=build,
@@ -130,6 +135,7 @@ def _train(
     python: str,
     reviewed: Output,
     starts: dict[str, Path],
+    before: Path,
     plan: Plan,
     settings: ImageSettings,
     log: Callable[[str], None],
@@ -144,7 +150,7 @@ def _train(
         "train": [*data, str(work), "--epochs", str(plan.epochs), *starting["coarse"], *rate],
         "refine": [*data, str(work), "--windows", str(plan.windows), *starting["refiner"], *rate],
         "export": [str(work), str(folder)],
-        "calibrate": [*data, str(folder)],
+        "calibrate": [*data, str(folder), "--before", str(before)],
     }
     lines: list[str] = []
     for script, arguments in steps.items():
@@ -185,3 +191,24 @@ def starting_weights(asked: str, settings: ImageSettings, home: Lake) -> dict[st
             )
         starts[name] = real_path(found[0])
     return starts
+
+
+def earlier_calibration(starts: dict[str, Path]) -> Path:
+    """The calibration whose thresholds are kept if there are too few images to choose others by.
+
+    It is that of the detector that the networks start from, else that of the one that comes with the package.
+
+    Args:
+        starts: where each network starts from (`starting_weights`).
+
+    Raises:
+        SettingsError: the calibration beside the networks cannot be read.
+    """
+    path = SHIPPED / "calibration.json"
+    if starts:
+        folder = starts["refiner"].parent
+        # Weights of an output of this lake lie beside the folder of their detector.
+        places = (folder / path.name, folder.parent / "detector" / path.name)
+        path = next((place for place in places if place.is_file()), path)
+    Calibration.parse(read_model(path).decode("utf-8", "replace"), str(path))
+    return path

@@ -1,14 +1,14 @@
 """Whether a tuned detector may replace the current one: both measured on the same images, and compared.
 
-Belongs here: the images to measure on, the figures that count, and in what a detector is worse. Does not belong here:
-how one detector is measured (`evaluate`), and where a detector that may be used is kept (`promoted`).
+Belongs here: the images to measure on, and the output with the result. Does not belong here: how one detector is
+measured (`evaluate`), when the tuned one is refused (`comparison`), which images changed (`changes`), and where a
+detector that may be used is kept (`promoted`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,24 @@ from typing import Any
 from bioscan_etl.errors import LakeError, SettingsError
 from bioscan_etl.images.decode import UnreadableImage
 from bioscan_etl.images.detect import detector_fingerprint, load_detector
+from bioscan_etl.images.detection import Detection
 from bioscan_etl.io.read import file_sha256
 from bioscan_etl.io.write import write_text
 from bioscan_etl.lake import Draft, Lake, Output, digest
 from bioscan_etl.lake.current import get
+from bioscan_etl.printable import printable
 from bioscan_etl.settings import Settings
+from bioscan_etl.training.changes import changes, listed
+from bioscan_etl.training.changes_page import Verdict, template_digest, write_pages
+from bioscan_etl.training.comparison import compare, figures, reasons, remarks, table
 from bioscan_etl.training.dataset import Annotated, part_of, read_annotated_image, read_annotations
 from bioscan_etl.training.evaluate import measure
 from bioscan_etl.training.outputs import make
 from bioscan_etl.training.reviewed import ANNOTATIONS, REVIEWED
 from bioscan_etl.training.tuning import TUNED
+from bioscan_etl.training.views import detect_views, outcomes_of_views
 
 EVALUATION = "detector_evaluation"
-
-Figures = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Demands:
         annotations: COCO file to measure on; empty: the validation part of the reviewed boxes.
         images: folder of its images.
         part: part of that file, `validation` or `all`.
-        tolerance: by which AP(0.75) and AR may fall.
+        tolerance: by which a figure may get worse.
         least: occupied images that a verdict needs.
     """
 
@@ -60,8 +64,9 @@ def evaluate(home: Lake, settings: Settings, demands: Demands) -> Output:
         demands: what is measured on, and what is allowed.
 
     Returns:
-        The output: its counts hold the figures of both, the number of images, and under `worse` the reasons against the
-        tuned detector, none if it may be used.
+        The output: its counts hold the figures of both, the number of images, under `worse` the reasons against the
+        tuned detector, none if it may be used, and under `remarks` what else a curator must know. Its files are
+        `evaluation.json`, and the pictures of the images that changed (`changes_page`).
 
     Raises:
         SettingsError: too few images, or images that cannot be measured on.
@@ -79,22 +84,42 @@ def evaluate(home: Lake, settings: Settings, demands: Demands) -> Output:
         )
 
     def build(draft: Draft) -> None:
-        results = {}
-        for name, choice in (("current", settings.images.detector), ("tuned", str(tuned.folder / "detector"))):
-            detector = load_detector(settings.images.model_copy(update={"detector": choice}))
-            try:
+        results: dict[str, Any] = {}
+        views: dict[str, list[list[Detection]]] = {}
+        chosen = {"current": settings.images.detector, "tuned": str(tuned.folder / "detector")}
+        try:
+            for name, choice in chosen.items():
+                detector = load_detector(settings.images.model_copy(update={"detector": choice}))
                 results[name] = asdict(measure(images, truth, detector, demands.part))
-            except (UnreadableImage, ValueError) as error:
-                raise SettingsError(f"the detectors cannot be measured on {images}: {error}") from None
-            del results[name]["cpu_ms"]  # no two runs take the same time
+                del results[name]["cpu_ms"]  # no two runs take the same time
+                views[name] = detect_views(images, truth, detector)
+            outcomes = {name: outcomes_of_views(truth, found) for name, found in views.items()}
+            counts = {"occupied": occupied, "empty": len(truth) - occupied}
+            compared = compare(outcomes["current"], outcomes["tuned"], demands.tolerance)
+            names = [printable(image.file_name) for image in truth]
+            against, said = reasons(compared, demands.tolerance), remarks(compared, names, counts)
+            before, after = ([found[0] for found in views[name]] for name in chosen)  # as they are, not mirrored
+            became_worse, became_better = changes(truth, before, after)
+            both = results["current"]["detector"], results["tuned"]["detector"]
+            shown = Verdict(*both, counts, compared, against, said)
+            write_pages(draft.folder, images, shown, became_worse, became_better)
+        except (UnreadableImage, ValueError) as error:
+            raise SettingsError(f"the detectors cannot be measured on {images}: {error}") from None
+        results |= {
+            "compared": [asdict(one) | {"image": names[one.image]} for one in compared],
+            "became_worse": listed(became_worse),
+            "became_better": listed(became_better),
+        }
         write_text(draft.folder / "evaluation.json", json.dumps(results, indent=1, sort_keys=True) + "\n")
-        both = {name: figures(result) for name, result in results.items()}
         draft.counts |= {
-            "figures": both,
-            "images": {"occupied": occupied, "empty": len(truth) - occupied, "left_out": learnt},
+            "figures": {name: figures(one) for name, one in outcomes.items()},
+            "images": counts | {"left_out": learnt},
+            "table": table(compared),
+            "changed": {"worse": len(became_worse), "better": len(became_better)},
             "tuned": tuned.content,
             "current": results["current"]["detector"],
-            "worse": worse(both["current"], both["tuned"], demands.tolerance),
+            "worse": against,
+            "remarks": said,
         }
 
     content = [[image.file_name, file_sha256(str(images / image.file_name)), image.box] for image in truth]
@@ -108,6 +133,7 @@ def evaluate(home: Lake, settings: Settings, demands: Demands) -> Output:
             "current": detector_fingerprint(settings.images),
             "validation": digest([demands.part, content]),
             "tolerance": demands.tolerance,
+            "page": template_digest(),
         },
         reads=("images.*",),
         build=build,
@@ -136,39 +162,3 @@ def _images(demands: Demands, reviewed: Output) -> tuple[Path, list[Annotated], 
         if hashlib.sha256(read_annotated_image(folder, image.file_name)).hexdigest() not in learnt
     ]
     return folder, kept, len(given) - len(kept)
-
-
-def figures(result: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of a measurement that count (`evaluate.Result` as a dictionary); without any box AP and AR are 0."""
-    coco = result["coco"].get("all", {})
-    bare, full = result["statuses"]["empty"], result["statuses"]["occupied"]
-    return {
-        **{name: round(coco.get(name, 0.0), 4) for name in ("AP50", "AP75", "AP", "AR")},
-        "empty dishes not reported empty": result["empty"] - bare.get("empty", 0),
-        "occupied dishes reported empty": full.get("empty", 0),
-    }
-
-
-def worse(current: Figures, tuned: Figures, tolerance: float) -> list[str]:
-    """The figures in which the tuned detector is worse; empty if it may replace the current one.
-
-    Args:
-        current: figures of the detector of the settings.
-        tuned: figures of the tuned detector.
-        tolerance: by which AP(0.75) and AR may fall.
-    """
-    reasons = [
-        f"{name} {tuned[name]:.3f} after {current[name]:.3f}, allowed is a fall of {tolerance:g}"
-        for name in ("AP75", "AR")
-        if tuned[name] < current[name] - tolerance
-    ]
-    confused = ("empty dishes not reported empty", "occupied dishes reported empty")
-    return reasons + [f"{tuned[name]} {name} after {current[name]}" for name in confused if tuned[name] > current[name]]
-
-
-def table(both: Mapping[str, Figures]) -> str:
-    """The figures of both detectors as a Markdown table."""
-    lines = ["| | current | tuned |", "|---|---|---|"]
-    return "\n".join(
-        [*lines, *(f"| {name} | {value} | {both['tuned'][name]} |" for name, value in both["current"].items())]
-    )

@@ -1,0 +1,116 @@
+"""Thresholds that no single image decides, and how sure they are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bioscan_etl.training import thresholds
+from bioscan_etl.training.thresholds import FEWEST, OCCUPIED_MISSED, STEPS, Pictures, choose, described, recorded
+
+
+def pictures(occupied, empty, *, right=None, confidence=None):
+    """Four pictures of each image; presence of the occupied and of the empty images, (n,) each."""
+    presence = np.repeat(np.concatenate([occupied, empty]).astype(float), 4)
+    full = np.repeat([True] * len(occupied) + [False] * len(empty), 4)
+    right = full if right is None else np.repeat(np.concatenate([right, np.zeros(len(empty), np.bool_)]), 4)
+    confidence = np.where(right, 0.6, 0.3) if confidence is None else confidence
+    number = len(presence)
+    return Pictures(np.repeat(np.arange(number // 4), 4), full, np.zeros(number, np.int64), confidence, presence, right)
+
+
+def certain(number):
+    """Presence of occupied images as of a detector: mostly high, the least certain ones spread over low values."""
+    return 1 / (1 + np.exp(-(np.linspace(0.003, 0.997, number) ** 0.25 * 9 - 4)))
+
+
+def test_what_can_be_parted_is_parted():
+    found = choose(pictures(np.repeat([0.5, 0.9], [20, 60]), np.repeat([0.05, 0.15], [30, 10])))
+    assert found.images == {"occupied": 80, "empty": 40}
+    assert not found.few
+    assert 0.15 < found.empty.value <= found.empty.high <= 0.5
+    assert (found.found.value, found.lost.value) == (1, 0)
+    # None of eighty lost is compatible with some.
+    assert 0.02 < found.lost.high < 0.06
+    assert found.sure.value == STEPS[0]
+
+
+def test_nine_of_ten_boxes_above_min_confidence_are_right():
+    right = np.arange(80) >= 25
+    found = choose(pictures(np.full(80, 0.9), np.full(40, 0.1), right=right))
+    assert 0.3 < found.sure.value <= 0.6
+    assert found.right.value == 1
+    never = choose(pictures(np.full(80, 0.9), np.full(40, 0.1), right=np.zeros(80, np.bool_)))
+    assert never.sure.value == STEPS[-1]
+    assert never.right is None
+    assert "right above min_confidence none to measure" in described(never)
+
+
+def rule_itself(given):
+    full = given.presence[given.occupied]
+    return max(step for step in STEPS if (full < step).mean() <= OCCUPIED_MISSED)
+
+
+def test_one_more_lost_picture_moves_the_threshold_little():
+    """The rule applied once loses most of its threshold by a single picture; the mean over draws does not."""
+    presence = np.concatenate([[0.05, 0.3, 0.45], np.linspace(0.6, 0.99, 93)])
+    before = pictures(presence, np.linspace(0.02, 0.5, 33))
+    before.presence[3] = 0.62  # three of the four pictures of the least certain image are lost
+    before.presence[7] = 0.14
+    one = replace(before, presence=before.presence.copy())
+    one.presence[3 * 4] = 0.03
+    assert rule_itself(before) - rule_itself(one) >= 0.15
+    assert 0 <= choose(before).empty.value - choose(one).empty.value < 0.08
+
+
+def test_the_loss_stays_near_what_is_allowed():
+    for number in (60, 96, 300, 800):
+        found = choose(pictures(certain(number), np.linspace(0.02, 0.5, 40)))
+        assert found.lost.value <= 0.02 + 1 / number
+        assert found.empty.low <= found.empty.value <= found.empty.high
+        assert found.lost.low <= found.lost.value <= found.lost.high
+
+
+def test_more_images_are_surer():
+    widths = [
+        choice.empty.high - choice.empty.low
+        for choice in (choose(pictures(certain(number), np.linspace(0.02, 0.5, 40))) for number in (60, 800))
+    ]
+    assert widths[1] < widths[0] / 2
+
+
+@pytest.mark.parametrize(("occupied", "empty"), [(FEWEST["occupied"] - 1, 40), (200, FEWEST["empty"] - 1), (3, 0)])
+def test_few_images_choose_nothing_and_say_so(occupied, empty):
+    given = pictures(certain(occupied), np.linspace(0.02, 0.5, empty))
+    found = choose(given, (0.37, 0.25))
+    assert (found.empty.value, found.sure.value, found.few, found.kept) == (0.37, 0.25, True, True)
+    first, second, *_ = described(found)
+    assert first == (
+        f"{occupied} occupied and {empty} empty images are too few to choose thresholds by, 50 occupied and 10 empty "
+        "are needed: the thresholds of the detector that it started from are kept"
+    )
+    assert second.startswith("empty_confidence 0.37 [")
+    assert second.endswith(f", these images alone would choose {found.empty.drawn:.2f}")
+    # The shares are those at the thresholds that are kept.
+    assert found.lost.value == pytest.approx((given.presence[given.occupied] < 0.37).mean())
+    alone = choose(given)
+    assert (alone.few, alone.kept, alone.empty.value) == (True, False, found.empty.drawn)
+    assert "are chosen by these images all the same" in described(alone)[0]
+
+
+def test_enough_images_choose_for_themselves():
+    found = choose(pictures(certain(50), np.linspace(0.02, 0.5, 10)), (0.37, 0.25))
+    assert (found.few, found.kept) == (False, False)
+    assert found.empty.value == found.empty.drawn
+    assert described(found)[0] == "thresholds from 50 occupied and 10 empty images, intervals of 95 % over images"
+
+
+def test_what_is_recorded_is_what_was_chosen():
+    given = pictures(certain(96), np.linspace(0.02, 0.5, 33))
+    found = choose(given)
+    assert choose(given) == found
+    told = recorded(found)
+    assert told["images"] == {"occupied": 96, "empty": 33}
+    assert told["intervals"]["empty_confidence"] == [found.empty.low, found.empty.high]
+    assert told["shares"]["occupied_as_empty"] == pytest.approx(found.lost.value, abs=1e-4)
+    assert thresholds.DRAWS >= 1000
