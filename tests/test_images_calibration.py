@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bioscan_etl.errors import SettingsError
-from bioscan_etl.images.calibration import EXPERT_FEATURES, Calibration, Regression
+from bioscan_etl.images.calibration import Calibration, Regression, appeal_features
 from bioscan_etl.images.detection import SHIPPED
 from bioscan_etl.images.refined import FEATURES
 
@@ -31,28 +31,31 @@ def test_what_ships_can_be_read() -> None:
         assert regression.weights["coarse"] > 0
 
 
-@pytest.mark.parametrize("text", ["[]", "{", "1", '{"expert": 3}', "null"])
+@pytest.mark.parametrize("text", ["[]", "{", "1", '{"appeal": 3}', "null"])
 def test_what_is_no_calibration_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match=r"bioscan_etl\.training\.calibrate"):
         Calibration.parse(text, "x")
 
 
-def test_a_detector_without_an_expert_has_none() -> None:
+def test_a_calibration_from_before_there_was_an_appeal_has_none() -> None:
     found = Calibration.parse(json.dumps(values()), "x")
-    assert found.expert is None
+    assert found.appeal is None
     assert found.thresholds.doubtful == found.thresholds.empty == 0.3
 
 
-def test_an_expert_needs_a_weight_of_each_of_its_features() -> None:
-    scores = {"weights": dict.fromkeys(EXPERT_FEATURES, 1.0), "offset": 0.0}
-    given = values() | {"expert": {"below": 0.8, "confidence": scores, "presence": scores}, "doubtful_presence": 0.6}
+@pytest.mark.parametrize("expert", [False, True])
+def test_an_appeal_needs_a_weight_of_each_of_its_features(expert: bool) -> None:
+    scores = {"weights": dict.fromkeys(appeal_features(expert=expert), 1.0), "offset": 0.0}
+    given = values() | {"appeal": {"below": 0.8, "confidence": scores, "presence": scores}, "doubtful_presence": 0.6}
     found = Calibration.parse(json.dumps(given), "x")
-    assert found.expert is not None
-    assert found.expert.below == 0.8
+    assert found.appeal is not None
+    assert (found.appeal.below, found.appeal.expert) == (0.8, expert)
     assert found.thresholds.doubtful == 0.6
-    del given["expert"]["presence"]["weights"]["tint"]
-    with pytest.raises(SettingsError, match="tint"):
-        Calibration.parse(json.dumps(given), "x")
+    for missing in ("tint", "expert_iou") if expert else ("tint",):
+        fewer = {name: weight for name, weight in scores["weights"].items() if name != missing}
+        given["appeal"]["presence"] = scores | {"weights": fewer}
+        with pytest.raises(SettingsError, match=missing):
+            Calibration.parse(json.dumps(given), "x")
 
 
 def test_a_regression_gives_a_probability() -> None:

@@ -14,6 +14,7 @@ from refined_looks import a_look
 
 from bioscan_etl.demo.images import Studio
 from bioscan_etl.errors import SettingsError
+from bioscan_etl.images.calibration import appeal_features
 from bioscan_etl.images.decode import decode
 from bioscan_etl.images.detect import load_detector
 from bioscan_etl.images.detection import SHIPPED
@@ -157,10 +158,43 @@ def test_the_expert_is_asked_about_what_proposal_and_box_cover_together() -> Non
     assert asked(a_look(rough=(35.0, 10.0, 45.0, 30.0))) == (30.0, 10.0, 50.0, 60.0)
 
 
-def test_a_detector_without_an_expert_cannot_ask_it(detector: TrainedDetector) -> None:
-    if detector.expert is None:
-        with pytest.raises(SettingsError, match="has no expert"):
-            detector.appeal(np.zeros((80, 100, 3), np.uint8), None, a_look())
+def with_an_appeal(folder: Path, below: float, *, presence: float) -> Path:
+    """The shipped networks, with an appeal that gives every candidate one confidence and one presence."""
+    shutil.copytree(SHIPPED, folder)
+    (folder / "expert.onnx").unlink(missing_ok=True)
+    values = json.loads((folder / "calibration.json").read_text())
+    weights = dict.fromkeys(appeal_features(expert=False), 0.0)
+    values["appeal"] = {
+        "below": below,
+        "confidence": {"weights": weights, "offset": 0.0},
+        "presence": {"weights": weights, "offset": presence},
+    }
+    values |= {"empty_confidence": 0.3, "min_confidence": 0.2, "doubtful_presence": 0.6}
+    (folder / "calibration.json").write_text(json.dumps(values))
+    return folder
+
+
+def test_only_doubtful_images_are_judged_again(pictures, tmp_path: Path) -> None:
+    home = with_an_appeal(tmp_path / "never", 0.0, presence=0.0)
+    plain = load_detector(ImageSettings(detector=str(home)))
+    always = load_detector(ImageSettings(detector=str(with_an_appeal(tmp_path / "always", 1.1, presence=5.0))))
+    for pixels, _ in pictures:
+        first, second = plain.detect(pixels), always.detect(pixels)
+        if plain.look(pixels):
+            assert (second.confidence, second.presence) == pytest.approx((0.5, 1 / (1 + np.exp(-5))))
+            assert second.status in ("detected", "multiple")
+            assert first.confidence != second.confidence
+        else:
+            assert first.status == second.status == "empty"
+
+
+@pytest.mark.parametrize(("presence", "status"), [(-2.0, "empty"), (0.0, "low_confidence"), (2.0, "detected")])
+def test_a_doubtful_presence_needs_a_look(pictures, tmp_path: Path, presence: float, status: str) -> None:
+    detector = load_detector(ImageSettings(detector=str(with_an_appeal(tmp_path / "own", 1.1, presence=presence))))
+    pixels = next(pixels for pixels, box in pictures if box is not None)
+    found = detector.detect(pixels)
+    assert found.status == status
+    assert (found.box is None) == (status == "empty")
 
 
 def test_a_mask_lies_where_its_window_does() -> None:

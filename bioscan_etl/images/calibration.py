@@ -16,8 +16,13 @@ from bioscan_etl.images.contrast import CONTRAST
 from bioscan_etl.images.detection import Thresholds
 from bioscan_etl.images.refined import FEATURES, OUTLINE
 
-EXPERT_FEATURES = (*FEATURES, *(f"expert_{name}" for name in OUTLINE), *CONTRAST)
-"""Features of a candidate that the expert was asked about: the refiner's, the expert's, and the contrast."""
+EXPERT = tuple(f"expert_{name}" for name in OUTLINE)
+"""Features that the expert gives."""
+
+
+def appeal_features(*, expert: bool) -> tuple[str, ...]:
+    """The features that a doubtful candidate is judged by again: also how it stands out, and what the expert says."""
+    return (*FEATURES, *(EXPERT if expert else ()), *CONTRAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +62,24 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """When the expert is asked, and what its answer means.
+class Appeal:
+    """When candidates are judged again, and by what.
 
     Attributes:
-        below: confidence of the best candidate below which the expert is asked.
-        scores: over `EXPERT_FEATURES`.
+        below: confidence of the best candidate below which all candidates of the image are.
+        scores: over `appeal_features`.
+        expert: whether the expert is asked.
     """
 
     below: float
     scores: Scores
+    expert: bool
+
+    @classmethod
+    def parse(cls, values: Any) -> Appeal:
+        """Read from JSON; raises as `Regression.parse` does."""
+        expert = any(name in values["confidence"]["weights"] for name in EXPERT)
+        return cls(float(values["below"]), Scores.parse(values, appeal_features(expert=expert)), expert)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,7 @@ class Calibration:
 
     Attributes:
         scores: of the refiner's candidates, over `FEATURES`.
-        expert: None for a detector of two networks.
+        appeal: of doubtful candidates; None if none is judged again.
         thresholds: between the statuses.
         worth_a_look: lowest confidence of the region proposal network at which a proposal is refined.
         against_best: lowest confidence at which a proposal is refined, as a share of the best proposal's.
@@ -84,7 +97,7 @@ class Calibration:
     """
 
     scores: Scores
-    expert: Asking | None
+    appeal: Appeal | None
     thresholds: Thresholds
     worth_a_look: float
     against_best: float
@@ -100,12 +113,11 @@ class Calibration:
         """
         try:
             values = json.loads(text)
-            expert = values.get("expert")
-            asking = None if expert is None else Asking(float(expert["below"]), Scores.parse(expert, EXPERT_FEATURES))
+            appeal = values.get("appeal")
             empty = float(values["empty_confidence"])
             found = cls(
                 Scores.parse(values, FEATURES),
-                asking,
+                None if appeal is None else Appeal.parse(appeal),
                 # A calibration from before there was a doubtful presence has none.
                 Thresholds(empty, float(values["min_confidence"]), float(values.get("doubtful_presence", empty))),
                 float(values["worth_a_look"]),

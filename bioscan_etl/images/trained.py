@@ -9,9 +9,9 @@ predicts whether it is a specimen, its box and its mask. Two logistic regression
 the confidence (the probability that the box is good) and the presence (the probability that there is a specimen at
 all). They are two values because a specimen whose box is doubtful is not an empty well.
 
-If the confidence is low, a larger network is asked, the expert. It sees a larger window in more pixels, and two further
-regressions weigh its answer. Most images never reach it, because it takes longer than both other networks. A detector
-without one decides by the first two.
+If the confidence is low, the candidates are judged again, by two further regressions: also by how they stand out from
+the well, and by what a larger network says of them, the expert. It sees a larger window in more pixels, and its box is
+used. Most images never reach it, because it takes longer than both other networks. A detector may have no expert.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioscan_etl.errors import SettingsError
-from bioscan_etl.images.calibration import Calibration, Scores
+from bioscan_etl.images.calibration import EXPERT, Calibration, Scores
 from bioscan_etl.images.contrast import contrast
 from bioscan_etl.images.decode import RGB
 from bioscan_etl.images.detection import SHIPPED, Detection, status_of
@@ -78,7 +78,7 @@ class TrainedDetector:
         self._thresholds = self.calibration.thresholds.under(settings)
         digests = [self._coarse.digest, self._refiner.digest]
         self.expert: RefinerNetwork | None = None
-        if self.calibration.expert is not None:
+        if self.calibration.appeal is not None and self.calibration.appeal.expert:
             self.expert = RefinerNetwork(home / "expert.onnx", EXPERT_SIDE)
             digests.append(self.expert.digest)
         digest = hashlib.sha256(" ".join([*digests, text]).encode()).hexdigest()
@@ -92,10 +92,10 @@ class TrainedDetector:
         judged = [self._judge(look, self.calibration.scores, look.features()) for look in self._look(lit, half)]
         if not judged:
             return Detection(None, 0.0, 0, "empty")
-        asking = self.calibration.expert
-        if asking is not None and max(one.confidence for one in judged) < asking.below:
-            appealed = [self.appeal(lit, half, one.look) for one in judged]
-            judged = [self._judge(look, asking.scores, features) for look, features in appealed]
+        appeal = self.calibration.appeal
+        if appeal is not None and max(one.confidence for one in judged) < appeal.below:
+            again = [self.appeal(lit, half, one.look) for one in judged]
+            judged = [self._judge(look, appeal.scores, features) for look, features in again]
         judged.sort(key=lambda one: -one.confidence)
         best = judged[0]
         others: list[FloatBox] = [best.look.box]
@@ -130,23 +130,20 @@ class TrainedDetector:
         return looks
 
     def appeal(self, image: RGB, half: RGB | None, look: Refined) -> tuple[Refined, dict[str, float]]:
-        """What the expert says of a candidate, and `calibration.EXPERT_FEATURES` of it.
+        """A doubtful candidate, as the expert sees it if there is one, and `calibration.appeal_features` of it.
 
         Args:
             image: (height, width, 3), RGB, uint8, as the candidate was found in it.
             half: `resize.halved` of it, if at hand.
             look: the candidate.
-
-        Raises:
-            SettingsError: the detector has no expert.
         """
-        if self.expert is None:
-            raise SettingsError("this detector has no expert.onnx; name one that has, or train it (docs/how-to)")
-        found = replace(self.expert.refine(image, asked(look), look.coarse, half), rough=look.box)
-        height, width = image.shape[:2]
-        pixels = found.window.pixels(image, half, self.expert.side)
-        outline = {f"expert_{name}": value for name, value in found.outline().items()}
-        return found, look.features() | outline | contrast(pixels, found.mask, found.box, width, height)
+        found, side, outline = look, self._refiner.side, {}
+        if self.expert is not None:
+            found = replace(self.expert.refine(image, asked(look), look.coarse, half), rough=look.box)
+            side, outline = self.expert.side, dict(zip(EXPERT, found.outline().values(), strict=True))
+        pixels = found.window.pixels(image, half, side)
+        apart = contrast(pixels, found.mask, found.box, image.shape[1], image.shape[0])
+        return found, look.features() | outline | apart
 
     @staticmethod
     def _judge(look: Refined, scores: Scores, features: dict[str, float]) -> Judged:

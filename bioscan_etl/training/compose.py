@@ -551,18 +551,5 @@ def load_material(
     photographed: Place = PHOTOGRAPHED,
 ) -> Material:
     """The material of some parts of the annotated images; with a second triage, of those with an agreed label."""
-    import csv
-
-    disputed = set()
-    if triage is not None:
-        for row in csv.DictReader(triage.open()):
-            if (
-                (row["annotation"] == "empty") != (row["second_triage"] == "empty")
-                and (row["annotation"] == "empty" or row["second_triage"] in ("empty", "unsorted"))
-            ) or row["second_triage"] == "unsorted":
-                disputed.add(row["image_file"])
-    found = [
-        image for part in parts for image in read_annotations(annotations, part) if image.file_name not in disputed
-    ]
-    print(len(found), "images")
-    return Material(images, found, width, photographed)
+    annotated = (image for part in parts for image in read_annotations(annotations, part, triage, disputed=False))
+    return Material(images, list(annotated), width, photographed)
