@@ -1,7 +1,7 @@
 """A second triage of annotated images, and where the two labellings agree.
 
 Belongs here: the CSV of a triage, and the rule by which it and the outlines agree on whether there is a specimen
-(spec: images, Annotation). Does not belong here: the outlines (`dataset`).
+(spec: specimen images, annotation). Does not belong here: the outlines (`dataset`).
 
 | outline | triage | label |
 |---|---|---|
