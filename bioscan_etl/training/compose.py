@@ -15,7 +15,7 @@ few scenes are drawn altogether, as in `bioscan_etl.demo`, so that drawn specime
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,6 +48,7 @@ _WING_AREA = 0.06, 300  # share of the specimen, and pixels of a scene of 1024 p
 _WING_FULL = 0.8  # share of its convex hull that it fills
 _SMALLEST_LAID = 0.036  # longer side of a laid-out specimen as a share of the width; of the real ones, 99 % are larger
 _APART = 7  # px; debris closer to a specimen than half of it touches the specimen
+_LAID = 60  # grey levels by which what is laid changes a picture; its shadow changes it less
 _DENSE = 0.01  # share of the picture within which an outline that crosses its edge has a point on this side
 _EDGE = 0.88  # opacity at the outline of a cut-out, which is a pixel wider, with a soft edge
 _RENDERED_INSECTS = 160
@@ -198,13 +199,13 @@ class Material:
         What touches a specimen belongs to it (spec: images, annotation). A lost leg that touches it cannot be told
         from its own, and would teach the networks to cut legs off.
         """
-        near = None if specimen is None else cv2.dilate(specimen, np.ones((_APART, _APART), np.uint8))
+        touched = None if specimen is None else _touched(canvas, specimen)
         for _ in range(int(rng.integers(1, 4))):
             piece = self.debris[int(rng.integers(len(self.debris)))]
             beside = place[0] + rng.normal(0, 0.6) * extent, place[1] + rng.normal(0, 0.6) * extent
-            before = None if near is None else canvas.copy()
-            laid = _lay(rng, canvas, piece, float(np.clip(np.exp(rng.normal(0, 0.35)), 0.3, 2.5)), beside)
-            if before is not None and near is not None and laid is not None and np.any((laid.mask > 0) & (near > 0)):
+            before = None if touched is None else canvas.copy()
+            _lay(rng, canvas, piece, float(np.clip(np.exp(rng.normal(0, 0.35)), 0.3, 2.5)), beside)
+            if before is not None and touched is not None and touched(canvas):
                 canvas[:] = before
 
     def _littered(self, rng: np.random.Generator, scene: Scene) -> Scene:
@@ -241,6 +242,15 @@ class Material:
         elif self.size == (WIDTH, HEIGHT):
             canvas = self._grain.add(rng, canvas)
         return Scene(canvas, _visible(objects), drawn=True)
+
+
+def _touched(before: Image, specimen: Image) -> Callable[[Image], bool]:
+    """Whether something was laid on a specimen or next to it; a shadow on it does not count."""
+    left, top, wide, high = cv2.boundingRect(specimen)
+    part = slice(max(top - _APART, 0), top + high + _APART), slice(max(left - _APART, 0), left + wide + _APART)
+    near = cv2.dilate(specimen[part], np.ones((_APART, _APART), np.uint8)) > 0
+    was = before[part].copy()
+    return lambda canvas: bool((cv2.absdiff(canvas[part], was).max(axis=2)[near] > _LAID).any())
 
 
 def _photo(folder: Path, image: Annotated, size: tuple[int, int]) -> Scene:
