@@ -24,7 +24,12 @@ class ValidationConfig(dg.Config):
     annotations: str = Field("", description="COCO file to measure on; empty: the validation part of reviewed_boxes")
     images: str = Field("", description="folder of its images")
     part: str = Field(_DEFAULT.part, description="part of that file: validation, or all")
-    tolerance: float = Field(_DEFAULT.tolerance, ge=0, lt=1, description="by which a figure may get worse")
+    tolerance: float = Field(
+        _DEFAULT.tolerance,
+        ge=0,
+        lt=1,
+        description="by which a figure may get worse; the share of lost specimens by half of it",
+    )
     least: int = Field(_DEFAULT.least, ge=1, description="occupied images that a verdict needs")
 
 

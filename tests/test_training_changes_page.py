@@ -77,9 +77,7 @@ def written(tmp_path, worse, better=(), remarks=()):
     for one in (*worse, *better):
         Image.fromarray(grey()).save(images / one.image.file_name.replace("/", "_"), format="PNG")
     found = compare(PERFECT, outcomes(80, 20, lost=range(8)), 0.01)
-    verdict = Verdict(
-        "trained-a", "trained-b", {"occupied": 80, "empty": 20}, found, reasons(found, 0.01), list(remarks)
-    )
+    verdict = Verdict("trained-a", "trained-b", {"occupied": 80, "empty": 20}, found, reasons(found), list(remarks))
     folder = tmp_path / "out"
     folder.mkdir(exist_ok=True)
     write_pages(folder, images, verdict, worse, better)

@@ -3,9 +3,14 @@
 Belongs here: the paired differences, the words for them, and the rule of refusal. Does not belong here: how outcomes
 come about (`views`), figures and intervals (`outcomes`, `intervals`), and single images that changed (`changes`).
 
-A figure refuses the tuned detector if it got worse by more than the tolerance, and would have without the one image
-that counts most against it. So no single image refuses a detector, and one that is worse by chance is still not
-promoted silently: the words say whether the interval of the difference excludes 0.
+A figure refuses the tuned detector if it got worse by more than is allowed, and would have without the one image that
+counts most against it. So no single image refuses a detector, and one that is worse by chance is still not promoted
+silently: the words say whether the interval of the difference excludes 0. Allowed is the tolerance, of lost specimens
+half of it, since a lost specimen is the worse mistake.
+
+A detector that is as good as the current one is refused at times, by chance. We compared the shipped detector with
+itself on two mirrorings each of the 204 validation images, dealt out at random: with a tolerance of 0.02 17 % of 200
+deals were refused. With 0.01, and as much for lost specimens, it was 38 % of 60.
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ WORDS = {1: "better", -1: "worse", 0: "no difference that these images can show"
 FEW = 50
 """Occupied, and empty, images below which a comparison says that they are few."""
 _LOWER_IS_BETTER = frozenset({"occupied_as_empty"})
+_HALF = 0.5
 _ROUNDING = 1e-9
 _AT_ONCE = 256  # images, so that their weights fit into memory
 
@@ -46,7 +52,8 @@ class Compared:
         without: the difference without the image that counts most against the tuned detector; `difference` itself if
             there is no other image.
         image: the number of that image.
-        fell: whether the figure got worse by more than the tolerance.
+        allowed: by how much the figure may get worse.
+        fell: whether it got worse by more.
         refused: whether it would have without that image, too.
     """
 
@@ -57,6 +64,7 @@ class Compared:
     word: str
     without: float
     image: int
+    allowed: float
     fell: bool
     refused: bool
 
@@ -67,7 +75,7 @@ def compare(current: Outcomes, tuned: Outcomes, tolerance: float) -> list[Compar
     Args:
         current: what the detector of the settings made of the pictures.
         tuned: what the tuned one made of the same.
-        tolerance: by which a figure may get worse, 0 to 1.
+        tolerance: by which a figure may get worse, 0 to 1; the share of lost specimens by half of it.
 
     Raises:
         ValueError: the pictures are not the same.
@@ -79,7 +87,8 @@ def compare(current: Outcomes, tuned: Outcomes, tolerance: float) -> list[Compar
         better = np.nan_to_num(sign * others, nan=-np.inf)
         image = int(better.argmax())
         without = float(others[image]) if np.isfinite(better[image]) else difference.value
-        fell = sign * difference.value < -tolerance - _ROUNDING
+        allowed = tolerance * (_HALF if name in _LOWER_IS_BETTER else 1.0)
+        fell = sign * difference.value < -allowed - _ROUNDING
         found.append(
             Compared(
                 name,
@@ -89,8 +98,9 @@ def compare(current: Outcomes, tuned: Outcomes, tolerance: float) -> list[Compar
                 WORDS[_direction(difference, sign)],
                 without,
                 image,
+                allowed,
                 fell,
-                fell and sign * without < -tolerance - _ROUNDING,
+                fell and sign * without < -allowed - _ROUNDING,
             )
         )
     return found
@@ -118,9 +128,9 @@ def figures(outcomes: Outcomes) -> dict[str, float]:
     return {name: round(float(value[0]), 4) for name, value in every.items() if not np.isnan(value[0])}
 
 
-def reasons(compared: Sequence[Compared], tolerance: float) -> list[str]:
+def reasons(compared: Sequence[Compared]) -> list[str]:
     """Why the tuned detector is refused, a sentence for each figure; empty if it is not."""
-    return [f"{_told(one)}, allowed is {tolerance:g}{_by_chance(one)}" for one in compared if one.refused]
+    return [f"{_told(one)}, allowed is {one.allowed:g}{_by_chance(one)}" for one in compared if one.refused]
 
 
 def remarks(compared: Sequence[Compared], names: Sequence[str], counts: Mapping[str, int]) -> list[str]:

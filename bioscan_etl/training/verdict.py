@@ -44,14 +44,14 @@ class Demands:
         annotations: COCO file to measure on; empty: the validation part of the reviewed boxes.
         images: folder of its images.
         part: part of that file, `validation` or `all`.
-        tolerance: by which a figure may get worse.
+        tolerance: by which a figure may get worse (`comparison`).
         least: occupied images that a verdict needs.
     """
 
     annotations: str = ""
     images: str = ""
     part: str = "validation"
-    tolerance: float = 0.01
+    tolerance: float = 0.02
     least: int = 20
 
 
@@ -97,7 +97,7 @@ def evaluate(home: Lake, settings: Settings, demands: Demands) -> Output:
             counts = {"occupied": occupied, "empty": len(truth) - occupied}
             compared = compare(outcomes["current"], outcomes["tuned"], demands.tolerance)
             names = [printable(image.file_name) for image in truth]
-            against, said = reasons(compared, demands.tolerance), remarks(compared, names, counts)
+            against, said = reasons(compared), remarks(compared, names, counts)
             before, after = ([found[0] for found in views[name]] for name in chosen)  # as they are, not mirrored
             became_worse, became_better = changes(truth, before, after)
             both = results["current"]["detector"], results["tuned"]["detector"]
