@@ -12,8 +12,8 @@ from training_corpus import annotated_corpus
 
 pytest.importorskip("pycocotools", reason="the package pycocotools is not installed")
 
+from bioscan_etl.images.calibration import Calibration
 from bioscan_etl.images.detection import SHIPPED
-from bioscan_etl.images.trained import Calibration
 from bioscan_etl.training import calibrate
 from bioscan_etl.training.dataset import read_annotations
 
@@ -41,20 +41,31 @@ def test_the_best_candidate_speaks_for_its_picture() -> None:
     rng = np.random.default_rng(3)
     picture = np.concatenate([np.repeat(np.arange(20), 2), np.arange(20, 40)])
     iou = np.concatenate([np.tile([0.9, 0.1], 20), np.zeros(20)])
+    features = np.stack([iou, picture < 20], axis=1) + rng.normal(0, 0.05, (60, 2))
     table = calibrate.Table(
-        features=np.stack([iou, picture < 20], axis=1) + rng.normal(0, 0.05, (60, 2)),
+        features=features,
         iou=iou,
+        again=np.hstack([features, np.zeros((60, 1))]),
+        iou_again=np.where(iou == 0.9, 0.95, iou),
         picture=picture,
         fold=picture % calibrate.FOLDS,
         occupied={number: number < 20 or number == 40 for number in range(41)},
+        agreed={number: number != 7 for number in range(41)},
+        blur=np.arange(60) == 41,
     )
-    found = calibrate.judge(table)
-    assert found.image.tolist() == [number // 4 for number in range(41)]
-    assert found.best.tolist() == [*range(0, 40, 2), *range(40, 60), -1]
-    assert found.right.tolist() == [True] * 20 + [False] * 21
-    assert found.occupied.tolist() == [True] * 20 + [False] * 20 + [True]
-    assert found.presence[:20].min() > 0.5 > found.presence[20:40].max()
-    assert (found.presence[40], found.confidence[40]) == (0, 0)
+    found, first, second = calibrate.judge(table)
+    # Picture 7 has no agreed label: it counts for the presence alone.
+    assert found.image.tolist() == [number // 4 for number in range(41) if number != 7]
+    assert found.right.tolist() == [True] * 19 + [False] * 21
+    assert found.occupied.tolist() == [True] * 19 + [False] * 20 + [True]
+    assert found.presence[:19].min() > 0.5 > found.presence[19:39].max()
+    assert (found.presence[39], found.confidence[39]) == (0, 0)
+    assert np.flatnonzero(found.blur).tolist() == [20]  # of the picture 21, whose candidate is judged again
+    for judged, number in ((first, 2), (second, 3)):
+        assert [len(weights) for weights, _ in judged.scores.values()] == [number, number]
+    doubtful = first.confidence < calibrate.APPEAL
+    agreed = np.arange(41) != 7
+    assert found.confidence == pytest.approx(np.where(doubtful, second.confidence, first.confidence)[agreed])
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.calibration import EXPERT, Calibration, Scores
-from bioscan_etl.images.contrast import contrast
+from bioscan_etl.images.contrast import blur_at_the_wall, contrast
 from bioscan_etl.images.decode import RGB
 from bioscan_etl.images.detection import SHIPPED, Detection, status_of
 from bioscan_etl.images.measure import FloatBox
@@ -47,11 +47,15 @@ _SAME = 0.4  # share of the smaller box from which two refined boxes are one obj
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A candidate and its scores: the probabilities that its box is good, and that there is a specimen."""
+    """A candidate and its scores: the probabilities that its box is good, and that there is a specimen.
+
+    `blur`: it is a blur at the wall, which is never reported empty.
+    """
 
     look: Refined
     confidence: float
     presence: float
+    blur: bool = False
 
 
 class TrainedDetector:
@@ -95,7 +99,10 @@ class TrainedDetector:
         appeal = self.calibration.appeal
         if appeal is not None and max(one.confidence for one in judged) < appeal.below:
             again = [self.appeal(lit, half, one.look) for one in judged]
-            judged = [self._judge(look, appeal.scores, features) for look, features in again]
+            judged = [
+                replace(self._judge(look, appeal.scores, features), blur=blur_at_the_wall(features))
+                for look, features in again
+            ]
         judged.sort(key=lambda one: -one.confidence)
         best = judged[0]
         others: list[FloatBox] = [best.look.box]
@@ -104,6 +111,8 @@ class TrainedDetector:
             if one.confidence >= self._thresholds.sure and not any(_same(box, other) for other in others):
                 others.append(box)
         status = status_of(best.confidence, len(others), self._thresholds, best.presence)
+        if status == "empty" and best.blur:
+            status = "low_confidence"
         if status == "empty":
             return Detection(None, best.confidence, 0, status, presence=best.presence)
         mask = whole_mask(best.look, image.shape[1], image.shape[0])
@@ -142,7 +151,7 @@ class TrainedDetector:
             found = replace(self.expert.refine(image, asked(look), look.coarse, half), rough=look.box)
             side, outline = self.expert.side, dict(zip(EXPERT, found.outline().values(), strict=True))
         pixels = found.window.pixels(image, half, side)
-        apart = contrast(pixels, found.mask, found.box, image.shape[1], image.shape[0])
+        apart = contrast(found, pixels, image.shape[1], image.shape[0])
         return found, look.features() | outline | apart
 
     @staticmethod

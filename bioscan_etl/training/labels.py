@@ -42,6 +42,18 @@ def is_agreed(occupied: bool, triage: str | None) -> bool:
     return triage is None or triage in (_SPECIMENS if occupied else ("empty",))
 
 
+def may_be_seen(occupied: bool, triage: str | None) -> bool:
+    """Whether a disputed image must not be reported empty: a specimen is outlined, and who sorted left it undecided.
+
+    Half of them are blurs at the wall of the well.
+
+    Args:
+        occupied: a specimen is outlined.
+        triage: as in `is_agreed`.
+    """
+    return occupied and triage == "unsorted"
+
+
 def read_triage(path: Path, occupied: Mapping[str, bool]) -> dict[str, str]:
     """The triage of images by file name.
 
