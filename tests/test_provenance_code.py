@@ -253,6 +253,7 @@ READ_BY = {
     "bioscan_etl.statistics.gallery": ("gallery.html.jinja", "gallery.js"),
     "bioscan_etl.statistics.published": ("published.csv",),
     "bioscan_etl.statistics.world": ("land.parquet",),
+    "bioscan_etl.training.changes_page": ("changes.html.jinja",),
     "bioscan_etl.taxonomy.authorship": ("author_names.txt", "not_authors.txt"),
 }
 # Stages that reach such a module and ask it for nothing that it reads.
