@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,8 +27,6 @@ _USUAL_LIGHT = 200.0  # of the well, if nothing of it is seen
 _OUTLINE = np.ones((5, 5), np.uint8)
 _LEAST = 0.02  # probability of a cell that counts at least
 _FLOOR = 0.05  # of the sharpness, before its logarithm
-
-_Floats = npt.NDArray[np.float32]
 
 
 def contrast(look: Refined, window: RGB, width: int, height: int) -> dict[str, float]:
@@ -48,34 +47,39 @@ def contrast(look: Refined, window: RGB, width: int, height: int) -> dict[str, f
         middle of the image, as a share of its width. `dimness`: by how many 50 levels the middle of the box is darker
         than what is around the box; it needs no mask, of which a blur has none.
     """
-    mask, box = look.mask, look.box
     # Of a blur no cell is sure; then its likeliest cells count.
-    level = min(0.5, float(mask.max()) / 2)
-    shown = np.repeat(np.repeat(mask >= max(level, _LEAST), 2, axis=0), 2, axis=1)
-    seen: npt.NDArray[np.bool_] = np.asarray(window.any(axis=2), np.bool_)
-    ground = seen & ~shown
-    colours = cv2.cvtColor(window, cv2.COLOR_RGB2LAB)
-    light = colours[..., 0].astype(np.float32)
-    x = (box[0] + box[2]) / 2 / width - 0.5
-    y = ((box[1] + box[3]) / 2 / height - 0.5) * height / width
+    level = max(min(0.5, float(look.mask.max()) / 2), _LEAST)
+    shown = cv2.resize((look.mask >= level).astype(np.uint8), window.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    light, *colours = (np.asarray(plane, np.uint8) for plane in cv2.split(cv2.cvtColor(window, cv2.COLOR_RGB2LAB)))
+    seen = np.asarray(cv2.max(cv2.max(*cv2.split(window)[:2]), window[..., 2]) > 0)
+    drawn = shown > 0
+    x = (look.box[0] + look.box[2]) / 2 / width - 0.5
+    y = ((look.box[1] + look.box[3]) / 2 / height - 0.5) * height / width
     found = dict.fromkeys(CONTRAST, 0.0) | {"eccentricity": math.hypot(x, y), "sharpness": math.log(_FLOOR)}
-    found["dimness"] = _dimness(light, seen, look.window.from_image(box))
-    if not shown.any():
+    found["dimness"] = _dimness(light, seen, look.window.from_image(look.box))
+    organism = light[drawn]
+    if not organism.size:
         return found
-    lightness = float(np.median(light[ground])) if ground.any() else _USUAL_LIGHT
-    organism = light[shown]
+    ground = seen & ~drawn
+    lightness = _quantile(light[ground], 0.5) if ground.any() else _USUAL_LIGHT
     found["contrast"] = (lightness - float(organism.mean())) / 50
-    found["darkest"] = (lightness - float(np.percentile(organism, 10))) / 50
+    found["darkest"] = (lightness - _quantile(organism, 0.1)) / 50
     found["texture"] = float(organism.std()) / 30
     if ground.any():
-        apart = [float(np.median(plane[shown])) - float(np.median(plane[ground])) for plane in cv2.split(colours)[1:]]
+        apart = (_quantile(plane[drawn], 0.5) - _quantile(plane[ground], 0.5) for plane in colours)
         found["tint"] = math.hypot(*apart) / 10
-    drawn = shown.astype(np.uint8)
-    outline = (cv2.dilate(drawn, _OUTLINE) > cv2.erode(drawn, _OUTLINE)) & seen
+    outline = (cv2.dilate(shown, _OUTLINE) > cv2.erode(shown, _OUTLINE)) & seen
     if outline.any():
-        gradient = cv2.magnitude(cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1))
-        found["sharpness"] = math.log(float(np.percentile(gradient[outline], 80)) / 100 + _FLOOR)
+        across, down = cv2.Sobel(light, cv2.CV_16S, 1, 0), cv2.Sobel(light, cv2.CV_16S, 0, 1)
+        gradient = np.hypot(across[outline].astype(np.float32), down[outline].astype(np.float32))
+        found["sharpness"] = math.log(_quantile(gradient.astype(np.uint16), 0.8) / 100 + _FLOOR)
     return found
+
+
+def _quantile(values: npt.NDArray[np.unsignedinteger[Any]], share: float) -> float:
+    """The value at a share of whole numbers in their order; a hundredth of the time of numpy's own."""
+    below = np.bincount(values).cumsum()
+    return float(below.searchsorted(share * (len(values) - 1), side="right"))
 
 
 def blur_at_the_wall(features: Mapping[str, float]) -> bool:
@@ -91,7 +95,7 @@ def blur_at_the_wall(features: Mapping[str, float]) -> bool:
     return far and features["sharpness"] < _BLUR_SHARPNESS and features["size"] >= _BLUR_SIZE
 
 
-def _dimness(light: _Floats, seen: npt.NDArray[np.bool_], place: FloatBox) -> float:
+def _dimness(light: RGB, seen: npt.NDArray[np.bool_], place: FloatBox) -> float:
     """By how many 50 levels the middle of a box is darker than its surroundings.
 
     Args:
@@ -110,4 +114,4 @@ def _dimness(light: _Floats, seen: npt.NDArray[np.bool_], place: FloatBox) -> fl
     around &= seen
     if not middle.size or not around.any():
         return 0.0
-    return (float(np.median(light[around])) - float(middle.mean())) / 50
+    return (_quantile(light[around], 0.5) - float(middle.mean())) / 50
