@@ -16,6 +16,7 @@ from bioscan_etl.training.tuning import (
     FROM_WEIGHTS,
     Plan,
     earlier_calibration,
+    expert_beside,
     require_measuring,
     starting_weights,
 )
@@ -81,3 +82,16 @@ def test_the_thresholds_before_are_those_of_the_networks_before(tmp_path):
     Path(own).write_text("{}")
     with pytest.raises(SettingsError, match=r"calibration\.json is no calibration"):
         earlier_calibration(starting_weights(str(bare), ImageSettings(), home))
+
+
+def test_the_expert_of_the_detector_is_kept(tmp_path):
+    home = Lake(tmp_path / "out")
+    assert expert_beside({}) is None
+    exported = networks(tmp_path / "exported", "onnx")
+    assert expert_beside(starting_weights(str(exported), ImageSettings(), home)) is None
+    (exported / "expert.onnx").write_text("weights")
+    assert expert_beside(starting_weights(str(exported), ImageSettings(), home)) == exported / "expert.onnx"
+    own = networks(home.home / "outputs" / "tuned_detector" / "weights", "pt")
+    (own.parent / "detector").mkdir()
+    (own.parent / "detector" / "expert.onnx").write_text("weights")
+    assert expert_beside(starting_weights(str(own), ImageSettings(), home)) == own.parent / "detector" / "expert.onnx"

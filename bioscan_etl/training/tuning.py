@@ -7,7 +7,7 @@ loops (`train`, `refine`), and whether the result may be used (`verdict`).
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,13 +95,13 @@ def tune(
                 "ops.reviewed_boxes.config.annotations and images"
             )
     starts = starting_weights(weights, settings.images, home)
-    before = earlier_calibration(starts)
+    before, expert = earlier_calibration(starts), expert_beside(starts)
     plan = (FROM_WEIGHTS if starts else FROM_NOTHING).changed(epochs=epochs, windows=windows, rate=rate)
 
     def build(draft: Draft) -> None:
         python = require_training()
         require_measuring()  # the check after the training needs it
-        _train(draft, python, reviewed, starts, before, plan, settings.images, log)
+        _train(draft, python, reviewed, starts, before, expert, plan, settings.images, log)
 
     return make(
         home,
@@ -113,6 +113,7 @@ def tune(
             "scripts": scripts_digest(),
             "weights": {name: file_sha256(str(path)) for name, path in starts.items()},
             "before": file_sha256(str(before)),
+            "expert": None if expert is None else file_sha256(str(expert)),
             "plan": [plan.epochs, plan.windows, plan.rate],
         },
         build=build,
@@ -136,6 +137,7 @@ def _train(
     reviewed: Output,
     starts: dict[str, Path],
     before: Path,
+    expert: Path | None,
     plan: Plan,
     settings: ImageSettings,
     log: Callable[[str], None],
@@ -154,6 +156,8 @@ def _train(
     }
     lines: list[str] = []
     for script, arguments in steps.items():
+        if script == "calibrate" and expert is not None:
+            shutil.copy(expert, folder / expert.name)
         lines = run_script(python, f"bioscan_etl.training.{script}", arguments, work, log)
     draft.counts["calibration"] = lines
     weights.mkdir(exist_ok=True)
@@ -161,6 +165,21 @@ def _train(
     shutil.move(work / "refiner.pt", weights / "refiner.pt")
     shutil.rmtree(work)
     draft.counts["name"] = load_detector(settings.model_copy(update={"detector": str(folder)})).name
+
+
+def expert_beside(starts: Mapping[str, Path]) -> Path | None:
+    """The expert of the detector that a tuning starts from: it is kept as it is; None if there is none."""
+    return _beside(starts, "expert.onnx")
+
+
+def _beside(starts: Mapping[str, Path], name: str) -> Path | None:
+    """A file of the detector whose networks a tuning starts from; None if there is none."""
+    if not starts:
+        return None
+    folder = starts["refiner"].parent
+    # Weights of an output of this lake lie beside the folder of their detector.
+    places = folder / name, folder.parent / "detector" / name
+    return next((place for place in places if place.is_file()), None)
 
 
 def starting_weights(asked: str, settings: ImageSettings, home: Lake) -> dict[str, Path]:
@@ -193,7 +212,7 @@ def starting_weights(asked: str, settings: ImageSettings, home: Lake) -> dict[st
     return starts
 
 
-def earlier_calibration(starts: dict[str, Path]) -> Path:
+def earlier_calibration(starts: Mapping[str, Path]) -> Path:
     """The calibration whose thresholds are kept if there are too few images to choose others by.
 
     It is that of the detector that the networks start from, else that of the one that comes with the package.
@@ -204,11 +223,6 @@ def earlier_calibration(starts: dict[str, Path]) -> Path:
     Raises:
         SettingsError: the calibration beside the networks cannot be read.
     """
-    path = SHIPPED / "calibration.json"
-    if starts:
-        folder = starts["refiner"].parent
-        # Weights of an output of this lake lie beside the folder of their detector.
-        places = (folder / path.name, folder.parent / "detector" / path.name)
-        path = next((place for place in places if place.is_file()), path)
+    path = _beside(starts, "calibration.json") or SHIPPED / "calibration.json"
     Calibration.parse(read_model(path).decode("utf-8", "replace"), str(path))
     return path
