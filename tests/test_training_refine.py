@@ -100,9 +100,10 @@ def test_a_teacher_that_says_the_truth_changes_little_and_another_one_much(sampl
     # The two positions around each edge, by their distances: what the loss itself takes for true.
     shares = (1 - 48 * (boxes[:, :, None] - places).abs()).clamp(min=0)
     shares[:, :, 0] += 1 - shares.sum(2)  # an edge beyond the first or last position
+    shares = shares.clamp(min=0)
     truth = (torch.logit(masks[:, None], 1e-4), (shares + 1e-6).log(), torch.full((8, 2), 20.0))
-    # An untrained network holds all edges for equally likely, and no teacher is far from that.
-    answers = answers[0], truth[1], answers[2]
+    # An untrained network holds all edges and cells for equally likely, and no teacher is far from that.
+    answers = truth[0] / 2, truth[1], answers[2]
     alone = refine.loss_of(answers, targets)
     taught = refine.loss_of(answers, targets, truth)
     wrong = refine.loss_of(answers, targets, (-truth[0], truth[1].flip(2), -truth[2]))
