@@ -1,13 +1,19 @@
-"""Train the refiner, which predicts box and mask within a window around a proposed box, or its teacher.
+"""Train the refiner, which predicts box and mask within a window around a proposed box, its teacher, or the expert.
 
-    python -m bioscan_etl.training.refine IMAGES ANNOTATIONS.coco.json OUTPUT [--network teacher] [--windows 480000]
-        [--from WEIGHTS] [--teacher TEACHER.pt] [--parts PART...]
+    python -m bioscan_etl.training.refine IMAGES ANNOTATIONS.coco.json OUTPUT [--network teacher|expert]
+        [--windows 480000] [--triage TRIAGE.csv] [--from WEIGHTS] [--teacher TEACHER.pt] [--detector FOLDER]
+        [--parts PART...]
 
 Needs the extra `train`. The same command resumes a run that was interrupted. It does nothing if the run is complete.
 It does not wait for the region proposal network: most windows lie around the true boxes, moved and stretched at
 random, and some lie around other things that stand out. If the region proposal network has weights when this script
 starts (`train` writes them after each epoch), its proposals on half of the scenes are learnt from as well, because
-its mistakes are the ones that the refiner has to correct.
+its mistakes are the ones that the refiner has to correct. `--detector` takes the proposals of another detector's folder.
+
+The expert has the teacher's architecture and a larger input (`architectures`). It learns from the boxes of the detector
+that will ask it, named by `--detector`, and from more photographs.
+
+`--triage` names a second triage of the images: only those with an agreed label are learnt from.
 
 `--from` takes the weights of an earlier run (`.pt`) or an exported network (`.onnx`), such as the package's own.
 
@@ -18,7 +24,7 @@ Vinyals and Dean 2015, arXiv:1503.02531). The teacher was trained on other pictu
 uncertain. Train the teacher first, on the same windows; it starts from weights of ImageNet (`teacher`) unless
 `--from` names others.
 
-The weights are the moving average at the end, `OUTPUT/refiner.pt` or `OUTPUT/teacher.pt`.
+The weights are the moving average at the end: `OUTPUT/refiner.pt`, `OUTPUT/teacher.pt` or `OUTPUT/expert.pt`.
 """
 
 from __future__ import annotations
