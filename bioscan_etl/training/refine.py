@@ -8,7 +8,7 @@ Needs the extra `train`. The same command resumes a run that was interrupted. It
 It does not wait for the region proposal network: most windows lie around the true boxes, moved and stretched at
 random, and some lie around other things that stand out. If the region proposal network has weights when this script
 starts (`train` writes them after each epoch), its proposals on half of the scenes are learnt from as well, because
-its mistakes are the ones that the refiner has to correct. `--detector` takes the proposals of another detector's folder.
+its mistakes are the ones that the refiner has to correct. `--detector` takes those of another detector's folder.
 
 The expert has the teacher's architecture and a larger input (`architectures`). It learns from the boxes of the detector
 that will ask it, named by `--detector`, and from more photographs.
