@@ -135,17 +135,23 @@ def test_light_keeps_the_picture(material: compose.Material) -> None:
     assert not all(np.array_equal(one, pixels) for one in lit)
 
 
-def test_what_is_laid_beside_a_specimen_does_not_touch_it(material: compose.Material) -> None:
-    rng = np.random.default_rng(4)
-    specimen = np.zeros((384, 512), np.uint8)
-    specimen[150:230, 200:320] = 1
-    near = cv2.dilate(specimen, np.ones((7, 7), np.uint8)) > 0
-    laid = 0
-    for _ in range(60):
+def test_limbs_are_drawn_and_belong_to_the_specimen() -> None:
+    grown = 0
+    for seed in range(20):
         canvas = np.full((384, 512, 3), 200, np.uint8)
-        material._litter(rng, canvas, (260.0, 190.0), 120.0, specimen)
-        # The shadow of a piece may fall on the specimen, the piece itself may not.
-        darker = 200 - canvas.min(axis=2).astype(int)
-        assert darker[near].max() <= 60
-        laid += darker.max() > 60
-    assert laid > 20
+        mask = np.zeros((384, 512), np.uint8)
+        cv2.ellipse(mask, (256, 192), (60, 25), 0, 0, 360, 1, -1)
+        canvas[mask > 0] = (90, 70, 60)
+        outline = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0][0].reshape(-1, 2)
+        before = compose.Object(outline.astype(np.float32), mask)
+        found = compose.limbed(np.random.default_rng(seed), canvas, before)
+        assert (found.mask >= mask).all()
+        drawn = found.mask > mask
+        assert (canvas[drawn].max(axis=1) < 195).mean() > 0.95  # they are seen
+        assert (canvas[(cv2.dilate(found.mask, np.ones((9, 9), np.uint8)) == 0)] == 200).all()  # and nothing else
+        assert cv2.connectedComponents(found.mask)[0] == 2  # they are attached
+        box = compose.box_of(found.outline, (512, 384))
+        ys, xs = np.nonzero(found.mask)
+        assert np.abs(box - [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]).max() < 6
+        grown += found.mask.sum() > mask.sum()
+    assert grown == 20

@@ -18,7 +18,7 @@ from bioscan_etl.io.paths import real_path
 _HOME = Path(__file__).parent
 
 SUMS = {
-    "models/calibration.json": "ae958a4fa832138d4667bcdc499941b963e1165fdd7fb974e39ef36be8afd2df",
+    "models/calibration.json": "26daa1ef811e9e30708d4e2741bf4ec1b99a0a9322460c5fe55451a03cfdce76",
     "models/coarse.onnx": "3bdfb9bfba471826ae3103c2eb7ade7420890547c87c25aad86c0109bd92c4c8",
     "models/refiner.onnx": "adfa85647e1e0d2d69855b0164d1682809bd57a49ab8d85b1adb5997a4fadbe8",
     "segmentation.json": "490454b4458b0f6ac01a6e9f17bc6d4b50c199637dc7cb6d85c80b076392c42c",

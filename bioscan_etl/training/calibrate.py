@@ -240,11 +240,12 @@ def plot(path: Path, pictures: Pictures, chosen: Choice) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    bare, full = pictures.presence[~pictures.occupied], pictures.presence[pictures.occupied]
+    reported = np.array([(pictures.presence < step) & ~pictures.blur for step in STEPS])
     confidence, right = pictures.confidence, pictures.right
     figure, axes = pyplot.subplots(figsize=(7.2, 3.6), dpi=100)
-    axes.plot(STEPS, [(bare < step).mean() for step in STEPS], color="#666666", label="empty dishes reported empty")
-    axes.plot(STEPS, [(full < step).mean() for step in STEPS], color="#b2182b", label="occupied dishes reported empty")
+    bare, full = reported[:, ~pictures.occupied].mean(axis=1), reported[:, pictures.occupied].mean(axis=1)
+    axes.plot(STEPS, bare, color="#666666", label="empty dishes reported empty")
+    axes.plot(STEPS, full, color="#b2182b", label="occupied dishes reported empty")
     above = [right[confidence >= step].mean() if (confidence >= step).any() else np.nan for step in STEPS]
     axes.plot(STEPS, above, color="#2166ac", label="boxes above it that are right (IoU 0.5)")
     named = {"empty_confidence": (chosen.empty, 0.4), "min_confidence": (chosen.sure, 0.22)}
@@ -252,6 +253,8 @@ def plot(path: Path, pictures: Pictures, chosen: Choice) -> None:
         axes.axvline(threshold.value, color="black", linewidth=0.8, linestyle=":")
         axes.plot([threshold.low, threshold.high], [height, height], color="black", linewidth=0.8, marker="|")
         axes.text(threshold.value + 0.01, height + 0.02, f"{name}\n{threshold}", fontsize=8)
+    axes.axvline(chosen.doubtful, color="black", linewidth=0.8, linestyle=":")
+    axes.text(chosen.doubtful - 0.01, 0.24, f"doubtful_presence\n{chosen.doubtful:.2f}", fontsize=8, ha="right")
     axes.set_xlabel("presence (grey, red), confidence (blue); bars: 95 % intervals of the thresholds")
     axes.set_ylabel("share")
     axes.set_xlim(0, 1)

@@ -15,7 +15,7 @@ few scenes are drawn altogether, as in `bioscan_etl.demo`, so that drawn specime
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,9 +47,12 @@ _SHEER = 26, 7  # grey levels and tint by which a wing differs from the well at 
 _WING_AREA = 0.06, 300  # share of the specimen, and pixels of a scene of 1024 px, that a wing takes at least
 _WING_FULL = 0.8  # share of its convex hull that it fills
 _SMALLEST_LAID = 0.036  # longer side of a laid-out specimen as a share of the width; of the real ones, 99 % are larger
-_APART = 7  # px; debris closer to a specimen than half of it touches the specimen
-_LAID = 60  # grey levels by which what is laid changes a picture; its shadow changes it less
 _DENSE = 0.01  # share of the picture within which an outline that crosses its edge has a point on this side
+_LIMBED = 0.25  # share of the laid-out specimens that get further limbs
+_LIMBED_SIDE = 0.1  # their longer side as a share of the width at least: whole insects are larger than the others
+_LIMB_LENGTH = 0.25, 1.1  # of the specimen's longer side
+_LIMB_WIDTH = 0.008, 0.035  # likewise, at its root
+_LIMB_DARKER = 14  # grey levels by which a limb is darker than the well at least
 _EDGE = 0.88  # opacity at the outline of a cut-out, which is a pixel wider, with a soft edge
 _RENDERED_INSECTS = 160
 _RENDERED_LEGS = 12
@@ -164,17 +167,19 @@ class Material:
         for _ in range(0 if chance < 0.14 else 2 if chance < 0.18 else 1):
             cut = self.cut_outs[int(rng.integers(len(self.cut_outs)))]
             factor = float(np.exp(rng.normal(0, 0.3)))
-            if rng.random() < 0.25:  # any size from a speck to most of the picture, evenly on a logarithmic scale
-                side = np.exp(rng.uniform(np.log(_SMALLEST_LAID), np.log(0.75))) * self.size[0]
+            with_limbs = rng.random() < _LIMBED
+            if with_limbs or rng.random() < 0.25:  # any size up to most of the picture, evenly on a logarithmic scale
+                smallest_side = _LIMBED_SIDE if with_limbs else _SMALLEST_LAID
+                side = np.exp(rng.uniform(np.log(smallest_side), np.log(0.75))) * self.size[0]
                 factor = float(side / max(cut.opacity.shape))
             smallest = _SMALLEST_LAID * self.size[0] / max(cut.opacity.shape)
             factor = float(np.clip(factor, max(0.1, smallest), 3.0))
             place = _place(rng, self.size)
+            if self.debris and rng.random() < 0.6:
+                self._litter(rng, canvas, place, factor * max(cut.opacity.shape))
             laid = _lay(rng, canvas, cut, factor, place)
             if laid is not None:
-                objects.append(laid)
-            if self.debris and rng.random() < 0.6:
-                self._litter(rng, canvas, place, factor * max(cut.opacity.shape), None if laid is None else laid.mask)
+                objects.append(limbed(rng, canvas, laid) if with_limbs else laid)
         return Scene(canvas, _visible(objects))
 
     def _part(self, rng: np.random.Generator, canvas: Image) -> None:
@@ -191,22 +196,12 @@ class Material:
         piece = self.wings[int(rng.integers(len(self.wings)))]
         _lay(rng, canvas, piece, float(np.clip(np.exp(rng.normal(0, 0.35)), 0.4, 2.5)), _place(rng, self.size))
 
-    def _litter(
-        self, rng: np.random.Generator, canvas: Image, place: Place, extent: float, specimen: Image | None = None
-    ) -> None:
-        """Lay debris around a place of the canvas, in place, but none that touches the specimen.
-
-        What touches a specimen belongs to it (spec: images, annotation). A lost leg that touches it cannot be told
-        from its own, and would teach the networks to cut legs off.
-        """
-        touched = None if specimen is None else _touched(canvas, specimen)
+    def _litter(self, rng: np.random.Generator, canvas: Image, place: Place, extent: float) -> None:
+        """Lay debris around a place of the canvas, in place."""
         for _ in range(int(rng.integers(1, 4))):
             piece = self.debris[int(rng.integers(len(self.debris)))]
             beside = place[0] + rng.normal(0, 0.6) * extent, place[1] + rng.normal(0, 0.6) * extent
-            before = None if touched is None else canvas.copy()
             _lay(rng, canvas, piece, float(np.clip(np.exp(rng.normal(0, 0.35)), 0.3, 2.5)), beside)
-            if before is not None and touched is not None and touched(canvas):
-                canvas[:] = before
 
     def _littered(self, rng: np.random.Generator, scene: Scene) -> Scene:
         """A photograph with debris next to its unchanged specimen, or, if it is empty, with parts of another one."""
@@ -219,8 +214,9 @@ class Material:
         found = scene.objects[0]
         low, high = found.outline.min(axis=0), found.outline.max(axis=0)
         canvas = scene.pixels.copy()
-        middle = float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2
-        self._litter(rng, canvas, middle, float((high - low).max()), found.mask)
+        self._litter(rng, canvas, (float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2), float((high - low).max()))
+        near = cv2.dilate(found.mask, np.ones((5, 5), np.uint8)).astype(bool)
+        canvas[near] = scene.pixels[near]
         return Scene(canvas, scene.objects)
 
     def drawn(self, rng: np.random.Generator) -> Scene:
@@ -242,15 +238,6 @@ class Material:
         elif self.size == (WIDTH, HEIGHT):
             canvas = self._grain.add(rng, canvas)
         return Scene(canvas, _visible(objects), drawn=True)
-
-
-def _touched(before: Image, specimen: Image) -> Callable[[Image], bool]:
-    """Whether something was laid on a specimen or next to it; a shadow on it does not count."""
-    left, top, wide, high = cv2.boundingRect(specimen)
-    part = slice(max(top - _APART, 0), top + high + _APART), slice(max(left - _APART, 0), left + wide + _APART)
-    near = cv2.dilate(specimen[part], np.ones((_APART, _APART), np.uint8)) > 0
-    was = before[part].copy()
-    return lambda canvas: bool((cv2.absdiff(canvas[part], was).max(axis=2)[near] > _LAID).any())
 
 
 def _photo(folder: Path, image: Annotated, size: tuple[int, int]) -> Scene:
@@ -477,6 +464,47 @@ def _lay(rng: np.random.Generator, canvas: Image, cut: CutOut, factor: float, pl
     mask[y0:y1, x0:x1] = cover[part] > (_EDGE if cut.light is not None else VISIBLE)
     outline = (cut.outline * start) @ inner[:, :2].T + inner[:, 2] + [left, top]
     return Object(outline.astype(np.float32), mask)
+
+
+def limbed(rng: np.random.Generator, canvas: Image, found: Object) -> Object:
+    """The specimen with one to three long limbs, drawn onto the canvas: antennae, legs, tails.
+
+    Few of the annotated insects have long ones, but lost legs and hairs lie beside many. Without these limbs a detector
+    learns that what is long and thin belongs to nothing, and cuts antennae off whole insects.
+    """
+    ys, xs = np.nonzero(found.mask)
+    if len(xs) < 30:
+        return found
+    extent = float(max(xs.max() - xs.min(), ys.max() - ys.min()))
+    well = np.median(canvas[cv2.dilate(found.mask, np.ones((15, 15), np.uint8)) > found.mask], axis=0)
+    shades = canvas[ys, xs].astype(np.float32)
+    dark = shades[shades.sum(axis=1) <= np.percentile(shades.sum(axis=1), 40)]
+    middle = np.array([xs.mean(), ys.mean()])
+    mask, outline = found.mask.copy(), [found.outline]
+    for _ in range(int(rng.integers(1, 4))):
+        # From the end of the body that is farthest in some direction, and on in about that direction.
+        angle = rng.uniform(0, 2 * np.pi)
+        spot = int(np.argmax(np.cos(angle) * xs + np.sin(angle) * ys))
+        root = 0.9 * np.array([xs[spot], ys[spot]], np.float64) + 0.1 * middle
+        steps = 24
+        length = extent * float(np.exp(rng.uniform(*np.log(_LIMB_LENGTH)))) * 1.1
+        bends = angle + rng.normal(0, 0.5) + np.cumsum(rng.normal(0, 0.11, steps))
+        if rng.random() < 0.4:  # a joint
+            bends[int(rng.integers(6, 18)) :] += rng.normal(0, 0.9)
+        path = root + np.cumsum(np.stack([np.cos(bends), np.sin(bends)], 1) * length / steps, axis=0)
+        widths = (
+            extent * float(np.exp(rng.uniform(*np.log(_LIMB_WIDTH)))) * np.linspace(1, rng.uniform(0.4, 0.9), steps)
+        )
+        shade = np.minimum(dark[int(rng.integers(len(dark)))], well - _LIMB_DARKER) * rng.uniform(0.85, 1.1)
+        drawn = np.zeros(canvas.shape[:2], np.uint8)
+        points = np.round(np.vstack([root, path]) * 16).astype(np.int32)
+        for start, end, width in zip(points[:-1], points[1:], widths, strict=True):
+            cv2.line(drawn, start.tolist(), end.tolist(), 255, max(1, round(width)), cv2.LINE_AA, 4)
+        cover = cv2.GaussianBlur(drawn, (0, 0), 0.6).astype(np.float32)[..., None] / 255 * rng.uniform(0.75, 1.0)
+        canvas[:] = np.clip(canvas * (1 - cover) + shade * cover, 0, 255).astype(np.uint8)
+        mask |= (drawn > 127).astype(np.uint8)
+        outline.append(path.astype(np.float32))
+    return Object(np.vstack(outline), mask)
 
 
 def _visible(objects: list[Object]) -> list[Object]:
