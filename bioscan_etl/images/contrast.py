@@ -86,7 +86,7 @@ def blur_at_the_wall(features: Mapping[str, float]) -> bool:
     """Whether a candidate is a dark blur near the wall of the well, which a person needs to look at.
 
     The limits are from images of the training and calibration parts: outlined blurs that nobody sorted, and empty
-    wells. Spec: images, annotation.
+    wells. Spec: specimen images, annotation.
 
     Args:
         features: of the candidate, with those of `CONTRAST` and its `size`.
