@@ -29,7 +29,7 @@ def test_windows_show_what_they_are_labelled_with(samples: list) -> None:
         if not there:
             assert not mask.any()
             continue
-        ys, xs = np.nonzero(mask > 0.1)  # an antenna covers a part of its cells only
+        ys, xs = np.nonzero(mask > 0.03)  # the tip of an antenna covers a small part of its cells
         seen = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]) / 48
         assert np.abs(seen - box).max() < 0.04
 
