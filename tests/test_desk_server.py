@@ -190,7 +190,7 @@ def test_a_day(page, address, output):
     assert states.filter(processid=fragment["processid"], kind="image")["state"].unique().to_list() == ["decided"]
 
     # The detector's training learns the drawn box to the pixel, and a readable image without an insect as an empty one.
-    # The first rejected one cannot be read, and that is told.
+    # The image of the first rejected specimen cannot be read; the counts say so.
     (bare,) = [one for one in held if (one["why"] or "").startswith("empty")]
     line = {"processid": bare["processid"], "action": "reject", "reason": "no_insect", "evidence": bare["evidence"]}
     token = page.locator('meta[name="desk-token"]').get_attribute("content")

@@ -4,7 +4,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan_etl.images.measure import area_fraction, measurement_at_1024, scale_factor, whole_pixels
+from bioscan_etl.images.measure import (
+    area,
+    area_fraction,
+    measurement_at_1024,
+    overlap,
+    scale_factor,
+    shared,
+    whole_pixels,
+)
 
 
 def test_the_example_of_the_spec() -> None:
@@ -35,3 +43,25 @@ def test_measurement_is_at_the_reference_scale_whatever_the_mask_is() -> None:
     assert measurement_at_1024(mask[::2, ::2]) == 10_000
     assert measurement_at_1024(np.repeat(np.repeat(mask, 2, 0), 2, 1)) == 10_000
     assert measurement_at_1024(np.zeros((10, 10))) == 0
+
+
+BOXES = st.tuples(*[st.floats(0, 100)] * 4).map(
+    lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]), max(b[1], b[3]))
+)
+
+
+def test_overlap_is_the_shared_area_over_that_of_both() -> None:
+    assert overlap((0, 0, 2, 2), (1, 0, 3, 2)) == 2 / 6
+    assert overlap((0, 0, 1, 1), (5, 5, 6, 6)) == 0
+
+
+def test_overlap_of_nothing_is_nothing() -> None:
+    assert overlap((0, 0, 0, 0), (0, 0, 0, 0)) == 0
+    assert overlap((0, 0, 4, 4), (0, 0, 4, 4)) == 1
+
+
+@given(BOXES, BOXES)
+def test_overlap_is_a_symmetric_share(one, other) -> None:
+    assert 0 <= overlap(one, other) <= 1 + 1e-9
+    assert overlap(one, other) == overlap(other, one)
+    assert shared(one, other) <= min(area(one), area(other)) + 1e-9

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 from images_drawn import insect, well
 
 from bioscan_etl.images.detection import SHIPPED
+from bioscan_etl.images.measure import overlap
 from bioscan_etl.images.networks import (
     _FLOOR,
     _MOST,
@@ -21,7 +22,6 @@ from bioscan_etl.images.networks import (
     letterbox,
     planes,
 )
-from bioscan_etl.images.refined import overlap
 
 
 def test_planes_are_shares_of_full_light() -> None:

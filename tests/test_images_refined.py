@@ -5,17 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from refined_looks import a_look
 
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.detection import SHIPPED
-from bioscan_etl.images.refined import FEATURES, OUTLINE, RefinerNetwork, area, overlap, shared
-
-BOXES = st.tuples(*[st.floats(0, 100)] * 4).map(
-    lambda b: (min(b[0], b[2]), min(b[1], b[3]), max(b[0], b[2]), max(b[1], b[3]))
-)
+from bioscan_etl.images.refined import FEATURES, OUTLINE, RefinerNetwork
 
 
 def test_features_have_their_names_and_are_finite() -> None:
@@ -27,18 +21,6 @@ def test_features_have_their_names_and_are_finite() -> None:
     assert a_look().features()["fill"] == pytest.approx(1)  # 20 x 40 px of the box, all of them shown
     assert a_look(mask=np.zeros((48, 48), np.float32)).features()["solid"] == 0
     assert tuple(a_look().outline()) == OUTLINE
-
-
-def test_overlap_of_nothing_is_nothing() -> None:
-    assert overlap((0, 0, 0, 0), (0, 0, 0, 0)) == 0
-    assert overlap((0, 0, 4, 4), (0, 0, 4, 4)) == 1
-
-
-@given(BOXES, BOXES)
-def test_overlap_is_a_symmetric_share(one, other) -> None:
-    assert 0 <= overlap(one, other) <= 1 + 1e-9
-    assert overlap(one, other) == overlap(other, one)
-    assert shared(one, other) <= min(area(one), area(other)) + 1e-9
 
 
 def test_a_network_of_another_input_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from bioscan_etl.images.calibration import appeal_features
 from bioscan_etl.images.decode import decode
 from bioscan_etl.images.detect import load_detector
 from bioscan_etl.images.detection import SHIPPED
-from bioscan_etl.images.refined import overlap
+from bioscan_etl.images.measure import overlap
 from bioscan_etl.images.trained import TrainedDetector, _lit, asked, whole_mask
 from bioscan_etl.images.window import Window
 from bioscan_etl.settings import ImageSettings

@@ -1,4 +1,4 @@
-"""Which images became worse or better, and in what order they are told."""
+"""Which images became worse or better, and the order in which they are listed."""
 
 import json
 

@@ -57,8 +57,3 @@ def test_one_detection_a_picture() -> None:
     annotated, detections = drawn_pictures(1, 5)
     with pytest.raises(ValueError, match="shorter"):
         outcomes.outcomes_of(annotated, detections[:4])
-
-
-def test_overlap() -> None:
-    assert outcomes.box_iou((0, 0, 2, 2), (1, 0, 3, 2)) == pytest.approx(1 / 3)
-    assert outcomes.box_iou((0, 0, 1, 1), (5, 5, 6, 6)) == 0

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bioscan_etl.training import thresholds
+from bioscan_etl.training.intervals import DRAWS
 from bioscan_etl.training.thresholds import (
     FEWEST,
     OCCUPIED_MISSED,
@@ -156,4 +156,4 @@ def test_what_is_recorded_is_what_was_chosen():
     assert told["images"] == {"occupied": 96, "empty": 33}
     assert told["intervals"]["empty_confidence"] == [found.empty.low, found.empty.high]
     assert told["shares"]["occupied_as_empty"] == pytest.approx(found.lost.value, abs=1e-4)
-    assert thresholds.DRAWS >= 1000
+    assert DRAWS >= 1000

@@ -50,7 +50,7 @@ def drawn(tmp_path_factory):
 
 
 class Boxes:
-    """Finds what is dark, but for the pictures whose number it is told."""
+    """Finds what is dark, and misses the pictures whose numbers it was given."""
 
     def __init__(self, name, *, lost=(), shifted=(), invented=()):
         self.name = name

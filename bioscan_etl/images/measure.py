@@ -1,4 +1,4 @@
-"""Exact sizes of a specimen's box (spec: specimen images, "Sizes")."""
+"""Exact sizes of a specimen's box (spec: specimen images, "Sizes"), and how far two boxes overlap."""
 
 from __future__ import annotations
 
@@ -59,3 +59,27 @@ def measurement_at_1024(mask: npt.NDArray[Any]) -> int:
         mask: (height, width), nonzero on the organism, over the whole image at any scale.
     """
     return round(int(np.count_nonzero(mask)) * REFERENCE_PIXELS / mask.size)
+
+
+def overlap(one: FloatBox, other: FloatBox) -> float:
+    """Intersection over union of two boxes.
+
+    Example:
+        >>> overlap((0, 0, 2, 2), (1, 0, 3, 2))
+        0.3333333333333333
+    """
+    common = shared(one, other)
+    union = area(one) + area(other) - common
+    return common / union if union > 0 else 0.0
+
+
+def shared(one: FloatBox, other: FloatBox) -> float:
+    """Area that two boxes share."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return max(0.0, width) * max(0.0, height)
+
+
+def area(box: FloatBox) -> float:
+    """Area of a box."""
+    return (box[2] - box[0]) * (box[3] - box[1])

@@ -16,7 +16,7 @@ import numpy as np
 
 from bioscan_etl.errors import SettingsError
 from bioscan_etl.images.decode import RGB
-from bioscan_etl.images.measure import FloatBox
+from bioscan_etl.images.measure import FloatBox, area, overlap
 from bioscan_etl.images.networks import Floats, open_session, planes, read_model
 from bioscan_etl.images.window import INPUT_SIDE, Window, window_around
 
@@ -127,30 +127,6 @@ class RefinerNetwork:
             (deviations[0] + deviations[2]) / wide + (deviations[1] + deviations[3]) / high,
             (x1 - x0) * (y1 - y0) / (width * height),
         )
-
-
-def overlap(one: FloatBox, other: FloatBox) -> float:
-    """Intersection over union of two boxes.
-
-    Example:
-        >>> overlap((0, 0, 2, 2), (1, 0, 3, 2))
-        0.3333333333333333
-    """
-    common = shared(one, other)
-    union = area(one) + area(other) - common
-    return common / union if union > 0 else 0.0
-
-
-def shared(one: FloatBox, other: FloatBox) -> float:
-    """Area that two boxes share."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    return max(0.0, width) * max(0.0, height)
-
-
-def area(box: FloatBox) -> float:
-    """Area of a box."""
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _on_the_edge(place: float, length: int, pixel: float) -> float:

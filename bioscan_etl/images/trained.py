@@ -30,9 +30,9 @@ from bioscan_etl.images.calibration import EXPERT, Calibration, Scores
 from bioscan_etl.images.contrast import blur_at_the_wall, contrast
 from bioscan_etl.images.decode import RGB
 from bioscan_etl.images.detection import SHIPPED, Detection, status_of
-from bioscan_etl.images.measure import FloatBox
+from bioscan_etl.images.measure import FloatBox, area, overlap, shared
 from bioscan_etl.images.networks import BoxNetwork, OnnxBoxes, UltralyticsBoxes, read_model
-from bioscan_etl.images.refined import SHOWN, Refined, RefinerNetwork, area, overlap, shared
+from bioscan_etl.images.refined import SHOWN, Refined, RefinerNetwork
 from bioscan_etl.images.resize import halved
 from bioscan_etl.images.window import EXPERT_SIDE
 from bioscan_etl.settings import ImageSettings

@@ -43,12 +43,12 @@ with extras_of(__name__):
     from bioscan_etl.images.calibration import Calibration, appeal_features
     from bioscan_etl.images.contrast import blur_at_the_wall
     from bioscan_etl.images.detection import SHIPPED
+    from bioscan_etl.images.measure import overlap
     from bioscan_etl.images.networks import read_model
     from bioscan_etl.images.refined import FEATURES
     from bioscan_etl.images.trained import TrainedDetector, lit_pair
     from bioscan_etl.training.dataset import LEARNABLE, Annotated, read_annotations, read_pixels
     from bioscan_etl.training.labels import may_be_seen
-    from bioscan_etl.training.outcomes import box_iou
     from bioscan_etl.training.thresholds import STEPS, Choice, Pictures, choose, described, recorded
     from bioscan_etl.training.views import VIEWS, mirrored
 
@@ -112,13 +112,13 @@ def collect(images: Path, annotated: Sequence[Annotated], detector: TrainedDetec
             occupied[picture] = box is not None
             agreed[picture] = image.agreed
             lit, half = lit_pair(seen, None)
-            for look in detector.look(seen):
+            for look in detector.look(lit, half):
                 found, features = detector.appeal(lit, half, look)
                 rows.append([features[name] for name in FEATURES])
                 again.append([features[name] for name in names])
                 blurs.append(blur_at_the_wall(features))
                 boxes = look.box, found.box
-                ious.append((0.0, 0.0) if box is None else (box_iou(boxes[0], box), box_iou(boxes[1], box)))
+                ious.append((0.0, 0.0) if box is None else (overlap(boxes[0], box), overlap(boxes[1], box)))
                 pictures.append(picture)
                 folds.append(zlib.crc32(image.file_name[::-1].encode()) % FOLDS)
     first, second = np.array(ious).reshape(-1, 2).T

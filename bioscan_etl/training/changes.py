@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bioscan_etl.images.detection import Detection
-from bioscan_etl.images.measure import FloatBox
+from bioscan_etl.images.measure import FloatBox, overlap
 from bioscan_etl.training.dataset import Annotated
-from bioscan_etl.training.outcomes import box_iou
 
 RIGHT = 0.75
 """IoU from which a box is right, that of AP(0.75)."""
@@ -88,12 +87,12 @@ def _rank(image: Annotated, detection: Detection) -> int:
         return _RIGHT if empty else _WRONG
     if empty:
         return _LOST
-    return _RIGHT if detection.box is not None and box_iou(image.box, detection.box) >= RIGHT else _WRONG
+    return _RIGHT if detection.box is not None and overlap(image.box, detection.box) >= RIGHT else _WRONG
 
 
 def _found(image: Annotated, detection: Detection) -> Found:
     box = detection.box
-    return Found(detection.status, box, None if box is None or image.box is None else box_iou(image.box, box))
+    return Found(detection.status, box, None if box is None or image.box is None else overlap(image.box, box))
 
 
 def _gain(change: Change) -> float:

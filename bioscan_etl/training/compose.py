@@ -34,6 +34,8 @@ with extras_named():
 Points = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
 Place = tuple[float, float]
+Shares = tuple[float, float]
+"""Shares of the scenes that are photographs: of any image, and of empty wells."""
 
 _LARGEST_FILLED = 0.06  # share of the image up to which a specimen's place can be filled from its surroundings
 _DEBRIS_CONTRAST = 28  # grey levels by which debris is darker than the well
@@ -109,7 +111,7 @@ class Material:
     """
 
     def __init__(
-        self, images: Path, annotated: list[Annotated], width: int, photographed: Place = PHOTOGRAPHED
+        self, images: Path, annotated: list[Annotated], width: int, photographed: Shares = PHOTOGRAPHED
     ) -> None:
         self.size = width, width * 3 // 4
         self.photos: list[Scene] = []
@@ -586,7 +588,7 @@ def load_material(
     width: int,
     parts: Iterable[str] = ("training",),
     triage: Path | None = None,
-    photographed: Place = PHOTOGRAPHED,
+    photographed: Shares = PHOTOGRAPHED,
 ) -> Material:
     """The material of some parts of the annotated images; with a second triage, of those with an agreed label."""
     annotated = (image for part in parts for image in read_annotations(annotations, part, triage, disputed=False))

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from bioscan_etl.images.detection import Detection
-from bioscan_etl.images.measure import area_fraction, measurement_at_1024, scale_factor, whole_pixels
+from bioscan_etl.images.measure import area_fraction, measurement_at_1024, overlap, scale_factor, whole_pixels
 from bioscan_etl.training.dataset import Annotated
-from bioscan_etl.training.outcomes import SIZES, box_iou, share_of
+from bioscan_etl.training.outcomes import SIZES, share_of
 
 
 @dataclass
@@ -56,7 +56,7 @@ def compare(image: Annotated, detection: Detection) -> Compared:
         return Compared(share, detection.status == "empty", None, {})
     mask_iou = None if detection.mask is None else _mask_iou(detection.mask, image)
     errors: dict[str, float] = {}
-    if box_iou(image.box, detection.box) >= 0.5:
+    if overlap(image.box, detection.box) >= 0.5:
         wanted, got = whole_pixels(image.box, width, height), whole_pixels(detection.box, width, height)
         areas = area_fraction(got, width, height), area_fraction(wanted, width, height)
         errors["area_fraction"] = _relative(*areas)

@@ -27,7 +27,7 @@ import numpy as np
 from bioscan_etl.images.detection import Detection, Detector
 from bioscan_etl.settings import ImageSettings
 from bioscan_etl.training.intervals import Interval, intervals
-from bioscan_etl.training.outcomes import FIGURES, REVIEW, Flags, Outcomes, box_iou, figures_of_size, outcomes_of
+from bioscan_etl.training.outcomes import FIGURES, REVIEW, Flags, Outcomes, figures_of_size, outcomes_of
 from bioscan_etl.training.script import execute, extras_of
 
 with extras_of(__name__):
@@ -39,8 +39,6 @@ with extras_of(__name__):
     from bioscan_etl.training.dataset import PARTS, Annotated, read_annotations, read_pixels
     from bioscan_etl.training.derived import Compared, Sized, by_size, compare
     from bioscan_etl.training.report import as_markdown, as_text
-
-__all__ = ["Group", "Result", "box_iou", "measure", "run"]  # training scripts take `box_iou` from here
 
 
 @dataclass

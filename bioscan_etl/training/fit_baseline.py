@@ -23,9 +23,8 @@ from bioscan_etl.training.script import execute, extras_of
 
 with extras_of(__name__):
     from bioscan_etl.images.decode import RGB, decode
-    from bioscan_etl.images.measure import FloatBox
+    from bioscan_etl.images.measure import FloatBox, overlap
     from bioscan_etl.images.segmentation import FEATURES, candidates, weighed
-    from bioscan_etl.training.outcomes import box_iou
 
 MODEL = Path(__file__).resolve().parents[1] / "images" / "segmentation.json"
 RIDGE = 30.0
@@ -77,7 +76,7 @@ def collect(images: Path, boxes: dict[str, FloatBox | None]) -> tuple[Matrix, Ma
         for number, (view, wanted) in enumerate(views):
             for found in candidates(view):
                 features.append(found.features)
-                targets.append(0.0 if wanted is None else box_iou(found.box, wanted))
+                targets.append(0.0 if wanted is None else overlap(found.box, wanted))
                 importance.append(CLOSE_UP_WEIGHT if number else 1.0)
     return np.array(features), np.clip((np.array(targets) - 0.3) / 0.5, 0, 1), np.array(importance)
 

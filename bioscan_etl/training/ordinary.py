@@ -29,11 +29,11 @@ from typing import Any
 import numpy as np
 
 from bioscan_etl.errors import SettingsError
+from bioscan_etl.images.measure import area, overlap
 from bioscan_etl.io.write import write_text
 from bioscan_etl.settings import ImageSettings
 from bioscan_etl.training.intervals import share
 from bioscan_etl.training.ordinary_tables import Box, Seen, read_judged, read_published, write_lines
-from bioscan_etl.training.outcomes import area, box_iou
 from bioscan_etl.training.script import execute, extras_of
 
 with extras_of(__name__):
@@ -89,7 +89,7 @@ def look(folder: Path, name: str, detector: Detector, published: Box | None) -> 
         x0, y0, x1, y1 = (round(edge, 1) for edge in detection.box)
         seen = replace(seen, x0=x0, y0=y0, x1=x1, y1=y1)
     if published is not None:
-        iou = 0.0 if detection.box is None else round(box_iou(detection.box, published), 4)
+        iou = 0.0 if detection.box is None else round(overlap(detection.box, published), 4)
         ratio = 0.0 if detection.box is None else round(area(detection.box) / area(published), 4)
         seen = replace(seen, published_iou=iou, published_ratio=ratio)
     caption = f"{name}  {seen.status}  confidence {seen.confidence:.2f}  presence {seen.presence:.2f}"

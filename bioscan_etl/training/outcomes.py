@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from bioscan_etl.images.measure import area, overlap
+
 if TYPE_CHECKING:
     from bioscan_etl.images.detection import Detection
     from bioscan_etl.training.dataset import Annotated
@@ -99,7 +101,7 @@ def outcomes_of(
             got.box is not None,
             0.0 if got.box is None else area(got.box) / (one.size[0] * one.size[1]),
             got.confidence,
-            0.0 if one.box is None or got.box is None else box_iou(one.box, got.box),
+            0.0 if one.box is None or got.box is None else overlap(one.box, got.box),
             got.status == "empty",
             got.status == "low_confidence",
             got.presence,
@@ -116,18 +118,6 @@ def share_of(image: Annotated) -> float:
     """Share of an occupied image that its specimen's box takes."""
     assert image.box is not None
     return area(image.box) / (image.size[0] * image.size[1])
-
-
-def area(box: Sequence[float]) -> float:
-    """Area of a box (x0, y0, x1, y1)."""
-    return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def box_iou(one: Sequence[float], other: Sequence[float]) -> float:
-    """Intersection over union of two boxes."""
-    width = max(0.0, min(one[2], other[2]) - max(one[0], other[0]))
-    height = max(0.0, min(one[3], other[3]) - max(one[1], other[1]))
-    return width * height / max(area(one) + area(other) - width * height, 1e-9)
 
 
 def once(outcomes: Outcomes) -> Values:

@@ -51,13 +51,13 @@ with extras_of(__name__):
     from torch.nn import functional
 
     from bioscan_etl.images.measure import FloatBox
+    from bioscan_etl.images.measure import overlap as box_overlap
     from bioscan_etl.images.networks import OnnxBoxes
     from bioscan_etl.images.trained import TrainedDetector, asked
     from bioscan_etl.settings import ImageSettings
     from bioscan_etl.training.architectures import NETWORKS
     from bioscan_etl.training.compose import PHOTOGRAPHED, Material, Object, Scene, box_of, load_material, relit
     from bioscan_etl.training.dataset import LEARNABLE, Image
-    from bioscan_etl.training.evaluate import box_iou
     from bioscan_etl.training.export import export_coarse
     from bioscan_etl.training.exported import renormed, take_over
     from bioscan_etl.training.refiner import grid_of, places_of, positions
@@ -189,7 +189,7 @@ def _proposed(
         if confidence < WORTH or min(rough[2] - rough[0], rough[3] - rough[1]) < 2:
             continue
         window = window_around(rough, width, height)
-        seen = [(*_mask_in(window, one.mask, grid_of(side)), box, box_iou(rough, tuple(box))) for one, box in boxes]
+        seen = [(*_mask_in(window, one.mask, grid_of(side)), box, box_overlap(rough, tuple(box))) for one, box in boxes]
         mask, share, box, fit = max(seen, key=lambda one: one[3], default=(None, 0.0, np.zeros(4), 0.0))
         if mask is not None and fit >= MEANT and share >= 1 - HIDDEN:
             target = np.clip(np.array(window.from_image(tuple(box))), 0, 1)
@@ -288,12 +288,6 @@ def loss_of(answers: Answer, targets: Answer, taught: Answer | None = None) -> d
 WEIGHTS = {"mask": 2.0, "dice": 0.5, "present": 1.5, "edges": 0.5, "distance": 4.0, "overlap": 1.0, "iou": 0.25}
 
 
-def _whole(answers: Answer) -> Answer:
-    """Answers in float32, in which the loss is computed."""
-    mask, edges, scores = answers
-    return mask.float(), edges.float(), scores.float()
-
-
 def overlap(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
     """IoU of paired boxes, and the share of their common hull that neither covers."""
     low, high = torch.maximum(one[:, :2], other[:, :2]), torch.minimum(one[:, 2:], other[:, 2:])
@@ -316,10 +310,7 @@ class Run:
         start: dict[str, Tensor] | None = None,
         network: str = "refiner",
         teacher: Path | None = None,
-        *,
-        half: bool = False,
     ) -> None:
-        self.half = half
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(1)
         # Channels last: a tenth faster on a CPU.
@@ -373,9 +364,7 @@ class Run:
         if self.teacher is not None:
             with torch.inference_mode():
                 taught = self.teacher(seen)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            answers = self.model.train()(seen)
-        parts = loss_of(_whole(answers), (targets[0], targets[1], targets[2]), taught)
+        parts = loss_of(self.model.train()(seen), (targets[0], targets[1], targets[2]), taught)
         loss = torch.stack([WEIGHTS[name] * part for name, part in parts.items()]).sum()
         self.optimizer.zero_grad()
         loss.backward()
@@ -450,7 +439,6 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--triage", type=Path, help="second triage of the images: learn from agreed labels only")
     parser.add_argument("--detector", type=Path, help="folder of the detector whose boxes the expert is asked about")
-    parser.add_argument("--half", action="store_true", help="compute in bfloat16: faster where the processor has it")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -480,7 +468,6 @@ def main() -> None:
         start,
         arguments.network,
         arguments.teacher,
-        half=arguments.half,
     )
     # The seed moves on with the run, so that a resumed one does not see the same windows again.
     windows = Windows(material, 1 + run.done, side, proposals)

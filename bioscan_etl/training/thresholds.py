@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bioscan_etl.training.intervals import Interval
+from bioscan_etl.training.intervals import Interval, drawn_counts
 
 OCCUPIED_MISSED = 0.0055  # 0.5 %, and the rounding of shares
 SETTLED = 0.99  # share of empty images that are reported empty or sent
@@ -39,7 +39,6 @@ SENT = 0.05  # of the images, to a person
 SURE = 0.9  # share of right boxes above min_confidence
 LEAST = 8  # pictures above it: a share of five boxes says nothing
 STEPS = np.round(np.arange(0.02, 0.96, 0.01), 2)
-DRAWS = 2000
 FEWEST = {"occupied": 50, "empty": 10}
 """Images that a choice needs: one lost image of fewer than 50 is more than the 2 % that may be lost at all."""
 _Z = 1.96
@@ -113,7 +112,7 @@ class Choice:
 
 
 def choose(pictures: Pictures, before: tuple[float, float, float] | None = None, *, seed: int = 0) -> Choice:
-    """Choose both thresholds.
+    """Choose the thresholds.
 
     Args:
         pictures: with scores that their own image had no part in.
@@ -123,7 +122,7 @@ def choose(pictures: Pictures, before: tuple[float, float, float] | None = None,
     """
     _, place, counts = np.unique(pictures.image, return_inverse=True, return_counts=True)
     number = len(counts)
-    draws = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), DRAWS)
+    draws = drawn_counts(number, seed=seed)
     empties = _highest_empty(pictures, place, counts, draws)
     full = len(np.unique(place[pictures.occupied]))
     images = {"occupied": full, "empty": number - full}
@@ -164,9 +163,9 @@ def _threshold(found: Values, drawn: float, kept: float | None) -> Threshold:
 
 
 def _highest_empty(
-    pictures: Pictures, place: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], draws: npt.NDArray[np.int64]
+    pictures: Pictures, place: npt.NDArray[np.int64], counts: npt.NDArray[np.int64], draws: Values
 ) -> Values:
-    """For each draw, the highest step at which at most 1 % of the occupied images are lost."""
+    """For each draw, the highest step at which `OCCUPIED_MISSED` of the occupied images are lost at most."""
     below = (pictures.presence[:, None] < STEPS) & (pictures.occupied & ~pictures.blur)[:, None]
     lost = _by_image(below, place, len(counts)) / counts[:, None]
     occupied = np.bincount(place, pictures.occupied, len(counts)) / counts
@@ -183,10 +182,8 @@ def _doubtful(pictures: Pictures, place: npt.NDArray[np.int64], counts: npt.NDAr
     bare = ~pictures.occupied
     settled = (pictures.presence[bare, None] < steps).mean(axis=0) >= SETTLED if bare.any() else steps >= empty
     wanted = int(settled.argmax()) if settled.any() else len(steps) - 1
-    sent = (pictures.presence[:, None] < steps) & ~_reported(pictures, empty)[:, None]
-    shares = (_by_image(sent, place, len(counts)) / counts[:, None]).mean(axis=0)
-    allowed = max(int((shares <= SENT).sum()) - 1, 0)
-    return float(steps[min(wanted, allowed)])
+    doubt = (pictures.presence[:, None] < steps) & ~_reported(pictures, empty)[:, None]
+    return float(steps[min(wanted, _last_allowed(doubt, place, counts))])
 
 
 def _most_sure(
@@ -194,14 +191,16 @@ def _most_sure(
 ) -> float:
     """The highest `min_confidence` at which no more images than `SENT` are sent; the lowest step if none is."""
     doubt = (pictures.presence < doubtful)[:, None] | (pictures.confidence[:, None] < STEPS)
-    sent = doubt & ~_reported(pictures, empty)[:, None]
+    return float(STEPS[_last_allowed(doubt & ~_reported(pictures, empty)[:, None], place, counts)])
+
+
+def _last_allowed(sent: npt.NDArray[np.bool_], place: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> int:
+    """The last step at which no more images than `SENT` are sent, of pictures (n, steps) that are; 0 if none is."""
     shares = (_by_image(sent, place, len(counts)) / counts[:, None]).mean(axis=0)
-    return float(STEPS[max(int((shares <= SENT).sum()) - 1, 0)])
+    return max(int((shares <= SENT).sum()) - 1, 0)
 
 
-def _lowest_sure(
-    pictures: Pictures, place: npt.NDArray[np.int64], draws: npt.NDArray[np.int64], doubtful: float
-) -> Values:
+def _lowest_sure(pictures: Pictures, place: npt.NDArray[np.int64], draws: Values, doubtful: float) -> Values:
     """For each draw, the lowest step above which nine of ten boxes are right, of pictures of no doubtful presence."""
     kept = (pictures.confidence[:, None] >= STEPS) & (pictures.presence >= doubtful)[:, None]
     number = draws @ _by_image(kept, place, draws.shape[1])
