@@ -84,11 +84,14 @@ def facts(page):
 
 
 def review(page, filters, count):
-    """Answer images by keyboard in turn: reject, draw the box anew, accept; returns the answers by process ID."""
+    """Answer images by keyboard in turn: reject, draw the box anew, accept; returns process ID and answer of each.
+
+    Ends with answers for `count` specimens; one specimen may have several doubts about its image.
+    """
     page.goto(f"{page.address}/#/review?{urllib.parse.urlencode(filters | {'state': 'open'})}")
     page.locator(".facts h2").wait_for()
-    answers = {}
-    while len(answers) < count:
+    answers = []
+    while len(dict(answers)) < count:
         page.locator(".stage .picture").wait_for()
         shown = facts(page)
         if page.locator(".stage img").count() == 0:  # no decoder reads it
@@ -109,7 +112,7 @@ def review(page, filters, count):
             for key in ("ArrowRight", "ArrowDown", "Shift+ArrowLeft"):
                 page.keyboard.press(key)
             saved(page, lambda: page.keyboard.press("Enter"))
-        answers[shown] = wanted
+        answers.append((shown, wanted))
         page.wait_for_function(MOVED, arg=shown)
     return answers
 
@@ -140,9 +143,9 @@ def test_a_day(page, output):
     there = [one for one in doubts(output, **of_images) if not (one["why"] or "").startswith("unreadable")]
     assert len(there) > count
     before, _ = released(output, "v1")
-    answers = review(page, of_images, count)
-    assert len(answers) == count
-    assert set(answers.values()) >= {"reject", "box"}
+    given = review(page, of_images, count)
+    answers = dict(given)
+    assert {wanted for _, wanted in given} >= {"reject", "box"}
     settled = settle_typo_and_conflict(page, output)
     assert settled == 2 or is_real  # real records have no conflict and no typo
     elsewhere = next(one for one in before["processid"] if one not in answers)
@@ -150,9 +153,9 @@ def test_a_day(page, output):
     assert page.problems == []
 
     saved_lines = lines(output)
-    found = {one["processid"]: one["action"] for one in saved_lines if one["processid"] in answers}
-    assert {name: "accept" if action == "keep" else action for name, action in found.items()} == answers
-    assert len(saved_lines) == count + settled + 1
+    found = [(one["processid"], one["action"]) for one in saved_lines if one["processid"] in answers]
+    assert [(name, "accept" if action == "keep" else action) for name, action in found] == given
+    assert len(saved_lines) == len(given) + settled + 1
     assert all(one["curator"] == "Ada Lovelace" for one in saved_lines)
 
     run(output)

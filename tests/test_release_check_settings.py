@@ -107,7 +107,6 @@ MISSTATED = [
     ("images.jpeg_quality", 76, "has quantisation tables of quality 75"),
     ("images.exposure_range", [200, 250], "lacks the flag BADLY_EXPOSED"),
     ("images.exposure_range", [0, 255], "has the flag BADLY_EXPOSED"),
-    ("images.fragment_fraction", 0.001, "has the flag FRAGMENT"),
     ("images.fragment_fraction", 0.05, "lacks the flag FRAGMENT"),
     ("images.max_pixels", 786_431, "has 1024 x 768 px"),
     ("images.min_confidence", 1.0, "is 'detected' at the confidence"),
