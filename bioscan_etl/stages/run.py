@@ -23,6 +23,7 @@ from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release import versions
 from bioscan_etl.release.forms.registry import Form, build_form, forms
 from bioscan_etl.stages.commit import commit_if_whole, note_mirrored, note_release
+from bioscan_etl.stages.cost import measured
 from bioscan_etl.stages.examine import examine
 from bioscan_etl.stages.registry import STAGES, Scope, Stage
 from bioscan_etl.stages.situation import ByBatch, Outputs, Situation
@@ -79,7 +80,10 @@ def run_stage(name: str, situation: Situation, progress: Progress = silent) -> D
         reraise=True,
     )
     make = _make_part if stage.scope is Scope.RELEASE else _make_output
-    return tries(make, stage, situation, progress)
+    with measured() as cost:
+        done: Done = tries(make, stage, situation, progress)
+    _log.info("%s %s: %s", "built" if done.built else "found", stage.name, cost)
+    return done
 
 
 def _make_output(stage: Stage, situation: Situation, progress: Progress) -> Done:

@@ -1,0 +1,183 @@
+"""The whole way from raw records to a release, as a user runs it: each stage's time, processor time, memory and bytes.
+
+    .venv/bin/python benchmarks/whole_way.py                          # 0.5, 1, 2 and 5.15 M records
+    .venv/bin/python benchmarks/whole_way.py --records 500000         # one size
+    .venv/bin/python benchmarks/whole_way.py --keep FOLDER            # keep the deliveries there, for another run
+    .venv/bin/python benchmarks/whole_way.py --markdown FILE          # the tables, also as Markdown
+
+Data: generated, seeded, none of it real (`bioscan_etl.demo.scale`): a package in the BCDM layout, half as many
+distinct barcodes as records, one further row in ten of another marker, rows in no order of process IDs; and a later
+delivery of 2 % of the process IDs. Deliveries have no images, so that gates do not ask for one and the forms that need
+images are left out.
+
+Measured are three runs of `bioscan-etl run`, each a process of its own: the first release, the next one after the
+later delivery, and a run that finds nothing new. The costs of a stage are those that `run --verbose` logs. `busy` is
+processor time by wall time: with two cores at most 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from bioscan_etl import schema
+from bioscan_etl.demo.scale import write_scale_corpus
+
+SIZES = (500_000, 1_000_000, 2_000_000, 5_150_000)
+RUNS = ("first release", "after a delivery", "nothing new")
+_SETTINGS = """
+[gates]
+require_image = false
+[release]
+image_packages = []
+hdf5_packages = []
+"""
+_OTHER_MARKER = 0.1
+_COST = re.compile(
+    r"(?P<what>built|found) (?P<stage>\w+): (?P<s>[\d.]+) s, (?P<cpu>[\d.]+) processor s"
+    r"(?:, (?P<read>[\d,]+) MB read, (?P<written>[\d,]+) MB written)?(?:, (?P<peak>[\d,]+) MB peak)?"
+)
+_NOT_DELIVERED = {"batch", "source_file", "source_line", "snapshot_date", "flags", "verbatim"}
+
+
+def deliver(folder: Path, records: int, seed: int) -> dict[str, Path]:
+    """The package and the later delivery as TSV, made once; their paths by name."""
+    paths = {name: folder / f"{name}-{records}-{seed}.tsv" for name in ("package", "later")}
+    if all(path.exists() for path in paths.values()):
+        return paths
+    corpus = folder / f"corpus-{records}-{seed}"
+    write_scale_corpus(corpus, records, seed)
+    rng = np.random.default_rng([seed, 9])
+    columns = [name for name in schema.RECORDS.names() if name not in _NOT_DELIVERED]
+    for name, path in paths.items():
+        beside = path.with_suffix(".part")
+        with beside.open("wb") as stream:
+            stream.write(("\t".join(columns) + "\n").encode())
+            for part in sorted((corpus / name / "records").glob("*.parquet")):
+                frame = pl.read_parquet(part, columns=columns)
+                again = frame.sample(fraction=_OTHER_MARKER, seed=int(rng.integers(1 << 31)))
+                other = again.with_columns(marker_code=pl.lit("28S"), record_id=pl.format("{}.28S", "processid"))
+                both = pl.concat([frame, other])
+                both = both[rng.permutation(both.height)]
+                both.write_csv(stream, separator="\t", include_header=False, null_value="None", quote_style="never")
+        beside.rename(path)
+    shutil.rmtree(corpus)
+    return paths
+
+
+def run(output: Path, *arguments: str) -> tuple[pl.DataFrame, dict[str, float]]:
+    """One `bioscan-etl run`: the costs of its stages, and of the whole process."""
+    tool = Path(sys.executable).with_name("bioscan-etl")
+    begun = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [tool, "run", "--output", output, "--verbose", *arguments], stdout=subprocess.DEVNULL, stderr=log, text=True
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - begun
+        log.seek(0)
+        lines = log.read()
+    if status:
+        raise SystemExit(lines[-4000:])
+    found = [match.groupdict() for match in _COST.finditer(lines)]
+    table = pl.DataFrame(found).with_columns(
+        pl.col("s", "cpu", "read", "written", "peak").str.replace_all(",", "").cast(pl.Float64)
+    )
+    whole = {"s": seconds, "cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss / 1024}
+    return table, whole
+
+
+def measure(folder: Path, records: int, seed: int) -> list[dict[str, object]]:
+    """Three runs at one size; prints each and returns a row per run."""
+    paths = deliver(folder, records, seed)
+    output = Path(tempfile.mkdtemp(prefix="whole-way-", dir=folder))
+    settings = output / "given.toml"
+    settings.write_text(_SETTINGS, encoding="utf-8")
+    orders = (
+        ("--records", str(paths["package"]), "--settings", str(settings), "--batch", "package"),
+        ("--records", str(paths["later"]), "--batch", "later", "--snapshot-date", "2026-01-01"),
+        (),
+    )
+    rows = []
+    try:
+        for name, order in zip(RUNS, orders, strict=True):
+            stages, whole = run(output, *order)
+            print(f"\n{name}, {records:,} records\n{_text(stages, whole)}", flush=True)
+            rows.append({"records": records, "run": name, "stages": stages, **whole})
+    finally:
+        shutil.rmtree(output)
+    return rows
+
+
+def _text(stages: pl.DataFrame, whole: dict[str, float]) -> str:
+    shown = stages.filter(pl.col("s") >= max(whole["s"] / 200, 0.05))
+    lines = [f"{'stage':26} {'s':>7} {'cpu s':>8} {'busy':>5} {'read MB':>9} {'written':>9} {'peak MB':>8}"]
+    lines += [
+        f"{row['stage']:26} {row['s']:7.1f} {row['cpu']:8.1f} {row['cpu'] / max(row['s'], 0.01):5.2f} "
+        f"{row['read'] or 0:9,.0f} {row['written'] or 0:9,.0f} {row['peak'] or 0:8,.0f}"
+        for row in shown.iter_rows(named=True)
+    ]
+    rest = whole["s"] - shown["s"].sum()
+    lines.append(f"{'all else':26} {rest:7.1f}")
+    lines.append(
+        f"{'whole run':26} {whole['s']:7.1f} {whole['cpu']:8.1f} {whole['cpu'] / whole['s']:5.2f} "
+        f"{'':9} {'':9} {whole['peak']:8,.0f}"
+    )
+    return "\n".join(lines)
+
+
+def markdown(rows: list[dict[str, object]]) -> str:
+    """The curve over the sizes, and the stages of the largest first release."""
+    lines = ["| records | run | wall s | processor s | busy | peak GB |", "|---:|---|---:|---:|---:|---:|"]
+    for row in rows:
+        s, cpu, peak = (float(str(row[name])) for name in ("s", "cpu", "peak"))
+        lines.append(f"| {row['records']:,} | {row['run']} | {s:.0f} | {cpu:.0f} | {cpu / s:.2f} | {peak / 1024:.1f} |")
+    first = [row for row in rows if row["run"] == RUNS[0]][-1]
+    stages = first["stages"]
+    assert isinstance(stages, pl.DataFrame)
+    lines += ["", "| stage | wall s | processor s | busy | MB read | MB written | peak GB |"]
+    lines += ["|---|---:|---:|---:|---:|---:|---:|"]
+    for row in stages.filter(pl.col("s") >= 0.5).sort("s", descending=True).iter_rows(named=True):
+        lines.append(
+            f"| {row['stage']} | {row['s']:.1f} | {row['cpu']:.1f} | {row['cpu'] / row['s']:.2f} "
+            f"| {row['read'] or 0:,.0f} | {row['written'] or 0:,.0f} | {(row['peak'] or 0) / 1024:.1f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure the sizes that are asked for, and print their tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, nargs="+", default=SIZES, metavar="N")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="folder in which the deliveries stay")
+    parser.add_argument("--markdown", type=Path, help="file for the tables")
+    given = parser.parse_args()
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = given.keep or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        for records in given.records:
+            rows += measure(folder, records, given.seed)
+            if given.keep is None:
+                for path in folder.glob("*.tsv"):
+                    path.unlink()
+    print(f"\n{'records':>10}  {'run':18} {'s':>7} {'cpu s':>8} {'peak MB':>8}")
+    for row in rows:
+        print(f"{row['records']:>10,}  {row['run']:18} {row['s']:7.0f} {row['cpu']:8.0f} {row['peak']:8,.0f}")
+    if given.markdown:
+        given.markdown.write_text(markdown(rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
