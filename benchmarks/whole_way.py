@@ -81,7 +81,7 @@ def run(output: Path, *arguments: str) -> tuple[pl.DataFrame, dict[str, float]]:
     begun = time.perf_counter()
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [tool, "run", "--output", output, "--verbose", *arguments], stdout=subprocess.DEVNULL, stderr=log, text=True
+            [tool, "run", "--output", output, "--verbose", *arguments], stdout=log, stderr=log, text=True
         )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begun

@@ -292,6 +292,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "barcodes/profile.py": ("placed_barcodes", "barcodes", "partitions"),
     "barcodes/coi_profile.*": ("placed_barcodes", "barcodes", "partitions"),
     "barcodes/placement.py": ("placed_barcodes", "barcodes", "partitions"),
+    "barcodes/codon_weights.py": ("placed_barcodes", "barcodes", "partitions"),
+    "barcodes/straight.py": ("placed_barcodes", "barcodes", "partitions"),
+    "barcodes/gaps.py": ("placed_barcodes", "barcodes", "partitions"),
     # Specimens flag barcodes that are the same over shared columns under two species.
     "barcodes/framed.py": ("specimens", "barcodes", "audit", "partitions", "distances", "statistics"),
     "barcodes/distinct.py": ("barcodes", "partitions"),
