@@ -7,12 +7,14 @@ which pages get them (`worklist`, `specimen`, `evidence`).
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from bioscan_etl import schema
+from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.decisions.again import Reader
 from bioscan_etl.decisions.read import Decisions, line_problem
 from bioscan_etl.decisions.vocabulary import COLUMNS
@@ -135,6 +137,22 @@ class Corpus:
     def curated(self) -> pl.LazyFrame:
         """`schema.CURATED` of the last run."""
         return scan_parquet(self._path("curated_taxonomy", "curated.parquet"))
+
+    def with_ids(self, processids: Sequence[str]) -> pl.LazyFrame:
+        """The specimens that have one of some process IDs."""
+        return self.specimens().filter(pl.col("processid").is_in(list(processids)))
+
+    def labels_of(self, processids: Sequence[str]) -> pl.LazyFrame:
+        """The rows of `curated` that have one of some process IDs."""
+        return self.curated().filter(pl.col("processid").is_in(list(processids)))
+
+    def with_barcode_of(self, processid: str) -> pl.LazyFrame | None:
+        """The specimens that have the same barcode as one of them; None if there is no such specimen, or no barcode."""
+        identity = barcode_identity(pl.col("dna_barcode"))
+        own = self.with_ids([processid]).select(identity).collect()
+        if own.is_empty() or own.item(0, 0) is None:
+            return None
+        return self.specimens().filter(identity == own.item(0, 0))
 
     def proposals(self) -> pl.DataFrame:
         """`schema.PROPOSALS` of the last run."""

@@ -32,11 +32,11 @@ def evidence(corpus: Corpus, doubt: str) -> dict[str, Any] | None:
     elif row["kind"] == "duplicate":
         found |= {"members": _alike(corpus, row["processid"])}
     elif row["kind"] == "report":
-        found |= {"members": _rows(corpus, pl.col("processid") == row["shown"]), "reports": _reports(corpus, row)}
+        found |= {"members": _rows(corpus, corpus.with_ids([row["shown"]])), "reports": _reports(corpus, row)}
     elif row["members"]:
         found |= _members(corpus, row["members"])
     else:
-        found |= {"members": _rows(corpus, pl.col("processid") == row["shown"])}
+        found |= {"members": _rows(corpus, corpus.with_ids([row["shown"]]))}
     return found
 
 
@@ -51,28 +51,30 @@ def _reports(corpus: Corpus, row: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for one in found if suggestion(one["field"], one["value"]) == row["proposed"]]
 
 
-def _rows(corpus: Corpus, which: pl.Expr, most: int = _MOST) -> list[dict[str, Any]]:
+def _rows(corpus: Corpus, specimens: pl.LazyFrame, most: int = _MOST) -> list[dict[str, Any]]:
     """Specimens with labels as normalised, and what was made of them; of too many, each species has its turn."""
-    made = corpus.curated().select("processid", made="taxon", **{f"{rank}_made": rank for rank in RANKS})
-    return (
-        corpus.specimens()
-        .filter(which)
-        .select("processid", "batch", "gates", "sha256", "dhash", "identification_method", *RANKS, *OF_ROW)
+    rows = (
+        specimens.select("processid", "batch", "gates", "sha256", "dhash", "identification_method", *RANKS, *OF_ROW)
         .sort("processid")
         .with_columns(turn=pl.int_range(pl.len()).over("species"))
         .sort("turn", "processid")
         .head(most)
         .drop("turn")
-        .join(made, on="processid", how="left")
         .sort("processid")
         .collect(engine="streaming")
+    )
+    made = corpus.labels_of(rows["processid"].to_list()).select(
+        "processid", made="taxon", **{f"{rank}_made": rank for rank in RANKS}
+    )
+    return (
+        rows.join(made.collect(engine="streaming"), on="processid", how="left", maintain_order="left")
         .with_columns(pl.col("dhash").cast(pl.String))
         .to_dicts()
     )
 
 
 def _members(corpus: Corpus, members: list[str]) -> dict[str, Any]:
-    rows = _rows(corpus, pl.col("processid").is_in(members))
+    rows = _rows(corpus, corpus.with_ids(members))
     known = pl.DataFrame([(row["dna_barcode"],) for row in rows], schema={"barcode": pl.String}, orient="row")
     identities = known.select(barcode_identity(pl.col("barcode"))).to_series()
     letters = [row | {"barcode": one} for row, one in zip(rows, identities, strict=True) if one is not None]
@@ -109,7 +111,7 @@ def _spellings(corpus: Corpus, rank: str, names: tuple[str, str | None]) -> dict
                 "bins": list(bins),
                 "barcodes": barcodes,
                 "lineages": lineages,
-                "members": _rows(corpus, pl.col(rank) == name, _NAMES),
+                "members": _rows(corpus, of_name, _NAMES),
             }
         )
     return {"rank": rank, "spellings": found}
@@ -126,5 +128,5 @@ def _alike(corpus: Corpus, processid: str) -> list[dict[str, Any]]:
     if own[0]["dhash"] is not None:
         bits = (pl.col("dhash") ^ pl.lit(own[0]["dhash"], pl.UInt64)).bitwise_count_ones()
         which |= (bits <= corpus.settings.images.near_duplicate_bits).fill_null(value=False)
-    rows = _rows(corpus, which)
+    rows = _rows(corpus, corpus.specimens().filter(which))
     return sorted(rows, key=lambda row: (row["processid"] != processid, row["processid"]))

@@ -40,8 +40,8 @@ class Excerpt(Corpus):
 
     Attributes:
         chosen: the doubts, as of `Corpus.doubts`.
-        held: `_COLUMNS` of the specimens.
-        labels: process ID, taxon and ranks of those that are accepted.
+        held: `_COLUMNS` of the specimens, sorted by process ID.
+        labels: process ID, taxon and ranks of those that are accepted, sorted by process ID.
         named: name and version of the corpus.
     """
 
@@ -49,6 +49,7 @@ class Excerpt(Corpus):
     held: pl.DataFrame | None = None
     labels: pl.DataFrame | None = None
     named: tuple[str, str] = ("", "")
+    _barcodes: pl.Series | None = None
 
     def title(self) -> str:
         """What the corpus is called."""
@@ -73,9 +74,40 @@ class Excerpt(Corpus):
         assert self.labels is not None
         return self.labels.lazy()
 
+    def with_ids(self, processids: Sequence[str]) -> pl.LazyFrame:
+        """The specimens that have one of some process IDs."""
+        assert self.held is not None
+        return _found(self.held, processids).lazy()
+
+    def labels_of(self, processids: Sequence[str]) -> pl.LazyFrame:
+        """The labels of some process IDs."""
+        assert self.labels is not None
+        return _found(self.labels, processids).lazy()
+
+    def with_barcode_of(self, processid: str) -> pl.LazyFrame | None:
+        """The specimens that have the same barcode as one of them; None if there is no such specimen, or no barcode."""
+        assert self.held is not None
+        if self._barcodes is None:
+            # Each barcode as a number: a page per group would compare the letters of all again.
+            letters = barcode_identity(pl.col("dna_barcode")).cast(pl.Categorical)
+            self._barcodes = self.held.select(letters.to_physical()).to_series()
+        own = self._barcodes.filter(self.held["processid"] == processid)
+        if own.is_empty() or own[0] is None:
+            return None
+        return self.held.filter((self._barcodes == own[0]).fill_null(value=False)).lazy()
+
     def of_batch(self, batch: str) -> Excerpt:
         """The doubts about specimens of a batch, with all specimens."""
         return replace(self, chosen=about(self.doubts(), self.specimens(), batch))
+
+
+def _found(frame: pl.DataFrame, processids: Sequence[str]) -> pl.DataFrame:
+    """Rows of a frame sorted by process ID, by binary search."""
+    wanted = pl.Series("processid", processids, pl.String).drop_nulls().unique().sort()
+    places = frame["processid"].search_sorted(wanted)
+    inside = places < frame.height
+    rows = frame[places.filter(inside)]
+    return rows.filter(rows["processid"] == wanted.filter(inside))
 
 
 def about(doubts: pl.DataFrame, specimens: pl.LazyFrame, batch: str) -> pl.DataFrame:

@@ -11,7 +11,6 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.decisions.vocabulary import BARCODE_OF
 from bioscan_etl.desk.corpus import Corpus
 from bioscan_etl.desk.taxon import members
@@ -36,16 +35,13 @@ def group(corpus: Corpus, kind: str, name: str) -> dict[str, Any] | None:
         specimens, the most frequent first), all_labels (how many different ones), processids (at most `MOST`, sorted).
     """
     target: dict[str, str] = {"group": name}
-    specimens = corpus.specimens()
     if kind == "bin" and re.fullmatch(BIN_PATTERN, name):
-        own = specimens.filter(pl.col("dna_bin") == name)
+        own = corpus.specimens().filter(pl.col("dna_bin") == name)
     elif kind == "barcode":
-        letters = (
-            specimens.filter(pl.col("processid") == name).select(barcode_identity(pl.col("dna_barcode"))).collect()
-        )
-        if letters.is_empty() or letters.item(0, 0) is None:
+        same = corpus.with_barcode_of(name)
+        if same is None:
             return None
-        own = specimens.filter(barcode_identity(pl.col("dna_barcode")) == letters.item(0, 0))
+        own = same
         target = {"group": f"{BARCODE_OF}{name}"}
     elif kind in RANKS:
         own = members(corpus, kind, name)
