@@ -198,6 +198,7 @@ def _result(stage: Stage, done: Done, situation: Situation) -> dg.MaterializeRes
         "counts": dg.MetadataValue.json(dict(done.counts)),
         "content": done.content,
         "built": done.built,
+        "cost": str(done.cost),
         "settings": situation.settings.digest()[:16],
     }
     if situation.pin is not None:

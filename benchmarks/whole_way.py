@@ -44,7 +44,7 @@ hdf5_packages = []
 """
 _OTHER_MARKER = 0.1
 _COST = re.compile(
-    r"(?P<what>built|found) (?P<stage>\w+): (?P<s>[\d.]+) s, (?P<cpu>[\d.]+) processor s"
+    r"(?P<what>built|found) (?P<stage>\w+): (?P<s>[\d.]+) s, (?P<cpu>[\d.]+) processor s, [\d.]+ cores busy"
     r"(?:, (?P<read>[\d,]+) MB read, (?P<written>[\d,]+) MB written)?(?:, (?P<peak>[\d,]+) MB peak)?"
 )
 _NOT_DELIVERED = {"batch", "source_file", "source_line", "snapshot_date", "flags", "verbatim"}

@@ -7,8 +7,7 @@ numbers are shown (`bioscan_etl.assets`, the log).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,7 @@ _PROCESS = Path("/proc/self")
 _RESET_PEAK = "5"  # what proc(5) takes in clear_refs to let the peak of memory begin anew
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What happened in this process between two moments, whoever caused it.
 
@@ -39,27 +38,42 @@ class Cost:
     def __str__(self) -> str:
         sizes = {"read": self.bytes_read, "written": self.bytes_written, "peak": self.peak_bytes}
         shown = [f"{size / 1e6:,.0f} MB {name}" for name, size in sizes.items() if size is not None]
-        return ", ".join((f"{self.seconds:.2f} s", f"{self.processor_seconds:.2f} processor s", *shown))
+        return ", ".join(
+            (
+                f"{self.seconds:.2f} s",
+                f"{self.processor_seconds:.2f} processor s",
+                f"{self.busy:.2f} cores busy",
+                *shown,
+            )
+        )
+
+    @property
+    def busy(self) -> float:
+        """Cores that were busy on average."""
+        return self.processor_seconds / self.seconds if self.seconds else 0.0
 
 
-@contextmanager
-def measured() -> Iterator[Cost]:
-    """Measure what happens within the block; the result is filled in when the block ends."""
-    cost = Cost()
-    with suppress(OSError):
-        (_PROCESS / "clear_refs").write_text(_RESET_PEAK, encoding="ascii")
-    before = _counters()
-    wall, processor = time.perf_counter(), time.process_time()
-    try:
-        yield cost
-    finally:
-        cost.seconds, cost.processor_seconds = time.perf_counter() - wall, time.process_time() - processor
-        after = _counters()
-        if "rchar" in before and "rchar" in after:
-            cost.bytes_read = after["rchar"] - before["rchar"]
-            cost.bytes_written = after["wchar"] - before["wchar"]
-        if "VmHWM" in after:
-            cost.peak_bytes = after["VmHWM"] * 1024
+class Meter:
+    """Measures from its beginning on."""
+
+    def __init__(self) -> None:
+        with suppress(OSError):
+            (_PROCESS / "clear_refs").write_text(_RESET_PEAK, encoding="ascii")
+        self._counters = _counters()
+        self._wall, self._processor = time.perf_counter(), time.process_time()
+
+    def cost(self) -> Cost:
+        """What happened in this process since the beginning."""
+        seconds, processor_seconds = time.perf_counter() - self._wall, time.process_time() - self._processor
+        before, after = self._counters, _counters()
+        counted = "rchar" in before and "rchar" in after
+        return Cost(
+            seconds,
+            processor_seconds,
+            after["rchar"] - before["rchar"] if counted else None,
+            after["wchar"] - before["wchar"] if counted else None,
+            after["VmHWM"] * 1024 if "VmHWM" in after else None,
+        )
 
 
 def _counters() -> dict[str, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release import versions
 from bioscan_etl.release.forms.registry import Form, build_form, forms
 from bioscan_etl.stages.commit import commit_if_whole, note_mirrored, note_release
-from bioscan_etl.stages.cost import measured
+from bioscan_etl.stages.cost import Cost, Meter
 from bioscan_etl.stages.examine import examine
 from bioscan_etl.stages.registry import STAGES, Scope, Stage
 from bioscan_etl.stages.situation import ByBatch, Outputs, Situation
@@ -46,6 +46,7 @@ class Done:
         counts: counts that it reported.
         findings: results of its checks.
         output: its output in the lake; None for a part of the release.
+        cost: what making or finding it cost.
     """
 
     stage: str
@@ -55,6 +56,7 @@ class Done:
     counts: Mapping[str, Any]
     findings: tuple[Finding, ...] = ()
     output: Output | None = None
+    cost: Cost = field(default_factory=Cost)
 
 
 def run_stage(name: str, situation: Situation, progress: Progress = silent) -> Done:
@@ -80,10 +82,11 @@ def run_stage(name: str, situation: Situation, progress: Progress = silent) -> D
         reraise=True,
     )
     make = _make_part if stage.scope is Scope.RELEASE else _make_output
-    with measured() as cost:
-        done: Done = tries(make, stage, situation, progress)
+    meter = Meter()
+    done: Done = tries(make, stage, situation, progress)
+    cost = meter.cost()
     _log.info("%s %s: %s", "built" if done.built else "found", stage.name, cost)
-    return done
+    return replace(done, cost=cost)
 
 
 def _make_output(stage: Stage, situation: Situation, progress: Progress) -> Done:
