@@ -42,7 +42,7 @@ class Loudness:
 
     Attributes:
         quiet: show no progress, only results and errors.
-        verbose: show the library's log and Dagster's run ids too.
+        verbose: show the library's log too: Dagster's run ids, and what each stage costs.
     """
 
     quiet: Annotated[
@@ -51,7 +51,7 @@ class Loudness:
     ] = False
     verbose: Annotated[
         bool,
-        Parameter(name=["--verbose", "-v"], group=_OUTPUT, help="show the library's log and Dagster's run ids too"),
+        Parameter(name=["--verbose", "-v"], group=_OUTPUT, help="show the library's log too: Dagster's run ids, and what each stage costs"),
     ] = False
 
 
