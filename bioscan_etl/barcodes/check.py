@@ -19,6 +19,8 @@ from bioscan_etl.threads import cores, ordered_map
 
 _BLOCK = 100_000  # distinct sequences per block
 _SEQUENCE = ["nuc", "genetic_code"]
+CHANGED_FROM = ("processid", "nuc", "dna_barcode", "internal_gaps", "genetic_code", "frame", "flags")
+"""The columns of `schema.CHECKED_BARCODES` that `barcode_changes` uses: barcodes are most of a table's bytes."""
 _INPUT = ("batch", "processid", "nuc", "nuc_basecount", "bin_uri", "phylum", "class")
 
 
@@ -77,7 +79,7 @@ def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFram
 
     Args:
         records: the rows of `schema.RECORDS` that `checked` was made from; uses processid and bin_uri.
-        checked: `schema.CHECKED_BARCODES`.
+        checked: `CHANGED_FROM` of `schema.CHECKED_BARCODES`.
 
     Returns:
         processid, field, before, after, rule, evidence (all text): the columns of `schema.CHANGES` without
