@@ -19,6 +19,8 @@ from bioscan_etl.threads import cores, ordered_map
 
 _BLOCK = 100_000  # distinct sequences per block
 _SEQUENCE = ["nuc", "genetic_code"]
+CHANGED_FROM = ("processid", "nuc", "dna_barcode", "internal_gaps", "genetic_code", "frame", "flags")
+"""The columns of `schema.CHECKED_BARCODES` that `barcode_changes` uses: barcodes are most of a table's bytes."""
 _INPUT = ("batch", "processid", "nuc", "nuc_basecount", "bin_uri", "phylum", "class")
 
 
@@ -77,7 +79,7 @@ def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFram
 
     Args:
         records: the rows of `schema.RECORDS` that `checked` was made from; uses processid and bin_uri.
-        checked: `schema.CHECKED_BARCODES`.
+        checked: `CHANGED_FROM` of `schema.CHECKED_BARCODES`.
 
     Returns:
         processid, field, before, after, rule, evidence (all text): the columns of `schema.CHANGES` without
@@ -154,7 +156,8 @@ def _checked(distinct: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
     polars. Only the others are rewritten.
     """
     nuc, code = pl.col("nuc"), pl.col("genetic_code")
-    final = sequences.is_final(nuc)
+    # Letters are looked at once, not once per branch.
+    final = distinct.select(sequences.is_final(nuc)).to_series()
     distinct = distinct.with_row_index("place")
     plain = distinct.filter(final).with_columns(
         dna_barcode=sequences.within_end_gaps(nuc),
@@ -163,7 +166,7 @@ def _checked(distinct: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
         gap_breaks_frame=pl.lit(False),
     )
     other = _without_gaps(
-        distinct.filter(~final.fill_null(False)).with_columns(
+        distinct.filter(~final.fill_null(value=False)).with_columns(
             aligned=sequences.without_end_gaps(nuc), invalid_letters=sequences.has_invalid_letters(nuc)
         )
     )
@@ -171,11 +174,11 @@ def _checked(distinct: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
         frame=open_frame(pl.col("dna_barcode"), code)
     )
     turned = _turned(framed)
-    unturned = framed.join(turned, on=_SEQUENCE, how="anti", nulls_equal=True).with_columns(turned=pl.lit(False))
+    unturned = framed.join(turned, on="place", how="anti").with_columns(turned=pl.lit(False))
     checked = pl.concat([unturned, turned], rechunk=True)
     # Most sequences have only A, C, G and T: they are identical to their identity and need no counting.
     sequence, barcode, length = pl.col("dna_barcode"), pl.col("barcode"), pl.col("barcode_length")
-    ambiguous = sequence.str.contains("[^ACGT]").fill_null(True)
+    ambiguous = checked.select(sequence.str.contains("[^ACGT]").fill_null(value=True)).to_series()
     bases = checked.filter(~ambiguous).with_columns(
         barcode=sequence,
         barcode_length=sequence.str.len_bytes().cast(pl.Int32),
@@ -247,10 +250,10 @@ def _turned(framed: pl.DataFrame) -> pl.DataFrame:
     explains why the frame is closed.
     """
     sequence = pl.col("dna_barcode")
-    closed = sequence.is_not_null() & pl.col("frame").is_null() & ~sequence.str.contains(COI_MOTIF)
-    closed &= ~pl.col("gap_breaks_frame")
+    closed = sequence.is_not_null() & pl.col("frame").is_null() & ~pl.col("gap_breaks_frame")
     return (
         framed.filter(closed)
+        .filter(~sequence.str.contains(COI_MOTIF))  # by itself, so that only the few closed ones are searched
         .with_columns(dna_barcode=sequences.reverse_complement(sequence))
         .with_columns(frame=open_frame(sequence, pl.col("genetic_code")), turned=pl.lit(True))
         .filter(pl.col("frame").is_not_null())

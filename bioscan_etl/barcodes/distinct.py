@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl.barcodes.framed import framed, same_pairs
-from bioscan_etl.barcodes.identity import barcode_identity
+from bioscan_etl.barcodes.identity import barcode_identities
 from bioscan_etl.barcodes.placement import place
 from bioscan_etl.schema import BARCODE_IDS, BARCODES, PLACEMENTS
 
@@ -28,26 +28,28 @@ def numbered(specimens: pl.LazyFrame, placements: pl.LazyFrame, least: int) -> t
     Returns:
         `schema.BARCODES`, sorted by barcode_id, and `schema.BARCODE_IDS`, sorted by processid.
     """
-    identity = barcode_identity(pl.col("dna_barcode"))
-    counts = (
-        specimens.select(barcode=identity)
+    # Each distinct sequence is rewritten once.
+    texts = (
+        specimens.select(text="dna_barcode")
         .drop_nulls()
-        .group_by("barcode")
+        .group_by("text")
         .agg(records=pl.len().cast(pl.UInt32))
-        .sort("barcode")
         .collect(engine="streaming")
-        .with_row_index("barcode_id")
+        .rechunk()
     )
+    texts = texts.hstack([barcode_identities(texts["text"])]).drop_nulls().sort("barcode")
+    texts = texts.with_columns(barcode_id=pl.col("barcode").rle_id())
+    counts = texts.group_by("barcode_id").agg(pl.col("barcode").first(), pl.col("records").sum()).sort("barcode_id")
     on_frame = placed(counts, placements)
     group = pl.Series("group", groups(on_frame, least), pl.UInt32)
     barcodes = BARCODES.conform(counts.hstack(on_frame.drop("barcode")).with_columns(group))
     # Two hashes instead of 658 letters: a specimen's barcode is looked up without a copy of its text.
-    keys = (pl.col("barcode").hash(1).alias("first_key"), pl.col("barcode").hash(2).alias("second_key"))
+    keys = [pl.col("text").hash(1).alias("first_key"), pl.col("text").hash(2).alias("second_key")]
     ids = (
-        specimens.select("processid", barcode=identity)
+        specimens.select("processid", text="dna_barcode")
         .select("processid", *keys)
         .collect(engine="streaming")
-        .join(counts.select("barcode_id", *keys), on=["first_key", "second_key"], how="left")
+        .join(texts.select("barcode_id", *keys), on=["first_key", "second_key"], how="left")
         .sort("processid")
     )
     return barcodes, BARCODE_IDS.conform(ids)

@@ -49,15 +49,41 @@ def letters(placements: pl.DataFrame) -> _Letters:
     found = codes(placements["barcode"])
     if not found.size:
         return framed
-    start, first, last = (placements[name].fill_null(0).to_numpy()[:, None] for name in ("start", "first", "last"))
+    # Nearly all barcodes fill their columns without a gap: a stretch of letters that is moved as a whole.
+    uneven = pl.any_horizontal(pl.col("missing_columns", "inserted_bases").list.len() > 0).fill_null(value=False)
+    is_uneven = placements.select(uneven).to_series().to_numpy()
+    is_placed = placements["first"].is_not_null().to_numpy()
+    moved, spread = np.flatnonzero(is_placed & ~is_uneven), np.flatnonzero(is_placed & is_uneven)
+    framed[moved] = _moved(placements[moved], found[moved])
+    framed[spread] = _spread(placements[spread], found[spread])
+    return framed
+
+
+def _moved(placements: pl.DataFrame, found: _Letters) -> _Letters:
+    """The letter in each column, of barcodes that lack no codon and have no base beside the frame."""
+    framed = np.full((len(found), COLUMNS), UNKNOWN, np.uint8)
+    start, first, last = (placements[name].to_numpy().astype(np.int16) for name in ("start", "first", "last"))
+    shift = first - 1 - start
+    for by in np.unique(shift).tolist():
+        rows = np.flatnonzero(shift == by)
+        begin, end = max(by, 0), min(found.shape[1] + by, COLUMNS)
+        framed[rows, begin:end] = found[rows, begin - by : end - by]
+    column = np.arange(1, COLUMNS + 1, dtype=np.int16)[None, :]
+    framed[(column < first[:, None]) | (column > last[:, None])] = UNKNOWN
+    return framed
+
+
+def _spread(placements: pl.DataFrame, found: _Letters) -> _Letters:
+    """The letter in each column, of placed barcodes."""
+    framed = np.full((len(found), COLUMNS), UNKNOWN, np.uint8)
+    start, first, last = (placements[name].to_numpy()[:, None] for name in ("start", "first", "last"))
     column, at = np.arange(1, COLUMNS + 1)[None, :], np.arange(found.shape[1])[None, :]
     missing = _marked(placements["missing_columns"], COLUMNS + 1)[:, 1:]
     beside = _marked(placements["inserted_bases"], found.shape[1])
-    is_placed = placements["first"].is_not_null().to_numpy()[:, None]
-    free = is_placed & (column >= first) & (column <= last) & ~missing
+    free = (column >= first) & (column <= last) & ~missing
     # As many letters as there are columns for them: the first free column holds the first letter, and so on.
     count = free.sum(axis=1, keepdims=True) + beside.sum(axis=1, keepdims=True)
-    framed[free] = found[is_placed & (at >= start) & (at < start + count) & ~beside]
+    framed[free] = found[(at >= start) & (at < start + count) & ~beside]
     framed[missing] = MISSING
     return framed
 
@@ -258,9 +284,12 @@ def _meeting(
     """Pairs of barcodes of both groups with the same letters in a stretch of blocks, some at a time."""
     wanted = hashes[here, end] - hashes[here, begin]
     offered = hashes[there, end] - hashes[there, begin]
-    order = np.argsort(offered, kind="stable")
+    order = np.argsort(offered)
     offered = offered[order]
     first = np.searchsorted(offered, wanted, side="left")
+    # Most meet nobody.
+    meets = np.append(offered, ~wanted[:1])[first] == wanted
+    here, wanted, first = here[meets], wanted[meets], first[meets]
     count = np.searchsorted(offered, wanted, side="right") - first
     upto = np.cumsum(count)
     start = 0

@@ -35,6 +35,24 @@ def barcode_identity(sequence: pl.Expr) -> pl.Expr:
     return pl.when(stripped != "").then(stripped)
 
 
+def barcode_identities(sequences: pl.Series) -> pl.Series:
+    """`barcode_identity` of a column: only the few that are no identities are rewritten, the others are not copied.
+
+    Args:
+        sequences: text of length n.
+
+    Returns:
+        `barcode`, text of length n, in the same order.
+    """
+    rows = sequences.alias("barcode").to_frame().with_row_index("at")
+    is_identity = rows.select(pl.col("barcode").str.contains(f"^{_IS_IDENTITY}$").fill_null(value=False)).to_series()
+    other = rows.filter(~is_identity)
+    if other.is_empty():
+        return rows["barcode"]
+    other = other.lazy().with_columns(barcode_identity(pl.col("barcode"))).collect()
+    return pl.concat([rows.filter(is_identity), other], rechunk=True).sort("at")["barcode"]
+
+
 def barcode_identity_sql(sequence: str) -> str:
     """`barcode_identity` for DuckDB.
 

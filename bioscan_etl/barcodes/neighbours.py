@@ -37,7 +37,7 @@ MISPLACED = pl.Schema(
 
 _KEPT = np.uint32((1 << 32) // 32)  # k-mers with a hash below this are kept: 1 in 32, about 20 of a barcode
 _MIX = np.uint32(0x9E3779B1)  # multiplicative hash, after Knuth
-_BLOCK = 2_000  # barcodes per block; their bases fit into the processor's cache
+_BLOCK = 1_000  # barcodes per block; their bases fit into the processor's cache
 _PAIRS = 20_000  # pairs that are compared base by base at a time
 _ENTRIES = 4_000_000  # k-mers that are counted at a time
 _SUSPECTS = 5_000  # suspects whose neighbours are searched at a time
@@ -97,11 +97,12 @@ def _sketch(barcodes: pl.Series, length: int) -> tuple[_Kmers, _Numbers, _Number
     known = code < _OTHER
     kmers = code.astype(np.uint32) & np.uint32(3)
     for width in (1, 2, 4, 8):
-        kmers = (kmers[:-width] << np.uint32(2 * width)) | kmers[width:]
-        known = known[:-width] & known[width:]
+        before = kmers[:-width] << np.uint32(2 * width)
+        before |= kmers[width:]
+        kmers, known = before, known[:-width] & known[width:]
     # Sixteen bases fit into 32 bits; a longer k-mer is a mix of two overlapping 16-mers.
     more = length - 16
-    kmers = kmers * _MIX
+    kmers *= _MIX
     if more:
         kmers = (kmers[:-more] ^ (kmers[:-more] >> np.uint32(15))) + kmers[more:]
         known = known[:-more] & known[more:]
@@ -237,9 +238,7 @@ def _candidates(keys: _Keys, order_of: _Numbers, suspects: npt.NDArray[np.bool_]
             queries.filter(pl.col("suspect").is_between(int(part[0]), int(part[-1])))
             .join(holders, on="kmer", how="inner")
             .filter(pl.col("suspect") != pl.col("node"))
-            .group_by("suspect", "node")
-            .agg(kmers=pl.len())
-            .filter(pl.col("kmers") >= _SHARED)
+            .pipe(_shared)
             .sort("suspect", "kmers", "node", descending=[False, True, False])
             .group_by("suspect", maintain_order=True)
             .head(_CANDIDATES)
@@ -248,6 +247,19 @@ def _candidates(keys: _Keys, order_of: _Numbers, suspects: npt.NDArray[np.bool_]
         shared = shared.select("suspect", "node", foreign=foreign)
         chosen.append(shared.filter(pl.col("foreign").sum().over("suspect") >= votes).drop("foreign"))
     return pl.concat(chosen).sort("suspect", "node")
+
+
+def _shared(meetings: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of suspect and node that meet at `_SHARED` k-mers at least, with their number (`kmers`)."""
+    pairs = meetings["suspect"].to_numpy().astype(np.uint64) << _KMER
+    pairs |= meetings["node"].to_numpy()
+    pairs.sort()
+    starts, kmers = _runs(pairs)
+    often = kmers >= _SHARED
+    found = pairs[starts[often]]
+    return pl.DataFrame(
+        {"suspect": (found >> _KMER).astype(np.uint32), "node": found.astype(np.uint32), "kmers": kmers[often]}
+    )
 
 
 def _compared(barcodes: pl.Series, pairs: pl.DataFrame, length: int) -> pl.DataFrame:

@@ -9,6 +9,25 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from bioscan_etl.barcodes.identity import barcode_identities
+
+
+def same_identity(sequences: pl.Series) -> pl.Series:
+    """Number sequences, so that those of one barcode have equal numbers; each distinct sequence is rewritten once.
+
+    Args:
+        sequences: text, nulls allowed.
+
+    Returns:
+        `barcode`, UInt32: the position of the first row with the same `identity.barcode_identity`; null for none.
+    """
+    sequences = sequences.rechunk()
+    numbers = same_barcode(sequences)
+    heads = numbers.drop_nulls().unique().sort()
+    first = heads.gather(same_barcode(barcode_identities(sequences.gather(heads))))
+    places = heads.search_sorted(numbers.fill_null(0)).set(numbers.is_null(), None)
+    return first.gather(places).alias("barcode")
+
 
 def same_barcode(barcodes: pl.Series) -> pl.Series:
     """Number barcodes, so that equal ones have equal numbers: what is grouped by numbers copies no letters.

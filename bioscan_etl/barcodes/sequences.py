@@ -13,7 +13,11 @@ import polars as pl
 _COMPLEMENT = dict(zip("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN", strict=True))
 IUPAC = "".join(_COMPLEMENT)
 _NO_IUPAC = f"[^{IUPAC}{IUPAC.lower()}-]"
-_BLOCK = 2_000  # sequences per block: about 1.3 MB, so that the counts fit into the processor's cache
+_BLOCK = 500  # sequences per block: some 3 MB of numbers, so that they stay in the processor's cache
+_OTHER = 64  # code of a character that is no base
+_NO_KMER, _BINS = 64, 65  # number of what is no trinucleotide; numbers there are
+_BASES = np.full(256, _OTHER, np.uint8)
+_BASES[np.frombuffer(b"ACGT", np.uint8)] = np.arange(4, dtype=np.uint8)
 
 
 def has_invalid_letters(nuc: pl.Expr) -> pl.Expr:
@@ -97,14 +101,13 @@ def _overlapping_share(barcodes: pl.Series) -> pl.Series:
     lengths = barcodes.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
     # Two N separate the barcodes, so that no trinucleotide spans two of them.
     text = barcodes.fill_null("").str.join("NN").item() + "NN"
-    other = 64
-    code = np.full(256, other, np.uint8)
-    code[np.frombuffer(b"ACGT", np.uint8)] = np.arange(4, dtype=np.uint8)
-    bases = code[np.frombuffer(text.encode(), np.uint8)]
-    kmers = bases[:-2] * 16 + bases[1:-1] * 4 + bases[2:]
-    is_kmer = (bases[:-2] | bases[1:-1] | bases[2:]) < other
-    owners = np.repeat(np.arange(len(lengths), dtype=np.int64) * 64, lengths + 2)[:-2]
-    counts = np.bincount(owners[is_kmer] + kmers[is_kmer], minlength=64 * len(lengths))
+    bases = _BASES[np.frombuffer(text.encode(), np.uint8)]
+    kmers = (bases[:-2] << 4) | (bases[1:-1] << 2) | bases[2:]
+    # Counted, too, but apart: leaving them out would copy all the others.
+    kmers[(bases[:-2] | bases[1:-1] | bases[2:]) >= _OTHER] = _NO_KMER
+    owners = np.repeat(np.arange(len(lengths), dtype=np.int64) * _BINS, lengths + 2)[:-2]
+    owners += kmers
+    counts = np.bincount(owners, minlength=_BINS * len(lengths)).reshape(-1, _BINS)[:, :_NO_KMER]
     share: npt.NDArray[np.float64] = np.zeros(len(lengths))
-    np.divide(3 * counts.reshape(-1, 64).max(axis=1), lengths, out=share, where=lengths > 0)
+    np.divide(3 * counts.max(axis=1), lengths, out=share, where=lengths > 0)
     return pl.select(pl.when(barcodes.is_not_null()).then(pl.Series(share))).to_series()

@@ -20,7 +20,7 @@ from typing import TypeVar
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.barcodes.check import barcode_changes
+from bioscan_etl.barcodes.check import CHANGED_FROM, barcode_changes
 from bioscan_etl.barcodes.corpus import corpus_flags
 from bioscan_etl.flags import flags_from
 from bioscan_etl.geography.changes import geography_changes
@@ -233,7 +233,7 @@ def _changes(
     records: pl.LazyFrame, barcodes: pl.LazyFrame, geography: pl.LazyFrame, unified: pl.DataFrame
 ) -> pl.DataFrame:
     """Changes by the barcode and geography rules; all columns are read only of rows that may have changed."""
-    flagged = barcodes.filter(pl.col("flags").list.len() > 0).collect()
+    flagged = barcodes.filter(pl.col("flags").list.len() > 0).select(CHANGED_FROM).collect()
     moved = geography.filter(
         (pl.col("flags").list.len() > 0)
         | pl.col("country_verbatim").ne_missing(pl.col("country"))

@@ -19,8 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl.barcodes.identity import barcode_identity
-from bioscan_etl.barcodes.numbering import same_barcode
+from bioscan_etl.barcodes.numbering import same_barcode, same_identity
 from bioscan_etl.decisions.vocabulary import keeps_spelling
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import CURATED, DECISION_EFFECTS, DECISIONS
@@ -149,7 +148,7 @@ def curate(
 
 def _read(specimens: pl.LazyFrame) -> pl.DataFrame:
     """What curation needs, sorted by process ID, with `row`; `barcode` is the first row that carries it."""
-    barcode = same_barcode(specimens.select(barcode_identity(pl.col("dna_barcode"))).collect().to_series())
+    barcode = same_identity(specimens.select("dna_barcode").collect().to_series())
     frame = specimens.select(_READ).collect().with_columns(barcode)
     row = pl.col("row")
     frame = frame.sort("processid").with_row_index("row").with_columns(row.cast(pl.UInt32))

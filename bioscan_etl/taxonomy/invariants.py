@@ -12,8 +12,7 @@ from itertools import pairwise
 
 import polars as pl
 
-from bioscan_etl.barcodes.identity import barcode_identity
-from bioscan_etl.barcodes.numbering import same_barcode
+from bioscan_etl.barcodes.numbering import same_identity
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.findings import SAMPLES, Finding
 from bioscan_etl.rules import Severity
@@ -57,7 +56,7 @@ def check(
     Returns:
         The violations, in the order of the invariants; empty if all hold.
     """
-    barcode = same_barcode(curated.lazy().select(barcode_identity(pl.col("dna_barcode"))).collect().to_series())
+    barcode = same_identity(curated.lazy().select("dna_barcode").collect().to_series())
     labels = curated.lazy().select("processid", *RANKS).collect().with_columns(barcode)
     delivered = specimens.lazy().select("processid", *RANKS, *(f"{rank}_verbatim" for rank in RANKS)).collect()
     return [
