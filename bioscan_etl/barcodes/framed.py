@@ -24,6 +24,8 @@ MISSING = 5
 """Number of a column between a barcode's first and last that holds no base: the barcode lacks a codon."""
 
 _BLOCKS, _WIDTH = 14, 47  # 14 blocks of 47 columns are the frame
+_TRIPLES = -(-_WIDTH // 3)  # of a block
+_KINDS = MISSING + 1  # of letters
 _WORDS = -(-COLUMNS // 64)
 _PART = 5_000  # barcodes whose letters are held at a time
 _LARGE = 1_000  # members from which barcodes with the same clean blocks are compared by themselves
@@ -130,8 +132,7 @@ def framed(placements: pl.DataFrame) -> Framed:
     low, high, known, lacking = (np.zeros((rows, _WORDS), np.uint64) for _ in range(4))
     hashes = np.zeros((rows, _BLOCKS + 1), np.uint64)
     clean = np.zeros(rows, np.int64)
-    table = np.random.default_rng(20260).integers(0, 1 << 64, (COLUMNS, MISSING + 1), np.uint64)
-    columns = np.arange(COLUMNS)[None, :]
+    sums = _sums_of_triples()
     starts = np.arange(0, COLUMNS, _WIDTH)
     bits = np.int64(1) << np.arange(_BLOCKS, dtype=np.int64)
     for start in range(0, rows, _PART):
@@ -140,11 +141,39 @@ def framed(placements: pl.DataFrame) -> Framed:
         is_base = found < UNKNOWN
         low[part], high[part] = _packed(is_base & (found % 2 == 1)), _packed(is_base & (found > 1))
         known[part], lacking[part] = _packed(is_base), _packed(found == MISSING)
-        np.cumsum(np.add.reduceat(table[columns, found], starts, axis=1), axis=1, out=hashes[part, 1:])
+        np.cumsum(_block_sums(found, sums), axis=1, out=hashes[part, 1:])
         blocks = np.logical_and.reduceat(found != UNKNOWN, starts, axis=1)
         clean[part] = blocks @ bits
     texts = _texts(placements)
     return Framed(low, high, known, lacking, _where(texts, rows), texts, hashes, clean)
+
+
+def _sums_of_triples() -> _Words:
+    """The hashes of three letters beside each other, added, for each place of a triple; shape (224, 216).
+
+    A block of 47 columns is 16 triples; the last one has two letters.
+    """
+    table = np.random.default_rng(20260).integers(0, 1 << 64, (COLUMNS, _KINDS), np.uint64)
+    padded = np.zeros((_BLOCKS, _TRIPLES * 3, _KINDS), np.uint64)
+    padded[:, :_WIDTH] = table.reshape(_BLOCKS, _WIDTH, _KINDS)
+    one, two, three = padded.reshape(-1, 3, _KINDS).swapaxes(0, 1)
+    return (one[:, :, None, None] + two[:, None, :, None] + three[:, None, None, :]).reshape(len(one), -1)
+
+
+def _block_sums(found: _Letters, sums: _Words) -> _Words:
+    """The sum of the hashed letters of each block, looked up three letters at a time; shape (rows, 14).
+
+    Args:
+        found: as of `letters`.
+        sums: of `_sums_of_triples`.
+    """
+    wide = np.zeros((len(found), _BLOCKS, _TRIPLES * 3), np.uint8)
+    wide[:, :, :_WIDTH] = found.reshape(-1, _BLOCKS, _WIDTH)
+    triples = wide.reshape(len(found), -1, 3)
+    which = (triples[:, :, 0] * np.uint8(_KINDS) + triples[:, :, 1]) * np.uint8(_KINDS) + triples[:, :, 2]
+    places = which + (np.arange(len(sums)) * sums.shape[1])[None, :]
+    added: _Words = sums.ravel().take(places).reshape(-1, _BLOCKS, _TRIPLES).sum(axis=2)
+    return added
 
 
 def comparable(barcodes: pl.DataFrame) -> tuple[pl.DataFrame, Framed]:

@@ -51,7 +51,11 @@ class Loudness:
     ] = False
     verbose: Annotated[
         bool,
-        Parameter(name=["--verbose", "-v"], group=_OUTPUT, help="show the library's log too: Dagster's run ids, and what each stage costs"),
+        Parameter(
+            name=["--verbose", "-v"],
+            group=_OUTPUT,
+            help="show the library's log too: Dagster's run ids, and what each stage costs",
+        ),
     ] = False
 
 

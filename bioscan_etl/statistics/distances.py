@@ -85,13 +85,12 @@ def distances(
         )
         small, found = 0, []
         todo = []
-        for (name,), frame in members.group_by(["group"], maintain_order=True):
-            at = frame["at"].to_numpy().astype(np.int64)
+        for name, at in _by_group(members):
             if len(at) < settings.min_group_barcodes:
                 small += 1
                 continue
             most = len(at) if level == WHOLE else settings.max_group_barcodes
-            todo.append(_Group(level, str(name), len(at), _chosen(at, priority, most)))
+            todo.append(_Group(level, name, len(at), _chosen(at, priority, most)))
         for group, row, p in _compared(todo, on_frame, least):
             found.append(row)
             if level == WHOLE and row["mean"] is not None:
@@ -104,6 +103,20 @@ def distances(
         "distances": pl.DataFrame(groups, schema=DISTANCES_TABLE.schema(), orient="row"),
         "distance_bins": _binned(species),
     }
+
+
+def _by_group(members: pl.DataFrame) -> Iterator[tuple[str, _Numbers]]:
+    """The name of each group and the positions of its barcodes.
+
+    Most of hundreds of thousands of groups have a few barcodes: a frame of each takes longer than comparing them.
+
+    Args:
+        members: group and at, sorted.
+    """
+    at = members["at"].to_numpy().astype(np.int64)
+    ends = members.group_by("group", maintain_order=True).len().with_columns(end=pl.col("len").cum_sum())
+    for name, size, end in ends.iter_rows():
+        yield name, at[end - size : end]
 
 
 def _priorities(barcodes: Framed, seed: int) -> npt.NDArray[np.uint64]:
