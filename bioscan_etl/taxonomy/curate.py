@@ -30,7 +30,7 @@ from bioscan_etl.taxonomy.conflicts import BIN, resolve_conflicts
 from bioscan_etl.taxonomy.decided import Relabelled, kept_spellings, merge_spellings, relabel
 from bioscan_etl.taxonomy.inference import bin_conflicts, bin_groups, infer_from_barcode, infer_from_bin
 from bioscan_etl.taxonomy.lineage import combinations_of, fill_gaps, genus_from_species, one_lineage
-from bioscan_etl.taxonomy.report import circular, curation_report
+from bioscan_etl.taxonomy.report import circular_methods, curation_report
 from bioscan_etl.taxonomy.rules import RULES
 from bioscan_etl.taxonomy.typos import correct_typos
 from bioscan_etl.vocabulary import RANKS
@@ -200,10 +200,12 @@ def _raised(
 ) -> pl.DataFrame:
     """The rules that apply to each row, as `row` and `rule`; rows may repeat."""
     candidates = typos.filter(~pl.col("fixed"))
+    methods = circular_methods(frame["identification_method"])
+    is_circular = pl.col("identification_method").is_in(methods.implode())
     return pl.concat(
         [
             *(log.select("row", "rule") for log in logs),
-            frame.filter(circular()).select("row", rule=pl.lit("IDENTIFICATION_CIRCULAR")),
+            frame.filter(is_circular).select("row", rule=pl.lit("IDENTIFICATION_CIRCULAR")),
             split_bins.select("row", rule=pl.lit("BIN_CONFLICT")),
             *(
                 frame.join(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -59,6 +60,7 @@ def build(staging: Staging, settings: ReleaseSettings, _: Progress) -> None:
     write_partitioned(rows, staging.tree / FOLDER, settings)
 
 
+@cache
 def partitioned_schema() -> pa.Schema:
     """Arrow schema of the files of the Hive form: the partition keys are not stored."""
     fields = [field for field in schema.METADATA_EXTENDED.arrow() if field.name not in {"split", "order"}]
