@@ -86,7 +86,9 @@ def pairs_of(barcodes: Framed, members: _Numbers) -> Pairs:
     for rows, columns, shared, differ, transversions in _blocks(*_planes(barcodes, members)):
         codes = (shared << _SHARED) | ((differ - transversions) << _TRANSITIONS) | transversions
         found.append(np.unique(codes[columns > rows], return_counts=True))
-    if found:
+    if len(found) == 1:
+        kinds, counts = found[0]
+    elif found:
         every = np.concatenate([kind for kind, _ in found])
         kinds, where = np.unique(every, return_inverse=True)
         counts = np.zeros(len(kinds), np.int64)
@@ -307,17 +309,21 @@ class Distribution:
 
     def mean(self) -> float | None:
         """Mean; None without values. The sum is exact, so that it does not depend on an order."""
-        return math.fsum(self.values * self.counts) / self.size if self.size else None
+        size = self.size
+        return math.fsum((self.values * self.counts).tolist()) / size if size else None
 
     def standard_deviation(self) -> float | None:
         """Standard deviation of the population; None without values."""
         mean = self.mean()
-        return None if mean is None else math.sqrt(math.fsum((self.values - mean) ** 2 * self.counts) / self.size)
+        if mean is None:
+            return None
+        return math.sqrt(math.fsum(((self.values - mean) ** 2 * self.counts).tolist()) / self.size)
 
     def quantiles(self, *shares: float) -> list[float | None]:
         """The smallest values that at least these shares of the values do not exceed; None without values."""
-        if not self.size:
+        size = self.size
+        if not size:
             return [None for _ in shares]
         upto = np.cumsum(self.counts)
-        places = np.searchsorted(upto, [max(1, math.ceil(share * self.size)) for share in shares])
+        places = np.searchsorted(upto, [max(1, math.ceil(share * size)) for share in shares])
         return [float(value) for value in self.values[places]]

@@ -172,26 +172,55 @@ def _of_pairs(
         .iter_rows()
     }
     barcodes = placed.filter(pl.col("species").is_in(wanted.implode())).select("species", "barcode_id", "at").unique()
-    places = {str(name): frame.sort("at") for (name,), frame in barcodes.group_by("species")}
-    carriers = own.select("species", "barcode_id", "processid").sort("barcode_id", "processid")
-    for name, other, within, near in pairs.iter_rows():
-        here, there = places[name], places[other]
-        one, two = (frame["at"].to_numpy().astype(np.int64) for frame in (here, there))
-        at = witnesses(on_frame, one, two, least)
-        shown = pl.concat([here, there]).filter(pl.col("at").cast(pl.Int64).is_in(at)).select("species", "barcode_id")
-        processids = (
-            carriers.join(shown.unique(), on=["species", "barcode_id"]).group_by("barcode_id").head(_OF_BARCODE)
-        )
+    shown = _shown(pairs, own, barcodes, on_frame, least)
+    for number, (name, other, within, near) in enumerate(pairs.iter_rows()):
         spread = "one barcode" if within is None else f"barcodes up to {_percent(within)} apart"
         yield (
             _NO_GAP,
             None,
             [name, other],
             counts[name][0] + counts[other][0],
-            sorted(processids["processid"]),
+            shown.get(number, []),
             f"{spread} ({_counted(*counts[name])}), {_percent(near)} to {other} ({_counted(*counts[other])})",
             "\n".join([name, other, *("" if one is None else str(int(100 * one)) for one in (within, near))]),
         )
+
+
+def _shown(
+    pairs: pl.DataFrame, own: pl.DataFrame, barcodes: pl.DataFrame, on_frame: Framed, least: int
+) -> dict[int, list[str]]:
+    """Process IDs, sorted, of specimens with the barcodes that say so of each pair of species, by the pair's number.
+
+    All pairs together: looking through the specimens for each of them takes as long as both numbers multiplied.
+
+    Args:
+        pairs: species and nearest_species.
+        own: species, barcode_id and processid of the specimens of these species.
+        barcodes: species, barcode_id and at of these species, each once.
+        on_frame: as of `cases`.
+        least: the same.
+    """
+    if pairs.is_empty():
+        return {}
+    ordered = barcodes.sort("species", "at")
+    sizes = ordered.group_by("species", maintain_order=True).len()
+    parts = np.split(ordered["at"].to_numpy().astype(np.int64), sizes["len"].cum_sum().to_numpy()[:-1])
+    places = dict(zip(sizes["species"], parts, strict=True))
+    found: list[tuple[int, str, int]] = []
+    for number, (name, other) in enumerate(pairs.select("species", "nearest_species").iter_rows()):
+        at = witnesses(on_frame, places[name], places[other], least)
+        for species in (name, other):
+            found += [(number, species, one) for one in np.intersect1d(at, places[species]).tolist()]
+    schema = pl.Schema({"pair": pl.Int64(), "species": pl.String(), "at": barcodes.schema["at"]})
+    carriers = (
+        pl.DataFrame(found, schema=schema, orient="row")
+        .join(barcodes, on=["species", "at"])
+        .join(own.select("species", "barcode_id", "processid"), on=["species", "barcode_id"])
+        .sort("pair", "barcode_id", "processid")
+        .group_by("pair", "barcode_id", maintain_order=True)
+        .head(_OF_BARCODE)
+    )
+    return dict(carriers.group_by("pair").agg(pl.col("processid").sort()).iter_rows())
 
 
 def _without_gap(apart: pl.DataFrame) -> pl.DataFrame:
