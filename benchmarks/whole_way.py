@@ -12,7 +12,8 @@ images are left out.
 
 Measured are three runs of `bioscan-etl run`, each a process of its own: the first release, the next one after the
 later delivery, and a run that finds nothing new. The costs of a stage are those that `run --verbose` logs. `busy` is
-processor time by wall time: with two cores at most 2.
+processor time by wall time: with two cores at most 2. The peak of memory is that of the process up to the end of a
+stage: it rises at the stage that took it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ hdf5_packages = []
 _OTHER_MARKER = 0.1
 _COST = re.compile(
     r"(?P<what>built|found) (?P<stage>\w+): (?P<s>[\d.]+) s, (?P<cpu>[\d.]+) processor s, [\d.]+ cores busy"
-    r"(?:, (?P<read>[\d,]+) MB read, (?P<written>[\d,]+) MB written)?(?:, (?P<peak>[\d,]+) MB peak)?"
+    r"(?:, (?P<read>[\d,]+) MB read, (?P<written>[\d,]+) MB written)?(?:, (?P<peak>[\d,]+) MB peak so far)?"
 )
 _NOT_DELIVERED = {"batch", "source_file", "source_line", "snapshot_date", "flags", "verbatim"}
 
@@ -93,7 +94,12 @@ def run(output: Path, *arguments: str) -> tuple[pl.DataFrame, dict[str, float]]:
     table = pl.DataFrame(found).with_columns(
         pl.col("s", "cpu", "read", "written", "peak").str.replace_all(",", "").cast(pl.Float64)
     )
-    whole = {"s": seconds, "cpu": usage.ru_utime + usage.ru_stime, "peak": usage.ru_maxrss / 1024}
+    whole = {
+        "s": seconds,
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "peak": usage.ru_maxrss * 1024 / 1e6,
+        "built": float((table["what"] == "built").sum()),
+    }
     return table, whole
 
 
@@ -121,36 +127,40 @@ def measure(folder: Path, records: int, seed: int) -> list[dict[str, object]]:
 
 def _text(stages: pl.DataFrame, whole: dict[str, float]) -> str:
     shown = stages.filter(pl.col("s") >= max(whole["s"] / 200, 0.05))
-    lines = [f"{'stage':26} {'s':>7} {'cpu s':>8} {'busy':>5} {'read MB':>9} {'written':>9} {'peak MB':>8}"]
+    lines = [f"{'stage':26} {'s':>7} {'cpu s':>8} {'busy':>5} {'read MB':>9} {'written':>9} {'peak so far, MB':>16}"]
     lines += [
         f"{row['stage']:26} {row['s']:7.1f} {row['cpu']:8.1f} {row['cpu'] / max(row['s'], 0.01):5.2f} "
-        f"{row['read'] or 0:9,.0f} {row['written'] or 0:9,.0f} {row['peak'] or 0:8,.0f}"
+        f"{row['read'] or 0:9,.0f} {row['written'] or 0:9,.0f} {row['peak'] or 0:16,.0f}"
         for row in shown.iter_rows(named=True)
     ]
     rest = whole["s"] - shown["s"].sum()
     lines.append(f"{'all else':26} {rest:7.1f}")
     lines.append(
         f"{'whole run':26} {whole['s']:7.1f} {whole['cpu']:8.1f} {whole['cpu'] / whole['s']:5.2f} "
-        f"{'':9} {'':9} {whole['peak']:8,.0f}"
+        f"{'':9} {'':9} {whole['peak']:16,.0f}"
     )
     return "\n".join(lines)
 
 
 def markdown(rows: list[dict[str, object]]) -> str:
     """The curve over the sizes, and the stages of the largest first release."""
-    lines = ["| records | run | wall s | processor s | busy | peak GB |", "|---:|---|---:|---:|---:|---:|"]
+    lines = ["| records | run | stages built | wall s | processor s | busy | peak GB |"]
+    lines += ["|---:|---|---:|---:|---:|---:|---:|"]
     for row in rows:
-        s, cpu, peak = (float(str(row[name])) for name in ("s", "cpu", "peak"))
-        lines.append(f"| {row['records']:,} | {row['run']} | {s:.0f} | {cpu:.0f} | {cpu / s:.2f} | {peak / 1024:.1f} |")
+        s, cpu, peak, built = (float(str(row[name])) for name in ("s", "cpu", "peak", "built"))
+        lines.append(
+            f"| {row['records']:,} | {row['run']} | {built:.0f} "
+            f"| {s:.0f} | {cpu:.0f} | {cpu / s:.2f} | {peak / 1000:.1f} |"
+        )
     first = [row for row in rows if row["run"] == RUNS[0]][-1]
     stages = first["stages"]
     assert isinstance(stages, pl.DataFrame)
-    lines += ["", "| stage | wall s | processor s | busy | MB read | MB written | peak GB |"]
+    lines += ["", "| stage | wall s | processor s | busy | MB read | MB written | peak so far, GB |"]
     lines += ["|---|---:|---:|---:|---:|---:|---:|"]
     for row in stages.filter(pl.col("s") >= 0.5).sort("s", descending=True).iter_rows(named=True):
         lines.append(
             f"| {row['stage']} | {row['s']:.1f} | {row['cpu']:.1f} | {row['cpu'] / row['s']:.2f} "
-            f"| {row['read'] or 0:,.0f} | {row['written'] or 0:,.0f} | {(row['peak'] or 0) / 1024:.1f} |"
+            f"| {row['read'] or 0:,.0f} | {row['written'] or 0:,.0f} | {(row['peak'] or 0) / 1000:.1f} |"
         )
     return "\n".join(lines) + "\n"
 

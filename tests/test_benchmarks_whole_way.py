@@ -22,12 +22,13 @@ def test_three_runs_are_measured_stage_by_stage(tmp_path):
     for run in ("first release", "after a delivery", "nothing new"):
         assert f"\n{run}, {RECORDS:,} records\n" in done.stdout
     text = (tmp_path / "tables.md").read_text()
-    runs = re.findall(r"^\| 2,500 \| ([a-z ]+) \| (\d+) \| (\d+) \| ([\d.]+) \| ([\d.]+) \|$", text, re.MULTILINE)
-    first, again, nothing = ((float(wall), float(cpu)) for _, wall, cpu, _, _ in runs)
-    assert first[1] > again[1] > nothing[1] > 0
+    runs = re.findall(r"^\| 2,500 \| ([a-z ]+) \| (\d+) \| \d+ \| \d+ \| [\d.]+ \| ([\d.]+) \|$", text, re.MULTILINE)
+    built = {run: int(count) for run, count, _ in runs}
+    # After a delivery, some stages find what they made before; without one, all do.
+    assert built["first release"] > built["after a delivery"] > built["nothing new"] == 0
+    assert all(float(peak) > 0.1 for _, _, peak in runs)
     stages = dict(re.findall(r"^\| (\w+) \| ([\d.]+) \| ", text, re.MULTILINE))
     assert {"batch_expectations", "figures"} <= set(stages)
-    assert sum(map(float, stages.values())) < first[0]
 
     # The package is what the docstring says: another marker for one row in ten, and rows in no order.
     package = pl.read_csv(next(tmp_path.glob("package-*.tsv")), separator="\t", infer_schema=False, quote_char=None)

@@ -103,7 +103,7 @@ def _traced(scores: Weights, base: Numbers, numbers: Numbers, lengths: Numbers) 
             break
         before = scores[at, state[row], row] - table()[column + PAD, numbers[at, row]]
         jumped = np.flatnonzero(before != scores[at - 1, state[row], row])
-        for one in jumped:
+        for one in jumped:  # a few gaps in some of the barcodes: trying all ways for all of them takes longer
             step = _jump(scores, at, int(row[one]), int(state[row[one]]), int(column[one]), int(before[one]))
             state[row[one]] -= step
             left_out[row[one]] = max(-step, 0)

@@ -52,9 +52,9 @@ _NEVER = -(1 << 29)
 def straight(letters: Letters, triples: Numbers, lengths: Numbers) -> tuple[Numbers, Numbers, npt.NDArray[np.bool_]]:
     """The best offset without a gap, the weight there, and whether gaps are worth a search.
 
-    They are if the barcode, cut into pieces that lie at offsets at most 12 columns away, fits better than as a whole,
-    even after the least that such gaps cost; and if any stretch fits the frame at all: a sequence of which no 40 codons
-    do is no COI-5P, wherever its gaps are.
+    Two things must hold. The barcode fits better in pieces, at offsets at most 12 columns away, than as a whole; the
+    least cost of the gaps between the pieces is subtracted. And some 40 codons in a row fit the frame: a sequence
+    without them is no COI-5P.
 
     Args:
         letters: of `columns.codes`, shape (barcodes, bases).

@@ -119,7 +119,7 @@ def _spellings(corpus: Corpus, rank: str, names: tuple[str, str | None]) -> dict
 
 def _alike(corpus: Corpus, processid: str) -> list[dict[str, Any]]:
     """The specimen, then those with the same image or a similar one."""
-    own = corpus.specimens().filter(pl.col("processid") == processid).select("sha256", "dhash").collect().to_dicts()
+    own = corpus.with_ids([processid]).select("sha256", "dhash").collect().to_dicts()
     if not own:
         return []
     which = pl.col("processid") == processid

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PROCESS = Path("/proc/self")
-_RESET_PEAK = "5"  # what proc(5) takes in clear_refs to let the peak of memory begin anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,8 @@ class Cost:
         processor_seconds: user and system time of all threads.
         bytes_read: what was asked of files, from the disk or from memory; None where the system does not count it.
         bytes_written: what was given to files; None where the system does not count it.
-        peak_bytes: most memory of the process at one time; None where the system does not say.
+        peak_bytes: most memory that the process has taken since it began; None where the system does not say. It is not
+            begun anew: what watches the process from outside, such as `time -v`, would miss the real peak.
     """
 
     seconds: float = 0.0
@@ -36,7 +36,7 @@ class Cost:
     peak_bytes: int | None = None
 
     def __str__(self) -> str:
-        sizes = {"read": self.bytes_read, "written": self.bytes_written, "peak": self.peak_bytes}
+        sizes = {"read": self.bytes_read, "written": self.bytes_written, "peak so far": self.peak_bytes}
         shown = [f"{size / 1e6:,.0f} MB {name}" for name, size in sizes.items() if size is not None]
         return ", ".join(
             (
@@ -57,8 +57,6 @@ class Meter:
     """Measures from its beginning on."""
 
     def __init__(self) -> None:
-        with suppress(OSError):
-            (_PROCESS / "clear_refs").write_text(_RESET_PEAK, encoding="ascii")
         self._counters = _counters()
         self._wall, self._processor = time.perf_counter(), time.process_time()
 
