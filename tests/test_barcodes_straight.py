@@ -22,7 +22,7 @@ def given_as(*barcodes):
 
 def searched(letters, numbers, lengths):
     """The same without guesses: every barcode is compared at all offsets."""
-    padded = np.full((numbers.shape[1] + 3, len(numbers)), NO_CODON)
+    padded = np.full((numbers.shape[1] + 3, len(numbers)), NO_CODON, np.uint8)
     padded[:-3] = numbers.T
     return module._near(padded, module._searched(letters, lengths))
 
@@ -54,6 +54,30 @@ def test_a_barcode_that_gaps_fit_better_is_searched_for_them(barcode, at, lackin
     # Gaps of up to 18 columns are searched for; what lies further than 12 away is found where a nearer one is, too.
     if with_gaps[0] > weights[0] and max(lacking, beside) <= 12:
         assert bends[0]
+
+
+@given(
+    st.sampled_from(WHOLE), st.integers(0, 300), st.integers(0, 640), st.integers(0, 12), st.text("ACGTN", max_size=12)
+)
+def test_where_even_the_bound_is_no_more_no_gap_and_no_other_offset_fits_better(barcode, begin, at, lacking, more):
+    text = barcode[begin:at] + more + barcode[max(at, begin) + lacking :]
+    _, numbers, lengths = given_as(text)
+    padded = np.full((numbers.shape[1] + 3, 1), NO_CODON, np.uint8)
+    padded[:-3] = numbers.T
+    for offset in (np.array([begin]), 658 - lengths):
+        total, most = module._bounds(padded, offset)
+        best, weight, bends = module._near(padded, offset)
+        assert most[0] >= weight[0]
+        if most[0] <= total[0]:
+            assert (best[0], weight[0], bends[0]) == (offset[0], total[0], False)
+
+
+def test_most_whole_barcodes_need_nothing_but_the_bound():
+    _, numbers, lengths = given_as(*WHOLE)
+    padded = np.full((numbers.shape[1] + 3, len(WHOLE)), NO_CODON, np.uint8)
+    padded[:-3] = numbers.T
+    total, most = module._bounds(padded, np.zeros_like(lengths))
+    assert (most <= total).mean() > 0.5
 
 
 def test_noise_is_not_searched_for_gaps():

@@ -38,11 +38,10 @@ LEAST_CODONS = 40
 """Codons on the frame below which no place is certain."""
 
 
-def triples(letters: Letters) -> Numbers:
-    """The number of the three letters that end at each base (see `profile.weights`); int64, shape of the letters."""
-    numbers = np.full(letters.shape, NO_CODON, np.int64)
-    wide = letters.astype(np.int64)
-    numbers[:, 2:] = wide[:, :-2] * 25 + wide[:, 1:-1] * 5 + wide[:, 2:]
+def triples(letters: Letters) -> Letters:
+    """The number of the three letters that end at each base (see `profile.weights`); uint8, shape of the letters."""
+    numbers = np.full(letters.shape, NO_CODON, np.uint8)
+    numbers[:, 2:] = (letters[:, :-2] * np.uint8(5) + letters[:, 1:-1]) * np.uint8(5) + letters[:, 2:]
     return numbers
 
 

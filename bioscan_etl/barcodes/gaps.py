@@ -19,6 +19,7 @@ from bioscan_etl.barcodes.codon_weights import (
     PER_BASE,
     PER_CODON,
     REACH,
+    Letters,
     Numbers,
     Weights,
     table,
@@ -33,7 +34,7 @@ _COSTS = {
 }
 
 
-def aligned(triples: Numbers, offsets: Numbers, lengths: Numbers) -> tuple[Numbers, Numbers]:
+def aligned(triples: Letters, offsets: Numbers, lengths: Numbers) -> tuple[Numbers, Numbers]:
     """Align barcodes: the column of each base (-1: beside the frame's columns), and the weight.
 
     A state is an offset, at most `REACH` away from the given one. A larger offset than before leaves columns out, a
@@ -85,7 +86,7 @@ def _step(scores: Weights, at: int, inside: Weights) -> None:
     np.maximum(best, by_codons, out=best)
 
 
-def _traced(scores: Weights, base: Numbers, numbers: Numbers, lengths: Numbers) -> tuple[Numbers, Numbers]:
+def _traced(scores: Weights, base: Numbers, numbers: Letters, lengths: Numbers) -> tuple[Numbers, Numbers]:
     """Follow the best path back from the last base of each barcode."""
     width, _, rows = scores.shape
     every = np.arange(rows)

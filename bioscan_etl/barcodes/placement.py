@@ -26,6 +26,7 @@ from bioscan_etl.barcodes.codon_weights import (
     MOST_LETTERS,
     NO_CODON,
     PAD,
+    Letters,
     Numbers,
     table,
     triples,
@@ -36,8 +37,11 @@ from bioscan_etl.barcodes.straight import straight
 from bioscan_etl.schema import PLACEMENTS
 from bioscan_etl.threads import cores, ordered_map
 
-_BLOCK = 2_000  # barcodes at a time
-_STEP = 250  # of these, so many are compared together: their scores at all offsets fit into the processor's cache
+Marks = npt.NDArray[np.bool_]
+
+_BLOCK = 8_000  # barcodes at a time
+_COMPARED = 2_000  # of these, so many are compared with the frame together
+_ALIGNED = 250  # and so many are aligned
 _SHIFTED_END = 550  # by which an end must fit better elsewhere; of 2,482 real barcodes none lies between 488 and 583
 _END = 24  # codons that an end can have
 
@@ -70,51 +74,87 @@ def _placed(barcodes: pl.Series) -> pl.DataFrame:
     numbers = triples(letters)
     offsets, scores = np.zeros_like(lengths), np.zeros_like(lengths)
     bends = np.zeros(len(lengths), np.bool_)
-    for part, width in _pieces(lengths, np.arange(len(lengths))):
+    for part, width in _pieces(lengths, np.arange(len(lengths)), _COMPARED):
         offsets[part], scores[part], bends[part] = straight(letters[part, :width], numbers[part, :width], lengths[part])
-    columns = np.arange(letters.shape[1])[None, :] + offsets[:, None]
-    for part, width in _pieces(lengths, np.flatnonzero(bends)):
-        columns[part, :width], scores[part] = aligned(numbers[part, :width], offsets[part], lengths[part])
-    _clip(columns, numbers, lengths)
-    return PLACEMENTS.conform(_described(columns, lengths, scores).with_columns(barcodes.alias("barcode")))
+    without, bent = np.flatnonzero(~bends), np.flatnonzero(bends)
+    described = [
+        _described_straight(numbers[without], offsets[without], lengths[without], scores[without]),
+        *_described_bent(numbers[bent], offsets[bent], lengths[bent]),
+    ]
+    order = np.empty(len(lengths), np.int64)
+    order[np.concatenate([without, bent])] = np.arange(len(lengths))
+    return PLACEMENTS.conform(pl.concat(described)[order].with_columns(barcodes.alias("barcode")))
 
 
-def _pieces(lengths: Numbers, chosen: Numbers) -> Iterator[tuple[Numbers, int]]:
+def _pieces(lengths: Numbers, chosen: Numbers, size: int) -> Iterator[tuple[Numbers, int]]:
     """The chosen barcodes, some at a time and those of a length together, each with the letters of its longest."""
     by_length = chosen[np.argsort(lengths[chosen], kind="stable")]
-    for start in range(0, len(by_length), _STEP):
-        part = by_length[start : start + _STEP]
+    for start in range(0, len(by_length), size):
+        part = by_length[start : start + size]
         yield part, max(int(lengths[part].max()), 1)
 
 
-def _clip(columns: Numbers, numbers: Numbers, lengths: Numbers) -> None:
-    """Take the columns from the bases of ends that fit the frame better one or two columns away."""
-    every = np.arange(len(columns))
-    last = np.maximum(lengths - 1, 0)
-    for at, sign in ((np.zeros(len(columns), np.int64), 1), (last, -1)):
-        offset = columns[every, at] - at
-        # The last base of each codon of the end, the outermost codon first; offset + base is 0 modulo 3 there.
-        outermost = at + (-(at + offset) % 3) if sign > 0 else at - (at + offset) % 3
-        ends = outermost[:, None] + sign * 3 * np.arange(_END)[None, :]
-        own = _weights_at(numbers, ends, offset, lengths)
+def _described_straight(numbers: Letters, offsets: Numbers, lengths: Numbers, scores: Numbers) -> pl.DataFrame:
+    """What `PLACEMENTS` says, without the barcode, of barcodes without gaps."""
+    begin = np.maximum(_end(numbers, None, offsets, lengths, 1), -offsets)
+    end = np.minimum(_end(numbers, None, offsets, lengths, -1), np.minimum(lengths, COLUMNS - offsets))
+    count = np.maximum(end - begin, 0)
+    none = np.zeros((len(lengths), 1), np.bool_)
+    return _frame(begin, begin + offsets + 1, end + offsets, count, scores, none, none)
+
+
+def _described_bent(numbers: Letters, offsets: Numbers, lengths: Numbers) -> Iterator[pl.DataFrame]:
+    """The same of barcodes with gaps."""
+    if not len(lengths):
+        return
+    columns: Numbers = np.full(numbers.shape, -1, np.int64)
+    scores = np.zeros_like(lengths)
+    for part, width in _pieces(lengths, np.arange(len(lengths)), _ALIGNED):
+        columns[part, :width], scores[part] = aligned(numbers[part, :width], offsets[part], lengths[part])
+    position = np.arange(columns.shape[1])[None, :]
+    begin, end = (_end(numbers, columns, offsets, lengths, sign) for sign in (1, -1))
+    columns[(position < begin[:, None]) | (position >= end[:, None])] = -1
+    yield _described(columns, lengths, scores)
+
+
+def _end(numbers: Letters, columns: Numbers | None, offsets: Numbers, lengths: Numbers, sign: int) -> Numbers:
+    """Where the placed bases begin (`sign` 1) or end (-1): ends that fit better elsewhere are not placed.
+
+    Args:
+        numbers: of `codon_weights.triples`, shape (barcodes, bases).
+        columns: the column of each base, the same shape; None if `offsets` say it.
+        offsets: the column, from 0, of the first base.
+        lengths: bases of each barcode.
+        sign: which end.
+
+    Returns:
+        The first placed base, or the one behind the last, from 0; shape (barcodes,).
+    """
+    every = np.arange(len(lengths))
+    at = np.zeros_like(lengths) if sign > 0 else np.maximum(lengths - 1, 0)
+    offset = offsets if columns is None else columns[every, at] - at
+    # The last base of each codon of the end, the outermost codon first; offset + base is 0 modulo 3 there.
+    outermost = at + (-(at + offset) % 3) if sign > 0 else at - (at + offset) % 3
+    ends = outermost[:, None] + sign * 3 * np.arange(_END)[None, :]
+    own = _weights_at(numbers, ends, offset, lengths)
+    gain = np.full(ends.shape, -1)
+    for shift in (-2, -1, 1, 2):
+        gain = np.maximum(gain, np.cumsum(_weights_at(numbers, ends, offset + shift, lengths) - own, axis=1))
+    if columns is not None:
         # An end reaches to the first gap at most: behind it, the barcode has another offset.
         inside = np.clip(ends, 0, columns.shape[1] - 1)
         is_end = np.logical_and.accumulate(
             np.take_along_axis(columns, inside, axis=1) - inside == offset[:, None], axis=1
         )
-        gain = np.full(ends.shape, -1)
-        for shift in (-2, -1, 1, 2):
-            gain = np.maximum(gain, np.cumsum(_weights_at(numbers, ends, offset + shift, lengths) - own, axis=1))
         gain[~is_end] = -1
-        codon = gain.argmax(axis=1)
-        is_shifted = gain[every, codon] >= _SHIFTED_END
-        edge = ends[every, codon]
-        position = np.arange(columns.shape[1])[None, :]
-        clipped = position <= edge[:, None] if sign > 0 else position >= edge[:, None] - 2
-        columns[clipped & is_shifted[:, None]] = -1
+    codon = gain.argmax(axis=1)
+    is_shifted = gain[every, codon] >= _SHIFTED_END
+    edge = ends[every, codon]
+    kept: Numbers = np.where(is_shifted, edge + 1, 0) if sign > 0 else np.where(is_shifted, edge - 2, lengths)
+    return kept
 
 
-def _weights_at(numbers: Numbers, ends: Numbers, offset: Numbers, lengths: Numbers) -> Numbers:
+def _weights_at(numbers: Letters, ends: Numbers, offset: Numbers, lengths: Numbers) -> Numbers:
     """Weights of the codons that end at some bases, if these lie in the columns of an offset; 0 beside the frame."""
     # A codon of another offset ends one or two bases later.
     moved = ends + (-(ends + offset[:, None]) % 3)
@@ -142,15 +182,32 @@ def _described(columns: Numbers, lengths: Numbers, scores: Numbers) -> pl.DataFr
     taken[row, columns[row, at]] = True
     column = np.arange(COLUMNS + 1)[None, :]
     missing = ~taken & (column > first[:, None]) & (column < last[:, None])
-    codons = np.maximum(on.sum(axis=1) // 3, 1)
+    return _frame(start, first + 1, last + 1, on.sum(axis=1), scores, missing, beside)
+
+
+def _frame(
+    start: Numbers, first: Numbers, last: Numbers, count: Numbers, scores: Numbers, missing: Marks, beside: Marks
+) -> pl.DataFrame:
+    """`PLACEMENTS` without the barcode.
+
+    Args:
+        start: the first placed base, from 0.
+        first: its column, from 1.
+        last: the column of the last one.
+        count: placed bases; 0 for none.
+        scores: weights.
+        missing: the columns, from 0, between them that have no base; shape (barcodes, any).
+        beside: the bases, from 0, between them that are in no column.
+    """
+    codons = np.maximum(count // 3, 1)
     number = np.round(scores / codons).astype(np.int32)
-    shifted = (_partial(missing) | _partial(beside)) & some
-    refused = ~some | (number < LEAST_PER_CODON) | (codons < LEAST_CODONS)
+    shifted = (_partial(missing) | _partial(beside)) & (count > 0)
+    refused = (count == 0) | (number < LEAST_PER_CODON) | (codons < LEAST_CODONS)
     frame = pl.DataFrame(
         {
             "start": start,
-            "first": first + 1,
-            "last": last + 1,
+            "first": first,
+            "last": last,
             "missing_columns": _listed(missing, 1),
             "inserted_bases": _listed(beside, 0),
             "weight": number,
@@ -164,7 +221,7 @@ def _described(columns: Numbers, lengths: Numbers, scores: Numbers) -> pl.DataFr
     return frame.with_columns(pl.when(placed).then(pl.col(name)).alias(name) for name in others)
 
 
-def _partial(marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def _partial(marked: Marks) -> Marks:
     """Whether a row has a run of marks whose length is no multiple of 3."""
     padded = np.pad(marked, ((0, 0), (1, 1)))
     edges = np.diff(padded.astype(np.int8), axis=1)
@@ -175,7 +232,7 @@ def _partial(marked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _listed(marked: npt.NDArray[np.bool_], first: int) -> pl.Series:
+def _listed(marked: Marks, first: int) -> pl.Series:
     """The positions of the marks of each row, counted from `first`; a list of Int16."""
     row, at = np.nonzero(marked)
     found = (

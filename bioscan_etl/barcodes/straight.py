@@ -3,13 +3,15 @@
 Belongs here: the offset between a base and its column. Does not belong here: gaps (`gaps`), ends that are not placed
 (`placement`).
 
-Most barcodes begin in column 1 or end in column 658. A barcode whose codons fit there needs no further search. Of the
-others, each stretch of 165 bases is compared with the frame at every offset, by a Fourier transform. The stretch that
-fits best says where the barcode lies. Stretches, not the whole: an indel shifts what is behind it.
+Most barcodes begin in column 1 or end in column 658; of the others, most lie where the 165 bases in their middle fit
+best. A barcode whose codons fit there needs no further search. Of the rest, each stretch of 165 bases is compared with
+the frame at every offset, by a Fourier transform. The stretch that fits best says where the barcode lies. Stretches,
+not the whole: an indel shifts what is behind it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -31,8 +33,9 @@ from bioscan_etl.barcodes.codon_weights import (
     Weights,
     table,
 )
-from bioscan_etl.barcodes.columns import CODONS, COLUMNS
+from bioscan_etl.barcodes.columns import CODONS, COLUMNS, UNKNOWN
 
+_STEP = 250  # barcodes that are compared together
 _STRETCH = 165  # bases; four stretches make a barcode
 _TWICE = 400  # the weight of a codon that counts twice
 _SIZE = 1024  # of the Fourier transform: at least a stretch and the frame
@@ -46,10 +49,11 @@ _PREFERRED = np.lexsort((_SHIFTS, abs(_SHIFTS)))
 _WITHIN_A_PART = GAP_OF_CODONS + PER_CODON
 _BETWEEN_PARTS = GAP_OF_BASES + PER_BASE - _TWICE
 _LEFT_OUT = np.array([*(PER_CODON for _ in _PARTS), 3 * PER_BASE], np.int32)[:, None]
+_COST_OF_PART = np.array([*(_WITHIN_A_PART for _ in _PARTS), _BETWEEN_PARTS], np.int32)[:, None]
 _NEVER = -(1 << 29)
 
 
-def straight(letters: Letters, triples: Numbers, lengths: Numbers) -> tuple[Numbers, Numbers, npt.NDArray[np.bool_]]:
+def straight(letters: Letters, triples: Letters, lengths: Numbers) -> tuple[Numbers, Numbers, npt.NDArray[np.bool_]]:
     """The best offset without a gap, the weight there, and whether gaps are worth a search.
 
     Two things must hold. The barcode fits better in pieces, at offsets at most 12 columns away, than as a whole; the
@@ -64,43 +68,80 @@ def straight(letters: Letters, triples: Numbers, lengths: Numbers) -> tuple[Numb
     Returns:
         Offsets (the column, from 0, of the first base), int64; weights, int64; whether to search for gaps.
     """
-    numbers = np.full((triples.shape[1] + 3, len(triples)), NO_CODON, np.int64)
+    numbers = np.full((triples.shape[1] + 3, len(triples)), NO_CODON, np.uint8)
     numbers[:-3] = np.where(np.arange(triples.shape[1])[None, :] < lengths[:, None], triples, NO_CODON).T
     offsets, totals = np.zeros(len(triples), np.int64), np.zeros(len(triples), np.int64)
     bends = np.zeros(len(triples), np.bool_)
+    enough = LEAST_PER_CODON * np.maximum(lengths // 3, LEAST_CODONS)
     left = np.arange(len(triples))
-    for guess in (np.zeros_like(lengths), COLUMNS - lengths):
-        fits = _near(numbers[:, left], guess[left])
+    for guess in (_in_column_1, _to_the_last_column, _middle):
+        guessed = guess(letters[left], lengths[left])
+        total, most = _bounds(numbers[:, left], guessed)
+        fits = total >= enough[left]
+        is_best = fits & (most <= total)
+        at = left[is_best]
+        offsets[at], totals[at] = guessed[is_best], total[is_best]
+        unsure, is_unsure = left[fits & ~is_best], guessed[fits & ~is_best]
+        found = _near(numbers[:, unsure], is_unsure)
         # Where another offset is better, the barcode begins or ends elsewhere; it is compared at all offsets.
-        sure = (fits[0] == guess[left]) & (fits[1] >= LEAST_PER_CODON * np.maximum(lengths[left] // 3, LEAST_CODONS))
-        at = left[sure]
-        offsets[at], totals[at], bends[at] = (found[sure] for found in fits)
-        left = left[~sure]
+        sure = found[0] == is_unsure
+        at = unsure[sure]
+        offsets[at], totals[at], bends[at] = (one[sure] for one in found)
+        left = np.sort(np.concatenate([left[~fits], unsure[~sure]]))
     if len(left):
         searched = _searched(letters[left], lengths[left])
         offsets[left], totals[left], bends[left] = _near(numbers[:, left], searched)
     return offsets, totals, bends
 
 
+def _in_column_1(_: Letters, lengths: Numbers) -> Numbers:
+    return np.zeros_like(lengths)
+
+
+def _to_the_last_column(_: Letters, lengths: Numbers) -> Numbers:
+    return COLUMNS - lengths
+
+
+def _middle(letters: Letters, lengths: Numbers) -> Numbers:
+    """The offset at which the stretch in the middle of each barcode fits best."""
+    start = np.maximum((lengths - _STRETCH) // 2, 0)
+    places = np.minimum(start[:, None] + np.arange(_STRETCH)[None, :], letters.shape[1] - 1)
+    stretch = np.take_along_axis(letters, places, axis=1)
+    stretch[places >= lengths[:, None]] = UNKNOWN
+    found = np.empty_like(lengths)
+    for part in _parts_of(len(lengths)):
+        found[part] = _best_place(stretch[part])[0] - start[part]
+    return found
+
+
 def _searched(letters: Letters, lengths: Numbers) -> Numbers:
     """The column, from 0, of the first base, by the stretch that fits the frame best; int64, shape (barcodes,)."""
     best = np.zeros(len(letters), np.int64)
     offsets = np.zeros(len(letters), np.int64)
-    spectra = _spectra()
-    for start in range(0, letters.shape[1], _STRETCH):
-        stretch = letters[:, start : start + _STRETCH]
-        spectrum = sum(
-            spectra[base] * np.conj(np.fft.rfft((stretch == base).astype(np.float64), _SIZE, axis=1))
-            for base in range(4)
-        )
-        # The weights are whole numbers, so the sums are: rounding makes them the same on every machine.
-        scores = np.rint(np.fft.irfft(spectrum, _SIZE, axis=1)).astype(np.int64)
-        place = scores.argmax(axis=1)
-        score = scores[np.arange(len(scores)), place]
-        offset = np.where(place > COLUMNS, place - _SIZE, place) - start
-        better = (score > best) & (lengths > start)
-        best[better], offsets[better] = score[better], offset[better]
+    for part in _parts_of(len(letters)):
+        for start in range(0, letters.shape[1], _STRETCH):
+            place, score = _best_place(letters[part, start : start + _STRETCH])
+            better = (score > best[part]) & (lengths[part] > start)
+            best[part] = np.where(better, score, best[part])
+            offsets[part] = np.where(better, place - start, offsets[part])
     return offsets
+
+
+def _best_place(stretch: Letters) -> tuple[Numbers, Numbers]:
+    """The column, from 0, of the first base where a stretch fits best, and its weight there; shape (barcodes,)."""
+    spectra = _spectra()
+    spectrum = sum(
+        spectra[base] * np.conj(np.fft.rfft((stretch == base).astype(np.float64), _SIZE, axis=1)) for base in range(4)
+    )
+    # The weights are whole numbers, so the sums are: rounding makes them the same on every machine.
+    scores = np.rint(np.fft.irfft(spectrum, _SIZE, axis=1)).astype(np.int64)
+    place = scores.argmax(axis=1)
+    return np.where(place > COLUMNS, place - _SIZE, place), scores[np.arange(len(scores)), place]
+
+
+def _parts_of(count: int) -> Iterator[slice]:
+    """Some barcodes at a time: their scores at all offsets fit into the processor's cache."""
+    return (slice(start, start + _STEP) for start in range(0, count, _STEP))
 
 
 @cache
@@ -114,7 +155,66 @@ def _spectra() -> npt.NDArray[np.complex128]:
     return np.fft.rfft(columns, _SIZE, axis=1)
 
 
-def _near(numbers: Numbers, offsets: Numbers) -> tuple[Numbers, Numbers, npt.NDArray[np.bool_]]:
+def _bounds(numbers: Letters, offsets: Numbers) -> tuple[Numbers, Numbers]:
+    """The weight at given offsets, and at least as much as a barcode can weigh near them, with gaps and without.
+
+    As `_near` and `_compared`, but the offsets of a part are taken together: each codon has the weight of the one that
+    suits it best. A barcode that fits well at the given offset exceeds even that.
+
+    Args:
+        numbers: as of `_near`.
+        offsets: shape (barcodes,).
+    """
+    totals, most = np.zeros_like(offsets), np.zeros_like(offsets)
+    for phase in range(3):
+        chosen = np.flatnonzero(offsets % 3 == phase)
+        if len(chosen):
+            weights = _of_parts(numbers[:, chosen], offsets[chosen], phase)
+            totals[chosen] = weights[:, 0].sum(axis=0, dtype=np.int64)
+            most[chosen] = _most(weights)
+    return totals, most
+
+
+def _of_parts(numbers: Letters, offsets: Numbers, phase: int) -> Weights:
+    """Weights of the codons at the offset, and the most at the others of each part; int32, (codons, 4, barcodes)."""
+    bases = len(numbers) - 3
+    places = (np.arange(len(numbers))[:, None] + offsets + PAD) * CODON_NUMBERS + numbers
+    weights = np.empty(((bases + 2) // 3, 1 + len(_PARTS), len(offsets)), np.int32)
+    for row, (part, by_place) in enumerate(zip((0, *range(len(_PARTS))), _tables(), strict=True)):
+        weights[:, row] = by_place[places[-(phase + part) % 3 :: 3][: len(weights)]]
+    return weights
+
+
+@cache
+def _tables() -> tuple[Weights, ...]:
+    """`table`, flat, and for each of `_PARTS` the most over its shifts other than 0."""
+    padded = np.pad(table(), ((_NEAR, _NEAR), (0, 0)))
+    rows = len(table())
+    highest = [np.max([padded[_NEAR + shift :][:rows] for shift in part if shift], axis=0) for part in _PARTS]
+    return tuple(one.ravel() for one in (table(), *highest))
+
+
+def _most(weights: Weights) -> Weights:
+    """The most that barcodes can weigh with any gaps, by `_of_parts`; shape (barcodes,)."""
+    most = np.zeros(weights.shape[1:], np.int32)
+    moved = np.full((len(_PARTS) + 1, weights.shape[2]), _NEVER, np.int32)
+    before = np.empty_like(moved)
+    for codons in weights:
+        np.maximum(most[0], most[1], out=before[0])
+        before[1:-1] = most[2:]
+        np.max(before[:-1], axis=0, out=before[-1])
+        before -= _COST_OF_PART
+        np.subtract(moved, _LEFT_OUT, out=moved)
+        np.maximum(moved, before, out=moved)
+        np.maximum(moved[:-1], moved[-1], out=before[:-1])
+        np.maximum(most[0], before[0], out=most[0])
+        np.maximum(most[1:], before[:-1], out=most[1:])
+        most += codons
+    highest: Weights = np.max(most, axis=0)
+    return highest
+
+
+def _near(numbers: Letters, offsets: Numbers) -> tuple[Numbers, Numbers, npt.NDArray[np.bool_]]:
     """The best of the offsets around given ones, the weight there, and whether gaps are worth a search.
 
     Args:
@@ -126,15 +226,16 @@ def _near(numbers: Numbers, offsets: Numbers) -> tuple[Numbers, Numbers, npt.NDA
     bends = np.zeros(len(offsets), np.bool_)
     # Of barcodes whose offset is the same modulo 3, the codons end at the same bases.
     for phase in range(3):
-        chosen = np.flatnonzero(offsets % 3 == phase)
-        if len(chosen):
+        of_phase = np.flatnonzero(offsets % 3 == phase)
+        for part in _parts_of(len(of_phase)):
+            chosen = of_phase[part]
             weights = _weights(numbers[:, chosen], offsets[chosen], phase)
             shift, totals[chosen], bends[chosen] = _compared(weights)
             best[chosen] = offsets[chosen] + shift
     return best, totals, bends
 
 
-def _weights(numbers: Numbers, offsets: Numbers, phase: int) -> Weights:
+def _weights(numbers: Letters, offsets: Numbers, phase: int) -> Weights:
     """Weights of the codons at each offset, one for each three bases; int32, shape (codons, `_SHIFTS`, barcodes)."""
     bases = len(numbers) - 3
     places = (np.arange(len(numbers))[:, None] + offsets + PAD) * CODON_NUMBERS + numbers
