@@ -7,7 +7,7 @@ on what a stage computes.
 import functools
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
 
@@ -27,7 +27,8 @@ from bioscan_etl.progress import Progress
 from bioscan_etl.provenance.code import code_of
 from bioscan_etl.resources import CorpusResource
 from bioscan_etl.settings import Settings
-from bioscan_etl.stages.registry import Scope, Stage
+from bioscan_etl.stages.ahead import Ahead
+from bioscan_etl.stages.registry import STAGES, Scope, Stage
 from bioscan_etl.stages.run import Done, run_stage
 from bioscan_etl.stages.situation import Situation
 
@@ -55,6 +56,9 @@ def table_metadata(table: schema.Table) -> dict[str, Any]:
     ]
     return {"dagster/column_schema": dg.TableSchema(columns), "row": table.row, "key": ", ".join(table.key)}
 
+
+_RUNS: dict[str, Ahead] = {}
+"""The stages of each run of this process that has not ended, by the run's id."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -140,19 +144,49 @@ def _make(
         situation = Situation(home, settings, batch=batch)
     else:
         situation = Situation(home, settings, pin=_pin(stage, context, home, settings))
+    ahead = _ahead(stage, context, situation, progress)
     try:
-        done = run_stage(stage.name, situation, observed(context, progress))
+        done = ahead.make(stage.name, observed(context, progress))
     except BaseException as error:
         if not isinstance(error, Exception) and not is_panic(error):
             raise
+        _end(context.run.run_id)
         why = failure_sentence(error, home)
         _note(situation, stage.name, why, transient=is_transient(error))
         raise dg.Failure(why, allow_retries=False) from error
     failed = [finding for finding in done.findings if not finding.passed and finding.blocking]
     if failed:
         _note(situation, stage.name, failed_sentence(failed[0]), transient=False)
+    if ahead.is_over:
+        _end(context.run.run_id)
     context.log.info(printable(f"{'built' if done.built else 'nothing has changed'}: {done.folder}"))
     return _result(stage, done, situation)
+
+
+def _ahead(
+    stage: Stage, context: dg.AssetExecutionContext, situation: Situation, progress: Progress
+) -> Ahead:
+    """The stages of this run, of which some are made ahead of their turn."""
+    known = _RUNS.get(context.run.run_id)
+    if known is not None and known.situation.is_same(situation):
+        return known
+    # The first stage of the run; or its pin was made by a stage before this one.
+    _end(context.run.run_id)
+    chosen = set(context.run.step_keys_to_execute or context.job_def.graph.node_dict)
+    stages = [name for name in STAGES if name in chosen]
+    left = stages[stages.index(stage.name) :] if stage.name in stages else [stage.name]
+    # Without a pin of its own yet, the run works on that of another for now.
+    is_pinned = situation.pin is None or _pinned(context) == situation.pin.digest
+    budget = situation.settings.automation.memory_gb * 1e9 if is_pinned else 0.0
+    _RUNS[context.run.run_id] = Ahead(situation, left, progress, budget, run_stage)
+    return _RUNS[context.run.run_id]
+
+
+def _end(run: str) -> None:
+    """Make no further stage of a run ahead."""
+    ahead = _RUNS.pop(run, None)
+    if ahead is not None:
+        ahead.close()
 
 
 def failed_sentence(finding: Finding) -> str:
@@ -166,8 +200,7 @@ def failed_sentence(finding: Finding) -> str:
 
 def _pin(stage: Stage, context: dg.AssetExecutionContext, home: Lake, settings: Settings) -> pins.Pin:
     """The pin of the run: that of its tag, else a new one by the first stage, else that of the last corpus run."""
-    run = context.instance.get_run_by_id(context.run.run_id)
-    wanted = (run.tags if run else context.run_tags).get(PIN_TAG)
+    wanted = _pinned(context)
     if not wanted and stage.name == "specimens":
         pin = state.pin_now(home, settings)
         context.instance.add_run_tags(context.run.run_id, {PIN_TAG: pin.digest, SETTINGS_TAG: settings.digest()[:16]})
@@ -176,6 +209,13 @@ def _pin(stage: Stage, context: dg.AssetExecutionContext, home: Lake, settings: 
     if pin.settings != settings.digest():
         raise LakeError("the settings have changed since the batches were pinned; start a new run at stage specimens")
     return pin
+
+
+def _pinned(context: dg.AssetExecutionContext) -> str | None:
+    """Digest of the pin of the run, as its tag has it now."""
+    run = context.instance.get_run_by_id(context.run.run_id)
+    tags: Mapping[str, str] = run.tags if run else context.run_tags
+    return tags.get(PIN_TAG)
 
 
 def _note(situation: Situation, stage: str, why: str, *, transient: bool) -> None:

@@ -6,6 +6,7 @@ command line draws bars from it, Dagster logs it.
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol
 
 
@@ -13,11 +14,22 @@ class Progress(Protocol):
     """Receives `(stage, done, total)`; `total` is None while it is unknown."""
 
     def __call__(self, stage: str, done: int, total: int | None = None) -> None:
-        """Receive one report; called from the stage's own thread, never from workers."""
+        """Receive one report; called from the thread that makes the stage, never from its workers."""
 
 
 def silent(stage: str, done: int, total: int | None = None) -> None:
     """Discard the report."""
+
+
+def one_at_a_time(progress: Progress) -> Progress:
+    """Pass on the reports of stages that are made at the same time, one after another."""
+    lock = threading.Lock()
+
+    def report(stage: str, done: int, total: int | None = None) -> None:
+        with lock:
+            progress(stage, done, total)
+
+    return report
 
 
 def estimate(done: int, total: int | None, seconds: float) -> str:

@@ -502,6 +502,14 @@ class AutomationSettings(Section):
     retry_at_most: int = Field(
         8, ge=0, le=1_000, description="retries of such a batch; after that, a person must retry it"
     )
+    memory_gb: float = Field(
+        4.0,
+        ge=0,
+        le=10_000,
+        allow_inf_nan=False,
+        description="GB that two stages made at the same time may take together, by an estimate; 0: one stage at a "
+        "time; holds for the command line, too",
+    )
     database: Database = Field(
         "",
         description="PostgreSQL database of Dagster's runs, such as `postgresql+psycopg2://user@host/name`, without a "

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import signal
+import threading
 import warnings
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from bioscan_etl.resources import CorpusResource
 from bioscan_etl.schema import BCDM
 from bioscan_etl.sensors.training_jobs import DETECTOR_ASSETS
 from bioscan_etl.stages.registry import STAGES, Scope
+from bioscan_etl.stages.run import run_stage
 
 ROOT = Path(__file__).parents[1]
 GRAPH = defs.resolve_asset_graph()
@@ -266,6 +268,33 @@ def corpus(lake, instance, tmp_path):
     ingest(lake, "b1", instance)
     run_release(lake, instance=instance, progress=silent)
     return rows
+
+
+@pytest.mark.slow
+def test_two_stages_at_a_time_make_the_same_release_as_one(tmp_path, monkeypatch):
+    """The second thread changes no byte of a release; the settings that it states do not name the memory."""
+    rows = [record(f"A{n:02}{copy}-24", BARCODES[n], species=f"Aedes {'abcd'[n % 4]}us", genus="Aedes")
+            for n in range(40) for copy in range(3)]  # fmt: skip
+    made, threads = {}, {}
+
+    def noted(name, *rest):
+        threads[name] = threading.current_thread().name
+        return run_stage(name, *rest)
+
+    monkeypatch.setattr("bioscan_etl.assets.factory.run_stage", noted)
+    for memory in (0, 4):
+        threads.clear()
+        lake = Lake(tmp_path / str(memory))
+        lake.root.mkdir()
+        given = f"[gates]\nrequire_image = false\n[automation]\nmemory_gb = {memory}\n"
+        (lake.root / "settings.toml").write_text(given)
+        land(lake, tmp_path, "b1", rows)
+        with open_instance(lake) as instance:
+            ingest(lake, "b1", instance)
+            made[memory] = tree(run_release(lake, instance=instance, progress=silent))
+        assert set(threads) >= set(STAGES) - {"release_mirror"}
+        assert ("stages ahead" in threads.values()) is bool(memory)
+    assert made[0] == made[4]
 
 
 def red(lake, instance, asset, check):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bioscan_etl.errors import LakeError
 from bioscan_etl.lake import small_files
-from bioscan_etl.lake.locks import hold
+from bioscan_etl.lake.locks import hold_soon
 from bioscan_etl.lake.record import find_record
 from bioscan_etl.lake.store import CORPUS, Lake, Output
 
@@ -50,7 +50,7 @@ def point(lake: Lake, stage: str, fingerprint: str) -> None:
     Raises:
         BusyError: another run is doing the same; without a lock, one of the two pointers would be lost.
     """
-    with hold(lake.home / ".current.lock", f"another run is updating {lake.home}; run again"):
+    with hold_soon(lake.home / ".current.lock", f"another run is updating {lake.home}; run again"):
         found = pointers(lake)
         if found.get(stage) != fingerprint:
             small_files.write(lake.home / "current.json", found | {stage: fingerprint})

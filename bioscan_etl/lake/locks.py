@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from bioscan_etl.errors import BusyError
 
@@ -35,3 +37,17 @@ def hold(path: Path, busy: str) -> Iterator[IO[str]]:
         except BlockingIOError:
             raise BusyError(busy) from None
         yield handle
+
+
+@contextmanager
+def hold_soon(path: Path, busy: str) -> Iterator[IO[str]]:
+    """As `hold`, for what others hold for moments only: wait for half a minute at most.
+
+    Raises:
+        BusyError: another process holds it for longer.
+    """
+    tries = Retrying(
+        stop=stop_after_delay(30), wait=wait_fixed(0.1), retry=retry_if_exception_type(BusyError), reraise=True
+    )
+    with ExitStack() as stack:
+        yield tries(lambda: stack.enter_context(hold(path, busy)))

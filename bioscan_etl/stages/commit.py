@@ -7,16 +7,14 @@ not belong here: the form of the record (`bioscan_etl.lake.record`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
-
-from bioscan_etl.errors import BusyError, LakeError
+from bioscan_etl.errors import LakeError
 from bioscan_etl.lake import failures, pins, small_files
 from bioscan_etl.lake.current import pointers
-from bioscan_etl.lake.locks import hold
+from bioscan_etl.lake.locks import hold_soon
 from bioscan_etl.lake.record import Record, StageRecord, commit, committed, find_record
 from bioscan_etl.lake.store import Lake
 from bioscan_etl.settings import Settings
@@ -71,11 +69,7 @@ def holding_records(lake: Lake) -> Iterator[None]:
         BusyError: another run holds the lock for too long.
     """
     busy = f"another run holds the records of {lake.home}; run again"
-    tries = Retrying(
-        stop=stop_after_delay(30), wait=wait_fixed(0.1), retry=retry_if_exception_type(BusyError), reraise=True
-    )
-    with ExitStack() as stack:
-        tries(lambda: stack.enter_context(hold(lake.home / "batches" / ".lock", busy)))
+    with hold_soon(lake.home / "batches" / ".lock", busy):
         yield
 
 

@@ -61,7 +61,11 @@ class Stage:
         data: data files that decide values, as patterns relative to the package.
         libraries: distributions whose version can decide values.
         checks: checks of its output.
-        pool: stages of one pool never run at the same time; None: no limit.
+        pool: stages of one pool never run at the same time in two runs of the UI; None: no limit.
+        alone: it keeps all cores busy, or takes much memory for its images; no other stage of its run is made beside
+            it.
+        bytes_per_row: memory that it takes for each record of its batch or of the corpus, beside that of the process
+            before it; measured (benchmarks/stage_memory.py).
         resumable: a killed run resumes where it stopped.
         prose: it prints texts of rules, columns and forms, so that their wording counts as its code.
         form: the output form that it writes; None for all other stages.
@@ -83,6 +87,8 @@ class Stage:
     libraries: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     pool: str | None = "corpus"
+    alone: bool = False
+    bytes_per_row: int = 0
     resumable: bool = False
     prose: bool = False
     form: str | None = None
@@ -227,6 +233,7 @@ _DECLARED = (
             Check("few_rows_rejected", "Most rows of the delivery can be read.", blocking=True),
         ),
         pool=None,
+        bytes_per_row=1_600,
     ),
     Stage(
         "specimen_images",
@@ -242,6 +249,7 @@ _DECLARED = (
         writes=(schema.IMAGE_INDEX,),
         libraries=("polars",),
         pool=None,
+        bytes_per_row=200,
     ),
     Stage(
         "specimen_boxes",
@@ -264,6 +272,7 @@ _DECLARED = (
             Check("specimens_detected", "The detector finds a specimen on most images.", blocking=False),
         ),
         pool="images",
+        alone=True,
         resumable=True,
     ),
     Stage(
@@ -301,6 +310,7 @@ _DECLARED = (
         libraries=("polars",),
         checks=(Check("records_have_barcodes", "Most records of the delivery have a barcode.", blocking=False),),
         pool=None,
+        bytes_per_row=1_800,
     ),
     Stage(
         "placed_barcodes",
@@ -316,6 +326,7 @@ _DECLARED = (
         data=_FRAME,
         libraries=("polars", "numpy"),
         pool=None,
+        bytes_per_row=800,
     ),
     Stage(
         "checked_geography",
@@ -332,6 +343,7 @@ _DECLARED = (
         data=("geography/*.parquet", "geography/*.csv"),
         libraries=("polars", "numpy", "shapely", "pycountry"),
         pool=None,
+        bytes_per_row=800,
     ),
     Stage(
         "normalised_names",
@@ -347,6 +359,7 @@ _DECLARED = (
         data=_AUTHORS,
         libraries=("polars", "gbif-name-parser"),
         pool=None,
+        bytes_per_row=800,
     ),
     Stage(
         "decisions",
@@ -378,6 +391,7 @@ _DECLARED = (
         settings=_IMAGE_SETTINGS,
         data=_IMAGE_DATA,
         libraries=_IMAGE_LIBRARIES,
+        alone=True,
     ),
     Stage(
         "batch_expectations",
@@ -392,6 +406,7 @@ _DECLARED = (
         libraries=_EXPECTATIONS,
         checks=_checks(*(table for tables in BATCH_TABLES.values() for table in tables)),
         pool=None,
+        bytes_per_row=700,
     ),
     Stage(
         "specimens",
@@ -433,6 +448,7 @@ _DECLARED = (
         checks=(
             Check("ledger_balances", "Rows read = specimens + quarantined + set aside + rejected.", blocking=True),
         ),
+        bytes_per_row=2_200,
     ),
     Stage(
         "specimen_expectations",
@@ -445,6 +461,7 @@ _DECLARED = (
         libraries=_EXPECTATIONS,
         prose=True,
         checks=_checks(schema.SPECIMENS, schema.QUARANTINE),
+        bytes_per_row=400,
     ),
     Stage(
         "curated_taxonomy",
@@ -473,6 +490,7 @@ _DECLARED = (
             ),
             Check("decisions_consistent", "No curator's label breaks a lineage or splits a barcode.", blocking=False),
         ),
+        bytes_per_row=2_100,
     ),
     Stage(
         "barcodes",
@@ -489,6 +507,7 @@ _DECLARED = (
         settings=("barcodes.min_shared_columns",),
         data=_FRAME,
         libraries=("polars", "numpy"),
+        bytes_per_row=1_400,
     ),
     Stage(
         "audit",
@@ -505,6 +524,7 @@ _DECLARED = (
         },
         settings=("barcodes.min_shared_columns",),
         libraries=("polars", "numpy"),
+        bytes_per_row=900,
     ),
     Stage(
         "proposals",
@@ -545,6 +565,7 @@ _DECLARED = (
         writes=(schema.DOUBTS, schema.VERIFICATION),
         settings=("gates.*",),
         libraries=("polars", "duckdb"),
+        bytes_per_row=1_700,
     ),
     Stage(
         "curated_expectations",
@@ -556,6 +577,7 @@ _DECLARED = (
         libraries=_EXPECTATIONS,
         prose=True,
         checks=_checks(schema.CURATED),
+        bytes_per_row=400,
     ),
     Stage(
         "partitions",
@@ -580,6 +602,7 @@ _DECLARED = (
                 if rule.id in _SPLIT_CHECKS
             ),
         ),
+        bytes_per_row=1_700,
     ),
     Stage(
         "release_metadata",
@@ -599,6 +622,7 @@ _DECLARED = (
         writes=(schema.METADATA, schema.METADATA_EXTENDED, schema.BBOX, schema.LABELS, schema.LABEL_HIERARCHY),
         settings=("release.*",),
         libraries=_RELEASE_CSV,
+        bytes_per_row=3_900,
     ),
     Stage(
         "release_expectations",
@@ -611,6 +635,7 @@ _DECLARED = (
         libraries=_EXPECTATIONS,
         prose=True,
         checks=_checks(schema.METADATA_EXTENDED),
+        bytes_per_row=400,
     ),
     Stage(
         "image_packages",
@@ -623,6 +648,7 @@ _DECLARED = (
         reads={"curated_taxonomy": (), "specimen_boxes": (), "drawn_boxes": (), "release_metadata": ()},
         settings=("release.*",),
         libraries=_RELEASE_CSV,
+        bytes_per_row=100,
     ),
     *(_stage_of(form) for form in forms().values() if form.build is not None),
     Stage(
@@ -637,6 +663,7 @@ _DECLARED = (
         settings=("statistics.*", "barcodes.min_shared_columns"),
         libraries=("polars", "numpy"),
         prose=True,
+        bytes_per_row=1_200,
     ),
     Stage(
         "statistics",
@@ -656,6 +683,7 @@ _DECLARED = (
         data=("statistics/published.csv",),
         libraries=("polars", "numpy"),
         prose=True,
+        bytes_per_row=1_400,
     ),
     Stage(
         "figures",
@@ -680,6 +708,7 @@ _DECLARED = (
             *_IMAGE_DATA,
         ),
         libraries=("polars", "duckdb", "matplotlib", "squarify", "jinja2", *_IMAGE_LIBRARIES),
+        bytes_per_row=1_000,
     ),
     Stage(
         "quality_report",
@@ -712,6 +741,7 @@ _DECLARED = (
         data=("quality/report.html.jinja",),
         prose=True,
         libraries=("polars", "jinja2"),
+        bytes_per_row=200,
     ),
     Stage(
         "desk_pages",
@@ -738,10 +768,11 @@ _DECLARED = (
             *("images.empty_confidence", "images.min_confidence"),
             *("gates.*", "release.dataset", "desk.images"),
         ),
-        after=("quality_report", "batch_expectations"),
+        after=("batch_expectations",),
         data=("desk/static/*", "geography/borders.parquet", *_IMAGE_DATA, *_COUNTRIES, *_AUTHORS),
         prose=True,
         libraries=(*_IMAGE_LIBRARIES, "polars", "rapidfuzz", "shapely", "pycountry", "gbif-name-parser"),
+        bytes_per_row=2_200,
     ),
     Stage(
         "release_manifest",
@@ -766,6 +797,7 @@ _DECLARED = (
         data=("release/card.md.j2",),
         prose=True,
         libraries=("jinja2", *_RELEASE_CSV),
+        bytes_per_row=200,
     ),
     Stage(
         "release_mirror",

@@ -58,6 +58,11 @@ class Situation:
             raise LakeError("no batches are pinned for this stage of the corpus")
         return self.pin
 
+    def is_same(self, other: Situation) -> bool:
+        """Whether another one has the same lake, delivery or pin, and settings."""
+        mine, its = ((one.lake.root, one.batch, one.pin, one.settings) for one in (self, other))
+        return mine == its
+
     @property
     def name(self) -> str:
         """Name of the batch, or `CORPUS`."""
