@@ -2,6 +2,8 @@
 
     .venv/bin/python benchmarks/whole_way.py                          # 0.5, 1, 2 and 5.15 M records
     .venv/bin/python benchmarks/whole_way.py --records 500000         # one size
+    .venv/bin/python benchmarks/whole_way.py --runs 1                 # the first release alone
+    .venv/bin/python benchmarks/whole_way.py --one-at-a-time          # no stage beside another: costs of each alone
     .venv/bin/python benchmarks/whole_way.py --keep FOLDER            # keep the deliveries there, for another run
     .venv/bin/python benchmarks/whole_way.py --markdown FILE          # the tables, also as Markdown
 
@@ -13,7 +15,9 @@ images are left out.
 Measured are three runs of `bioscan-etl run`, each a process of its own: the first release, the next one after the
 later delivery, and a run that finds nothing new. The costs of a stage are those that `run --verbose` logs. `busy` is
 processor time by wall time: with two cores at most 2. The peak of memory is that of the process up to the end of a
-stage: it rises at the stage that took it.
+stage: it rises at the stage that took it. Two stages are made at a time (`automation.memory_gb`), and the numbers of
+each contain what the other did meanwhile: with --one-at-a-time they are its own. The critical path is the longest chain
+of stages of which each waits for the one before.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ import polars as pl
 
 from bioscan_etl import schema
 from bioscan_etl.demo.scale import write_scale_corpus
+from bioscan_etl.stages.registry import STAGES
 
 SIZES = (500_000, 1_000_000, 2_000_000, 5_150_000)
 RUNS = ("first release", "after a delivery", "nothing new")
@@ -42,6 +47,10 @@ require_image = false
 [release]
 image_packages = []
 hdf5_packages = []
+"""
+_ONE_AT_A_TIME = """
+[automation]
+memory_gb = 0
 """
 _OTHER_MARKER = 0.1
 _COST = re.compile(
@@ -103,12 +112,12 @@ def run(output: Path, *arguments: str) -> tuple[pl.DataFrame, dict[str, float]]:
     return table, whole
 
 
-def measure(folder: Path, records: int, seed: int) -> list[dict[str, object]]:
-    """Three runs at one size; prints each and returns a row per run."""
+def measure(folder: Path, records: int, seed: int, runs: int, more: str) -> list[dict[str, object]]:
+    """Some runs at one size; prints each and returns a row per run."""
     paths = deliver(folder, records, seed)
     output = Path(tempfile.mkdtemp(prefix="whole-way-", dir=folder))
     settings = output / "given.toml"
-    settings.write_text(_SETTINGS, encoding="utf-8")
+    settings.write_text(_SETTINGS + more, encoding="utf-8")
     orders = (
         ("--records", str(paths["package"]), "--settings", str(settings), "--batch", "package"),
         ("--records", str(paths["later"]), "--batch", "later", "--snapshot-date", "2026-01-01"),
@@ -116,7 +125,7 @@ def measure(folder: Path, records: int, seed: int) -> list[dict[str, object]]:
     )
     rows = []
     try:
-        for name, order in zip(RUNS, orders, strict=True):
+        for name, order in list(zip(RUNS, orders, strict=True))[:runs]:
             stages, whole = run(output, *order)
             print(f"\n{name}, {records:,} records\n{_text(stages, whole)}", flush=True)
             rows.append({"records": records, "run": name, "stages": stages, **whole})
@@ -134,12 +143,28 @@ def _text(stages: pl.DataFrame, whole: dict[str, float]) -> str:
         for row in shown.iter_rows(named=True)
     ]
     rest = whole["s"] - shown["s"].sum()
-    lines.append(f"{'all else':26} {rest:7.1f}")
+    if rest > 0:  # stages beside each other take longer together than the whole run
+        lines.append(f"{'all else':26} {rest:7.1f}")
+    path = critical_path(stages)
+    lines.append(f"critical path: {sum(path.values()):.1f} s by {', '.join(name for name, s in path.items() if s > 1)}")
     lines.append(
         f"{'whole run':26} {whole['s']:7.1f} {whole['cpu']:8.1f} {whole['cpu'] / whole['s']:5.2f} "
         f"{'':9} {'':9} {whole['peak']:16,.0f}"
     )
     return "\n".join(lines)
+
+
+def critical_path(stages: pl.DataFrame) -> dict[str, float]:
+    """The chain of stages, each waiting for the one before, that takes longest: wall time by stage."""
+    took: dict[str, float] = {}
+    for name, s in stages.select("stage", "s").iter_rows():
+        took[name] = took.get(name, 0.0) + s
+    chains: dict[str, dict[str, float]] = {}
+    for stage in STAGES.values():
+        before = [chains[name] for name in (*stage.reads, *stage.after) if name in chains]
+        longest = max(before, key=lambda chain: sum(chain.values()), default={})
+        chains[stage.name] = longest | {stage.name: took.get(stage.name, 0.0)}
+    return max(chains.values(), key=lambda chain: sum(chain.values()))
 
 
 def markdown(rows: list[dict[str, object]]) -> str:
@@ -152,7 +177,7 @@ def markdown(rows: list[dict[str, object]]) -> str:
             f"| {row['records']:,} | {row['run']} | {built:.0f} "
             f"| {s:.0f} | {cpu:.0f} | {cpu / s:.2f} | {peak / 1000:.1f} |"
         )
-    first = [row for row in rows if row["run"] == RUNS[0]][-1]
+    first = next(row for row in reversed(rows) if row["run"] == RUNS[0])
     stages = first["stages"]
     assert isinstance(stages, pl.DataFrame)
     lines += ["", "| stage | wall s | processor s | busy | MB read | MB written | peak so far, GB |"]
@@ -170,6 +195,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, nargs="+", default=SIZES, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--runs", type=int, choices=(1, 2, 3), default=3, help="of the three runs, only the first ones")
+    parser.add_argument("--one-at-a-time", action="store_true", help="make no stage beside another")
     parser.add_argument("--keep", type=Path, help="folder in which the deliveries stay")
     parser.add_argument("--markdown", type=Path, help="file for the tables")
     given = parser.parse_args()
@@ -178,7 +205,8 @@ def main() -> None:
         folder = given.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         for records in given.records:
-            rows += measure(folder, records, given.seed)
+            more = _ONE_AT_A_TIME if given.one_at_a_time else ""
+            rows += measure(folder, records, given.seed, given.runs, more)
             if given.keep is None:
                 for path in folder.glob("*.tsv"):
                     path.unlink()

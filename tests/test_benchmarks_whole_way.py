@@ -21,6 +21,8 @@ def test_three_runs_are_measured_stage_by_stage(tmp_path):
     )
     for run in ("first release", "after a delivery", "nothing new"):
         assert f"\n{run}, {RECORDS:,} records\n" in done.stdout
+    path = re.search(r"^critical path: [\d.]+ s by (.*)$", done.stdout, re.MULTILINE)
+    assert "figures" in path[1]
     text = (tmp_path / "tables.md").read_text()
     runs = re.findall(r"^\| 2,500 \| ([a-z ]+) \| (\d+) \| \d+ \| \d+ \| [\d.]+ \| ([\d.]+) \|$", text, re.MULTILINE)
     built = {run: int(count) for run, count, _ in runs}
