@@ -503,7 +503,7 @@ class AutomationSettings(Section):
         8, ge=0, le=1_000, description="retries of such a batch; after that, a person must retry it"
     )
     memory_gb: float = Field(
-        4.0,
+        8.0,
         ge=0,
         le=10_000,
         allow_inf_nan=False,

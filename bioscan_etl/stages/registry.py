@@ -64,8 +64,8 @@ class Stage:
         pool: stages of one pool never run at the same time in two runs of the UI; None: no limit.
         alone: it keeps all cores busy, or takes much memory for its images; no other stage of its run is made beside
             it.
-        bytes_per_row: memory that it takes for each record of its batch or of the corpus, beside that of the process
-            before it; measured (benchmarks/stage_memory.py).
+        bytes_per_row: memory by which it grows with each record of its batch or of the corpus, as measured
+            (benchmarks/stage_memory.py).
         resumable: a killed run resumes where it stopped.
         prose: it prints texts of rules, columns and forms, so that their wording counts as its code.
         form: the output form that it writes; None for all other stages.
