@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bioscan_etl.barcodes.counted import extents, kinds_of_groups
 from bioscan_etl.barcodes.framed import Counts, Framed, compared, known_columns
 from bioscan_etl.barcodes.variable import differing, variable_words
 
@@ -30,7 +31,6 @@ _ROWS = 8  # barcodes of these that are of one group
 _PAIRS = 8192  # pairs that are compared by their positions at a time
 _NEIGHBOURS = 32  # barcodes before and after a group that the search for its nearest begins with
 _ROUNDING = 1e-6
-_SHARED, _TRANSITIONS, _MASK = 20, 10, (1 << 10) - 1  # bits of a pair's three numbers, each below 1,024
 
 _Numbers = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
@@ -60,15 +60,25 @@ class Pairs:
 
     def p_distance(self) -> _Floats:
         """Share of the shared columns that differ, float64, shape (kinds,)."""
-        return (self.transitions + self.transversions) / self.shared
+        return p_distance(self.shared, self.transitions, self.transversions)
 
     def k2p(self) -> _Floats:
         """Kimura's distance, float64, shape (kinds,); NaN for pairs too far apart for the formula."""
-        transitions, transversions = self.transitions / self.shared, self.transversions / self.shared
-        one, other = 1 - 2 * transitions - transversions, 1 - 2 * transversions
-        with np.errstate(divide="ignore", invalid="ignore"):
-            distance: _Floats = -0.5 * np.log(one * np.sqrt(other))
-        return np.where((one > 0) & (other > 0), distance + 0.0, np.nan)  # + 0.0: no -0
+        return k2p(self.shared, self.transitions, self.transversions)
+
+
+def p_distance(shared: _Numbers, transitions: _Numbers, transversions: _Numbers) -> _Floats:
+    """Share of the shared columns that differ, float64, the same shape."""
+    return (transitions + transversions) / shared
+
+
+def k2p(shared: _Numbers, transitions: _Numbers, transversions: _Numbers) -> _Floats:
+    """Kimura's distance, float64, the same shape; NaN for pairs too far apart for the formula."""
+    p, q = transitions / shared, transversions / shared
+    one, other = 1 - 2 * p - q, 1 - 2 * q
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance: _Floats = -0.5 * np.log(one * np.sqrt(other))
+    return np.where((one > 0) & (other > 0), distance + 0.0, np.nan)  # + 0.0: no -0
 
 
 def pairs_of(barcodes: Framed, members: _Numbers) -> Pairs:
@@ -81,20 +91,8 @@ def pairs_of(barcodes: Framed, members: _Numbers) -> Pairs:
     Returns:
         n * (n - 1) / 2 pairs of n members, counted; in ascending order of their three numbers.
     """
-    kinds, counts = np.empty(0, np.uint32), np.empty(0, np.int64)
-    found: list[tuple[npt.NDArray[np.uint32], _Numbers]] = []
-    for rows, columns, shared, differ, transversions in _blocks(*_planes(barcodes, members)):
-        codes = (shared << _SHARED) | ((differ - transversions) << _TRANSITIONS) | transversions
-        found.append(np.unique(codes[columns > rows], return_counts=True))
-    if len(found) == 1:
-        kinds, counts = found[0]
-    elif found:
-        every = np.concatenate([kind for kind, _ in found])
-        kinds, where = np.unique(every, return_inverse=True)
-        counts = np.zeros(len(kinds), np.int64)
-        np.add.at(counts, where, np.concatenate([count for _, count in found]))
-    wide = kinds.astype(np.int64)
-    return Pairs(wide >> _SHARED, (wide >> _TRANSITIONS) & _MASK, wide & _MASK, counts)
+    kinds = kinds_of_groups(barcodes, extents(barcodes, members), members, np.array([len(members)]))
+    return Pairs(kinds.shared, kinds.transitions, kinds.transversions, kinds.count)
 
 
 def _blocks(low: _Words, high: _Words, known: _Words) -> Iterator[tuple[_Numbers, _Numbers, Counts, Counts, Counts]]:
@@ -327,3 +325,76 @@ class Distribution:
         upto = np.cumsum(self.counts)
         places = np.searchsorted(upto, [max(1, math.ceil(share * size)) for share in shares])
         return [float(value) for value in self.values[places]]
+
+
+@dataclass(frozen=True, slots=True)
+class Distributions:
+    """The distributions of many groups, one after another.
+
+    Attributes:
+        values: of each group ascending, float64, shape (distinct values of all groups,).
+        counts: int64, the same shape.
+        ends: where the values of each group end, int64, shape (groups,).
+    """
+
+    values: _Floats
+    counts: _Numbers
+    ends: _Numbers
+
+    @classmethod
+    def of(cls, groups: _Numbers, values: _Floats, counts: _Numbers, size: int) -> Distributions:
+        """Sort the values of each group and add up the counts of equal ones; NaN is left out.
+
+        Args:
+            groups: the group of each value, from 0; ascending.
+            values: float64.
+            counts: int64.
+            size: number of groups.
+        """
+        is_number = ~np.isnan(values)
+        groups, values, counts = groups[is_number], values[is_number], counts[is_number]
+        order = np.argsort(values, kind="stable")
+        order = order[np.argsort(groups[order].astype(np.uint16 if size <= 1 << 16 else np.int64), kind="stable")]
+        groups, values, counts = groups[order], values[order], counts[order]
+        first = np.flatnonzero((np.diff(groups, prepend=-1) != 0) | (np.diff(values, prepend=-1.0) != 0))
+        added = np.add.reduceat(counts, first) if len(first) else counts
+        ends = np.searchsorted(groups[first], np.arange(size), side="right").astype(np.int64)
+        return cls(values[first], added, ends)
+
+    def each(self) -> list[Distribution]:
+        """The distribution of each group."""
+        starts = np.concatenate([np.zeros(1, np.int64), self.ends[:-1]]).tolist()
+        return [
+            Distribution(self.values[start:end], self.counts[start:end])
+            for start, end in zip(starts, self.ends.tolist(), strict=True)
+        ]
+
+    def sizes(self) -> _Numbers:
+        """Number of values of each group, with their counts; int64, shape (groups,)."""
+        upto = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.counts)])
+        sizes: _Numbers = np.diff(upto[self.ends], prepend=0)
+        return sizes
+
+    def moments(self) -> list[tuple[float | None, float | None]]:
+        """`Distribution.mean` and `Distribution.standard_deviation` of each group."""
+        weighted = self.values * self.counts
+        sizes, starts = self.sizes(), np.concatenate([np.zeros(1, np.int64), self.ends[:-1]])
+        parts = list(zip(starts.tolist(), self.ends.tolist(), sizes.tolist(), strict=True))
+        means = [math.fsum(weighted[start:end].tolist()) / size if size else None for start, end, size in parts]
+        middle = np.repeat(np.array([mean or 0.0 for mean in means]), self.ends - starts)
+        squares = (self.values - middle) ** 2 * self.counts
+        spreads = [
+            math.sqrt(math.fsum(squares[start:end].tolist()) / size) if size else None for start, end, size in parts
+        ]
+        return list(zip(means, spreads, strict=True))
+
+    def quantiles(self, *shares: float) -> list[tuple[float | None, ...]]:
+        """`Distribution.quantiles` of each group."""
+        sizes = self.sizes()
+        upto = np.cumsum(self.counts)
+        before = np.cumsum(sizes) - sizes
+        wanted = before[:, None] + np.maximum(1, np.ceil(np.array(shares) * sizes[:, None])).astype(np.int64)
+        has_values = sizes > 0
+        found = self.values[np.searchsorted(upto, wanted[has_values])].tolist()
+        listed = iter(found)
+        return [tuple(next(listed)) if has else (None,) * len(shares) for has in has_values.tolist()]
