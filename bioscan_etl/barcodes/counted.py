@@ -35,7 +35,9 @@ _Planes = tuple[_Words, _Words, _Words]
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """Pairs within groups, counted by their three numbers; all int64, shape (kinds,), ascending in this order.
+    """Pairs within groups, counted by their three numbers; all int64, shape (kinds,), ascending by group.
+
+    A kind can be there several times.
 
     Attributes:
         group: the number of the group.
@@ -154,7 +156,7 @@ def _add_up(counts: npt.NDArray[np.uint8], into: _Small) -> None:
 
 
 def _of_large(barcodes: Framed, extent: _Numbers, members: _Numbers) -> tuple[_Numbers, _Numbers]:
-    """Code and count of each kind of pair of one group, ascending."""
+    """Code and count of each kind of pair of one group; a kind can be there twice."""
     names, local, numbers = np.unique(extent[members], return_inverse=True, return_counts=True)
     common = int(numbers.argmax())
     # Those with the most common extent last: the larger part of the matrix then needs no look at extents.
@@ -285,11 +287,10 @@ class _Counter:
         self._counts.append(counts.astype(np.int64))
 
     def total(self) -> tuple[_Numbers, _Numbers]:
-        """Code and count of each kind, ascending."""
+        """Code and count of each kind; a kind that arrived in two parts is there twice."""
         self._flush(is_common=False)
         self._flush(is_common=True)
-        kinds, where = np.unique(np.concatenate(self._codes), return_inverse=True)
-        return kinds, np.bincount(where, np.concatenate(self._counts), len(kinds)).astype(np.int64)
+        return np.concatenate(self._codes), np.concatenate(self._counts)
 
 
 def _above(rows: _Small) -> _Small:

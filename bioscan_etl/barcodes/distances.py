@@ -92,7 +92,11 @@ def pairs_of(barcodes: Framed, members: _Numbers) -> Pairs:
         n * (n - 1) / 2 pairs of n members, counted; in ascending order of their three numbers.
     """
     kinds = kinds_of_groups(barcodes, extents(barcodes, members), members, np.array([len(members)]))
-    return Pairs(kinds.shared, kinds.transitions, kinds.transversions, kinds.count)
+    numbers = np.stack([kinds.shared, kinds.transitions, kinds.transversions])
+    (shared, transitions, transversions), where = np.unique(numbers, axis=1, return_inverse=True)
+    return Pairs(
+        shared, transitions, transversions, np.bincount(where.ravel(), kinds.count, len(shared)).astype(np.int64)
+    )
 
 
 def _blocks(low: _Words, high: _Words, known: _Words) -> Iterator[tuple[_Numbers, _Numbers, Counts, Counts, Counts]]:

@@ -77,17 +77,11 @@ def distances(
     priority, extent = _priorities(on_frame, settings.seed), extents(on_frame)
     groups, levels = [], []
     species: list[tuple[float, str, Distribution]] = []
+    placed = rows.join(position, on="barcode_id").select("at", *LEVELS)
     for number, level in enumerate(LEVELS):
-        members = (
-            rows.select("barcode_id", group=level)
-            .drop_nulls()
-            .unique()
-            .join(position, on="barcode_id")
-            .sort("group", "at")
-        )
         small, found = 0, []
         todo = []
-        for name, at in _by_group(members):
+        for name, at in _by_group(placed.select("at", group=level).drop_nulls()):
             if len(at) < settings.min_group_barcodes:
                 small += 1
                 continue
@@ -113,12 +107,15 @@ def _by_group(members: pl.DataFrame) -> Iterator[tuple[str, _Numbers]]:
     Most of hundreds of thousands of groups have a few barcodes: a frame of each takes longer than comparing them.
 
     Args:
-        members: group and at, sorted.
+        members: group and at; in any order, and a pair several times.
     """
-    at = members["at"].to_numpy().astype(np.int64)
-    ends = members.group_by("group", maintain_order=True).len().with_columns(end=pl.col("len").cum_sum())
-    for name, size, end in ends.iter_rows():
-        yield name, at[end - size : end]
+    names = members["group"].unique().sort()
+    number = members["group"].cast(pl.Enum(names)).to_physical().to_numpy().astype(np.uint64)
+    pairs = np.unique((number << np.uint64(32)) | members["at"].to_numpy())  # sorting text takes several times as long
+    at = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    ends = np.cumsum(np.bincount((pairs >> np.uint64(32)).astype(np.int64), minlength=len(names)))
+    for name, start, end in zip(names, np.append(0, ends[:-1]).tolist(), ends.tolist(), strict=True):
+        yield name, at[start:end]
 
 
 def _priorities(barcodes: Framed, seed: int) -> npt.NDArray[np.uint64]:
