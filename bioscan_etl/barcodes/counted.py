@@ -92,10 +92,10 @@ def kinds_of_groups(barcodes: Framed, extent: _Numbers, members: _Numbers, sizes
     for group in np.flatnonzero(sizes > _SMALL).tolist():
         codes, counts = _of_large(barcodes, extent, members[starts[group] : starts[group] + sizes[group]])
         found.append((np.full(len(codes), group), codes, counts))
-    group, code, count = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.argsort(group, kind="stable")
-    group, code, count = group[order], code[order], count[order]
-    return Kinds(group, code >> _SHARED, (code >> _TRANSITIONS) & _MASK, code & _MASK, count)
+    of, code, count = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.argsort(of, kind="stable")
+    of, code, count = of[order], code[order], count[order]
+    return Kinds(of, code >> _SHARED, (code >> _TRANSITIONS) & _MASK, code & _MASK, count)
 
 
 def _listed(
@@ -109,9 +109,7 @@ def _listed(
         one.append((starts[group][:, None] + first).ravel())
         other.append((starts[group][:, None] + second).ravel())
         of.append(np.repeat(group, len(first)))
-    shared, differ, transversions = pair_numbers(
-        barcodes, members[np.concatenate(one)], members[np.concatenate(other)]
-    )
+    shared, differ, transversions = pair_numbers(barcodes, members[np.concatenate(one)], members[np.concatenate(other)])
     codes = _code(shared, differ, transversions) | (np.concatenate(of) << (_SHARED + _TRANSITIONS))
     kinds, counts = np.unique(codes, return_counts=True)
     wide = _SHARED + _TRANSITIONS
@@ -157,7 +155,7 @@ def _add_up(counts: npt.NDArray[np.uint8], into: _Small) -> None:
 
 def _of_large(barcodes: Framed, extent: _Numbers, members: _Numbers) -> tuple[_Numbers, _Numbers]:
     """Code and count of each kind of pair of one group; a kind can be there twice."""
-    names, local, numbers = np.unique(extent[members], return_inverse=True, return_counts=True)
+    _, local, numbers = np.unique(extent[members], return_inverse=True, return_counts=True)
     common = int(numbers.argmax())
     # Those with the most common extent last: the larger part of the matrix then needs no look at extents.
     order = np.argsort(local == common, kind="stable")
@@ -253,7 +251,9 @@ class _Counter:
     def add(self, differ: _Small, transversions: _Small, index: _Small | None) -> None:
         """Add rows from the diagonal on, and the number of what each pair shares; None for the common one."""
         is_common = index is None
-        self._waiting[is_common].append((_above(differ), _above(transversions), None if index is None else _above(index)))
+        self._waiting[is_common].append(
+            (_above(differ), _above(transversions), None if index is None else _above(index))
+        )
         self._held[is_common] += differ.size
         if self._held[is_common] >= _BUFFER:
             self._flush(is_common)

@@ -20,17 +20,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bioscan_etl.barcodes.apart import Stretch, blocks, nearest_groups, some_distance
+from bioscan_etl.barcodes.clusters import Clusters, clusters
 from bioscan_etl.barcodes.counted import extents, kinds_of_groups
-from bioscan_etl.barcodes.framed import Counts, Framed, compared, known_columns
-from bioscan_etl.barcodes.variable import differing, variable_words
+from bioscan_etl.barcodes.framed import Counts, Framed, compared
+from bioscan_etl.progress import Progress, silent
+from bioscan_etl.threads import cores, ordered_map
 
 FAR = 70
 """Differences from which the variable columns exclude too few pairs, so that a search compares all columns."""
 _CELLS = 1 << 15  # pairs that are compared at a time: their words fit a core's cache
-_ROWS = 8  # barcodes of these that are of one group
-_PAIRS = 8192  # pairs that are compared by their positions at a time
-_NEIGHBOURS = 32  # barcodes before and after a group that the search for its nearest begins with
-_ROUNDING = 1e-6
+_PAIRS = 400_000  # pairs of small groups that are compared together, each counted twice
 
 _Numbers = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
@@ -172,13 +172,26 @@ def farthest(barcodes: Framed, members: _Numbers, groups: _Numbers, least: int) 
     Returns:
         By group. A group is left out if all its pairs share too few columns.
     """
+    names, sizes = np.unique(groups, return_counts=True)
+    if not len(names):
+        return {}
+    extent = extents(barcodes, members)
+    upto = np.cumsum(sizes * sizes) // _PAIRS
+    parts = np.split(np.arange(len(names)), np.flatnonzero(np.diff(upto)) + 1)
+    starts = np.cumsum(sizes) - sizes
+
+    def work(part: _Numbers) -> tuple[_Numbers, _Floats]:
+        inside = members[starts[part[0]] : starts[part[-1]] + sizes[part[-1]]]
+        kinds = kinds_of_groups(barcodes, extent, inside, sizes[part])
+        kept = kinds.shared >= least
+        group = kinds.group[kept]
+        p = p_distance(kinds.shared[kept], kinds.transitions[kept], kinds.transversions[kept])
+        first = np.flatnonzero(np.diff(group, prepend=-1))
+        return names[part[group[first]]], np.maximum.reduceat(p, first) if len(first) else p
+
     found: dict[int, float] = {}
-    names, starts = np.unique(groups, return_index=True)
-    ends = np.append(starts[1:], len(members))[: len(names)]
-    for name, start, end in zip(names.tolist(), starts, ends, strict=True):
-        compared = pairs_of(barcodes, members[start:end]).sharing(least)
-        if len(compared.count):
-            found[name] = float(compared.p_distance().max())
+    for _, (name, p) in ordered_map(work, parts, cores()):
+        found |= zip(name.tolist(), p.tolist(), strict=True)
     return found
 
 
@@ -192,59 +205,55 @@ def nearest_of_another(
     Returns:
         By group, ascending. Of several nearest groups, the first; None for both if there is none to compare with.
     """
-    names, starts = np.unique(groups, return_index=True)
-    ends = np.append(starts[1:], len(members))[: len(names)]
-    group = np.repeat(np.arange(len(names)), ends - starts)
-    known: _Numbers = np.maximum(known_columns(barcodes, members), 1)
-    few, every = variable_words(barcodes, members), _planes(barcodes, members)
-    found: dict[int, tuple[float | None, int | None]] = {}
-    for name, start, end in zip(names.tolist(), starts.tolist(), ends.tolist(), strict=True):
-        best, which = np.inf, -1
-        blocks = [np.arange(first, min(first + _ROWS, end)) for first in range(start, end, _ROWS)]
-        # Groups that are neighbours are often related, so that the search begins with a near one.
-        near = np.r_[max(start - _NEIGHBOURS, 0) : start, end : min(end + _NEIGHBOURS, len(members))]
-        for rows in blocks:
-            best, which = _nearer(barcodes, members, group, _crossed(rows, near), least, best, which)
-        for rows in blocks:
-            planes = few if (best * known[rows] < FAR).all() else every
-            mine = (planes[0][:, rows], planes[1][:, rows], planes[2][:, rows])
-            width = _CELLS // len(rows)
-            for begin in (*range(0, start, width), *range(end, len(members), width)):
-                tile = slice(begin, min(begin + width, start if begin < start else len(members)))
-                differ = differing(mine, (planes[0][:, tile], planes[1][:, tile], planes[2][:, tile]))
-                # A pair differs in at most `best` of the columns that both have, which are at most those of one.
-                limit = np.minimum(best * known[rows] + _ROUNDING, 64 * len(planes[0])).astype(differ.dtype)
-                row, column = np.nonzero(differ <= limit[:, None])
-                if len(row):
-                    best, which = _nearer(barcodes, members, group, (rows[row], begin + column), least, best, which)
-        found[name] = (best, int(names[which])) if which >= 0 else (None, None)
-    return found
+    names, number = np.unique(groups, return_inverse=True)
+    if not len(names):
+        return {}
+    held = clusters(barcodes, members, number)
+    p, which = nearest_within(barcodes, held, np.zeros(len(names), np.int64), least)
+    return {
+        name: (distance, int(names[other])) if other >= 0 else (None, None)
+        for name, distance, other in zip(names.tolist(), p.tolist(), which.tolist(), strict=True)
+    }
 
 
-def _crossed(rows: _Numbers, columns: _Numbers) -> tuple[_Numbers, _Numbers]:
-    return np.repeat(rows, len(columns)), np.tile(columns, len(rows))
+def nearest_within(
+    barcodes: Framed, held: Clusters, families: _Numbers, least: int, progress: Progress = silent
+) -> tuple[_Floats, _Numbers]:
+    """The smallest p-distance between a barcode of each group and one of another of its family, and that group.
 
+    Args:
+        barcodes: on the frame.
+        held: their clusters.
+        families: the family of each group; ascending.
+        least: columns that two barcodes must share.
+        progress: reports the clusters.
 
-def _nearer(
-    barcodes: Framed,
-    members: _Numbers,
-    group: _Numbers,
-    pairs: tuple[_Numbers, _Numbers],
-    least: int,
-    best: float,
-    which: int,
-) -> tuple[float, int]:
-    """The smallest p-distance so far and the group of the second barcode, after some more pairs have been compared."""
-    for start in range(0, len(pairs[0]), _PAIRS):
-        one, other = (side[start : start + _PAIRS] for side in pairs)
-        p = p_of_pairs(barcodes, members[one], members[other], least)
-        smallest = float(p.min())
-        if not np.isfinite(smallest) or smallest > best:
-            continue
-        first = int(group[other[p == smallest]].min())
-        if smallest < best or first < which:
-            best, which = smallest, first
-    return best, which
+    Returns:
+        float64, infinite if there is none to compare with, and int64, of several the first, -1 for none; both of shape
+        (groups,).
+    """
+    family = families[held.group]
+    firsts = np.flatnonzero(np.diff(family, prepend=-1)).tolist()
+    found = [
+        (block, first, end)
+        for first, end in zip(firsts, [*firsts[1:], len(family)], strict=True)
+        for block in blocks(first, end)
+    ]
+
+    def is_other(one: _Numbers, other: _Numbers) -> npt.NDArray[np.bool_]:
+        other_group: npt.NDArray[np.bool_] = held.group[one] != held.group[other]
+        return other_group
+
+    def work(one: tuple[tuple[int, int], int, int]) -> _Floats:
+        block, first, end = one
+        return some_distance(barcodes, held, np.arange(*block), first, end, is_other, least, len(families))
+
+    limit = np.full(len(families), np.inf)
+    for _, some in ordered_map(work, found, cores()):
+        np.minimum(limit, some, out=limit)
+    stretches = [Stretch(*block, block[0], end) for block, _, end in found]
+    rank = np.arange(len(families))
+    return nearest_groups(barcodes, held, stretches, is_other, limit, rank, least, progress, "barcodes of a family")
 
 
 def witnesses(barcodes: Framed, one: _Numbers, other: _Numbers, least: int) -> list[int]:

@@ -113,9 +113,9 @@ def _by_group(members: pl.DataFrame) -> Iterator[tuple[str, _Numbers]]:
     number = members["group"].cast(pl.Enum(names)).to_physical().to_numpy().astype(np.uint64)
     pairs = np.unique((number << np.uint64(32)) | members["at"].to_numpy())  # sorting text takes several times as long
     at = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    ends = np.cumsum(np.bincount((pairs >> np.uint64(32)).astype(np.int64), minlength=len(names)))
-    for name, start, end in zip(names, np.append(0, ends[:-1]).tolist(), ends.tolist(), strict=True):
-        yield name, at[start:end]
+    sizes = np.bincount((pairs >> np.uint64(32)).astype(np.int64), minlength=len(names))
+    for name, size, end in zip(names, sizes.tolist(), np.cumsum(sizes).tolist(), strict=True):
+        yield name, at[end - size : end]
 
 
 def _priorities(barcodes: Framed, seed: int) -> npt.NDArray[np.uint64]:
