@@ -425,7 +425,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "statistics/leakage_curve.py": ("statistics",),
     "barcodes/nearest.py": ("statistics",),
     "barcodes/within.py": ("partitions",),
-    "barcodes/variable.py": ("audit", "partitions", "statistics"),
+    "barcodes/variable.py": ("partitions", "statistics"),
     "barcodes/outside.py": ("audit",),
     "statistics/change.py": ("quality_report",),
     "statistics/counted.py": ("statistics",),

@@ -27,8 +27,6 @@ from bioscan_etl.barcodes.framed import Counts, Framed, compared
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.threads import cores, ordered_map
 
-FAR = 70
-"""Differences from which the variable columns exclude too few pairs, so that a search compares all columns."""
 _CELLS = 1 << 15  # pairs that are compared at a time: their words fit a core's cache
 _PAIRS = 400_000  # pairs of small groups that are compared together, each counted twice
 

@@ -162,7 +162,7 @@ def gaps(
         nearest, which = nearest_within(on_frame, held, families, least, progress)
         species = groups["species"].rank("dense").to_numpy().astype(np.int64)
         labelled = Labelled(at, number, families, species, nearest)
-        outside, beyond = nearest_outside(on_frame, labelled, least, progress)
+        outside, beyond = nearest_outside(on_frame, labelled, least, progress, held)
     is_outside = beyond >= 0
     found = pl.Series(np.where(is_outside, beyond, which))
     table = groups.select(
