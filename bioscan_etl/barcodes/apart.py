@@ -86,7 +86,7 @@ def nearest_groups(
         found = []
         for one, other, differ in _near(held, stretch, reach, radius):
             matters = wanted(one, other)
-            for part in _crossed(held, one[matters], other[matters], differ[matters], limit):
+            for part in _crossed(barcodes, held, one[matters], other[matters], differ[matters], limit):
                 found.append(_compared(barcodes, held, *part, limit, rank, least))
         return _first(found, rank)
 
@@ -105,7 +105,7 @@ def some_distance(
 ) -> _Floats:
     """A p-distance that a barcode of each group has to one of another, likely a small one.
 
-    It is that of two barcodes near the centres that differ in the fewest columns.
+    It is the smallest between the barcodes of two clusters whose centres differ in the fewest columns.
 
     Args:
         barcodes: on the frame.
@@ -133,11 +133,20 @@ def some_distance(
         fewest[is_better], which[is_better] = differ[at, found][is_better], columns[found[is_better]]
     is_found = fewest < _NO_LIMIT
     rows, which = rows[is_found], which[is_found]
-    shared, differ = compared(barcodes, held.nearest[rows], held.nearest[which])
-    enough = shared >= max(least, 1)
+    centres = fewest[is_found].astype(np.int64) - lacking[which]
     upper = np.full(groups, np.inf)
-    np.minimum.at(upper, held.group[rows[enough]], differ[enough] / shared[enough])
+    _lower(barcodes, held.group[rows], held.nearest[rows], held.nearest[which], least, upper)
+    for one, other, a, b in _crossed(barcodes, held, rows, which, centres, upper):
+        for group in (held.group[one], held.group[other]):
+            _lower(barcodes, group, held.members[a], held.members[b], least, upper)
     return upper
+
+
+def _lower(barcodes: Framed, group: _Numbers, one: _Numbers, other: _Numbers, least: int, upper: _Floats) -> None:
+    """Compare pairs of barcodes; `upper` of the group of each first one is changed where they are nearer."""
+    shared, differ = compared(barcodes, one, other)
+    enough = shared >= max(least, 1)
+    np.minimum.at(upper, group[enough], differ[enough] / shared[enough])
 
 
 def blocks(first: int, last: int) -> Iterator[tuple[int, int]]:
@@ -171,34 +180,67 @@ def _differing(held: Clusters, rows: _Numbers, tile: slice) -> _Small:
         np.bitwise_xor(low[rows][:, None], low[tile], out=bits)
         np.bitwise_xor(high[rows][:, None], high[tile], out=side)
         bits |= side
-        bits &= known[rows][:, None]
-        bits &= known[tile]
+        # Most centres have a base in each column. In columns that all of them lack, all bits are 0.
+        mine, theirs = known[rows], known[tile]
+        if (mine != mine[0]).any() or (theirs != mine[0]).any():
+            bits &= mine[:, None]
+            bits &= theirs
         differ += np.bitwise_count(bits, out=counted)
     return differ
 
 
 def _crossed(
-    held: Clusters, one: _Numbers, other: _Numbers, differ: _Numbers, limit: _Floats
+    barcodes: Framed, held: Clusters, one: _Numbers, other: _Numbers, differ: _Numbers, limit: _Floats
 ) -> Iterator[tuple[_Numbers, _Numbers, _Numbers, _Numbers]]:
     """Pairs of barcodes of two clusters that can be near enough, some at a time: the clusters, and the barcodes.
+
+    Each barcode of the larger cluster is first compared with the centre of the other: what is by itself in a barcode
+    mostly adds to its distance from all others, which the two radii cannot tell.
 
     The last two are places in `held.members`.
     """
     sizes = np.diff(held.starts)
-    count = sizes[one] * sizes[other]
-    upto = np.cumsum(count)
     most = np.maximum(limit[held.group[one]], limit[held.group[other]])
     most = most * np.minimum(held.columns[one], held.columns[other]) + _ROUNDING
-    spare = most - differ  # what both radii can add to it
-    for start in range(0, int(upto[-1]) if len(upto) else 0, _PAIRS):
-        number = np.arange(start, min(start + _PAIRS, int(upto[-1])))
-        pair = np.searchsorted(upto, number, side="right")
-        a, b = np.divmod(number - (upto - count)[pair], sizes[other[pair]])
-        a += held.starts[one[pair]]
-        b += held.starts[other[pair]]
-        kept = held.radii[a] + held.radii[b] + spare[pair] >= 0
-        pair = pair[kept]
-        yield one[pair], other[pair], a[kept], b[kept]
+    is_larger = sizes[one] > sizes[other]
+    small, large = np.where(is_larger, other, one), np.where(is_larger, one, other)
+    for every, number in _numbered(sizes[large]):
+        at = held.starts[large[every]] + number
+        kept = differ[every] - held.radii[at] - held.radius[small[every]] <= most[every]
+        pair, b = every[kept], at[kept]
+        need = _from_centre(barcodes, held, small[pair], held.members[b]) - most[pair]  # of the other's radius
+        kept = need <= held.radius[small[pair]]
+        pair, b, need = pair[kept], b[kept], need[kept]
+        for place, first in _numbered(sizes[small[pair]]):
+            a = held.starts[small[pair[place]]] + first
+            near = held.radii[a] >= need[place]
+            shown = pair[place[near]]
+            yield small[shown], large[shown], a[near], b[place[near]]
+
+
+def _numbered(sizes: _Numbers) -> Iterator[tuple[_Numbers, _Numbers]]:
+    """Each number below each size, some at a time: the place of the size, and the number."""
+    upto = np.cumsum(sizes)
+    every = int(upto[-1]) if len(upto) else 0
+    for start in range(0, every, _PAIRS):
+        end = min(start + _PAIRS, every)
+        first, last = np.searchsorted(upto, [start, end - 1], side="right").tolist()
+        part = sizes[first : last + 1].copy()
+        part[-1] -= upto[last] - end
+        part[0] -= start - (upto[first] - sizes[first])
+        place = np.repeat(np.arange(first, last + 1), part)
+        yield place, np.arange(start, end) - (upto - sizes)[place]
+
+
+def _from_centre(barcodes: Framed, held: Clusters, cluster: _Numbers, members: _Numbers) -> _Numbers:
+    """The columns in which barcodes differ from centres, int64, shape (pairs,)."""
+    low, high, known = (plane[cluster] for plane in held.centres)
+    bits = ((low ^ barcodes.low[members]) | (high ^ barcodes.high[members])) & known & barcodes.known[members]
+    counted = np.bitwise_count(bits)
+    found = np.zeros(len(bits), np.int64)
+    for word in range(bits.shape[1]):
+        found += counted[:, word]
+    return found
 
 
 def _compared(

@@ -32,6 +32,7 @@ class Clusters:
 
     Attributes:
         low, high, known: the centres, as in `Framed`, but of shape (11, clusters).
+        centres: the same three, each of shape (clusters, 11).
         group: the group of each cluster, ascending, int64, shape (clusters,).
         radius: the largest radius of its barcodes, int64, the same shape.
         columns: the most columns in which one of them has a base, at least 1; the same.
@@ -44,6 +45,7 @@ class Clusters:
     low: _Words
     high: _Words
     known: _Words
+    centres: tuple[_Words, _Words, _Words]
     group: _Numbers
     radius: _Numbers
     columns: _Numbers
@@ -96,6 +98,7 @@ def clusters(barcodes: Framed, members: _Numbers, groups: _Numbers) -> Clusters:
         np.ascontiguousarray(low[wanted].T),
         np.ascontiguousarray(high[wanted].T),
         np.ascontiguousarray(known[wanted].T),
+        (low[wanted], high[wanted], known[wanted]),
         groups[order][starts],
         np.maximum.reduceat(radii[order], starts),
         np.maximum(np.maximum.reduceat(columns, starts), 1),
