@@ -148,9 +148,9 @@ def test_nearest_and_farthest_are_those_of_all_pairs(drawn_):
     assert found == {group: other.get(group, (None, None)) for group in sorted(set(groups.tolist()))}
 
 
-def test_the_nearest_group_is_found_beyond_the_neighbours_and_in_more_tiles_than_one(monkeypatch):
-    for name, value in (("_NEIGHBOURS", 1), ("_ROWS", 2), ("_CELLS", 6), ("_PAIRS", 5)):
-        monkeypatch.setattr(f"bioscan_etl.barcodes.distances.{name}", value)
+def test_the_nearest_group_is_found_in_more_tiles_than_one(monkeypatch):
+    for name, value in (("_ROWS", 2), ("_TILE", 3), ("_PAIRS", 5)):
+        monkeypatch.setattr(f"bioscan_etl.barcodes.apart.{name}", value)
     near = ["".join((*text[:9], "ACGT"["TACG".index(text[9])], *text[10:])) for text in drawn(12, seed=3)]
     texts = sorted({*drawn(12, seed=3), *near[::2], *(text[:500] for text in near[::3])})
     placed = on_frame(texts)

@@ -75,8 +75,8 @@ def test_the_nearest_is_that_of_a_comparison_of_all(chosen, bounds):
 
 
 def test_clusters_of_several_barcodes_in_more_blocks_than_one(monkeypatch):
-    for name, value in (("_ROWS", 2), ("_CELLS", 6), ("_PAIRS", 5)):
-        monkeypatch.setattr(f"bioscan_etl.barcodes.outside.{name}", value)
+    for name, value in (("_ROWS", 2), ("_TILE", 3), ("_PAIRS", 5)):
+        monkeypatch.setattr(f"bioscan_etl.barcodes.apart.{name}", value)
     rng = np.random.default_rng(5)
     texts, groups = [], []
     for group, text in enumerate([*drawn(6, seed=1), *drawn(6, seed=1)]):  # families 0 and 1 hold the same ancestors

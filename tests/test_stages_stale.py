@@ -426,7 +426,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "statistics/leakage_curve.py": ("statistics",),
     "barcodes/nearest.py": ("statistics",),
     "barcodes/within.py": ("partitions",),
-    "barcodes/variable.py": ("audit", "distances", "partitions", "statistics"),
+    "barcodes/variable.py": ("partitions", "statistics"),
     "barcodes/outside.py": ("audit",),
     "statistics/change.py": ("quality_report",),
     "statistics/counted.py": ("statistics",),
@@ -450,6 +450,9 @@ TABLE: dict[str, tuple[str, ...]] = {
         for name in ("canvas", "explored", "looks", "pictures", "rendered", "world")
     },
     "statistics/figures_*.py": ("figures",),
+    "barcodes/apart.py": ("audit", "distances", "statistics"),
+    "barcodes/clusters.py": ("audit", "distances", "statistics"),
+    "barcodes/counted.py": ("audit", "distances", "statistics"),
     "barcodes/distances.py": ("audit", "distances", "statistics"),
     "statistics/figures.py": ("figures",),  # the report knows the titles of the figures
     # ---- the release

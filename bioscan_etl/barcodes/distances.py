@@ -20,17 +20,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bioscan_etl.barcodes.framed import Counts, Framed, compared, known_columns
-from bioscan_etl.barcodes.variable import differing, variable_words
+from bioscan_etl.barcodes.apart import Stretch, blocks, nearest_groups, some_distance
+from bioscan_etl.barcodes.clusters import Clusters, clusters
+from bioscan_etl.barcodes.counted import extents, kinds_of_groups
+from bioscan_etl.barcodes.framed import Counts, Framed, compared
+from bioscan_etl.progress import Progress, silent
+from bioscan_etl.threads import cores, ordered_map
 
-FAR = 70
-"""Differences from which the variable columns exclude too few pairs, so that a search compares all columns."""
 _CELLS = 1 << 15  # pairs that are compared at a time: their words fit a core's cache
-_ROWS = 8  # barcodes of these that are of one group
-_PAIRS = 8192  # pairs that are compared by their positions at a time
-_NEIGHBOURS = 32  # barcodes before and after a group that the search for its nearest begins with
-_ROUNDING = 1e-6
-_SHARED, _TRANSITIONS, _MASK = 20, 10, (1 << 10) - 1  # bits of a pair's three numbers, each below 1,024
+_PAIRS = 400_000  # pairs of small groups that are compared together, each counted twice
 
 _Numbers = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
@@ -60,15 +58,25 @@ class Pairs:
 
     def p_distance(self) -> _Floats:
         """Share of the shared columns that differ, float64, shape (kinds,)."""
-        return (self.transitions + self.transversions) / self.shared
+        return p_distance(self.shared, self.transitions, self.transversions)
 
     def k2p(self) -> _Floats:
         """Kimura's distance, float64, shape (kinds,); NaN for pairs too far apart for the formula."""
-        transitions, transversions = self.transitions / self.shared, self.transversions / self.shared
-        one, other = 1 - 2 * transitions - transversions, 1 - 2 * transversions
-        with np.errstate(divide="ignore", invalid="ignore"):
-            distance: _Floats = -0.5 * np.log(one * np.sqrt(other))
-        return np.where((one > 0) & (other > 0), distance + 0.0, np.nan)  # + 0.0: no -0
+        return k2p(self.shared, self.transitions, self.transversions)
+
+
+def p_distance(shared: _Numbers, transitions: _Numbers, transversions: _Numbers) -> _Floats:
+    """Share of the shared columns that differ, float64, the same shape."""
+    return (transitions + transversions) / shared
+
+
+def k2p(shared: _Numbers, transitions: _Numbers, transversions: _Numbers) -> _Floats:
+    """Kimura's distance, float64, the same shape; NaN for pairs too far apart for the formula."""
+    p, q = transitions / shared, transversions / shared
+    one, other = 1 - 2 * p - q, 1 - 2 * q
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance: _Floats = -0.5 * np.log(one * np.sqrt(other))
+    return np.where((one > 0) & (other > 0), distance + 0.0, np.nan)  # + 0.0: no -0
 
 
 def pairs_of(barcodes: Framed, members: _Numbers) -> Pairs:
@@ -81,20 +89,12 @@ def pairs_of(barcodes: Framed, members: _Numbers) -> Pairs:
     Returns:
         n * (n - 1) / 2 pairs of n members, counted; in ascending order of their three numbers.
     """
-    kinds, counts = np.empty(0, np.uint32), np.empty(0, np.int64)
-    found: list[tuple[npt.NDArray[np.uint32], _Numbers]] = []
-    for rows, columns, shared, differ, transversions in _blocks(*_planes(barcodes, members)):
-        codes = (shared << _SHARED) | ((differ - transversions) << _TRANSITIONS) | transversions
-        found.append(np.unique(codes[columns > rows], return_counts=True))
-    if len(found) == 1:
-        kinds, counts = found[0]
-    elif found:
-        every = np.concatenate([kind for kind, _ in found])
-        kinds, where = np.unique(every, return_inverse=True)
-        counts = np.zeros(len(kinds), np.int64)
-        np.add.at(counts, where, np.concatenate([count for _, count in found]))
-    wide = kinds.astype(np.int64)
-    return Pairs(wide >> _SHARED, (wide >> _TRANSITIONS) & _MASK, wide & _MASK, counts)
+    kinds = kinds_of_groups(barcodes, extents(barcodes, members), members, np.array([len(members)]))
+    numbers = np.stack([kinds.shared, kinds.transitions, kinds.transversions])
+    (shared, transitions, transversions), where = np.unique(numbers, axis=1, return_inverse=True)
+    return Pairs(
+        shared, transitions, transversions, np.bincount(where.ravel(), kinds.count, len(shared)).astype(np.int64)
+    )
 
 
 def _blocks(low: _Words, high: _Words, known: _Words) -> Iterator[tuple[_Numbers, _Numbers, Counts, Counts, Counts]]:
@@ -170,13 +170,26 @@ def farthest(barcodes: Framed, members: _Numbers, groups: _Numbers, least: int) 
     Returns:
         By group. A group is left out if all its pairs share too few columns.
     """
+    names, sizes = np.unique(groups, return_counts=True)
+    if not len(names):
+        return {}
+    extent = extents(barcodes, members)
+    upto = np.cumsum(sizes * sizes) // _PAIRS
+    parts = np.split(np.arange(len(names)), np.flatnonzero(np.diff(upto)) + 1)
+    starts = np.cumsum(sizes) - sizes
+
+    def work(part: _Numbers) -> tuple[_Numbers, _Floats]:
+        inside = members[starts[part[0]] : starts[part[-1]] + sizes[part[-1]]]
+        kinds = kinds_of_groups(barcodes, extent, inside, sizes[part])
+        kept = kinds.shared >= least
+        group = kinds.group[kept]
+        p = p_distance(kinds.shared[kept], kinds.transitions[kept], kinds.transversions[kept])
+        first = np.flatnonzero(np.diff(group, prepend=-1))
+        return names[part[group[first]]], np.maximum.reduceat(p, first) if len(first) else p
+
     found: dict[int, float] = {}
-    names, starts = np.unique(groups, return_index=True)
-    ends = np.append(starts[1:], len(members))[: len(names)]
-    for name, start, end in zip(names.tolist(), starts, ends, strict=True):
-        compared = pairs_of(barcodes, members[start:end]).sharing(least)
-        if len(compared.count):
-            found[name] = float(compared.p_distance().max())
+    for _, (name, p) in ordered_map(work, parts, cores()):
+        found |= zip(name.tolist(), p.tolist(), strict=True)
     return found
 
 
@@ -190,59 +203,55 @@ def nearest_of_another(
     Returns:
         By group, ascending. Of several nearest groups, the first; None for both if there is none to compare with.
     """
-    names, starts = np.unique(groups, return_index=True)
-    ends = np.append(starts[1:], len(members))[: len(names)]
-    group = np.repeat(np.arange(len(names)), ends - starts)
-    known: _Numbers = np.maximum(known_columns(barcodes, members), 1)
-    few, every = variable_words(barcodes, members), _planes(barcodes, members)
-    found: dict[int, tuple[float | None, int | None]] = {}
-    for name, start, end in zip(names.tolist(), starts.tolist(), ends.tolist(), strict=True):
-        best, which = np.inf, -1
-        blocks = [np.arange(first, min(first + _ROWS, end)) for first in range(start, end, _ROWS)]
-        # Groups that are neighbours are often related, so that the search begins with a near one.
-        near = np.r_[max(start - _NEIGHBOURS, 0) : start, end : min(end + _NEIGHBOURS, len(members))]
-        for rows in blocks:
-            best, which = _nearer(barcodes, members, group, _crossed(rows, near), least, best, which)
-        for rows in blocks:
-            planes = few if (best * known[rows] < FAR).all() else every
-            mine = (planes[0][:, rows], planes[1][:, rows], planes[2][:, rows])
-            width = _CELLS // len(rows)
-            for begin in (*range(0, start, width), *range(end, len(members), width)):
-                tile = slice(begin, min(begin + width, start if begin < start else len(members)))
-                differ = differing(mine, (planes[0][:, tile], planes[1][:, tile], planes[2][:, tile]))
-                # A pair differs in at most `best` of the columns that both have, which are at most those of one.
-                limit = np.minimum(best * known[rows] + _ROUNDING, 64 * len(planes[0])).astype(differ.dtype)
-                row, column = np.nonzero(differ <= limit[:, None])
-                if len(row):
-                    best, which = _nearer(barcodes, members, group, (rows[row], begin + column), least, best, which)
-        found[name] = (best, int(names[which])) if which >= 0 else (None, None)
-    return found
+    names, number = np.unique(groups, return_inverse=True)
+    if not len(names):
+        return {}
+    held = clusters(barcodes, members, number)
+    p, which = nearest_within(barcodes, held, np.zeros(len(names), np.int64), least)
+    return {
+        name: (distance, int(names[other])) if other >= 0 else (None, None)
+        for name, distance, other in zip(names.tolist(), p.tolist(), which.tolist(), strict=True)
+    }
 
 
-def _crossed(rows: _Numbers, columns: _Numbers) -> tuple[_Numbers, _Numbers]:
-    return np.repeat(rows, len(columns)), np.tile(columns, len(rows))
+def nearest_within(
+    barcodes: Framed, held: Clusters, families: _Numbers, least: int, progress: Progress = silent
+) -> tuple[_Floats, _Numbers]:
+    """The smallest p-distance between a barcode of each group and one of another of its family, and that group.
 
+    Args:
+        barcodes: on the frame.
+        held: their clusters.
+        families: the family of each group; ascending.
+        least: columns that two barcodes must share.
+        progress: reports the clusters.
 
-def _nearer(
-    barcodes: Framed,
-    members: _Numbers,
-    group: _Numbers,
-    pairs: tuple[_Numbers, _Numbers],
-    least: int,
-    best: float,
-    which: int,
-) -> tuple[float, int]:
-    """The smallest p-distance so far and the group of the second barcode, after some more pairs have been compared."""
-    for start in range(0, len(pairs[0]), _PAIRS):
-        one, other = (side[start : start + _PAIRS] for side in pairs)
-        p = p_of_pairs(barcodes, members[one], members[other], least)
-        smallest = float(p.min())
-        if not np.isfinite(smallest) or smallest > best:
-            continue
-        first = int(group[other[p == smallest]].min())
-        if smallest < best or first < which:
-            best, which = smallest, first
-    return best, which
+    Returns:
+        float64, infinite if there is none to compare with, and int64, of several the first, -1 for none; both of shape
+        (groups,).
+    """
+    family = families[held.group]
+    firsts = np.flatnonzero(np.diff(family, prepend=-1)).tolist()
+    found = [
+        (block, first, end)
+        for first, end in zip(firsts, [*firsts[1:], len(family)], strict=True)
+        for block in blocks(first, end)
+    ]
+
+    def is_other(one: _Numbers, other: _Numbers) -> npt.NDArray[np.bool_]:
+        other_group: npt.NDArray[np.bool_] = held.group[one] != held.group[other]
+        return other_group
+
+    def work(one: tuple[tuple[int, int], int, int]) -> _Floats:
+        block, first, end = one
+        return some_distance(barcodes, held, np.arange(*block), first, end, is_other, least, len(families))
+
+    limit = np.full(len(families), np.inf)
+    for _, some in ordered_map(work, found, cores()):
+        np.minimum(limit, some, out=limit)
+    stretches = [Stretch(*block, block[0], end) for block, _, end in found]
+    rank = np.arange(len(families))
+    return nearest_groups(barcodes, held, stretches, is_other, limit, rank, least, progress, "barcodes of a family")
 
 
 def witnesses(barcodes: Framed, one: _Numbers, other: _Numbers, least: int) -> list[int]:
@@ -327,3 +336,76 @@ class Distribution:
         upto = np.cumsum(self.counts)
         places = np.searchsorted(upto, [max(1, math.ceil(share * size)) for share in shares])
         return [float(value) for value in self.values[places]]
+
+
+@dataclass(frozen=True, slots=True)
+class Distributions:
+    """The distributions of many groups, one after another.
+
+    Attributes:
+        values: of each group ascending, float64, shape (distinct values of all groups,).
+        counts: int64, the same shape.
+        ends: where the values of each group end, int64, shape (groups,).
+    """
+
+    values: _Floats
+    counts: _Numbers
+    ends: _Numbers
+
+    @classmethod
+    def of(cls, groups: _Numbers, values: _Floats, counts: _Numbers, size: int) -> Distributions:
+        """Sort the values of each group and add up the counts of equal ones; NaN is left out.
+
+        Args:
+            groups: the group of each value, from 0; ascending.
+            values: float64.
+            counts: int64.
+            size: number of groups.
+        """
+        is_number = ~np.isnan(values)
+        groups, values, counts = groups[is_number], values[is_number], counts[is_number]
+        order = np.argsort(values, kind="stable")
+        order = order[np.argsort(groups[order].astype(np.uint16 if size <= 1 << 16 else np.int64), kind="stable")]
+        groups, values, counts = groups[order], values[order], counts[order]
+        first = np.flatnonzero((np.diff(groups, prepend=-1) != 0) | (np.diff(values, prepend=-1.0) != 0))
+        added = np.add.reduceat(counts, first) if len(first) else counts
+        ends = np.searchsorted(groups[first], np.arange(size), side="right").astype(np.int64)
+        return cls(values[first], added, ends)
+
+    def each(self) -> list[Distribution]:
+        """The distribution of each group."""
+        starts = np.concatenate([np.zeros(1, np.int64), self.ends[:-1]]).tolist()
+        return [
+            Distribution(self.values[start:end], self.counts[start:end])
+            for start, end in zip(starts, self.ends.tolist(), strict=True)
+        ]
+
+    def sizes(self) -> _Numbers:
+        """Number of values of each group, with their counts; int64, shape (groups,)."""
+        upto = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.counts)])
+        sizes: _Numbers = np.diff(upto[self.ends], prepend=0)
+        return sizes
+
+    def moments(self) -> list[tuple[float | None, float | None]]:
+        """`Distribution.mean` and `Distribution.standard_deviation` of each group."""
+        weighted = self.values * self.counts
+        sizes, starts = self.sizes(), np.concatenate([np.zeros(1, np.int64), self.ends[:-1]])
+        parts = list(zip(starts.tolist(), self.ends.tolist(), sizes.tolist(), strict=True))
+        means = [math.fsum(weighted[start:end].tolist()) / size if size else None for start, end, size in parts]
+        middle = np.repeat(np.array([mean or 0.0 for mean in means]), self.ends - starts)
+        squares = (self.values - middle) ** 2 * self.counts
+        spreads = [
+            math.sqrt(math.fsum(squares[start:end].tolist()) / size) if size else None for start, end, size in parts
+        ]
+        return list(zip(means, spreads, strict=True))
+
+    def quantiles(self, *shares: float) -> list[tuple[float | None, ...]]:
+        """`Distribution.quantiles` of each group."""
+        sizes = self.sizes()
+        upto = np.cumsum(self.counts)
+        before = np.cumsum(sizes) - sizes
+        wanted = before[:, None] + np.maximum(1, np.ceil(np.array(shares) * sizes[:, None])).astype(np.int64)
+        has_values = sizes > 0
+        found = self.values[np.searchsorted(upto, wanted[has_values])].tolist()
+        listed = iter(found)
+        return [tuple(next(listed)) if has else (None,) * len(shares) for has in has_values.tolist()]

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl.barcodes.columns import COLUMNS, UNKNOWN, codes
+from bioscan_etl.threads import cores, ordered_map
 
 MISSING = 5
 """Number of a column between a barcode's first and last that holds no base: the barcode lacks a codon."""
@@ -135,7 +136,8 @@ def framed(placements: pl.DataFrame) -> Framed:
     sums = _sums_of_triples()
     starts = np.arange(0, COLUMNS, _WIDTH)
     bits = np.int64(1) << np.arange(_BLOCKS, dtype=np.int64)
-    for start in range(0, rows, _PART):
+
+    def fill(start: int) -> None:
         part = slice(start, start + _PART)
         found = letters(placements[part])
         is_base = found < UNKNOWN
@@ -144,6 +146,9 @@ def framed(placements: pl.DataFrame) -> Framed:
         np.cumsum(_block_sums(found, sums), axis=1, out=hashes[part, 1:])
         blocks = np.logical_and.reduceat(found != UNKNOWN, starts, axis=1)
         clean[part] = blocks @ bits
+
+    for _ in ordered_map(fill, range(0, rows, _PART), cores()):
+        pass
     texts = _texts(placements)
     return Framed(low, high, known, lacking, _where(texts, rows), texts, hashes, clean)
 
@@ -211,8 +216,11 @@ def known_columns(barcodes: Framed, members: _Numbers) -> _Numbers:
 
 
 def _bits(words: _Words) -> Counts:
-    counted: Counts = np.bitwise_count(words).sum(axis=1, dtype=np.uint32)
-    return counted
+    counted = np.bitwise_count(words)
+    found = np.zeros(len(words), np.uint32)
+    for word in range(words.shape[1]):  # a sum along short rows takes several times as long
+        found += counted[:, word]
+    return found
 
 
 def _packed(marks: npt.NDArray[np.bool_]) -> _Words:

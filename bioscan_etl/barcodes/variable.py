@@ -7,7 +7,7 @@ the frame, which nearly all barcodes reach. They are fixed, so that no result de
 A pair has at least as many differences as its variable columns show. So a pair that shows more than a limit there is
 beyond the limit, without a look at the rest.
 
-Belongs here: these words. Does not belong here: what is searched with them (`nearest`, `outside`).
+Belongs here: these words. Does not belong here: what is searched with them (`nearest`, `within`).
 """
 
 from __future__ import annotations

@@ -11,18 +11,16 @@ Belongs here: the audit of each species and of each shared BIN. Does not belong 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from bioscan_etl.barcodes.distances import farthest, nearest_of_another
+from bioscan_etl.barcodes.clusters import clusters
+from bioscan_etl.barcodes.distances import farthest, nearest_within
 from bioscan_etl.barcodes.framed import Framed
 from bioscan_etl.barcodes.outside import Labelled, nearest_outside
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.statistics.definitions import BIN_AUDIT_TABLE, GRADES, GRADES_TABLE, SPECIES_AUDIT_TABLE
-from bioscan_etl.threads import cores, ordered_map
 
 _FEW, _MANY = 3, 10  # specimens below which a species has grade D, and above which it has grade A (BAGS)
 
@@ -128,14 +126,6 @@ def shared_bins(named: pl.DataFrame) -> pl.DataFrame:
     return BIN_AUDIT_TABLE.conform(found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Family:
-    """The barcodes of a family that are placed: their positions, and the number of the species of each."""
-
-    at: npt.NDArray[np.int64]
-    species: npt.NDArray[np.int64]
-
-
 def gaps(
     named: pl.DataFrame, position: pl.DataFrame, on_frame: Framed, least: int, progress: Progress = silent
 ) -> pl.DataFrame:
@@ -160,37 +150,19 @@ def gaps(
         .sort("family", "species", "at")
         .with_columns(number=pl.struct("family", "species").rle_id().cast(pl.Int64))
     )
-    families = [
-        _Family(frame["at"].to_numpy().astype(np.int64), frame["number"].to_numpy())
-        for _, frame in members.group_by(["family"], maintain_order=True)
-    ]
-    # The largest first: begun last, it would keep one thread busy while the others have nothing left.
-    families.sort(key=lambda family: -len(family.at))
     groups = members.group_by("number", maintain_order=True).agg(pl.col("family", "species").first())
-    within = np.full(groups.height, np.nan)
-    nearest, which = np.full(groups.height, np.inf), np.full(groups.height, -1)
-
-    def work(family: _Family) -> tuple[dict[int, float], dict[int, tuple[float | None, int | None]]]:
-        return (
-            farthest(on_frame, family.at, family.species, least),
-            nearest_of_another(on_frame, family.at, family.species, least),
-        )
-
-    for done, (_, (largest, others)) in enumerate(ordered_map(work, families, cores())):
-        for number, value in largest.items():
-            within[number] = value
-        for number, (p, other) in others.items():
-            if p is not None and other is not None:
-                nearest[number], which[number] = p, other
-        progress("barcode gaps", done + 1, len(families))
-    labelled = Labelled(
-        members["at"].to_numpy().astype(np.int64),
-        members["number"].to_numpy(),
-        groups["family"].rle_id().to_numpy().astype(np.int64),
-        groups["species"].rank("dense").to_numpy().astype(np.int64),
-        nearest,
-    )
-    outside, beyond = nearest_outside(on_frame, labelled, least, progress)
+    at, number = members["at"].to_numpy().astype(np.int64), members["number"].to_numpy()
+    families = groups["family"].rle_id().to_numpy().astype(np.int64)
+    within, nearest = np.full(groups.height, np.nan), np.full(groups.height, np.inf)
+    which = outside = beyond = np.full(groups.height, -1)
+    if groups.height:
+        largest = farthest(on_frame, at, number, least)
+        within[list(largest)] = list(largest.values())
+        held = clusters(on_frame, at, number)
+        nearest, which = nearest_within(on_frame, held, families, least, progress)
+        species = groups["species"].rank("dense").to_numpy().astype(np.int64)
+        labelled = Labelled(at, number, families, species, nearest)
+        outside, beyond = nearest_outside(on_frame, labelled, least, progress, held)
     is_outside = beyond >= 0
     found = pl.Series(np.where(is_outside, beyond, which))
     table = groups.select(

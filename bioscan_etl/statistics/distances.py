@@ -20,7 +20,8 @@ import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl.barcodes.columns import PUBLISHED_COLUMNS
-from bioscan_etl.barcodes.distances import Distribution, Pairs, pairs_of
+from bioscan_etl.barcodes.counted import extents, kinds_of_groups
+from bioscan_etl.barcodes.distances import Distribution, Distributions, k2p, p_distance
 from bioscan_etl.barcodes.framed import Framed
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.settings import StatisticsSettings
@@ -35,7 +36,8 @@ from bioscan_etl.threads import cores, ordered_map
 WHOLE = "species"
 """The level of whose groups all barcodes are compared."""
 _BINS = 100
-_QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_QUANTILES = {"minimum": 0.0, "lower_quartile": 0.25, "median": 0.5, "upper_quartile": 0.75, "maximum": 1.0}
+_PAIRS = 200_000  # pairs of small groups that are compared together
 
 _Numbers = npt.NDArray[np.int64]
 _Row = dict[str, Any]
@@ -72,26 +74,20 @@ def distances(
     Returns:
         distance_levels, distances and distance_bins, as `definitions` has them.
     """
-    priority = _priorities(on_frame, settings.seed)
+    priority, extent = _priorities(on_frame, settings.seed), extents(on_frame)
     groups, levels = [], []
     species: list[tuple[float, str, Distribution]] = []
+    placed = rows.join(position, on="barcode_id").select("at", *LEVELS)
     for number, level in enumerate(LEVELS):
-        members = (
-            rows.select("barcode_id", group=level)
-            .drop_nulls()
-            .unique()
-            .join(position, on="barcode_id")
-            .sort("group", "at")
-        )
         small, found = 0, []
         todo = []
-        for name, at in _by_group(members):
+        for name, at in _by_group(placed.select("at", group=level).drop_nulls()):
             if len(at) < settings.min_group_barcodes:
                 small += 1
                 continue
             most = len(at) if level == WHOLE else settings.max_group_barcodes
             todo.append(_Group(level, name, len(at), _chosen(at, priority, most)))
-        for group, row, p in _compared(todo, on_frame, least):
+        for group, row, p in _compared(todo, on_frame, extent, least):
             found.append(row)
             if level == WHOLE and row["mean"] is not None:
                 species.append((row["mean"], group.name, p))
@@ -111,11 +107,14 @@ def _by_group(members: pl.DataFrame) -> Iterator[tuple[str, _Numbers]]:
     Most of hundreds of thousands of groups have a few barcodes: a frame of each takes longer than comparing them.
 
     Args:
-        members: group and at, sorted.
+        members: group and at; in any order, and a pair several times.
     """
-    at = members["at"].to_numpy().astype(np.int64)
-    ends = members.group_by("group", maintain_order=True).len().with_columns(end=pl.col("len").cum_sum())
-    for name, size, end in ends.iter_rows():
+    names = members["group"].unique().sort()
+    number = members["group"].cast(pl.Enum(names)).to_physical().to_numpy().astype(np.uint64)
+    pairs = np.unique((number << np.uint64(32)) | members["at"].to_numpy())  # sorting text takes several times as long
+    at = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    sizes = np.bincount((pairs >> np.uint64(32)).astype(np.int64), minlength=len(names))
+    for name, size, end in zip(names, sizes.tolist(), np.cumsum(sizes).tolist(), strict=True):
         yield name, at[end - size : end]
 
 
@@ -134,39 +133,70 @@ def _chosen(at: _Numbers, priority: npt.NDArray[np.uint64], most: int) -> _Numbe
     return np.sort(at[np.argsort(priority[at], kind="stable")[:most]])
 
 
-def _compared(groups: list[_Group], on_frame: Framed, least: int) -> Iterator[tuple[_Group, _Row, Distribution]]:
+def _compared(
+    groups: list[_Group], on_frame: Framed, extent: _Numbers, least: int
+) -> Iterator[tuple[_Group, _Row, Distribution]]:
     """Each group with its row of `DISTANCES_TABLE` and the p-distances of its pairs."""
 
-    def work(group: _Group) -> tuple[_Row, Distribution]:
-        return _row(group, pairs_of(on_frame, group.chosen), least)
+    def work(part: list[_Group]) -> list[tuple[_Row, Distribution]]:
+        return _rows(part, on_frame, extent, least)
 
-    for group, (row, p) in ordered_map(work, groups, cores()):
-        yield group, row, p
+    for part, rows in ordered_map(work, _parts(groups), cores()):
+        for group, (row, p) in zip(part, rows, strict=True):
+            yield group, row, p
 
 
-def _row(group: _Group, pairs: Pairs, least: int) -> tuple[_Row, Distribution]:
-    compared = pairs.sharing(least)
-    p, k2p = (Distribution.of(value, compared.count) for value in (compared.p_distance(), compared.k2p()))
-    minimum, lower, median, upper, maximum = p.quantiles(*_QUANTILES)
-    row: _Row = {
-        "level": group.level,
-        "group": group.name,
-        "barcodes": group.barcodes,
-        "compared": len(group.chosen),
-        "pairs": p.size,
-        "left_out": int(pairs.count.sum()) - p.size,
-        "mean": p.mean(),
-        "standard_deviation": p.standard_deviation(),
-        "minimum": minimum,
-        "lower_quartile": lower,
-        "median": median,
-        "upper_quartile": upper,
-        "maximum": maximum,
-        "mean_k2p": k2p.mean(),
-        "standard_deviation_k2p": k2p.standard_deviation(),
-        "without_k2p": p.size - k2p.size,
-    }
-    return row, p
+def _parts(groups: list[_Group]) -> Iterator[list[_Group]]:
+    """Neighbouring groups that have about `_PAIRS` pairs together: most groups have a few."""
+    part: list[_Group] = []
+    pairs = 0
+    for group in groups:
+        part.append(group)
+        pairs += len(group.chosen) ** 2 // 2
+        if pairs >= _PAIRS:
+            yield part
+            part, pairs = [], 0
+    if part:
+        yield part
+
+
+def _rows(groups: list[_Group], on_frame: Framed, extent: _Numbers, least: int) -> list[tuple[_Row, Distribution]]:
+    sizes = np.array([len(group.chosen) for group in groups])
+    kinds = kinds_of_groups(on_frame, extent, np.concatenate([group.chosen for group in groups]), sizes)
+    kept = kinds.shared >= least
+    numbers = kinds.shared[kept], kinds.transitions[kept], kinds.transversions[kept]
+    p, k = (
+        Distributions.of(kinds.group[kept], distance(*numbers), kinds.count[kept], len(groups))
+        for distance in (p_distance, k2p)
+    )
+    pairs, with_k2p = p.sizes().tolist(), k.sizes().tolist()
+    rows: list[_Row] = [
+        {
+            "level": group.level,
+            "group": group.name,
+            "barcodes": group.barcodes,
+            "compared": size,
+            "pairs": compared,
+            "left_out": size * (size - 1) // 2 - compared,
+            "mean": mean,
+            "standard_deviation": spread,
+            **dict(zip(_QUANTILES, quantiles, strict=True)),
+            "mean_k2p": mean_k2p,
+            "standard_deviation_k2p": spread_k2p,
+            "without_k2p": compared - other,
+        }
+        for group, size, compared, other, quantiles, (mean, spread), (mean_k2p, spread_k2p) in zip(
+            groups,
+            sizes.tolist(),
+            pairs,
+            with_k2p,
+            p.quantiles(*_QUANTILES.values()),
+            p.moments(),
+            k.moments(),
+            strict=True,
+        )
+    ]
+    return list(zip(rows, p.each(), strict=True))
 
 
 def _level(level: str, groups: list[_Row], small: int) -> _Row:
@@ -203,5 +233,5 @@ def _binned(species: list[tuple[float, str, Distribution]]) -> pl.DataFrame:
             np.concatenate([one.values for _, _, one in inside]), np.concatenate([one.counts for _, _, one in inside])
         )
         x = math.fsum(mean for mean, _, _ in inside) / len(inside)
-        rows.append((number + 1, len(inside), pooled.size, x, *pooled.quantiles(*_QUANTILES)))
+        rows.append((number + 1, len(inside), pooled.size, x, *pooled.quantiles(*_QUANTILES.values())))
     return pl.DataFrame(rows, schema=DISTANCE_BINS_TABLE.schema(), orient="row")
