@@ -467,6 +467,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "release/parts.py": ("release_metadata", "image_packages"),
     "release/images.py": ("release_metadata", "image_packages"),
+    "release/stream.py": ("release_metadata", "image_packages"),
     "release/metadata.py": ("release_metadata", "image_packages"),
     "release/digests.py": ("release_metadata", "image_packages", "figures"),
     "release/tables.py": (
