@@ -567,10 +567,8 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "METADATA_EXTENDED": (
         *CORE,
         "release_expectations",
-        "barcodebert_tables",  # through the labels, which are written as tables are
         "image_tables",
         "partitioned_metadata",
-        "split_manifests",
         "statistics",
     ),
     "DECISIONS": (*LINES, *TABLES, "desk_pages"),  # a report is judged as the decision that it suggests
