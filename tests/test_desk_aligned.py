@@ -41,6 +41,18 @@ def test_what_is_placed_is_as_long_as_the_reference_and_its_bases_are_in_their_o
     assert place_on(reference, reference) == reference
 
 
+@given(st.lists(st.tuples(*[st.sampled_from("ACGTN-É")] * 2)))
+def test_columns_that_differ_are_those_of_known_bases(pairs):
+    one, two = ("".join(letters) for letters in (zip(*pairs, strict=True) if pairs else ("", "")))
+    plain = [at for at, (a, b) in enumerate(pairs) if a != b and not {a, b} & {"N", "-"}]
+    assert differing(one, two) == plain
+
+
+def test_a_barcode_of_another_length_is_not_placed():
+    with pytest.raises(ValueError, match="of 3 columns is not placed on one of 4"):
+        differing("ACGT", "ACG")
+
+
 def test_beside_adds_columns_to_the_rows():
     rows = [{"barcode": "ACGT", "processid": "A-1"}, {"barcode": "AGGT", "processid": "A-2"}]
     assert beside("ACGT", rows) == [

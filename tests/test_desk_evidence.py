@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from desk_lake import corpus_of
 
-from bioscan_etl.desk.evidence import evidence
+from bioscan_etl.desk.evidence import evidence, evidence_of
 from bioscan_etl.desk.worklist import as_json
 from bioscan_etl.proposals.read import read_proposals
 
@@ -134,3 +134,18 @@ def test_of_too_many_members_each_species_has_its_turn(tmp_path):
     assert (found["all"], len(found["members"]), found["doubt"]["why"]) == (81, 60, "said")
     assert names(found["members"])[:2] == ["A-000", "A-001"]
     assert names(found["members"])[-1] == "B-1"
+
+
+def test_evidence_of_many_doubts_is_that_of_each(corpus):
+    ids = corpus.doubts()["id"].to_list()
+    found = list(evidence_of(corpus, [*reversed(ids), "0" * 16]))
+    assert [one for one, _ in found] == ids[::-1]
+    assert [rests_on for _, rests_on in found] == [evidence(corpus, one) for one in reversed(ids)]
+
+
+def test_a_specimen_of_several_groups_is_a_member_of_each(tmp_path):
+    clashes = [CLASH, CLASH | {"group": 1, "processids": ["A-2", "A-3"]}]
+    corpus = corpus_of(tmp_path, ROWS, clashes)
+    ids = corpus.doubts().filter(pl.col("kind") == "conflict")["id"].to_list()
+    members = [names(rests_on["members"]) for _, rests_on in evidence_of(corpus, ids)]
+    assert sorted(members) == [["A-1", "A-2"], ["A-2", "A-3"]]

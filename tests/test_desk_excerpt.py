@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioscan_etl.desk.corpus import Corpus
-from bioscan_etl.desk.excerpt import Excerpt
+from bioscan_etl.desk.excerpt import Excerpt, _sorted
 from bioscan_etl.lake import Lake
 from bioscan_etl.settings import Settings
 
@@ -34,10 +34,16 @@ def test_specimens_and_labels_by_process_id(excerpt, wanted):
         assert own.collect().equals(scanned.collect())
 
 
-@given(excerpts(), names)
-def test_specimens_with_the_same_barcode(excerpt, name):
-    own, scanned = excerpt.with_barcode_of(name), Corpus.with_barcode_of(excerpt, name)
-    assert (own is None) == (scanned is None)
-    if own is not None:
-        assert own.collect().equals(scanned.collect())
-        assert name in own.collect()["processid"]
+@given(excerpts(), st.lists(names, max_size=4, unique=True))
+def test_specimens_with_the_same_barcode(excerpt, wanted):
+    found = excerpt.same_barcodes(wanted)
+    assert set(found["named"]) <= set(wanted)
+    for name in wanted:
+        scanned = excerpt.with_barcode_of(name)
+        own = found.filter(pl.col("named") == name)["processid"].sort().to_list()
+        assert own == ([] if scanned is None else scanned.collect()["processid"].sort().to_list())
+
+
+def test_an_excerpt_is_sorted():
+    frame = pl.DataFrame({"processid": ["B", "A"]})
+    assert _sorted(frame.lazy())["processid"].to_list() == ["A", "B"]

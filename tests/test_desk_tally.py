@@ -42,6 +42,13 @@ def test_every_specimen_of_a_group_counts():
     assert found["b"].means == {}
 
 
+def test_rules_can_be_counted_of_other_rows():
+    ruled = rows().select("where", "gates", flags=pl.lit(["LABEL"], pl.List(pl.String)))
+    found = tally(rows(), only_released=False, ruled=ruled)
+    assert found["a"].rules == {"IMAGE_STATUS": 1, "LABEL": 3}
+    assert found["a"].distributions == tally(rows(), only_released=False)["a"].distributions
+
+
 def test_of_a_release_only_released_specimens_have_a_distribution():
     found = tally(rows(), only_released=True)
     assert found["a"].distributions["country"] == {"Kenya": 1, MISSING: 1}

@@ -187,6 +187,8 @@ def test_tables_of_other_specimens_and_missing_barcodes_are_refused(tmp_path):
         metadata(made.curated, made.partitions.head(31))
     with pytest.raises(InvariantError, match="have a partition but are not curated"):
         metadata(made.curated.head(31), made.partitions)
+    with pytest.raises(InvariantError, match="are curated twice"):
+        metadata(pl.concat([made.curated, made.curated.head(1)]), made.partitions)
     with pytest.raises(InvariantError, match="no dna_barcode"):
         metadata(made.curated.with_columns(dna_barcode=pl.lit(None, pl.String)), made.partitions)
 

@@ -3,7 +3,6 @@
 import duckdb
 import pandas as pd
 import polars as pl
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
@@ -12,7 +11,6 @@ from release_corpus import corpus
 from bioscan_etl import schema
 from bioscan_etl.release import tables
 from bioscan_etl.release.metadata import metadata
-from bioscan_etl.settings import ReleaseSettings
 
 
 @pytest.fixture(scope="module")
@@ -51,42 +49,6 @@ def test_csv_in_duckdb(rows, tmp_path):
     assert back["species"].null_count() == rows["species"].null_count()
 
 
-def test_shards_are_cut_numbered_and_of_one_schema(rows, tmp_path):
-    settings = ReleaseSettings(rows_per_shard=3, rows_per_group=2)
-    tables.write_shards(rows.filter(pl.col("split") != "val"), tmp_path, settings)
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert [n for n in names if n.startswith("train-")] == [f"train-0000{n}-of-00003.parquet" for n in range(3)]
-    assert [n for n in names if n.startswith("val-")] == ["val-00000-of-00001.parquet"]
-    assert len({pq.read_schema(tmp_path / n) for n in names}) == 1
-    written = pq.read_schema(tmp_path / names[0])
-    assert written.equals(schema.METADATA_EXTENDED.arrow())
-    assert written.field("species").metadata[b"meaning"] == b"species; missing is unlabelled"
-    file = pq.ParquetFile(tmp_path / "train-00000-of-00003.parquet").metadata
-    assert [file.row_group(n).num_rows for n in range(file.num_row_groups)] == [2, 1]
-    column = file.row_group(0).column(0)
-    assert column.compression == "ZSTD"
-    assert column.has_column_index
-    assert column.has_offset_index
-    assert column.statistics.has_min_max
-    assert pl.read_parquet(tmp_path, hive_partitioning=False).height == rows.height - 2
-
-
-def test_every_engine_reads_the_shards(rows, tmp_path):
-    tables.write_shards(rows, tmp_path / "data", ReleaseSettings())
-    expected = rows.sort("processid")
-    for frame in (
-        pl.read_parquet(tmp_path / "data"),
-        duckdb.sql(f"SELECT * FROM '{tmp_path}/data/*.parquet'").pl(),
-        pl.from_arrow(ds.dataset(tmp_path / "data").to_table()),
-    ):
-        assert_frame_equal(frame.sort("processid"), expected)
-    frame = pd.read_parquet(tmp_path / "data")
-    assert len(frame) == rows.height
-    assert str(frame["chunk"].dtype) == str(frame["species"].dtype) == "str"
-    assert frame["order"].isna().sum() == rows["order"].null_count()
-    assert frame["split"].value_counts().to_dict() == dict(rows.group_by("split").len().iter_rows())
-
-
 @pytest.mark.parametrize("table", [schema.REJECTS, schema.CHANGES, schema.SET_ASIDE, schema.QUARANTINE])
 def test_logs_are_written_in_an_order_of_their_rows_only(tmp_path, table):
     from release_corpus import filled
@@ -111,15 +73,3 @@ def test_pages_by_content_hold_the_same_rows(tmp_path):
     for name in ("size", "content"):
         assert_frame_equal(pl.read_parquet(tmp_path / f"{name}.parquet"), frame)
         assert pq.read_metadata(tmp_path / f"{name}.parquet").num_row_groups == 1
-
-
-def test_pages_are_cut_by_content_if_the_settings_say_so(rows, tmp_path, monkeypatch):
-    asked = []
-    real = tables.parquet_writer
-    monkeypatch.setattr(tables, "parquet_writer", lambda *given, **named: asked.append(named) or real(*given, **named))
-    tables.write_shards(rows, tmp_path / "off", ReleaseSettings())
-    assert {call["by_content"] for call in asked} == {False}
-    asked.clear()
-    tables.write_shards(rows, tmp_path / "on", ReleaseSettings(content_defined_chunking=True))
-    assert {call["by_content"] for call in asked} == {True}
-    assert pl.read_parquet(tmp_path / "on").equals(pl.read_parquet(tmp_path / "off"))

@@ -471,6 +471,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "release/parts.py": ("release_metadata", "image_packages"),
     "release/images.py": ("release_metadata", "image_packages"),
+    "release/stream.py": ("release_metadata", "image_packages"),
     "release/metadata.py": ("release_metadata", "image_packages"),
     "release/digests.py": ("release_metadata", "image_packages", "figures"),
     "release/tables.py": (
@@ -570,10 +571,8 @@ SCHEMA: dict[str, tuple[str, ...]] = {
     "METADATA_EXTENDED": (
         *CORE,
         "release_expectations",
-        "barcodebert_tables",  # through the labels, which are written as tables are
         "image_tables",
         "partitioned_metadata",
-        "split_manifests",
         "statistics",
     ),
     "DECISIONS": (*LINES, *TABLES, "desk_pages"),  # a report is judged as the decision that it suggests

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 _GAP = "-"
@@ -31,9 +32,14 @@ def differing(reference: str, placed: str) -> list[int]:
     >>> differing("ACGN-A", "ATGCGT")
     [1, 5]
     """
-    unknown = "N" + _GAP
-    pairs = enumerate(zip(reference, placed, strict=True))
-    return [at for at, (one, two) in pairs if one != two and one not in unknown and two not in unknown]
+    if len(reference) != len(placed):
+        raise ValueError(f"a barcode of {len(placed)} columns is not placed on one of {len(reference)}")
+    one, two = (np.frombuffer(letters.encode("utf-32-le"), np.uint32) for letters in (reference, placed))
+    differ = one != two
+    for unknown in map(ord, ("N", _GAP)):
+        differ &= (one != unknown) & (two != unknown)
+    found: list[int] = np.flatnonzero(differ).tolist()
+    return found
 
 
 def beside(reference: str, others: list[dict[str, Any]]) -> list[dict[str, Any]]:

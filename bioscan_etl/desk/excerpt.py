@@ -6,11 +6,10 @@ Belongs here: which specimens and taxa that are. Does not belong here: the files
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from bioscan_etl.barcodes.identity import barcode_identity
 from bioscan_etl.decisions.vocabulary import BARCODE_OF
 from bioscan_etl.desk.corpus import OF_ROW, Corpus
 from bioscan_etl.errors import SourceError
@@ -32,6 +31,7 @@ _COLUMNS = tuple(
         )
     )
 )
+_NONE_ALIKE = pl.DataFrame(schema={"named": pl.String, "processid": pl.String})
 
 
 @dataclass(slots=True)
@@ -42,14 +42,15 @@ class Excerpt(Corpus):
         chosen: the doubts, as of `Corpus.doubts`.
         held: `_COLUMNS` of the specimens, sorted by process ID.
         labels: process ID, taxon and ranks of those that are accepted, sorted by process ID.
+        same: `Corpus.same_barcodes` of those that name a group.
         named: name and version of the corpus.
     """
 
     chosen: pl.DataFrame | None = None
     held: pl.DataFrame | None = None
     labels: pl.DataFrame | None = None
+    same: pl.DataFrame = field(default_factory=lambda: _NONE_ALIKE)
     named: tuple[str, str] = ("", "")
-    _barcodes: pl.Series | None = None
 
     def title(self) -> str:
         """What the corpus is called."""
@@ -77,37 +78,26 @@ class Excerpt(Corpus):
     def with_ids(self, processids: Sequence[str]) -> pl.LazyFrame:
         """The specimens that have one of some process IDs."""
         assert self.held is not None
-        return _found(self.held, processids).lazy()
+        return _found(self.held, processids)
 
     def labels_of(self, processids: Sequence[str]) -> pl.LazyFrame:
         """The labels of some process IDs."""
         assert self.labels is not None
-        return _found(self.labels, processids).lazy()
-
-    def with_barcode_of(self, processid: str) -> pl.LazyFrame | None:
-        """The specimens that have the same barcode as one of them; None if there is no such specimen, or no barcode."""
-        assert self.held is not None
-        if self._barcodes is None:
-            # Each barcode as a number: a page per group would compare the letters of all again.
-            letters = barcode_identity(pl.col("dna_barcode")).cast(pl.Categorical)
-            self._barcodes = self.held.select(letters.to_physical()).to_series()
-        own = self._barcodes.filter(self.held["processid"] == processid)
-        if own.is_empty() or own[0] is None:
-            return None
-        return self.held.filter((self._barcodes == own[0]).fill_null(value=False)).lazy()
+        return _found(self.labels, processids)
 
     def of_batch(self, batch: str) -> Excerpt:
         """The doubts about specimens of a batch, with all specimens."""
         return replace(self, chosen=about(self.doubts(), self.specimens(), batch))
 
 
-def _found(frame: pl.DataFrame, processids: Sequence[str]) -> pl.DataFrame:
+def _found(frame: pl.DataFrame, processids: Sequence[str]) -> pl.LazyFrame:
     """Rows of a frame sorted by process ID, by binary search."""
     wanted = pl.Series("processid", processids, pl.String).drop_nulls().unique().sort()
     places = frame["processid"].search_sorted(wanted)
     inside = places < frame.height
-    rows = frame[places.filter(inside)]
-    return rows.filter(rows["processid"] == wanted.filter(inside))
+    places, wanted = places.filter(inside), wanted.filter(inside)
+    there = places.filter(frame["processid"].gather(places) == wanted)
+    return frame[there].lazy()
 
 
 def about(doubts: pl.DataFrame, specimens: pl.LazyFrame, batch: str) -> pl.DataFrame:
@@ -146,22 +136,26 @@ def excerpt(corpus: Corpus, batch: str | None, taxa: Sequence[tuple[str, str]], 
     )
     own = _members(corpus, taxa)
     wanted = pl.col("processid").is_in(shown.implode()) | pl.col("processid").is_in(own.implode()) | alike
-    held = (
-        corpus.specimens()
-        .filter(wanted | _spelt(doubts) | _grouped(corpus, doubts))
-        .select(_COLUMNS)
-        .collect(engine="streaming")
-        .sort("processid")
-    )
-    labels = (
+    bins, of_barcode = _groups(doubts)
+    # A decision about a group counts all of its specimens.
+    same = corpus.same_barcodes(of_barcode.to_list()) if len(of_barcode) else _NONE_ALIKE
+    wanted |= pl.col("dna_bin").is_in(bins.implode()) | pl.col("processid").is_in(same["processid"].unique().implode())
+    held = _sorted(corpus.specimens().filter(wanted | _spelt(doubts)).select(_COLUMNS))
+    labels = _sorted(
         corpus.curated()
         .select("processid", "taxon", *RANKS)
-        .join(held.lazy().select("processid"), on="processid", how="semi")
-        .collect(engine="streaming")
-        .sort("processid")
+        .join(held.lazy().select("processid"), on="processid", how="semi", maintain_order="left")
     )
     named = (corpus.title(), corpus.version())
-    return Excerpt(corpus.lake, corpus.settings, corpus.curator, chosen=doubts, held=held, labels=labels, named=named)
+    return Excerpt(
+        corpus.lake, corpus.settings, corpus.curator, chosen=doubts, held=held, labels=labels, same=same, named=named
+    )
+
+
+def _sorted(frame: pl.LazyFrame) -> pl.DataFrame:
+    """A table sorted by process ID; one that is, as those of a run are, is not copied."""
+    found = frame.collect(engine="streaming")
+    return found if found["processid"].is_sorted() else found.sort("processid")
 
 
 def _spelt(doubts: pl.DataFrame) -> pl.Expr:
@@ -176,22 +170,11 @@ def _spelt(doubts: pl.DataFrame) -> pl.Expr:
     )
 
 
-def _grouped(corpus: Corpus, doubts: pl.DataFrame) -> pl.Expr:
-    """Specimens of the BINs and barcodes whose labels are in doubt: a decision about one counts all of them."""
-    groups = doubts.filter(pl.col("kind").is_in(GROUPS))["group"].drop_nulls()
-    of_barcode = groups.filter(groups.str.starts_with(BARCODE_OF)).str.strip_prefix(BARCODE_OF)
-    found = pl.col("dna_bin").is_in(groups.filter(~groups.str.starts_with(BARCODE_OF)).unique().implode())
-    if of_barcode.is_empty():
-        return found.fill_null(value=False)
-    letters = (
-        corpus.specimens()
-        .filter(pl.col("processid").is_in(of_barcode.implode()))
-        .select(letters=barcode_identity(pl.col("dna_barcode")))
-        .collect()["letters"]
-        .drop_nulls()
-        .unique()
-    )
-    return (found | barcode_identity(pl.col("dna_barcode")).is_in(letters.implode())).fill_null(value=False)
+def _groups(doubts: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """BINs whose labels are in doubt, and a specimen of each barcode whose labels are."""
+    groups = doubts.filter(pl.col("kind").is_in(GROUPS))["group"].drop_nulls().unique()
+    is_barcode = groups.str.starts_with(BARCODE_OF)
+    return groups.filter(~is_barcode), groups.filter(is_barcode).str.strip_prefix(BARCODE_OF)
 
 
 def _members(corpus: Corpus, taxa: Sequence[tuple[str, str]]) -> pl.Series:

@@ -7,6 +7,7 @@ what a line does (`taxonomy.decided`).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -48,17 +49,57 @@ def group(corpus: Corpus, kind: str, name: str) -> dict[str, Any] | None:
         target = {"rank": kind, "name": name}
     else:
         return None
+    found = _counted(own.with_columns(name=pl.lit(name)), MOST)
+    return {"target": target, **found[name]} if found else None
+
+
+def groups(corpus: Corpus, names: Sequence[str], same: pl.DataFrame, most: int = MOST) -> dict[str, dict[str, Any]]:
+    """The specimens of many BINs and barcodes as of `group`, looked up at once.
+
+    Args:
+        corpus: the corpus.
+        names: BINs, and `barcode:` with the process ID of one of its specimens.
+        same: `corpus.same_barcodes` of these process IDs.
+        most: process IDs that are listed.
+
+    Returns:
+        By name; a group without specimens is missing.
+    """
+    bins = [name for name in names if not name.startswith(BARCODE_OF) and re.fullmatch(BIN_PATTERN, name)]
+    wanted = pl.LazyFrame({"dna_bin": bins}, schema={"dna_bin": pl.String}).unique()
+    of_bins = corpus.specimens().join(wanted, on="dna_bin", how="semi").with_columns(name="dna_bin")
+    named = same.select("processid", name=BARCODE_OF + pl.col("named")).filter(pl.col("name").is_in(list(names)))
+    of_barcodes = corpus.with_ids(named["processid"].to_list()).join(named.lazy(), on="processid", how="inner")
+    found = _counted(of_bins, most) | _counted(of_barcodes, most)
+    return {name: {"target": {"group": name}, **one} for name, one in found.items()}
+
+
+def _counted(specimens: pl.LazyFrame, most: int) -> dict[str, dict[str, Any]]:
+    """What `group` counts of the specimens of each group, by its `name`."""
     label = pl.coalesce(reversed(RANKS))
-    found = own.select("processid", held=pl.col("gates").list.len() > 0, label=label).collect(engine="streaming")
-    if found.is_empty():
-        return None
-    labels = found["label"].drop_nulls().value_counts().sort("count", "label", descending=[True, False])
+    held = pl.col("gates").list.len() > 0
+    rows = specimens.select("name", "processid", held=held, label=label).collect(engine="streaming")
+    labels = (
+        rows.drop_nulls("label")
+        .group_by("name", "label")
+        .len()
+        .sort("name", "len", "label", descending=[False, True, False])
+        .group_by("name")
+        .agg(pl.col("label", "len").head(_LABELS), all_labels=pl.len())
+    )
+    counted = (
+        rows.group_by("name")
+        .agg(pl.len().alias("count"), pl.col("held").sum(), pl.col("processid").sort().head(most))
+        .join(labels, on="name", how="left")
+    )
     return {
-        "target": target,
-        "count": found.height,
-        "released": int((~found["held"]).sum()),
-        "held": int(found["held"].sum()),
-        "labels": [list(row) for row in labels.head(_LABELS).iter_rows()],
-        "all_labels": labels.height,
-        "processids": found["processid"].sort().head(MOST).to_list(),
+        row["name"]: {
+            "count": row["count"],
+            "released": row["count"] - row["held"],
+            "held": row["held"],
+            "labels": [list(pair) for pair in zip(row["label"] or (), row["len"] or (), strict=True)],
+            "all_labels": row["all_labels"] or 0,
+            "processids": row["processid"],
+        }
+        for row in counted.iter_rows(named=True)
     }

@@ -62,12 +62,13 @@ class Tally:
     means: dict[str, float] = field(default_factory=dict)
 
 
-def tally(rows: pl.LazyFrame, *, only_released: bool) -> dict[str, Tally]:
+def tally(rows: pl.LazyFrame, *, only_released: bool, ruled: pl.LazyFrame | None = None) -> dict[str, Tally]:
     """What each group of specimens is like.
 
     Args:
         rows: the columns `NEEDED`, one row per specimen.
         only_released: count distributions and missing labels of specimens that fail no gate; False: of all.
+        ruled: `where`, `gates` and `flags` of the same specimens, of which gates and rules are counted; None: `rows`.
 
     Returns:
         By the value of `where`.
@@ -96,20 +97,36 @@ def tally(rows: pl.LazyFrame, *, only_released: bool) -> dict[str, Tally]:
             means={name: row[f"mean_{name}"] for name in _MEANS if row[f"mean_{name}"] is not None},
         )
     listed = pl.concat_list("gates", "flags").list.unique()
-    for where, rule, number in _numbers(rows.select("where", value=listed).explode("value").drop_nulls("value")):
+    rules = (rows if ruled is None else ruled).select("where", value=listed).explode("value").drop_nulls("value")
+    for where, rule, number in _numbers(
+        rules.group_by("where", "value").agg(number=pl.len()).collect(engine="streaming")
+    ):
         found[where].rules[rule] = number
-    for where, status, number in _numbers(rows.select("where", value="image_status").drop_nulls("value")):
+    # Few values occur together, so one pass counts all columns.
+    values = {"country": pl.col("country"), "order": pl.col("order"), "barcode_length": _length()}
+    together = (
+        rows.select(
+            "where", "image_status", counted=counted, **{name: one.fill_null(MISSING) for name, one in values.items()}
+        )
+        .group_by(pl.all())
+        .agg(number=pl.len())
+        .collect(engine="streaming")
+    )
+    statuses = together.select("where", "number", value="image_status").drop_nulls("value")
+    for where, status, number in _numbers(statuses):
         found[where].statuses[status] = number
-    for name, value in {"country": pl.col("country"), "order": pl.col("order"), "barcode_length": _length()}.items():
-        for where, one, number in _numbers(rows.filter(counted).select("where", value=value.fill_null(MISSING))):
+    for name in values:
+        for where, one, number in _numbers(together.filter("counted").select("where", "number", value=name)):
             found[where].distributions.setdefault(name, {})[one] = number
     return found
 
 
-def _numbers(pairs: pl.LazyFrame) -> Iterable[tuple[str, str, int]]:
-    counted = pairs.group_by("where", "value").len().sort("where", "value").collect(engine="streaming")
-    rows: list[tuple[str, str, int]] = counted.rows()
-    return rows
+def _numbers(counts: pl.DataFrame) -> Iterable[tuple[str, str, int]]:
+    """Each `where` and `value` with the sum of its `number`, sorted."""
+    summed: list[tuple[str, str, int]] = (
+        counts.group_by("where", "value").agg(pl.col("number").sum()).sort("where", "value").rows()
+    )
+    return summed
 
 
 def _length() -> pl.Expr:

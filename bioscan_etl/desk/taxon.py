@@ -84,13 +84,17 @@ def _distances(barcodes: pl.Series) -> pl.Series:
 
 def members(corpus: Corpus, rank: str, name: str) -> pl.LazyFrame:
     """The specimens of a taxon: `schema.SPECIMENS` with the labels as in the release, else as normalised."""
-    made = corpus.curated()
-    released = made.filter(pl.col(rank) == name).select("processid")
-    others = corpus.specimens().filter(pl.col(rank) == name).select("processid").join(made, on="processid", how="anti")
-    final = made.select("processid", **{f"made_{one}": one for one in RANKS})
+    is_named = pl.col(rank) == name
+    released, normalised = (
+        set(frame.filter(is_named).select("processid").collect(engine="streaming")["processid"])
+        for frame in (corpus.curated(), corpus.specimens())
+    )
+    others = normalised - released
+    relabelled = corpus.labels_of(list(others)).select("processid").collect(engine="streaming")["processid"]
+    own = released | (others - set(relabelled))
+    final = corpus.labels_of(list(own)).select("processid", **{f"made_{one}": one for one in RANKS})
     return (
-        corpus.specimens()
-        .join(pl.concat([released, others]), on="processid", how="semi")
+        corpus.with_ids(list(own))
         .join(final, on="processid", how="left")
         .with_columns(
             pl.when(pl.col("gates").list.len() == 0).then(f"made_{one}").otherwise(one).alias(one) for one in RANKS
@@ -117,21 +121,20 @@ def taxon(corpus: Corpus, rank: str, name: str) -> dict[str, Any] | None:
         if not rank:
             return None
     own = members(corpus, rank, name)
-    number = int(own.select(pl.len()).collect(engine="streaming").item())
-    if not number:
-        return None
     rows = (
-        own.sort("processid")
-        .head(MOST)
-        .select(
+        own.select(
             *_SHOWN,
             "area_fraction",
             "exposure",
             barcode=barcode_identity(pl.col("dna_barcode")),
             label=pl.coalesce(reversed(RANKS)),
         )
+        .sort("processid")
+        .head(MOST)
         .collect(engine="streaming")
     )
+    if rows.is_empty():
+        return None
     odd = oddness(rows).sort("oddness", "processid", descending=[True, False])
     measures = ("area", "aspect", "brightness", "barcode_distance")
     shown = odd.select(
@@ -142,13 +145,13 @@ def taxon(corpus: Corpus, rank: str, name: str) -> dict[str, Any] | None:
         pl.col("oddness").round(2),
         evidence=pl.col("sha256").str.head(DIGITS),
     )
-    lineage = RANKS[: RANKS.index(rank)]
-    parents = own.select(pl.col(one).drop_nulls().mode().sort().first() for one in lineage) if lineage else None
+    parents = [pl.col(one).drop_nulls().mode().sort().first() for one in RANKS[: RANKS.index(rank)]]
+    whole = own.select(*parents, pl.len().alias("count")).collect(engine="streaming").row(0, named=True)
     return {
         "rank": rank,
         "name": name,
-        "count": number,
-        "lineage": parents.collect(engine="streaming").to_dicts()[0] if parents is not None else {},
+        "count": whole.pop("count"),
+        "lineage": whole,
         "medians": {one: odd[one].median() for one in measures},
         "columns": shown.to_dict(as_series=False),
     }

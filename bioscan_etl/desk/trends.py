@@ -142,10 +142,9 @@ def of_batches(corpus: Corpus) -> dict[str, Tally]:
     order = dates.sort("snapshot_date", "batch", nulls_last=False)["batch"]
     # Rules of labels are only in the flags of accepted specimens.
     labels = corpus.curated().select("processid", curated_flags="flags")
-    flagged = specimens.join(labels, on="processid", how="left").with_columns(
-        flags=pl.coalesce("curated_flags", "flags")
-    )
-    found = tally(flagged.select(where="batch", **_columns(flagged)), only_released=False)
+    flags = pl.coalesce("curated_flags", "flags")
+    ruled = specimens.join(labels, on="processid", how="left").select("gates", where="batch", flags=flags)
+    found = tally(specimens.select(where="batch", **_columns(specimens)), only_released=False, ruled=ruled)
     return {name: found[name] for name in order if name in found}
 
 

@@ -14,11 +14,10 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl.decisions.vocabulary import BARCODE_OF
 from bioscan_etl.desk.corpus import OF_ROW
-from bioscan_etl.desk.evidence import evidence
+from bioscan_etl.desk.evidence import evidence_of
 from bioscan_etl.desk.excerpt import GROUPS, SEVERAL, Excerpt, can_be_shown
-from bioscan_etl.desk.groups import group
+from bioscan_etl.desk.groups import groups
 from bioscan_etl.desk.pictures import Pictures
 from bioscan_etl.desk.worklist import PART, as_json
 from bioscan_etl.progress import Progress
@@ -101,15 +100,14 @@ def write_evidence(corpus: Excerpt, states: pl.DataFrame, folder: Path, progress
     """Write the evidence of doubts about several specimens, open ones first; returns their ids."""
     several = states.filter(pl.col("kind").is_in(list(SEVERAL)))
     rows = several.sort(pl.col("state") == "decided", maintain_order=True).head(MOST_COMPARED)
-    for done, (one, kind, name) in enumerate(rows.select("id", "kind", "group").iter_rows(), 1):
-        write_script(folder, f"doubts/{one}", as_json(evidence(corpus, one)))
-        if kind in GROUPS and name:
-            is_barcode = name.startswith(BARCODE_OF)
-            found = group(corpus, "barcode" if is_barcode else "bin", name.removeprefix(BARCODE_OF))
-            if found is not None:
-                found["processids"] = found["processids"][:_MOST_LISTED]
-            write_script(folder, f"groups/{one}", as_json(found))
+    found = evidence_of(corpus, rows["id"].to_list())
+    for done, (one, rests_on) in enumerate(found, 1):
+        write_script(folder, f"doubts/{one}", as_json(rests_on))
         progress("write evidence", done, rows.height)
+    of_groups = rows.filter(pl.col("kind").is_in(GROUPS) & (pl.col("group") != "")).select("id", "group")
+    counted = groups(corpus, of_groups["group"].to_list(), corpus.same, _MOST_LISTED)
+    for one, name in of_groups.iter_rows():
+        write_script(folder, f"groups/{one}", as_json(counted.get(name)))
     return rows["id"].to_list()
 
 
@@ -127,7 +125,13 @@ def write_details(corpus: Excerpt, shown: pl.Series, folder: Path, progress: Pro
     corpus.chosen = doubts.join(
         order.with_columns(pl.col("details").cast(pl.Int64)), on="shown", how="left", maintain_order="left"
     ).with_columns(pl.col("details").fill_null(-1))
-    rows = order.join(_rows(corpus), left_on="shown", right_on="processid", how="left", maintain_order="left")
+    rows = order.join(
+        _rows(corpus, order["shown"].to_list()),
+        left_on="shown",
+        right_on="processid",
+        how="left",
+        maintain_order="left",
+    )
     rows = rows.drop("details")
     parts = range(0, rows.height, PART)
     for number, start in enumerate(parts):
@@ -135,15 +139,14 @@ def write_details(corpus: Excerpt, shown: pl.Series, folder: Path, progress: Pro
         progress("write details", number + 1, len(parts))
 
 
-def _rows(corpus: Excerpt) -> pl.DataFrame:
-    """`processid`, `OF_ROW`, and `labels`: rank, label as delivered, label made."""
-    made = corpus.curated().select("processid", **{f"{rank}_made": rank for rank in RANKS})
+def _rows(corpus: Excerpt, processids: Sequence[str]) -> pl.DataFrame:
+    """`processid`, `OF_ROW`, and `labels` (rank, label as delivered, label made) of some specimens."""
+    made = corpus.labels_of(processids).select("processid", **{f"{rank}_made": rank for rank in RANKS})
     labels = pl.concat_list(
         pl.struct(rank=pl.lit(rank), delivered=f"{rank}_verbatim", made=f"{rank}_made") for rank in RANKS
     )
-    return (
-        corpus.specimens().join(made, on="processid", how="left").select("processid", *OF_ROW, labels=labels).collect()
-    )
+    own = corpus.with_ids(processids).join(made, on="processid", how="left")
+    return own.select("processid", *OF_ROW, labels=labels).collect()
 
 
 def write_script(folder: Path, name: str, content: bytes) -> None:

@@ -7,7 +7,7 @@ CSV would misread. Does not belong here: file formats (`release.tables`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import polars as pl
 
@@ -47,6 +47,9 @@ READ_AS_MISSING = (
 FORMULA_START = r"^[=+\-@＝＋－＠]"
 LINE_BREAK = r"[\p{Cc}\p{Zl}\p{Zp}]"
 OUTER_BLANK = r"^[\s\p{Z}]+|[\s\p{Z}]+$"
+
+BARCODES = ("dna_barcode", "nuc")
+"""Columns of `schema.CURATED` with the barcode of a specimen, and with what was delivered."""
 
 _SUFFIX = {"province_state": " Province", "country": " (country)", "sampleid": " (sample)"}
 _REWRITTEN = tuple(
@@ -135,32 +138,79 @@ def metadata(
     Raises:
         InvariantError: the process IDs differ between the tables, are missing-like, or one has no barcode.
     """
+    rows, order, changes = described(curated.drop(BARCODES), partitions, verification)
+    barcodes, changed = known_bases(curated.select("processid", *BARCODES))
+    rows, log = flagged(rows, [*changes, changed])
+    return with_barcodes(rows, barcodes[order]), log
+
+
+def described(
+    curated: pl.DataFrame, partitions: pl.DataFrame, verification: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, pl.Series, list[pl.DataFrame]]:
+    """The rows of `metadata` without their barcodes, in order, and without what that changes of their flags.
+
+    Args:
+        curated: `schema.CURATED` without `BARCODES`.
+        partitions: as of `metadata`.
+        verification: as of `metadata`.
+
+    Returns:
+        The rows, which of the given rows each of them is, and what was rewritten.
+    """
     _same_processids(curated, partitions)
-    # Columns are added one by one, not joined on: a join copies all others, and barcodes are gigabytes.
     split = curated.select("processid").join(partitions, on="processid", how="left", maintain_order="left")["split"]
     known = schema.VERIFICATION.empty() if verification is None else verification
     status = curated.select("processid").join(known, on="processid", how="left", maintain_order="left").to_series(1)
     frame = curated.with_columns(split=split, verification_status=status.fill_null(schema.UNVERIFIED))
-    _no_rows(frame.filter(pl.col("dna_barcode").is_null()), "have no dna_barcode; the barcode gate must hold them")
+    del curated
+    _no_rows(frame.filter(pl.col("processid").is_duplicated()), "are curated twice; materialise specimens again")
     unsafe = unfit(pl.col("processid")).is_not_null() | looks_missing(pl.col("processid"))
     _no_rows(frame.filter(unsafe), "have a process ID that is no file name or reads as missing; reject those records")
     changes = []
     for name in _REWRITTEN:
         frame, changed = _rewrite(frame, name)
         changes.append(changed)
-    frame, changed = _known_bases(frame)
-    log = pl.concat([*changes, changed]).sort("processid", "field", maintain_order=True)
-    frame = frame.with_columns(
-        chunk(frame["processid"], frame["split"]),
-        dna_barcode_verbatim=pl.col("nuc"),
-    )
-    released = _with_flags(frame, log).select(schema.METADATA_EXTENDED.names())
-    order = released.select(
+    frame = frame.with_columns(chunk(frame["processid"], frame["split"]))
+    order = frame.select(
         pl.arg_sort_by(
             pl.col("split").cast(pl.Enum(vocabulary.SPLITS)), "order", "family", "processid", nulls_last=True
         )
     ).to_series()
-    return schema.METADATA_EXTENDED.conform(released[order]), log
+    columns = []
+    for name in schema.METADATA_EXTENDED.names():
+        if name in frame.columns:
+            # One by one, so that only one column is there twice.
+            columns.append(frame[name].gather(order))
+            frame = frame.drop(name)
+    return pl.DataFrame(columns), order, changes
+
+
+def known_bases(curated: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Barcodes as a release has them, and what was rewritten; rows are independent of each other.
+
+    Args:
+        curated: processid and `BARCODES` of some specimens.
+
+    Returns:
+        `dna_barcode`, with N for letters other than A, C, G, T and N, and `dna_barcode_verbatim`, in the same order.
+
+    Raises:
+        InvariantError: one has no barcode.
+    """
+    _no_rows(curated.filter(pl.col("dna_barcode").is_null()), "have no dna_barcode; the barcode gate must hold them")
+    known, changed = _known_bases(curated)
+    return known.select("dna_barcode", dna_barcode_verbatim="nuc"), changed
+
+
+def flagged(rows: pl.DataFrame, changes: Iterable[pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows with the rules that rewrote a value in their flags, and all that was rewritten, as of `metadata`."""
+    log = pl.concat(changes).sort("processid", "field", maintain_order=True)
+    return _with_flags(rows, log), log
+
+
+def with_barcodes(rows: pl.DataFrame, barcodes: pl.DataFrame) -> pl.DataFrame:
+    """`schema.METADATA_EXTENDED` of rows of `described` and their barcodes."""
+    return schema.METADATA_EXTENDED.conform(rows.hstack(barcodes))
 
 
 def append_changes(changes: pl.DataFrame, rewritten: pl.DataFrame, ruleset: str) -> pl.DataFrame:

@@ -6,9 +6,10 @@ is written (`tables`, `images`), and what is made of these two parts (`release.f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
@@ -21,9 +22,10 @@ from bioscan_etl.release.forms import bbox
 from bioscan_etl.release.images import Drawn, Originals, write_images
 from bioscan_etl.release.labels import labels_before, lineages, vocabulary_of, write_labels
 from bioscan_etl.release.layout import DATA, csv_name, images_name
-from bioscan_etl.release.metadata import append_changes, metadata
+from bioscan_etl.release.metadata import BARCODES, append_changes, described, flagged, known_bases, with_barcodes
 from bioscan_etl.release.rows import released
 from bioscan_etl.release.staging import Staging
+from bioscan_etl.release.stream import ROWS, spill, spilled, write_rows
 from bioscan_etl.settings import ReleaseSettings
 
 _MADE_HERE = {"split", "chunk", "dna_barcode_verbatim", "verification_status"}
@@ -61,7 +63,7 @@ class Logs:
 
 def build_metadata(
     staging: Staging,
-    curated: pl.DataFrame,
+    curated: pl.DataFrame | pl.LazyFrame,
     partitions: pl.DataFrame,
     logs: Logs,
     settings: ReleaseSettings,
@@ -73,7 +75,7 @@ def build_metadata(
 
     Args:
         staging: the staging to write to.
-        curated: `CURATED_COLUMNS` of `schema.CURATED`.
+        curated: `CURATED_COLUMNS` of `schema.CURATED`; of a lazy frame, barcodes are never held all at once.
         partitions: `schema.PARTITIONS` of the same process IDs.
         logs: the tables beside the specimens; the release's own rewrites are added to the changes.
         settings: names, rows of groups and shards.
@@ -90,18 +92,55 @@ def build_metadata(
     with staging.building("metadata", paths) as fresh:
         if not fresh:
             return
-        rows, rewritten = metadata(curated, partitions, verification)
-        tables.write_csv(rows.select(schema.METADATA.names()), staging.tree / csv_name(settings))
-        tables.write_shards(rows, staging.tree / DATA, settings)
+        rows, rewritten = _write_rows(staging.tree, curated.lazy(), partitions, settings, verification)
         before = labels_before(staging.releases, settings.labels_from)
         write_labels(vocabulary_of(lineages(rows), before), staging.tree)
         if with_boxes:
-            bbox.write_bbox(rows, curated, staging.tree, settings)
+            bbox.write_bbox(rows, _boxes(curated.lazy()), staging.tree, settings)
         changes = append_changes(logs.changes, rewritten, logs.ruleset)
         frames = (logs.quarantine, logs.set_aside, logs.rejects, changes)
         for (name, table), frame in zip(LOGS.items(), frames, strict=True):
             tables.write_table(frame, table, staging.tree / name, settings.rows_per_group)
         tables.write_table(logs.decisions, schema.DECISION_LOG, staging.tree / DECIDED, settings.rows_per_group)
+
+
+def _write_rows(
+    tree: Path,
+    curated: pl.LazyFrame,
+    partitions: pl.DataFrame,
+    settings: ReleaseSettings,
+    verification: pl.DataFrame | None,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Write the rows as CSV and in data/; returns them without their barcodes, and what was rewritten."""
+    own = [name for name in CURATED_COLUMNS if name in schema.METADATA_EXTENDED.names() and name not in BARCODES]
+    # Not named, so that it can go while it is put in order.
+    rows, order, changes = described(curated.select(own).collect(engine="streaming"), partitions, verification)
+    places = order.arg_sort()
+    with TemporaryDirectory(prefix=".barcodes-", dir=tree.parent) as folder:
+
+        def known() -> Iterator[pl.DataFrame]:
+            for piece in curated.select("processid", *BARCODES).collect_batches(chunk_size=ROWS, maintain_order=True):
+                barcodes, changed = known_bases(piece)
+                changes.append(changed)
+                yield barcodes
+
+        files = spill(known(), places, Path(folder))
+        del order, places
+        rows, log = flagged(rows, changes)
+
+        def blocks() -> Iterator[pl.DataFrame]:
+            start = 0
+            for barcodes in spilled(files):
+                yield with_barcodes(rows.slice(start, barcodes.height), barcodes)
+                start += barcodes.height
+
+        counts = dict(rows["split"].value_counts().iter_rows())
+        write_rows(blocks(), counts, tree / csv_name(settings), tree / DATA, settings)
+    return rows, log
+
+
+def _boxes(curated: pl.LazyFrame) -> pl.DataFrame:
+    return curated.select(schema.BBOX.names()).collect(engine="streaming")
 
 
 def build_images(

@@ -7,19 +7,15 @@ which values it holds (`release.metadata`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan_etl import schema, vocabulary
+from bioscan_etl import schema
 from bioscan_etl.io.write import atomic_file
-from bioscan_etl.settings import ReleaseSettings
-
-# Shards that are encoded at the same time; arrow encodes one on one core.
-_THREADS = 2
 
 
 def write_csv(frame: pl.DataFrame, path: Path, separator: str = ",") -> None:
@@ -31,11 +27,18 @@ def write_csv(frame: pl.DataFrame, path: Path, separator: str = ",") -> None:
         path: the file, written whole or not at all.
         separator: one character.
     """
+    with atomic_file(path) as stream:
+        csv_lines(frame, stream, separator, include_header=True)
+
+
+def csv_lines(frame: pl.DataFrame, stream: BinaryIO, separator: str = ",", *, include_header: bool = False) -> None:
+    """Write rows to a CSV that is open, as `write_csv` does."""
     plain = frame.with_columns(
         pl.when(pl.col(name) != "").then(pl.col(name)) for name, dtype in frame.schema.items() if dtype == pl.String
     )
-    with atomic_file(path) as stream:
-        plain.write_csv(stream, separator=separator, line_terminator="\n", quote_style="necessary")
+    plain.write_csv(
+        stream, separator=separator, line_terminator="\n", quote_style="necessary", include_header=include_header
+    )
 
 
 def write_parquet(
@@ -91,30 +94,3 @@ def shards(rows: int, rows_per_shard: int) -> Iterator[tuple[int, int, int]]:
     """Yield (number, first row, rows) of each shard; a table without rows has one empty shard."""
     for number, start in enumerate(range(0, max(rows, 1), rows_per_shard)):
         yield number, start, min(rows_per_shard, rows - start)
-
-
-def write_shards(metadata: pl.DataFrame, folder: Path, settings: ReleaseSettings) -> None:
-    """Write `<split>-NNNNN-of-NNNNN.parquet`, the split column kept in the file.
-
-    A split without specimens has one file without rows, so that all eight can be opened.
-
-    Args:
-        metadata: `schema.METADATA_EXTENDED`, sorted.
-        folder: where the files go.
-        settings: rows of a shard and of a row group.
-    """
-    arrow = schema.METADATA_EXTENDED.arrow()
-    with ThreadPoolExecutor(_THREADS) as pool:
-        written = []
-        for split in vocabulary.SPLITS:
-            rows = metadata.filter(pl.col("split") == split)
-            parts = list(shards(rows.height, settings.rows_per_shard))
-            for number, start, length in parts:
-                path = folder / f"{split}-{number:05d}-of-{len(parts):05d}.parquet"
-                part = rows.slice(start, length)
-                chunking = settings.content_defined_chunking
-                written.append(
-                    pool.submit(write_parquet, part, path, arrow, settings.rows_per_group, by_content=chunking)
-                )
-        for done in written:
-            done.result()

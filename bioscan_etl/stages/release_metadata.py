@@ -6,14 +6,14 @@ from typing import Any
 
 from bioscan_etl.changes import RULESET
 from bioscan_etl.decisions.outcome import outcome
-from bioscan_etl.io.tables import read_parquet
+from bioscan_etl.io.tables import read_parquet, scan_parquet
 from bioscan_etl.release.parts import CURATED_COLUMNS, Logs, build_metadata
 from bioscan_etl.stages.work import Work
 
 
 def build(work: Work) -> dict[str, Any]:
     """Write the metadata; returns its number of rows."""
-    curated = read_parquet(work.path("curated_taxonomy", "curated.parquet"), columns=list(CURATED_COLUMNS))
+    curated = scan_parquet(work.path("curated_taxonomy", "curated.parquet")).select(CURATED_COLUMNS)
     logs = Logs(
         quarantine=read_parquet(work.path("specimens", "quarantine.parquet")),
         set_aside=read_parquet(work.path("specimens", "set_aside.parquet")),
@@ -31,4 +31,4 @@ def build(work: Work) -> dict[str, Any]:
     assigned = read_parquet(work.path("partitions", "partitions.parquet"))
     verification = read_parquet(work.path("doubts", "verification.parquet"))
     build_metadata(work.release, curated, assigned, logs, work.settings.release, verification)
-    return {"rows": curated.height}
+    return {"rows": assigned.height}
