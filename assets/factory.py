@@ -163,9 +163,7 @@ def _make(
     return _result(stage, done, situation)
 
 
-def _ahead(
-    stage: Stage, context: dg.AssetExecutionContext, situation: Situation, progress: Progress
-) -> Ahead:
+def _ahead(stage: Stage, context: dg.AssetExecutionContext, situation: Situation, progress: Progress) -> Ahead:
     """The stages of this run, of which some are made ahead of their turn."""
     known = _RUNS.get(context.run.run_id)
     if known is not None and known.situation.is_same(situation):
