@@ -11,6 +11,7 @@ import polars as pl
 from bioscan_etl import schema
 from bioscan_etl.barcodes import sequences
 from bioscan_etl.barcodes.identity import barcode_identity
+from bioscan_etl.barcodes.numbering import same_barcode
 from bioscan_etl.barcodes.reading_frame import COI_MOTIF, genetic_code, open_frame
 from bioscan_etl.flags import flags_from
 from bioscan_etl.records.values import number
@@ -21,7 +22,7 @@ _BLOCK = 100_000  # distinct sequences per block
 _SEQUENCE = ["nuc", "genetic_code"]
 CHANGED_FROM = ("processid", "nuc", "dna_barcode", "internal_gaps", "genetic_code", "frame", "flags")
 """The columns of `schema.CHECKED_BARCODES` that `barcode_changes` uses: barcodes are most of a table's bytes."""
-_INPUT = ("batch", "processid", "nuc", "nuc_basecount", "bin_uri", "phylum", "class")
+_INPUT = ("batch", "processid", "nuc", "nuc_basecount", "bin_uri")
 
 
 def check_barcodes(records: pl.LazyFrame, settings: BarcodeSettings) -> pl.DataFrame:
@@ -44,10 +45,10 @@ def check_barcodes(records: pl.LazyFrame, settings: BarcodeSettings) -> pl.DataF
     Raises:
         SchemaError: a record has no batch or processid, or a processid occurs twice.
     """
-    rows = records.select(_INPUT).collect()
     code = genetic_code(pl.col("phylum"), pl.col("class"), settings.genetic_code)
-    rows = rows.with_columns(code.alias("genetic_code"))
-    checked = _joined(rows, settings)
+    rows = records.select(*_INPUT, genetic_code=code)
+    # Not named once collected, so that what was delivered can go: barcodes are gigabytes.
+    checked = _joined(rows.collect(), settings)
 
     bin_ = pl.col("bin_uri").str.strip_chars()
     valid_bin = bin_.str.contains(schema.BIN_PATTERN)
@@ -68,7 +69,9 @@ def check_barcodes(records: pl.LazyFrame, settings: BarcodeSettings) -> pl.DataF
         "BIN_WITHOUT_BARCODE": pl.col("dna_bin").is_not_null() & pl.col("barcode").is_null(),
     }
     checked = checked.with_columns(flags=flags_from(dict(sorted(conditions.items()))))
-    return schema.CHECKED_BARCODES.conform(checked).sort("processid")
+    conformed = schema.CHECKED_BARCODES.conform(checked)
+    # Records are sorted by process ID; putting them in order again would copy all columns.
+    return conformed if conformed["processid"].is_sorted() else conformed.sort("processid")
 
 
 def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFrame:
@@ -138,7 +141,9 @@ def _joined(rows: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
     Rows are gathered by index from single-chunk frames: polars then shares the texts instead of copying them.
     """
     rows = rows.rechunk()
-    first = rows.with_row_index("row").select(pl.col("row").min().over(_SEQUENCE)).to_series()
+    # Grouping by letters would copy all of them.
+    numbered = rows.select(same_barcode(rows["nuc"]).alias("number"), "genetic_code").with_row_index("row")
+    first = numbered.select(pl.col("row").min().over("number", "genetic_code")).to_series()
     heads = first.unique().sort()
     distinct = rows.select(_SEQUENCE)[heads].rechunk()
     starts = range(0, max(distinct.height, 1), _BLOCK)
