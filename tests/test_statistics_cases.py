@@ -11,6 +11,7 @@ from bioscan_etl.schema import CHANGES, PLACEMENTS
 from bioscan_etl.statistics.audit import gaps
 from bioscan_etl.statistics.cases import CASES, before_curators, cases
 from bioscan_etl.statistics.rules import RULES
+from bioscan_etl.vocabulary import RELABELLED
 
 WHOLE = drawn(8)
 COLUMNS = dict.fromkeys(("family", "species", "dna_bin", "dna_barcode"), pl.String)
@@ -50,6 +51,19 @@ def test_sound_species_are_no_case():
     apart = [("F", "A a", "one", WHOLE[0]), ("F", "A a", "one", NEAR), ("F", "B b", "two", WHOLE[1])]
     assert found([*apart, ("F", None, "one", WHOLE[2]), ("G", "C c", None, None)]) == []
     assert found([]) == []
+
+
+def test_barcodes_are_compared_again_only_where_curators_set_labels(monkeypatch):
+    """A specimen without a species has no label before curators either."""
+    again = []
+    monkeypatch.setattr("bioscan_etl.statistics.cases.gaps", lambda *given: again.append(given) or gaps(*given))
+    rows = [*NO_GAP, ("F", None, "three", WHOLE[2]), ("G", "C c", None, None)]
+    plain = found(rows)
+    assert not again
+    assert found(rows, [(4, "species", "C c", RELABELLED)]) == plain  # set to what it was
+    assert not again
+    assert found(rows, [(2, "species", "A a", RELABELLED)]) != plain
+    assert len(again) == 1
 
 
 def test_a_bin_with_several_species_is_a_case_with_all_its_specimens():

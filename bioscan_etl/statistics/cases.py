@@ -87,7 +87,7 @@ def cases(
     """
     named = before.drop_nulls("species")
     bins = shared_bins(named)
-    apart = _gaps_before(rows, named, found, position, on_frame, least, progress)
+    apart = _gaps_before(rows, before, found, position, on_frame, least, progress)
     placed = named.select("species", "dna_bin", "barcode_id").drop_nulls("barcode_id").unique().join(
         position, on="barcode_id"
     )  # fmt: skip
@@ -97,7 +97,7 @@ def cases(
 
 def _gaps_before(
     rows: pl.DataFrame,
-    named: pl.DataFrame,
+    before: pl.DataFrame,
     found: pl.DataFrame,
     position: pl.DataFrame,
     on_frame: Framed,
@@ -105,12 +105,9 @@ def _gaps_before(
     progress: Progress,
 ) -> pl.DataFrame:
     """`audit.gaps` by the labels before curators' ones; a label that was set changes what is near in any family."""
-    labels = ["processid", *_LABELS]
-    both = rows.select(labels).join(named.select(labels), on="processid", how="left", suffix="_before")
-    differ = pl.any_horizontal(pl.col(one).ne_missing(pl.col(f"{one}_before")) for one in _LABELS)
-    if both.filter(differ).is_empty():
+    if rows.select(_LABELS).equals(before.select(_LABELS)):
         return found
-    return gaps(named, position, on_frame, least, progress)
+    return gaps(before.drop_nulls("species"), position, on_frame, least, progress)
 
 
 def _of_bins(
