@@ -208,6 +208,7 @@ def _stage_of(form: Form) -> Stage:
         reads={"image_packages": (), "release_metadata": ()} if form.images else {"release_metadata": ()},
         settings=form.settings_read(),
         libraries=form.libraries,
+        bytes_per_row=form.bytes_per_row,
         form=form.name,
     )
 
@@ -233,7 +234,7 @@ _DECLARED = (
             Check("few_rows_rejected", "Most rows of the delivery can be read.", blocking=True),
         ),
         pool=None,
-        bytes_per_row=1_600,
+        bytes_per_row=600,
     ),
     Stage(
         "specimen_images",
@@ -249,7 +250,6 @@ _DECLARED = (
         writes=(schema.IMAGE_INDEX,),
         libraries=("polars",),
         pool=None,
-        bytes_per_row=200,
     ),
     Stage(
         "specimen_boxes",
@@ -310,7 +310,7 @@ _DECLARED = (
         libraries=("polars",),
         checks=(Check("records_have_barcodes", "Most records of the delivery have a barcode.", blocking=False),),
         pool=None,
-        bytes_per_row=1_800,
+        bytes_per_row=1_200,
     ),
     Stage(
         "placed_barcodes",
@@ -326,7 +326,7 @@ _DECLARED = (
         data=_FRAME,
         libraries=("polars", "numpy"),
         pool=None,
-        bytes_per_row=800,
+        bytes_per_row=600,
     ),
     Stage(
         "checked_geography",
@@ -343,7 +343,7 @@ _DECLARED = (
         data=("geography/*.parquet", "geography/*.csv"),
         libraries=("polars", "numpy", "shapely", "pycountry"),
         pool=None,
-        bytes_per_row=800,
+        bytes_per_row=600,
     ),
     Stage(
         "normalised_names",
@@ -359,7 +359,7 @@ _DECLARED = (
         data=_AUTHORS,
         libraries=("polars", "gbif-name-parser"),
         pool=None,
-        bytes_per_row=800,
+        bytes_per_row=700,
     ),
     Stage(
         "decisions",
@@ -406,7 +406,7 @@ _DECLARED = (
         libraries=_EXPECTATIONS,
         checks=_checks(*(table for tables in BATCH_TABLES.values() for table in tables)),
         pool=None,
-        bytes_per_row=700,
+        bytes_per_row=400,
     ),
     Stage(
         "specimens",
@@ -448,7 +448,7 @@ _DECLARED = (
         checks=(
             Check("ledger_balances", "Rows read = specimens + quarantined + set aside + rejected.", blocking=True),
         ),
-        bytes_per_row=2_200,
+        bytes_per_row=1_300,
     ),
     Stage(
         "specimen_expectations",
@@ -461,7 +461,6 @@ _DECLARED = (
         libraries=_EXPECTATIONS,
         prose=True,
         checks=_checks(schema.SPECIMENS, schema.QUARANTINE),
-        bytes_per_row=400,
     ),
     Stage(
         "curated_taxonomy",
@@ -490,7 +489,7 @@ _DECLARED = (
             ),
             Check("decisions_consistent", "No curator's label breaks a lineage or splits a barcode.", blocking=False),
         ),
-        bytes_per_row=2_100,
+        bytes_per_row=1_500,
     ),
     Stage(
         "barcodes",
@@ -507,7 +506,7 @@ _DECLARED = (
         settings=("barcodes.min_shared_columns",),
         data=_FRAME,
         libraries=("polars", "numpy"),
-        bytes_per_row=1_400,
+        bytes_per_row=1_200,
     ),
     Stage(
         "audit",
@@ -524,7 +523,7 @@ _DECLARED = (
         },
         settings=("barcodes.min_shared_columns",),
         libraries=("polars", "numpy"),
-        bytes_per_row=900,
+        bytes_per_row=800,
     ),
     Stage(
         "proposals",
@@ -565,7 +564,7 @@ _DECLARED = (
         writes=(schema.DOUBTS, schema.VERIFICATION),
         settings=("gates.*",),
         libraries=("polars", "duckdb"),
-        bytes_per_row=1_700,
+        bytes_per_row=1_400,
     ),
     Stage(
         "curated_expectations",
@@ -577,7 +576,6 @@ _DECLARED = (
         libraries=_EXPECTATIONS,
         prose=True,
         checks=_checks(schema.CURATED),
-        bytes_per_row=400,
     ),
     Stage(
         "partitions",
@@ -602,7 +600,7 @@ _DECLARED = (
                 if rule.id in _SPLIT_CHECKS
             ),
         ),
-        bytes_per_row=1_700,
+        bytes_per_row=1_500,
     ),
     Stage(
         "release_metadata",
@@ -622,7 +620,7 @@ _DECLARED = (
         writes=(schema.METADATA, schema.METADATA_EXTENDED, schema.BBOX, schema.LABELS, schema.LABEL_HIERARCHY),
         settings=("release.*",),
         libraries=_RELEASE_CSV,
-        bytes_per_row=3_900,
+        bytes_per_row=1_100,
     ),
     Stage(
         "release_expectations",
@@ -635,7 +633,7 @@ _DECLARED = (
         libraries=_EXPECTATIONS,
         prose=True,
         checks=_checks(schema.METADATA_EXTENDED),
-        bytes_per_row=400,
+        bytes_per_row=100,
     ),
     Stage(
         "image_packages",
@@ -648,7 +646,6 @@ _DECLARED = (
         reads={"curated_taxonomy": (), "specimen_boxes": (), "drawn_boxes": (), "release_metadata": ()},
         settings=("release.*",),
         libraries=_RELEASE_CSV,
-        bytes_per_row=100,
     ),
     *(_stage_of(form) for form in forms().values() if form.build is not None),
     Stage(
@@ -663,7 +660,7 @@ _DECLARED = (
         settings=("statistics.*", "barcodes.min_shared_columns"),
         libraries=("polars", "numpy"),
         prose=True,
-        bytes_per_row=1_200,
+        bytes_per_row=1_000,
     ),
     Stage(
         "statistics",
@@ -683,7 +680,7 @@ _DECLARED = (
         data=("statistics/published.csv",),
         libraries=("polars", "numpy"),
         prose=True,
-        bytes_per_row=1_400,
+        bytes_per_row=1_100,
     ),
     Stage(
         "figures",
@@ -708,7 +705,7 @@ _DECLARED = (
             *_IMAGE_DATA,
         ),
         libraries=("polars", "duckdb", "matplotlib", "squarify", "jinja2", *_IMAGE_LIBRARIES),
-        bytes_per_row=1_000,
+        bytes_per_row=900,
     ),
     Stage(
         "quality_report",
@@ -741,7 +738,6 @@ _DECLARED = (
         data=("quality/report.html.jinja",),
         prose=True,
         libraries=("polars", "jinja2"),
-        bytes_per_row=200,
     ),
     Stage(
         "desk_pages",
@@ -772,7 +768,7 @@ _DECLARED = (
         data=("desk/static/*", "geography/borders.parquet", *_IMAGE_DATA, *_COUNTRIES, *_AUTHORS),
         prose=True,
         libraries=(*_IMAGE_LIBRARIES, "polars", "rapidfuzz", "shapely", "pycountry", "gbif-name-parser"),
-        bytes_per_row=2_200,
+        bytes_per_row=500,
     ),
     Stage(
         "release_manifest",
@@ -797,7 +793,6 @@ _DECLARED = (
         data=("release/card.md.j2",),
         prose=True,
         libraries=("jinja2", *_RELEASE_CSV),
-        bytes_per_row=200,
     ),
     Stage(
         "release_mirror",

@@ -159,6 +159,7 @@ FORM = Form(
     "terms.",
     place=10,
     stage="metadata_jsonld",
+    bytes_per_row=150,
     owns=lambda settings: (f"{settings.dataset}/metadata/jsonld",),
     build=build,
     check=check,

@@ -207,6 +207,7 @@ FORM = Form(
     "A missing order is the folder `order=not_classified`, which every engine reads.",
     place=40,
     stage="partitioned_metadata",
+    bytes_per_row=300,
     owns=lambda _: (FOLDER,),
     build=build,
     check=check,

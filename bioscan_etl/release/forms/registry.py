@@ -92,6 +92,7 @@ class Form:
         verified: settings that its check holds the release against, and how.
         resumable: a killed run resumes where it was.
         libraries: distributions whose releases can decide its files; they must be installed.
+        bytes_per_row: memory by which making it grows with each specimen, as measured (benchmarks/stage_memory.py).
         kinds: of the asset, in the UI.
         media_types: by ending of the file's name.
         tables: schemas of its CSV tables by path, for the Data Package.
@@ -114,6 +115,7 @@ class Form:
     verified: Mapping[str, str] = field(default_factory=dict)
     resumable: bool = False
     libraries: tuple[str, ...] = ("polars", "pyarrow")
+    bytes_per_row: int = 0
     kinds: tuple[str, ...] = ()
     media_types: Mapping[str, str] = field(default_factory=dict)
     tables: Callable[[ReleaseSettings], Mapping[str, Table]] | None = None
