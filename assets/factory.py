@@ -35,6 +35,8 @@ from bioscan_etl.stages.situation import Situation
 OWNERS = ["team:curation"]
 PIN_TAG = "bioscan/pin"
 SETTINGS_TAG = "bioscan/settings"
+# The first stages of a run on the corpus: by hand, a run may begin at either.
+_PINNING = ("decisions", "specimens")
 # Most observations that a run records on an asset while it is being made.
 _OBSERVATIONS = 20
 # The nightly run materialises all of them, in seconds where nothing has changed.
@@ -197,15 +199,15 @@ def failed_sentence(finding: Finding) -> str:
 
 
 def _pin(stage: Stage, context: dg.AssetExecutionContext, home: Lake, settings: Settings) -> pins.Pin:
-    """The pin of the run: that of its tag, else a new one by the first stage, else that of the last corpus run."""
+    """The pin of the run: that of its tag, else a new one by the first stages, else that of the last corpus run."""
     wanted = _pinned(context)
-    if not wanted and stage.name == "specimens":
+    if not wanted and stage.name in _PINNING:
         pin = state.pin_now(home, settings)
         context.instance.add_run_tags(context.run.run_id, {PIN_TAG: pin.digest, SETTINGS_TAG: settings.digest()[:16]})
         return pin
     pin = pins.load_pin(home, wanted or state.pin_of_last_run(home))
     if pin.settings != settings.digest():
-        raise LakeError("the settings have changed since the batches were pinned; start a new run at stage specimens")
+        raise LakeError("the settings have changed since the batches were pinned; start a new run at stage decisions")
     return pin
 
 

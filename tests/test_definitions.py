@@ -15,12 +15,14 @@ from decided import csv_of
 from lake_corpus import tree
 
 from bioscan_etl import landing, state
+from bioscan_etl.assets.factory import PIN_TAG
 from bioscan_etl.definitions import LogProgress, NoIOManager, benchmarks, build_defs, defs, training
 from bioscan_etl.definitions.running import open_instance, run_batch, run_release
 from bioscan_etl.errors import BioscanError
 from bioscan_etl.lake import Lake, failures
 from bioscan_etl.lake.corpus import read_settings
 from bioscan_etl.lake.current import get
+from bioscan_etl.lake.pins import load_pin
 from bioscan_etl.lake.record import find_record
 from bioscan_etl.progress import silent
 from bioscan_etl.provenance.code import code_of
@@ -268,6 +270,20 @@ def corpus(lake, instance, tmp_path):
     ingest(lake, "b1", instance)
     run_release(lake, instance=instance, progress=silent)
     return rows
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("corpus")
+def test_a_run_started_by_hand_works_with_the_settings_as_they_are(lake, instance):
+    """In the UI a curator starts the job itself, which carries no pin; its first stage makes one."""
+    (lake.root / "settings.toml").write_text("[gates]\nrequire_image = false\n[splits]\nseed = 7\n")
+    job = build_defs(CorpusResource(str(lake.root)), silent).resolve_job_def("curate_and_release")
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    result = job.execute_in_process(instance=instance, run_config=quiet, raise_on_error=False)
+    assert result.success
+    pin = load_pin(lake, instance.get_run_by_id(result.run_id).tags[PIN_TAG])
+    assert pin.settings == read_settings(lake).digest()
+    assert json.loads((lake.releases / "v2" / "manifest.json").read_text())["settings"]["splits"]["seed"] == 7
 
 
 @pytest.mark.slow
