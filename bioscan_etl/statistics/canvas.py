@@ -149,8 +149,9 @@ def canvas(path: Path, about: str = "", title: str = "") -> Iterator[Page]:
     """
     from matplotlib import rc_context, rcdefaults, rcParams
 
-    with rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # it is drawn as a box
+    # It is drawn as a box. For good: to bring back the filters of before would undo those of a stage in another thread.
+    warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with rc_context():
         rcdefaults()  # a user's own matplotlibrc must not change the bytes
         rcParams.update(_STYLE)
         page = Page()
