@@ -27,6 +27,10 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SIZES = (500_000, 1_000_000, 2_000_000, 5_150_000)
 # Geography and names need nothing of each other, and Dagster runs them at the same time.
@@ -172,6 +176,13 @@ def _pandas(folder: Path) -> None:
     table = pd.read_parquet(folder / "specimens.parquet", columns=["dna_barcode", "gates", *RANKS])
     table["barcode"] = table.pop("dna_barcode").str.replace("[^ACGTN]", "N", regex=True).str.strip("N")
     table = table[table["gates"].map(len) == 0].drop(columns="gates").reset_index(drop=True)
+    voted(table).drop(columns="barcode").to_parquet(folder / "pandas.parquet")
+
+
+def voted(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the labels that the records of each barcode agree on; columns barcode and `vocabulary.RANKS`."""
+    from bioscan_etl.vocabulary import RANKS
+
     votes = table[table["barcode"].notna() & table["barcode"].duplicated(keep=False)].copy()
     votes["eligible"], votes["cleared"] = True, False
     for rank in RANKS:
@@ -197,7 +208,7 @@ def _pandas(folder: Path) -> None:
     for rank in RANKS:
         votes[rank] = votes[rank].fillna(votes.groupby("barcode")[rank].transform("first"))
     table.loc[votes.index, list(RANKS)] = votes[list(RANKS)]
-    table.drop(columns="barcode").to_parquet(folder / "pandas.parquet")
+    return table
 
 
 def _same(folder: Path) -> dict[str, object]:

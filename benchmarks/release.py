@@ -31,6 +31,7 @@ from bioscan_etl.release.metadata import chunk
 from bioscan_etl.release.parts import Logs
 from bioscan_etl.release.ship import version as publish
 from bioscan_etl.release.staging import Staging
+from bioscan_etl.release.stream import write_rows
 from bioscan_etl.settings import ReleaseSettings, Settings
 
 FULL = 5_150_000
@@ -257,7 +258,8 @@ def images(folder: Path, count: int) -> None:
         ),
     )
     with staging.building("metadata", ()):
-        parts.tables.write_shards(released, staging.tree / "data", settings)
+        counts = dict(released["split"].value_counts().iter_rows())
+        write_rows([released], counts, staging.tree / "rows.csv", staging.tree / "data", settings)
     with staging.building("images", (), resumable=True):
         pass
     size = sum(path.stat().st_size for path in root.rglob("*.jpg"))

@@ -41,14 +41,14 @@ from bioscan_etl.stages.registry import STAGES
 
 SIZES = (500_000, 1_000_000, 2_000_000, 5_150_000)
 RUNS = ("first release", "after a delivery", "nothing new")
-_SETTINGS = """
+SETTINGS = """
 [gates]
 require_image = false
 [release]
 image_packages = []
 hdf5_packages = []
 """
-_ONE_AT_A_TIME = """
+ONE_AT_A_TIME = """
 [automation]
 memory_gb = 0
 """
@@ -117,7 +117,7 @@ def measure(folder: Path, records: int, seed: int, runs: int, more: str) -> list
     paths = deliver(folder, records, seed)
     output = Path(tempfile.mkdtemp(prefix="whole-way-", dir=folder))
     settings = output / "given.toml"
-    settings.write_text(_SETTINGS + more, encoding="utf-8")
+    settings.write_text(SETTINGS + more, encoding="utf-8")
     orders = (
         ("--records", str(paths["package"]), "--settings", str(settings), "--batch", "package"),
         ("--records", str(paths["later"]), "--batch", "later", "--snapshot-date", "2026-01-01"),
@@ -205,7 +205,7 @@ def main() -> None:
         folder = given.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         for records in given.records:
-            more = _ONE_AT_A_TIME if given.one_at_a_time else ""
+            more = ONE_AT_A_TIME if given.one_at_a_time else ""
             rows += measure(folder, records, given.seed, given.runs, more)
             if given.keep is None:
                 for path in folder.glob("*.tsv"):

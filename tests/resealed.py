@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
+from shards import write_shards
 
 from bioscan_etl import schema, vocabulary
 from bioscan_etl.errors import InvariantError
@@ -181,7 +182,7 @@ def remade(
         after = before if rows is None else _in_order(rows(before))
         if rows is not None:
             shutil.rmtree(tree / "data")
-            tables.write_shards(schema.METADATA_EXTENDED.conform(after), tree / "data", chosen)
+            write_shards(schema.METADATA_EXTENDED.conform(after), tree / "data", chosen)
             tables.write_csv(after.select(schema.METADATA.names()), tree / csv_name(chosen))
         _label(after, tree)  # the copy is a first release, whatever the original continued
         if chosen.wants("bbox"):

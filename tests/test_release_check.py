@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from release_corpus import GROWN, corpus, picture
+from shards import write_shards
 
 from bioscan_etl import schema, vocabulary
 from bioscan_etl.release import manifest
@@ -137,7 +138,7 @@ def every_form(change):
         for folder in ("data", "partitioned"):
             shutil.rmtree(root / folder)
         tables.write_csv(rows.select(schema.METADATA.names()), root / CSV)
-        tables.write_shards(rows, root / "data", settings)
+        write_shards(rows, root / "data", settings)
         partitioned.write_partitioned([rows], root / "partitioned", settings)
         splits.write_splits(rows, root / "splits")
 
