@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, before_sleep_log, retry_if_exception, wait_exponential_jitter
 
-from bioscan_etl.errors import is_transient
+from bioscan_etl.errors import BusyError, is_transient
 from bioscan_etl.findings import Finding
 from bioscan_etl.lake.current import current, point
 from bioscan_etl.lake.store import Draft, Output, digest
@@ -32,6 +32,9 @@ from bioscan_etl.stages.work import Work
 _log = logging.getLogger("bioscan_etl")
 _ATTEMPTS = 3  # within a run; after longer outages, the sensor requests the run again
 _LONGEST_WAIT_S = 30.0
+_PATIENCE_S = 600.0  # for which it waits while another run makes the same stage
+_EXPONENTIAL = wait_exponential_jitter(multiplier=0.5, max=_LONGEST_WAIT_S)
+_SAY = before_sleep_log(_log, logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ class Done:
 def run_stage(name: str, situation: Situation, progress: Progress = silent) -> Done:
     """Make a stage's output, unless it exists.
 
-    Temporary failures (network, disk, another run) are retried a few times with increasing waits.
+    Temporary failures (network, disk) are retried a few times with increasing waits. While another run makes the same
+    stage, this one waits for it, ten minutes at most, and then uses its output.
 
     Args:
         name: name of the stage.
@@ -75,10 +79,10 @@ def run_stage(name: str, situation: Situation, progress: Progress = silent) -> D
     situation.lake.require_format()
     stage = STAGES[name]
     tries = Retrying(
-        stop=stop_after_attempt(_ATTEMPTS),
-        wait=wait_exponential_jitter(multiplier=0.5, max=_LONGEST_WAIT_S),
+        stop=_is_enough,
+        wait=_wait,
         retry=retry_if_exception(is_transient),
-        before_sleep=before_sleep_log(_log, logging.WARNING),
+        before_sleep=_say,
         reraise=True,
     )
     make = _make_part if stage.scope is Scope.RELEASE else _make_output
@@ -87,6 +91,29 @@ def run_stage(name: str, situation: Situation, progress: Progress = silent) -> D
     cost = meter.cost()
     _log.info("%s %s: %s", "built" if done.built else "found", stage.name, cost)
     return replace(done, cost=cost)
+
+
+def _is_busy(tried: RetryCallState) -> bool:
+    return tried.outcome is not None and isinstance(tried.outcome.exception(), BusyError)
+
+
+def _is_enough(tried: RetryCallState) -> bool:
+    """Whether to give up: another run is waited for, other failures are tried a few times."""
+    if _is_busy(tried):
+        return (tried.seconds_since_start or 0.0) > _PATIENCE_S
+    return tried.attempt_number >= _ATTEMPTS
+
+
+def _wait(tried: RetryCallState) -> float:
+    return 0.5 if _is_busy(tried) else _EXPONENTIAL(tried)
+
+
+def _say(tried: RetryCallState) -> None:
+    if not _is_busy(tried):
+        _SAY(tried)
+    elif tried.attempt_number == 1:
+        assert tried.outcome is not None
+        _log.warning("waiting: %s", tried.outcome.exception())
 
 
 def _make_output(stage: Stage, situation: Situation, progress: Progress) -> Done:
