@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import sys
 import tempfile
 from pathlib import Path
 
@@ -25,8 +26,11 @@ import numpy as np
 import polars as pl
 
 from bioscan_etl import schema, vocabulary
-from bioscan_etl.release.tables import write_shards
 from bioscan_etl.settings import ReleaseSettings
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from shards import write_shards
 
 _LEAST, _MOST, _MASK_BITS, _WINDOW = 8 << 10, 128 << 10, 16, 64
 _ORDERS, _FAMILIES = 24, 600

@@ -27,8 +27,11 @@ from splits import records_like_bioscan
 from bioscan_etl import schema, vocabulary
 from bioscan_etl.release.diff.compare import write_diff
 from bioscan_etl.release.scan import scan_release
-from bioscan_etl.release.tables import write_shards
 from bioscan_etl.settings import ReleaseSettings
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from shards import write_shards
 
 PACKAGES = ("original_256", "cropped", "cropped_256")
 
