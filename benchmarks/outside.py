@@ -97,7 +97,7 @@ def _mislabelled(labels: pl.DataFrame, count: int) -> tuple[pl.DataFrame, list[s
     generator = np.random.default_rng(3)
     one, other = generator.choice(labels.height, (2, count))
     more = labels[other].select("family", "species").hstack(labels[one].select("barcode_id"))
-    return pl.concat([labels, more.select(labels.columns)]), more["species"].unique().sort().to_list()
+    return pl.concat([labels.select(more.columns), more]), more["species"].unique().sort().to_list()
 
 
 def recall(
