@@ -33,8 +33,11 @@ def compared(placed, wanted, offered, least):
 
 
 def check(placed, wanted, offered, least=300):
-    p, at = nearest(framed(placed), np.array(wanted, np.int64), np.array(offered, np.int64), least)
-    assert (p.tolist(), at.tolist()) == compared(placed, wanted, offered, least)
+    expected = compared(placed, wanted, offered, least)
+    every = (np.arange(len(wanted)), np.arange(len(offered)))
+    for groups in (every, tuple(side * 0 for side in every), tuple(side % 3 for side in every)):
+        p, at = nearest(framed(placed), np.array(wanted, np.int64), np.array(offered, np.int64), groups, least)
+        assert (p.tolist(), at.tolist()) == expected
 
 
 @given(
@@ -56,12 +59,12 @@ def test_the_nearest_is_that_of_a_comparison_of_all(chosen, sides):
 
 def test_a_barcode_that_is_offered_is_its_own_nearest():
     placed = on_frame(WHOLE)
-    p, at = nearest(framed(placed), np.arange(5), np.arange(5), 300)
+    p, at = nearest(framed(placed), np.arange(5), np.arange(5), (np.zeros(5, np.int64), np.arange(5)), 300)
     assert (p.tolist(), at.tolist()) == ([0] * 5, list(range(5)))
 
 
 def test_more_barcodes_than_are_compared_at_a_time(monkeypatch):
-    for name, value in (("_ROWS", 3), ("_TILE", 5)):
+    for name, value in (("_ROWS", 3), ("_TILE", 5), ("_FIRST", 2), ("_PAIRS", 7)):
         monkeypatch.setattr(f"bioscan_etl.barcodes.nearest.{name}", value)
     placed = on_frame([text[:600] for text in drawn(40, seed=2)])
     check(placed, list(range(0, 40, 3)), [row for row in range(40) if row % 3])

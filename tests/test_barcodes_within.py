@@ -2,11 +2,14 @@
 
 import numpy as np
 import polars as pl
+import pytest
 from framed_barcodes import drawn
 from test_statistics_distances import changed
 
+from bioscan_etl.barcodes import within as within_module
 from bioscan_etl.barcodes.distinct import numbered
-from bioscan_etl.barcodes.framed import framed, letters
+from bioscan_etl.barcodes.framed import MISSING, framed, letters
+from bioscan_etl.barcodes.placement import place
 from bioscan_etl.barcodes.within import are_within, within
 from bioscan_etl.schema import PLACEMENTS
 
@@ -31,6 +34,34 @@ def test_the_counts_are_those_of_all_pairs():
         assert within(on_frame, wanted, offered, least, most).tolist() == expected[wanted].sum(axis=1).tolist()
         one, other = (side.ravel() for side in np.meshgrid(wanted, offered, indexing="ij"))
         assert are_within(on_frame, one, other, least, most).tolist() == expected[one, other].tolist()
+
+
+@pytest.mark.parametrize("few", [1, 16])
+def test_pairs_that_meet_by_a_stretch_are_those_of_all_pairs(few, monkeypatch):
+    """Relatives with up to four changes, ragged ends, N and lacking codons."""
+    monkeypatch.setattr("bioscan_etl.barcodes.within._FEW", few)
+    rng = np.random.default_rng(3)
+    texts = []
+    for one in drawn(8, seed=4):
+        for _ in range(40):
+            text = changed(one, *rng.choice(658, rng.integers(0, 5), replace=False).tolist())
+            at = 3 * int(rng.integers(20, 180)) + 1
+            ways = (text, text[:at] + text[at + 3 :], text[:at] + "N" * 60 + text[at + 60 :])
+            text = ways[int(rng.choice(3, p=[0.7, 0.2, 0.1]))]
+            texts.append(text[int(rng.choice([0, 0, 0, 20, 200])) : int(rng.choice([658, 658, 640, 400]))])
+    placed = place(pl.Series("barcode", sorted(set(texts)), pl.String))
+    on_frame, found = framed(placed), letters(placed)
+    assert (found == MISSING).any()
+    both = (found[:, None, :] < 4) & (found[None, :, :] < 4)
+    shared, differ = both.sum(axis=2), ((found[:, None, :] != found[None, :, :]) & both).sum(axis=2)
+    stretches = []
+    met = within_module.meeting
+    monkeypatch.setattr(within_module, "meeting", lambda *given: stretches.append(given[3:]) or met(*given))
+    wanted, offered = np.flatnonzero(np.arange(len(found)) % 3 == 0), np.flatnonzero(np.arange(len(found)) % 3)
+    for least, most in ((300, 2), (100, 2), (1, 1), (1, 0)):
+        expected = ((shared >= least) & (differ <= most))[np.ix_(wanted, offered)].sum(axis=1)
+        assert within(on_frame, wanted, offered, least, most).tolist() == expected.tolist()
+    assert len(set(stretches)) > 3  # not all pairs are compared
 
 
 def test_nothing_is_within_nothing():

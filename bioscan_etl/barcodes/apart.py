@@ -204,22 +204,29 @@ def _crossed(
     most = most * np.minimum(held.columns[one], held.columns[other]) + _ROUNDING
     is_larger = sizes[one] > sizes[other]
     small, large = np.where(is_larger, other, one), np.where(is_larger, one, other)
-    for every, number in _numbered(sizes[large]):
+    for every, number in numbered(sizes[large]):
         at = held.starts[large[every]] + number
         kept = differ[every] - held.radii[at] - held.radius[small[every]] <= most[every]
         pair, b = every[kept], at[kept]
-        need = _from_centre(barcodes, held, small[pair], held.members[b]) - most[pair]  # of the other's radius
+        need = from_centres(barcodes, held, small[pair], held.members[b]) - most[pair]  # of the other's radius
         kept = need <= held.radius[small[pair]]
         pair, b, need = pair[kept], b[kept], need[kept]
-        for place, first in _numbered(sizes[small[pair]]):
+        for place, first in numbered(sizes[small[pair]]):
             a = held.starts[small[pair[place]]] + first
             near = held.radii[a] >= need[place]
             shown = pair[place[near]]
             yield small[shown], large[shown], a[near], b[place[near]]
 
 
-def _numbered(sizes: _Numbers) -> Iterator[tuple[_Numbers, _Numbers]]:
-    """Each number below each size, some at a time: the place of the size, and the number."""
+def numbered(sizes: _Numbers) -> Iterator[tuple[_Numbers, _Numbers]]:
+    """Count up to each of some sizes.
+
+    Args:
+        sizes: of any things, int64, shape (things,).
+
+    Yields:
+        For each thing each number below its size, some at a time: the place of the thing, and the number.
+    """
     upto = np.cumsum(sizes)
     every = int(upto[-1]) if len(upto) else 0
     for start in range(0, every, _PAIRS):
@@ -232,8 +239,18 @@ def _numbered(sizes: _Numbers) -> Iterator[tuple[_Numbers, _Numbers]]:
         yield place, np.arange(start, end) - (upto - sizes)[place]
 
 
-def _from_centre(barcodes: Framed, held: Clusters, cluster: _Numbers, members: _Numbers) -> _Numbers:
-    """The columns in which barcodes differ from centres, int64, shape (pairs,)."""
+def from_centres(barcodes: Framed, held: Clusters, cluster: _Numbers, members: _Numbers) -> _Numbers:
+    """Compare barcodes with centres of clusters.
+
+    Args:
+        barcodes: on the frame.
+        held: clusters.
+        cluster: the number of the cluster of each pair.
+        members: the position of the barcode.
+
+    Returns:
+        The columns in which both have a base and these differ, int64, shape (pairs,).
+    """
     low, high, known = (plane[cluster] for plane in held.centres)
     bits = ((low ^ barcodes.low[members]) | (high ^ barcodes.high[members])) & known & barcodes.known[members]
     counted = np.bitwise_count(bits)

@@ -24,7 +24,10 @@ from bioscan_etl.threads import cores, ordered_map
 MISSING = 5
 """Number of a column between a barcode's first and last that holds no base: the barcode lacks a codon."""
 
-_BLOCKS, _WIDTH = 14, 47  # 14 blocks of 47 columns are the frame
+BLOCKS = 14
+"""Blocks of 47 columns, which together are the frame."""
+
+_WIDTH = 47  # columns of a block
 _TRIPLES = -(-_WIDTH // 3)  # of a block
 _KINDS = MISSING + 1  # of letters
 _WORDS = -(-COLUMNS // 64)
@@ -131,11 +134,11 @@ def framed(placements: pl.DataFrame) -> Framed:
     """
     rows = placements.height
     low, high, known, lacking = (np.zeros((rows, _WORDS), np.uint64) for _ in range(4))
-    hashes = np.zeros((rows, _BLOCKS + 1), np.uint64)
+    hashes = np.zeros((rows, BLOCKS + 1), np.uint64)
     clean = np.zeros(rows, np.int64)
     sums = _sums_of_triples()
     starts = np.arange(0, COLUMNS, _WIDTH)
-    bits = np.int64(1) << np.arange(_BLOCKS, dtype=np.int64)
+    bits = np.int64(1) << np.arange(BLOCKS, dtype=np.int64)
 
     def fill(start: int) -> None:
         part = slice(start, start + _PART)
@@ -159,8 +162,8 @@ def _sums_of_triples() -> _Words:
     A block of 47 columns is 16 triples; the last one has two letters.
     """
     table = np.random.default_rng(20260).integers(0, 1 << 64, (COLUMNS, _KINDS), np.uint64)
-    padded = np.zeros((_BLOCKS, _TRIPLES * 3, _KINDS), np.uint64)
-    padded[:, :_WIDTH] = table.reshape(_BLOCKS, _WIDTH, _KINDS)
+    padded = np.zeros((BLOCKS, _TRIPLES * 3, _KINDS), np.uint64)
+    padded[:, :_WIDTH] = table.reshape(BLOCKS, _WIDTH, _KINDS)
     one, two, three = padded.reshape(-1, 3, _KINDS).swapaxes(0, 1)
     return (one[:, :, None, None] + two[:, None, :, None] + three[:, None, None, :]).reshape(len(one), -1)
 
@@ -172,12 +175,12 @@ def _block_sums(found: _Letters, sums: _Words) -> _Words:
         found: as of `letters`.
         sums: of `_sums_of_triples`.
     """
-    wide = np.zeros((len(found), _BLOCKS, _TRIPLES * 3), np.uint8)
-    wide[:, :, :_WIDTH] = found.reshape(-1, _BLOCKS, _WIDTH)
+    wide = np.zeros((len(found), BLOCKS, _TRIPLES * 3), np.uint8)
+    wide[:, :, :_WIDTH] = found.reshape(-1, BLOCKS, _WIDTH)
     triples = wide.reshape(len(found), -1, 3)
     which = (triples[:, :, 0] * np.uint8(_KINDS) + triples[:, :, 1]) * np.uint8(_KINDS) + triples[:, :, 2]
     places = which + (np.arange(len(sums)) * sums.shape[1])[None, :]
-    added: _Words = sums.ravel().take(places).reshape(-1, _BLOCKS, _TRIPLES).sum(axis=2)
+    added: _Words = sums.ravel().take(places).reshape(-1, BLOCKS, _TRIPLES).sum(axis=2)
     return added
 
 
@@ -274,14 +277,14 @@ def same_pairs(barcodes: Framed, least: int) -> tuple[_Numbers, _Numbers]:
     Returns:
         Positions of the two barcodes of each pair, the smaller one first, int64, sorted.
     """
-    longest = _longest_runs()
+    longest = longest_runs()
     masks, of_mask, members = np.unique(barcodes.clean, return_inverse=True, return_counts=True)
     stretch = longest[masks[:, None] & masks[None, :]]
     large = members >= _LARGE
     found: list[npt.NDArray[np.int64]] = []
     count = len(barcodes.clean)
     for number in np.unique(stretch[stretch >= 0]):
-        begin, end = divmod(int(number), _BLOCKS + 1)
+        begin, end = divmod(int(number), BLOCKS + 1)
         allowed = stretch == number
         for one in [*np.flatnonzero(large & allowed.any(axis=1)), None]:
             group = ~large if one is None else np.arange(len(masks)) == one
@@ -290,7 +293,7 @@ def same_pairs(barcodes: Framed, least: int) -> tuple[_Numbers, _Numbers]:
                 continue
             here = np.flatnonzero((group & allowed.any(axis=1))[of_mask])
             there = np.flatnonzero(others[of_mask])
-            for a, b in _meeting(barcodes.hashes, here, there, begin, end):
+            for a, b in meeting(barcodes.hashes, here, there, begin, end):
                 meant = allowed[of_mask[a], of_mask[b]]
                 first, second = np.minimum(a, b)[meant], np.maximum(a, b)[meant]
                 same = _same(barcodes, first, second, least) & (first != second)
@@ -299,26 +302,50 @@ def same_pairs(barcodes: Framed, least: int) -> tuple[_Numbers, _Numbers]:
     return pairs // max(count, 1), pairs % max(count, 1)
 
 
-def _longest_runs() -> _Numbers:
-    """The longest run of set bits of each mask, as 15 times its begin plus its end; -1 for none.
+def full_blocks(barcodes: Framed, members: _Numbers) -> _Numbers:
+    """The blocks in which each of some barcodes has a base in every column, as bits, int64, shape (members,)."""
+    found = barcodes.clean[members]
+    # Nearly no barcode lacks a codon.
+    lacking = np.flatnonzero((barcodes.lacking[members] != 0).any(axis=1))
+    bits = np.unpackbits(barcodes.lacking[members[lacking]].view(np.uint8), axis=1, count=COLUMNS)
+    holes = np.logical_or.reduceat(bits, np.arange(0, COLUMNS, _WIDTH), axis=1)
+    found[lacking] &= ~(holes @ (np.int64(1) << np.arange(BLOCKS, dtype=np.int64)))
+    return found
 
-    Of runs of one length, the first.
+
+def longest_runs() -> _Numbers:
+    """The longest run of blocks of each set of them.
+
+    Returns:
+        int64, shape (16384,), by the blocks as bits: 15 times the run's first block, plus the block after its last; of
+        runs of one length the first, -1 for none.
     """
-    masks = np.arange(1 << _BLOCKS)
+    masks = np.arange(1 << BLOCKS)
     best = np.full(len(masks), -1, np.int64)
     length = np.zeros(len(masks), np.int64)
-    for begin in range(_BLOCKS):
-        for end in range(begin + 1, _BLOCKS + 1):
+    for begin in range(BLOCKS):
+        for end in range(begin + 1, BLOCKS + 1):
             run = ((1 << (end - begin)) - 1) << begin
             better = ((masks & run) == run) & (length < end - begin)
-            best[better], length[better] = begin * (_BLOCKS + 1) + end, end - begin
+            best[better], length[better] = begin * (BLOCKS + 1) + end, end - begin
     return best
 
 
-def _meeting(
+def meeting(
     hashes: _Words, here: _Numbers, there: _Numbers, begin: int, end: int
 ) -> Iterator[tuple[_Numbers, _Numbers]]:
-    """Pairs of barcodes of both groups with the same letters in a stretch of blocks, some at a time."""
+    """Find the pairs of barcodes of two groups with the same letters in a stretch of blocks, by hashes.
+
+    Args:
+        hashes: as of `Framed`.
+        here: positions of the first group.
+        there: positions of the second.
+        begin: the first block of the stretch.
+        end: the block after its last.
+
+    Yields:
+        Some pairs at a time: the positions of both barcodes, int64.
+    """
     wanted = hashes[here, end] - hashes[here, begin]
     offered = hashes[there, end] - hashes[there, begin]
     order = np.argsort(offered)

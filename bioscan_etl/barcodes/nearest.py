@@ -1,8 +1,10 @@
 """The nearest of some barcodes to each of others: by p-distance over the columns that both have, exactly.
 
-A pair is first compared in the columns that differ most (`variable`). As many differences as these show, the whole pair
-has at least: a pair that is farther apart than the nearest one so far is not compared further. Of barcodes of one gene,
-that is nearly all, since the search begins with those that follow each other in lexical order.
+1. Both lie in clusters. Two clusters whose centres differ in so many columns that no pair of their barcodes can be as
+   near as the nearest so far are left out (`clusters` says why that is certain). Of barcodes of one gene, that is
+   nearly all, since the search begins with the barcodes before and after in lexical order, and with the cluster whose
+   centre differs in the fewest columns.
+2. The barcodes of one are compared with the centre of the other, then with its members that can be near enough.
 
 Belongs here: the search. Does not belong here: whose barcodes they are (`statistics.leakage_curve`), and
 counting those within a limit (`within`).
@@ -10,91 +12,148 @@ counting those within a limit (`within`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
+from bioscan_etl.barcodes.apart import from_centres, numbered
+from bioscan_etl.barcodes.clusters import Clusters, clusters
+from bioscan_etl.barcodes.columns import COLUMNS
 from bioscan_etl.barcodes.distances import p_of_pairs
 from bioscan_etl.barcodes.framed import Framed, known_columns
-from bioscan_etl.barcodes.variable import WORDS, differing, variable_words
+from bioscan_etl.barcodes.variable import differing
 from bioscan_etl.threads import cores, ordered_map
 
-_ROWS, _TILE = 8, 4096  # pairs that are compared at a time: their words fit a core's cache
+_ROWS, _TILE = 16, 2048  # centres that are compared at a time: their words fit a core's cache
+_PAIRS = 1 << 14  # pairs of barcodes that are compared in full at a time
+_FIRST = 256  # barcodes and clusters whose members are compared before the next ones are looked at
 _ROUNDING = 1e-6  # a pair that is as near as the nearest so far is compared, too
 _NEIGHBOURS = 4  # barcodes before and after in lexical order that the search begins with
 
 _Numbers = npt.NDArray[np.int64]
 _Floats = npt.NDArray[np.float64]
-_Planes = tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
 
 
-def nearest(barcodes: Framed, wanted: _Numbers, offered: _Numbers, least: int) -> tuple[_Floats, _Numbers]:
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What is searched, and the nearest so far, which is changed.
+
+    Attributes:
+        barcodes: on the frame.
+        least: columns that two barcodes must share.
+        wanted: positions, ascending.
+        known: columns in which each of these has a base, at least 1.
+        best, which: the p-distance and the position of the nearest one so far.
+        offered: the barcodes that are searched.
+    """
+
+    barcodes: Framed
+    least: int
+    wanted: _Numbers
+    known: _Numbers
+    best: _Floats
+    which: _Numbers
+    offered: Clusters
+
+    def limit(self, rows: _Numbers) -> _Numbers:
+        """Differences that barcodes may have at most to be as near as the nearest one so far, shape (rows,)."""
+        # A pair differs in at most `best` of the columns that both have, which are at most those of one.
+        found: _Numbers = np.minimum(self.best[rows] * self.known[rows] + _ROUNDING, COLUMNS).astype(np.int64)
+        return found
+
+
+def nearest(
+    barcodes: Framed, wanted: _Numbers, offered: _Numbers, groups: tuple[_Numbers, _Numbers], least: int
+) -> tuple[_Floats, _Numbers]:
     """Find the nearest of the offered barcodes to each wanted one.
 
     Args:
         barcodes: on the frame, in lexical order.
         wanted: positions, ascending.
         offered: positions, ascending.
+        groups: any number for each wanted and each offered one. The search is fast if the barcodes of a group are
+            mostly alike, as those of a species; no result depends on it.
         least: columns that two barcodes must share to be compared (setting `barcodes.min_shared_columns`).
 
     Returns:
         The p-distance, float64, infinite without an offered barcode that shares enough columns; and the position of
         the barcode, of several the first, -1 for none. Both of shape (wanted,).
     """
-    starts = range(0, len(wanted), _ROWS)
-    known: _Numbers = np.maximum(known_columns(barcodes, wanted), 1)
-    rows, columns = variable_words(barcodes, wanted), variable_words(barcodes, offered)
-
-    def work(start: int) -> tuple[_Floats, _Numbers]:
-        part = slice(start, start + _ROWS)
-        mine = (rows[0][:, part], rows[1][:, part], rows[2][:, part])
-        return _of_rows(barcodes, wanted[part], known[part], mine, offered, columns, least)
-
-    parts = [part for _, part in ordered_map(work, starts, cores())]
-    if not parts:
-        return np.empty(0), np.empty(0, np.int64)
-    return np.concatenate([p for p, _ in parts]), np.concatenate([at for _, at in parts])
-
-
-def _of_rows(
-    barcodes: Framed,
-    rows: _Numbers,
-    known: _Numbers,
-    mine: _Planes,
-    offered: _Numbers,
-    theirs: _Planes,
-    least: int,
-) -> tuple[_Floats, _Numbers]:
-    best, which = np.full(len(rows), np.inf), np.full(len(rows), -1)
-    if not len(offered):
+    best, which = np.full(len(wanted), np.inf), np.full(len(wanted), -1)
+    if not len(wanted) or not len(offered):
         return best, which
-    near = np.searchsorted(offered, rows)[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS)[None, :]
-    row, column = np.nonzero((near >= 0) & (near < len(offered)))
-    _better(barcodes, rows, row, offered[near[row, column]], least, best, which)
-    for start in range(0, len(offered), _TILE):
-        tile = slice(start, start + _TILE)
-        differ = differing(mine, (theirs[0][:, tile], theirs[1][:, tile], theirs[2][:, tile]))
-        # A pair differs in at most `best` of the columns that both have, which are at most those of one.
-        limit = np.minimum(best * known + _ROUNDING, 64 * WORDS).astype(np.uint8)
-        row, column = np.nonzero(differ <= limit[:, None])
-        _better(barcodes, rows, row, offered[tile][column], least, best, which)
+    known: _Numbers = np.maximum(known_columns(barcodes, wanted), 1)
+    mine, theirs = (_clusters(barcodes, *side) for side in zip((wanted, offered), groups, strict=True))
+    search = _Search(barcodes, least, wanted, known, best, which, theirs)
+    rows = np.searchsorted(wanted, mine.members)
+
+    def begin(start: int) -> None:
+        part = np.arange(start, min(start + _TILE, len(wanted)))
+        near = np.searchsorted(offered, wanted[part])[:, None] + np.arange(-_NEIGHBOURS, _NEIGHBOURS)[None, :]
+        row, place = np.nonzero((near >= 0) & (near < len(offered)))
+        _better(search, part[row], offered[near[row, place]])
+
+    def work(start: int) -> None:
+        _nearest_of(search, mine, rows, np.arange(start, min(start + _ROWS, len(mine.group))))
+
+    for function, every, step in ((begin, len(wanted), _TILE), (work, len(mine.group), _ROWS)):
+        for _ in ordered_map(function, range(0, every, step), cores()):
+            pass
     return best, which
 
 
-def _better(
-    barcodes: Framed,
-    rows: _Numbers,
-    row: _Numbers,
-    others: _Numbers,
-    least: int,
-    best: _Floats,
-    which: _Numbers,
-) -> None:
+def _clusters(barcodes: Framed, members: _Numbers, groups: _Numbers) -> Clusters:
+    order = np.argsort(groups, kind="stable")
+    return clusters(barcodes, members[order], groups[order])
+
+
+def _nearest_of(search: _Search, mine: Clusters, rows: _Numbers, some: _Numbers) -> None:
+    """Find the nearest ones of the barcodes of some clusters; `rows` are those of `mine.members`."""
+    theirs = search.offered
+    differ = np.empty((len(some), len(theirs.group)), np.int16)
+    words = (mine.low[:, some], mine.high[:, some], mine.known[:, some])
+    for start in range(0, differ.shape[1], _TILE):
+        tile = slice(start, start + _TILE)
+        differ[:, tile] = differing(words, (theirs.low[:, tile], theirs.high[:, tile], theirs.known[:, tile]))
+    sizes = mine.starts[some + 1] - mine.starts[some]
+    of = np.repeat(np.arange(len(some)), sizes)
+    members = rows[mine.starts[some[0]] : mine.starts[some[-1] + 1]]
+    first = differ.argmin(axis=1)
+    _compare(search, members, first[of])
+    limit = np.maximum.reduceat(search.limit(members), np.cumsum(sizes) - sizes) + mine.radius[some]
+    one, cluster = np.nonzero(differ - theirs.radius.astype(np.int16) <= limit[:, None])
+    later = cluster != first[one]
+    one, cluster = one[later], cluster[later]
+    for pair, number in numbered(sizes[one]):
+        _compare(search, rows[mine.starts[some[one[pair]]] + number], cluster[pair])
+
+
+def _compare(search: _Search, row: _Numbers, cluster: _Numbers) -> None:
+    """Compare barcodes with clusters: with the centres, then with those members that can be near enough."""
+    held = search.offered
+    differ = from_centres(search.barcodes, held, cluster, search.wanted[row])
+    order = np.argsort(differ - held.radius[cluster], kind="stable")  # the likely nearest first
+    row, cluster, differ = row[order], cluster[order], differ[order]
+    for start in range(0, len(row), _FIRST):
+        part = np.arange(start, min(start + _FIRST, len(row)))
+        part = part[differ[part] - held.radius[cluster[part]] <= search.limit(row[part])]
+        for place, number in numbered(held.starts[cluster[part] + 1] - held.starts[cluster[part]]):
+            pair = part[place]
+            at = held.starts[cluster[pair]] + number
+            near = differ[pair] - held.radii[at] <= search.limit(row[pair])
+            _better(search, row[pair[near]], held.members[at[near]])
+
+
+def _better(search: _Search, row: _Numbers, others: _Numbers) -> None:
     """Compare pairs in full; `best` and `which` are changed where a pair is nearer, or as near and first."""
-    for start in range(0, len(row), _TILE):
-        part, other = row[start : start + _TILE], others[start : start + _TILE]
-        p = p_of_pairs(barcodes, rows[part], other, least)
-        is_compared = np.isfinite(p)
-        part, other, p = part[is_compared], other[is_compared], p[is_compared]
+    best, which = search.best, search.which
+    for start in range(0, len(row), _PAIRS):
+        part, other = row[start : start + _PAIRS], others[start : start + _PAIRS]
+        p = p_of_pairs(search.barcodes, search.wanted[part], other, search.least)
+        is_better = p <= best[part]
+        is_better &= np.isfinite(p)
+        part, other, p = part[is_better], other[is_better], p[is_better]
         order = np.lexsort((other, p, part))
         first = order[np.unique(part[order], return_index=True)[1]]
         at, p, other = part[first], p[first], other[first]

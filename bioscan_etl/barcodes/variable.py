@@ -25,21 +25,24 @@ _PART = 50_000  # barcodes whose bits are held at a time
 
 _Numbers = npt.NDArray[np.int64]
 _Words = npt.NDArray[np.uint64]
+Planes = tuple[_Words, _Words, _Words]
+"""low, high and known of some barcodes, mostly each of shape (words, barcodes)."""
 
 
-def variable_words(barcodes: Framed, members: _Numbers) -> tuple[_Words, _Words, _Words]:
+def variable_words(barcodes: Framed | Planes, members: _Numbers) -> Planes:
     """The words of some barcodes.
 
     Args:
-        barcodes: on the frame.
+        barcodes: on the frame; or low, high and known as in `Framed`, each of shape (barcodes, 11).
         members: their positions.
 
     Returns:
-        low, high and known as in `Framed`, each of shape (WORDS, members).
+        low, high and known, each of shape (WORDS, members).
     """
+    whole = (barcodes.low, barcodes.high, barcodes.known) if isinstance(barcodes, Framed) else barcodes
     columns = np.arange(FIRST, FIRST + 3 * 64 * WORDS, 3)
     planes = []
-    for plane in (barcodes.low, barcodes.high, barcodes.known):
+    for plane in whole:
         words = np.empty((WORDS, len(members)), np.uint64)
         for start in range(0, len(members), _PART):
             part = slice(start, start + _PART)
@@ -50,9 +53,7 @@ def variable_words(barcodes: Framed, members: _Numbers) -> tuple[_Words, _Words,
     return low, high, known
 
 
-def differing(
-    rows: tuple[_Words, _Words, _Words], columns: tuple[_Words, _Words, _Words]
-) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+def differing(rows: Planes, columns: Planes) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
     """Differences of each of some barcodes to each of others, in the columns of their words that both have.
 
     Args:

@@ -46,7 +46,8 @@ def leakage_curve(rows: pl.DataFrame, barcodes: pl.DataFrame, least: int, progre
             for split in (evaluated, known)
         )
         one, other = (side["at"].to_numpy().astype(np.int64) for side in (ours, theirs))
-        p, at = nearest(on_frame, one, other, least)
+        mine, its = (side["species"].rank("dense").fill_null(0).to_numpy().astype(np.int64) for side in (ours, theirs))
+        p, at = nearest(on_frame, one, other, (mine, its), least)
         pairs = ours.with_columns(p=pl.Series(p), other=pl.Series(at)).join(
             theirs.select(pl.col("at").cast(pl.Int64).alias("other"), pl.col(_LABELS).name.prefix("known_")),
             on="other", how="left",
