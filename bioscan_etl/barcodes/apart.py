@@ -11,7 +11,7 @@ Belongs here: the search. Does not belong here: whose barcodes they are (`distan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +22,13 @@ from bioscan_etl.barcodes.framed import Framed, compared
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.threads import cores, ordered_map
 
-_ROWS, _TILE = 16, 2048  # centres that are compared at a time: their words fit a core's cache
+_ROWS, _TILE = 32, 512  # centres that are compared at a time: their words fit a core's cache
 _PAIRS = 1 << 14  # pairs of barcodes that are compared in full at a time
 _ROUNDING = 1e-6
+_WORDS = range(11)
+_MIDDLE = range(2, 8)  # words that nearly all barcodes reach; most pairs of families differ enough in these alone
+_ENDS = (0, 1, 8, 9, 10)
+_SPARSE = 8  # of so many pairs one: they are compared one by one
 _NO_LIMIT = 2000  # more columns than a barcode and two radii have
 
 _Numbers = npt.NDArray[np.int64]
@@ -77,17 +81,19 @@ def nearest_groups(
         shape (groups,).
     """
     best, which = np.full(len(limit), np.inf), np.full(len(limit), -1)
-    is_bound = np.isfinite(limit[held.group])
-    columns = np.where(is_bound, limit[held.group], 0.0) * held.columns + _ROUNDING
-    reach: _Small = np.where(is_bound, columns + held.radius, _NO_LIMIT).astype(np.uint16)
     radius = held.radius.astype(np.uint16)
+    # What is found lowers the limits for what follows. That a thread reads an older limit costs time, no result.
+    limit = limit.copy()
 
     def work(stretch: Stretch) -> _Found:
         found = []
-        for one, other, differ in _near(held, stretch, reach, radius):
-            matters = wanted(one, other)
+        for one, other, differ in _near(held, stretch, _reach(held, limit), radius):
+            matters = np.flatnonzero(wanted(one, other))
+            matters = matters[np.argsort(differ[matters], kind="stable")]  # the likely nearest first
             for part in _crossed(barcodes, held, one[matters], other[matters], differ[matters], limit):
                 found.append(_compared(barcodes, held, *part, limit, rank, least))
+                group, p, _ = found[-1]
+                limit[group] = np.minimum(limit[group], p)
         return _first(found, rank)
 
     done, every = 0, sum(stretch.last - stretch.first for stretch in stretches)
@@ -98,6 +104,15 @@ def nearest_groups(
         if label:
             progress(label, done, every)
     return best, which
+
+
+def _reach(held: Clusters, limit: _Floats) -> _Small:
+    """The columns in which the centre of another cluster may differ, less its radius, by the limits of groups."""
+    most = limit[held.group]
+    is_bound = np.isfinite(most)
+    columns = np.where(is_bound, most, 0.0) * held.columns + _ROUNDING
+    reach: _Small = np.where(is_bound, columns + held.radius, _NO_LIMIT).astype(np.uint16)
+    return reach
 
 
 def some_distance(
@@ -162,21 +177,33 @@ def _near(
     rows = np.arange(stretch.first, stretch.last)
     for start in range(stretch.others_first, stretch.others_last, _TILE):
         tile = slice(start, min(start + _TILE, stretch.others_last))
-        differ = _differing(held, rows, tile)
         most = np.maximum(reach[rows][:, None] + radius[tile], reach[tile] + radius[rows][:, None])
+        differ = _differing(held, rows, tile, _MIDDLE)
         row, column = np.nonzero(differ <= most)
+        if len(row) * _SPARSE > differ.size:
+            differ += _differing(held, rows, tile, _ENDS)
+            row, column = np.nonzero(differ <= most)
+            found = differ[row, column]
+        else:
+            found = differ[row, column] + _differing_pairs(held, rows[row], start + column, _ENDS)
+            kept = found <= most[row, column]
+            row, column, found = row[kept], column[kept], found[kept]
         one, other = rows[row], start + column
         later = other > one
-        yield one[later], other[later], differ[row, column][later].astype(np.int64)
+        yield one[later], other[later], found[later].astype(np.int64)
 
 
-def _differing(held: Clusters, rows: _Numbers, tile: slice) -> _Small:
-    """The columns in which the centres of some clusters differ from those of others, uint16, shape (rows, others)."""
+def _differing(held: Clusters, rows: _Numbers, tile: slice, words: Iterable[int] = _WORDS) -> _Small:
+    """The columns in which the centres of some clusters differ from those of others, uint16, shape (rows, others).
+
+    Only the columns of some words are looked at.
+    """
     shape = (len(rows), held.known[0, tile].size)
     differ = np.zeros(shape, np.uint16)
     bits, side = np.empty(shape, np.uint64), np.empty(shape, np.uint64)
     counted = np.empty(shape, np.uint8)
-    for low, high, known in zip(held.low, held.high, held.known, strict=True):
+    for word in words:
+        low, high, known = held.low[word], held.high[word], held.known[word]
         np.bitwise_xor(low[rows][:, None], low[tile], out=bits)
         np.bitwise_xor(high[rows][:, None], high[tile], out=side)
         bits |= side
@@ -186,6 +213,16 @@ def _differing(held: Clusters, rows: _Numbers, tile: slice) -> _Small:
             bits &= mine[:, None]
             bits &= theirs
         differ += np.bitwise_count(bits, out=counted)
+    return differ
+
+
+def _differing_pairs(held: Clusters, one: _Numbers, other: _Numbers, words: Iterable[int]) -> _Small:
+    """As `_differing`, of pairs of clusters; uint16, shape (pairs,)."""
+    differ = np.zeros(len(one), np.uint16)
+    for word in words:
+        low, high, known = held.low[word], held.high[word], held.known[word]
+        bits = (low[one] ^ low[other]) | (high[one] ^ high[other])
+        differ += np.bitwise_count(bits & known[one] & known[other])
     return differ
 
 
@@ -200,15 +237,15 @@ def _crossed(
     The last two are places in `held.members`.
     """
     sizes = np.diff(held.starts)
-    most = np.maximum(limit[held.group[one]], limit[held.group[other]])
-    most = most * np.minimum(held.columns[one], held.columns[other]) + _ROUNDING
     is_larger = sizes[one] > sizes[other]
     small, large = np.where(is_larger, other, one), np.where(is_larger, one, other)
+    columns = np.minimum(held.columns[one], held.columns[other])
     for every, number in numbered(sizes[large]):
         at = held.starts[large[every]] + number
-        kept = differ[every] - held.radii[at] - held.radius[small[every]] <= most[every]
+        most = np.maximum(limit[held.group[one[every]]], limit[held.group[other[every]]]) * columns[every] + _ROUNDING
+        kept = differ[every] - held.radii[at] - held.radius[small[every]] <= most
         pair, b = every[kept], at[kept]
-        need = from_centres(barcodes, held, small[pair], held.members[b]) - most[pair]  # of the other's radius
+        need = from_centres(barcodes, held, small[pair], held.members[b]) - most[kept]  # of the other's radius
         kept = need <= held.radius[small[pair]]
         pair, b, need = pair[kept], b[kept], need[kept]
         for place, first in numbered(sizes[small[pair]]):
