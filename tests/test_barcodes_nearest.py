@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_barcodes_check import real_barcodes
 
+from bioscan_etl.barcodes.clusters import clusters
 from bioscan_etl.barcodes.framed import framed, letters
 from bioscan_etl.barcodes.nearest import nearest
 from bioscan_etl.barcodes.placement import place
@@ -34,10 +35,16 @@ def compared(placed, wanted, offered, least):
 
 def check(placed, wanted, offered, least=300):
     expected = compared(placed, wanted, offered, least)
-    every = (np.arange(len(wanted)), np.arange(len(offered)))
-    for groups in (every, tuple(side * 0 for side in every), tuple(side % 3 for side in every)):
-        p, at = nearest(framed(placed), np.array(wanted, np.int64), np.array(offered, np.int64), groups, least)
+    on = framed(placed)
+    for many in (1, 3, 1000):  # groups, which no result depends on
+        mine, theirs = (in_groups(on, np.array(side, np.int64), many) for side in (wanted, offered))
+        p, at = nearest(on, mine, theirs, least)
         assert (p.tolist(), at.tolist()) == expected
+
+
+def in_groups(on, members, many):
+    order = np.argsort(np.arange(len(members)) % many, kind="stable")
+    return clusters(on, members[order], (np.arange(len(members)) % many)[order])
 
 
 @given(
@@ -59,7 +66,8 @@ def test_the_nearest_is_that_of_a_comparison_of_all(chosen, sides):
 
 def test_a_barcode_that_is_offered_is_its_own_nearest():
     placed = on_frame(WHOLE)
-    p, at = nearest(framed(placed), np.arange(5), np.arange(5), (np.zeros(5, np.int64), np.arange(5)), 300)
+    held = in_groups(framed(placed), np.arange(5), 2)
+    p, at = nearest(framed(placed), held, held, 300)
     assert (p.tolist(), at.tolist()) == ([0] * 5, list(range(5)))
 
 

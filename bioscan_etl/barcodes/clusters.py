@@ -60,12 +60,13 @@ def clusters(barcodes: Framed, members: _Numbers, groups: _Numbers) -> Clusters:
 
     Args:
         barcodes: on the frame.
-        members: their positions, at least one.
+        members: their positions.
         groups: the group of each; ascending.
     """
     left = np.arange(len(members))
     label, radii = np.full(len(members), -1), np.zeros(len(members), np.int64)
-    centres: list[tuple[_Words, _Words, _Words]] = []
+    none = np.empty((0, barcodes.known.shape[1]), np.uint64)
+    centres: list[tuple[_Words, _Words, _Words]] = [(none, none, none)]
     count = 0
     for round_ in range(_ROUNDS + 1):
         if not len(left):

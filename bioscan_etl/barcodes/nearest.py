@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bioscan_etl.barcodes.apart import from_centres, numbered
-from bioscan_etl.barcodes.clusters import Clusters, clusters
+from bioscan_etl.barcodes.clusters import Clusters
 from bioscan_etl.barcodes.columns import COLUMNS
 from bioscan_etl.barcodes.distances import p_of_pairs
 from bioscan_etl.barcodes.framed import Framed, known_columns
@@ -63,28 +63,25 @@ class _Search:
         return found
 
 
-def nearest(
-    barcodes: Framed, wanted: _Numbers, offered: _Numbers, groups: tuple[_Numbers, _Numbers], least: int
-) -> tuple[_Floats, _Numbers]:
-    """Find the nearest of the offered barcodes to each wanted one.
+def nearest(barcodes: Framed, mine: Clusters, theirs: Clusters, least: int) -> tuple[_Floats, _Numbers]:
+    """Find the nearest of some barcodes to each of others.
 
     Args:
         barcodes: on the frame, in lexical order.
-        wanted: positions, ascending.
-        offered: positions, ascending.
-        groups: any number for each wanted and each offered one. The search is fast if the barcodes of a group are
-            mostly alike, as those of a species; no result depends on it.
+        mine: the others, each once, in clusters.
+        theirs: the barcodes that are searched, each once. Which clusters these are in changes no result; the search is
+            fast if barcodes of a group are mostly alike, as those of a species.
         least: columns that two barcodes must share to be compared (setting `barcodes.min_shared_columns`).
 
     Returns:
-        The p-distance, float64, infinite without an offered barcode that shares enough columns; and the position of
-        the barcode, of several the first, -1 for none. Both of shape (wanted,).
+        The p-distance, float64, infinite without a barcode that shares enough columns; and the position of the
+        barcode, of several the first, -1 for none. Both of shape (others,), by the position of the others.
     """
+    wanted, offered = np.sort(mine.members), np.sort(theirs.members)
     best, which = np.full(len(wanted), np.inf), np.full(len(wanted), -1)
     if not len(wanted) or not len(offered):
         return best, which
     known: _Numbers = np.maximum(known_columns(barcodes, wanted), 1)
-    mine, theirs = (_clusters(barcodes, *side) for side in zip((wanted, offered), groups, strict=True))
     search = _Search(barcodes, least, wanted, known, best, which, theirs)
     rows = np.searchsorted(wanted, mine.members)
 
@@ -101,11 +98,6 @@ def nearest(
         for _ in ordered_map(function, range(0, every, step), cores()):
             pass
     return best, which
-
-
-def _clusters(barcodes: Framed, members: _Numbers, groups: _Numbers) -> Clusters:
-    order = np.argsort(groups, kind="stable")
-    return clusters(barcodes, members[order], groups[order])
 
 
 def _nearest_of(search: _Search, mine: Clusters, rows: _Numbers, some: _Numbers) -> None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from bioscan_etl.barcodes.framed import comparable
+from bioscan_etl.barcodes.clusters import Clusters, clusters
+from bioscan_etl.barcodes.framed import Framed, comparable
 from bioscan_etl.barcodes.nearest import nearest
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.statistics.definitions import LEAKAGE_CURVE_TABLE
@@ -38,16 +39,16 @@ def leakage_curve(rows: pl.DataFrame, barcodes: pl.DataFrame, least: int, progre
     wanted = sorted({name for pair in LEAKAGE_PAIRS for name in pair})
     used = labelled.filter(pl.col("split").is_in(wanted)).select("barcode_id").unique()
     position, on_frame = comparable(barcodes.join(used, on="barcode_id", how="semi"))
+    sides = {
+        name: labelled.filter(pl.col("split") == name).join(position, on="barcode_id").sort("species", "at")
+        for name in wanted
+    }
+    held = {name: _in_clusters(on_frame, side) for name, side in sides.items()}
     found = []
     for number, (known, evaluated) in enumerate(LEAKAGE_PAIRS):
         every = labelled.filter(pl.col("split") == evaluated).height
-        ours, theirs = (
-            labelled.filter(pl.col("split") == split).join(position, on="barcode_id").sort("at")
-            for split in (evaluated, known)
-        )
-        one, other = (side["at"].to_numpy().astype(np.int64) for side in (ours, theirs))
-        mine, its = (side["species"].rank("dense").fill_null(0).to_numpy().astype(np.int64) for side in (ours, theirs))
-        p, at = nearest(on_frame, one, other, (mine, its), least)
+        ours, theirs = (sides[split].sort("at") for split in (evaluated, known))
+        p, at = nearest(on_frame, held[evaluated], held[known], least)
         pairs = ours.with_columns(p=pl.Series(p), other=pl.Series(at)).join(
             theirs.select(pl.col("at").cast(pl.Int64).alias("other"), pl.col(_LABELS).name.prefix("known_")),
             on="other", how="left",
@@ -59,3 +60,9 @@ def leakage_curve(rows: pl.DataFrame, barcodes: pl.DataFrame, least: int, progre
             found.append((known, evaluated, within, every, near.height, near.height / max(every, 1), *counts))
         progress("leakage curve", number + 1, len(LEAKAGE_PAIRS))
     return pl.DataFrame(found, schema=LEAKAGE_CURVE_TABLE.schema(), orient="row")
+
+
+def _in_clusters(on_frame: Framed, side: pl.DataFrame) -> Clusters:
+    """The barcodes of a partition, by species, in clusters."""
+    species = side["species"].rank("dense").fill_null(0).to_numpy().astype(np.int64)
+    return clusters(on_frame, side["at"].to_numpy().astype(np.int64), species)
