@@ -32,7 +32,8 @@ import polars as pl
 
 from bioscan_etl.barcodes.check import check_barcodes
 from bioscan_etl.barcodes.columns import PUBLISHED_COLUMNS
-from bioscan_etl.barcodes.distances import Distribution, pairs_of
+from bioscan_etl.barcodes.counted import Kinds, extents, kinds_of_groups
+from bioscan_etl.barcodes.distances import Distribution, p_distance
 from bioscan_etl.barcodes.distinct import numbered
 from bioscan_etl.barcodes.framed import Framed, comparable, framed
 from bioscan_etl.barcodes.placement import place
@@ -79,6 +80,11 @@ def main() -> None:
         beside_mafft(arguments.data)
     if arguments.corpus:
         corpus(arguments.corpus)
+
+
+def pairs_of(on_frame: Framed, members: np.ndarray) -> Kinds:
+    """The pairs of some barcodes, counted."""
+    return kinds_of_groups(on_frame, extents(on_frame, members), members, np.array([len(members)]))
 
 
 def per_pair(texts: pl.Series, slow: int) -> None:
@@ -253,7 +259,7 @@ def beside_mafft(folder: Path) -> None:
 
 def means(on_frame: Framed, members: np.ndarray, aligned: list[str]) -> tuple[float | None, float | None]:
     """Mean p-distance of all pairs on the frame, and on an alignment; over at least 300 columns with two bases."""
-    pairs = pairs_of(on_frame, members).sharing(_LEAST)
+    pairs = pairs_of(on_frame, members)
     found = np.array([list(row.encode()) for row in aligned], np.uint8)
     is_base = np.isin(found, np.frombuffer(b"acgt", np.uint8))
     values = [np.empty(0)]
@@ -263,7 +269,9 @@ def means(on_frame: Framed, members: np.ndarray, aligned: list[str]) -> tuple[fl
         differ = ((found[number] != found[number + 1 :]) & both).sum(axis=1)
         values.append((differ / np.maximum(shared, 1))[shared >= _LEAST])
     every = np.concatenate(values)
-    ours = Distribution.of(pairs.p_distance(), pairs.count).mean()
+    enough = pairs.shared >= _LEAST
+    p = p_distance(pairs.shared[enough], pairs.transitions[enough], pairs.transversions[enough])
+    ours = Distribution.of(p, pairs.count[enough]).mean()
     return ours, float(every.mean()) if len(every) else None
 
 

@@ -1,6 +1,7 @@
 """Distances between barcodes, against a comparison of all letters, and against numbers worked out by hand."""
 
 import math
+from collections import Counter
 from itertools import combinations
 
 import numpy as np
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_barcodes_check import real_barcodes
 
-from bioscan_etl.barcodes.distances import Distribution, Pairs, farthest, nearest_of_another, pairs_of, witnesses
+from bioscan_etl.barcodes.counted import extents, kinds_of_groups
+from bioscan_etl.barcodes.distances import Distribution, farthest, k2p, nearest_of_another, p_distance, witnesses
 from bioscan_etl.barcodes.framed import framed, letters
 from bioscan_etl.barcodes.placement import place
 
@@ -34,9 +36,15 @@ def compared(placed, one, other):
     return int(both.sum()), int(transitions.sum()), int((differ & ~transitions).sum())
 
 
+def pairs_of(barcodes, members):
+    return kinds_of_groups(barcodes, extents(barcodes, members), members, np.array([len(members)]))
+
+
 def counted(pairs):
-    rows = zip(pairs.shared.tolist(), pairs.transitions.tolist(), pairs.transversions.tolist(), strict=True)
-    return dict(zip(rows, pairs.count.tolist(), strict=True))
+    found = Counter()
+    for *kind, count in zip(pairs.shared, pairs.transitions, pairs.transversions, pairs.count, strict=True):
+        found[tuple(map(int, kind))] += int(count)
+    return found
 
 
 def test_a_pair_worked_out_by_hand():
@@ -47,17 +55,18 @@ def test_a_pair_worked_out_by_hand():
     placed = on_frame([WHOLE[0], "".join(changed)[:600]])
     pairs = pairs_of(framed(placed), np.arange(2))
     assert counted(pairs) == {(600, 3, 1): 1}
-    assert pairs.p_distance().tolist() == [4 / 600]
+    kind = (pairs.shared, pairs.transitions, pairs.transversions)
+    assert p_distance(*kind).tolist() == [4 / 600]
     p, q = 3 / 600, 1 / 600
-    assert pairs.k2p()[0] == pytest.approx(-0.5 * math.log((1 - 2 * p - q) * math.sqrt(1 - 2 * q)), rel=1e-12)
+    assert k2p(*kind)[0] == pytest.approx(-0.5 * math.log((1 - 2 * p - q) * math.sqrt(1 - 2 * q)), rel=1e-12)
 
 
 def test_pairs_too_far_apart_have_no_k2p():
-    pairs = Pairs(*(np.array(values) for values in ([100, 100], [50, 0], [0, 0], [1, 2])))
-    assert np.isnan(pairs.k2p()[0])
-    assert pairs.k2p()[1] == 0
-    assert not math.copysign(1, pairs.k2p()[1]) < 0
-    assert Distribution.of(pairs.k2p(), pairs.count).size == 2
+    found = k2p(*(np.array(values) for values in ([100, 100], [50, 0], [0, 0])))
+    assert np.isnan(found[0])
+    assert found[1] == 0
+    assert not math.copysign(1, found[1]) < 0
+    assert Distribution.of(found, np.array([1, 2])).size == 2
 
 
 @given(

@@ -35,36 +35,6 @@ _Floats = npt.NDArray[np.float64]
 _Words = npt.NDArray[np.uint64]
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """The pairs of some barcodes, counted by what they share.
-
-    Attributes:
-        shared: columns in which both have a base, int64, shape (kinds,).
-        transitions: of these, those with A and G, or C and T.
-        transversions: of these, those with any other two bases.
-        count: pairs of this kind.
-    """
-
-    shared: _Numbers
-    transitions: _Numbers
-    transversions: _Numbers
-    count: _Numbers
-
-    def sharing(self, least: int) -> Pairs:
-        """The pairs that share at least a number of columns."""
-        kept = self.shared >= least
-        return Pairs(self.shared[kept], self.transitions[kept], self.transversions[kept], self.count[kept])
-
-    def p_distance(self) -> _Floats:
-        """Share of the shared columns that differ, float64, shape (kinds,)."""
-        return p_distance(self.shared, self.transitions, self.transversions)
-
-    def k2p(self) -> _Floats:
-        """Kimura's distance, float64, shape (kinds,); NaN for pairs too far apart for the formula."""
-        return k2p(self.shared, self.transitions, self.transversions)
-
-
 def p_distance(shared: _Numbers, transitions: _Numbers, transversions: _Numbers) -> _Floats:
     """Share of the shared columns that differ, float64, the same shape."""
     return (transitions + transversions) / shared
@@ -77,24 +47,6 @@ def k2p(shared: _Numbers, transitions: _Numbers, transversions: _Numbers) -> _Fl
     with np.errstate(divide="ignore", invalid="ignore"):
         distance: _Floats = -0.5 * np.log(one * np.sqrt(other))
     return np.where((one > 0) & (other > 0), distance + 0.0, np.nan)  # + 0.0: no -0
-
-
-def pairs_of(barcodes: Framed, members: _Numbers) -> Pairs:
-    """Compare each of some barcodes with each other one.
-
-    Args:
-        barcodes: on the frame.
-        members: their positions, each once.
-
-    Returns:
-        n * (n - 1) / 2 pairs of n members, counted; in ascending order of their three numbers.
-    """
-    kinds = kinds_of_groups(barcodes, extents(barcodes, members), members, np.array([len(members)]))
-    numbers = np.stack([kinds.shared, kinds.transitions, kinds.transversions])
-    (shared, transitions, transversions), where = np.unique(numbers, axis=1, return_inverse=True)
-    return Pairs(
-        shared, transitions, transversions, np.bincount(where.ravel(), kinds.count, len(shared)).astype(np.int64)
-    )
 
 
 def _blocks(low: _Words, high: _Words, known: _Words) -> Iterator[tuple[_Numbers, _Numbers, Counts, Counts, Counts]]:
