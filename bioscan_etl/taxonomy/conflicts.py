@@ -11,6 +11,7 @@ import polars as pl
 
 from bioscan_etl.settings import TaxonomySettings
 from bioscan_etl.taxonomy.changes import NOTES, differences
+from bioscan_etl.taxonomy.varied import varied
 from bioscan_etl.vocabulary import RANKS
 
 CONFLICTS = pl.Schema(
@@ -81,7 +82,7 @@ def resolve_conflicts(labels: pl.DataFrame, settings: TaxonomySettings, voters: 
         voters: the kind of group.
     """
     disagree = (
-        labels.filter(pl.col("group").is_not_null())
+        varied(labels, "group", voters.ranks)
         .group_by("group")
         .agg(pl.any_horizontal(pl.col(rank).min() != pl.col(rank).max() for rank in voters.ranks).alias("disagree"))
         .filter("disagree")

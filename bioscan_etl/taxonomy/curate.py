@@ -19,12 +19,12 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl.barcodes.numbering import same_barcode, same_identity
+from bioscan_etl.barcodes.numbering import identity_keys, same_barcode
 from bioscan_etl.decisions.vocabulary import keeps_spelling
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import CURATED, DECISION_EFFECTS, DECISIONS
 from bioscan_etl.settings import TaxonomySettings
-from bioscan_etl.specimens.slices import Slice, in_slices, join_by_processid
+from bioscan_etl.specimens.slices import ROW_GROUP, Slice, in_slices, join_by_processid
 from bioscan_etl.taxonomy.changes import change_log, differences, name_changes
 from bioscan_etl.taxonomy.conflicts import BIN, resolve_conflicts
 from bioscan_etl.taxonomy.decided import Relabelled, kept_spellings, merge_spellings, relabel
@@ -52,6 +52,7 @@ class Curated:
     Attributes:
         specimens: the curated specimens.
         labels: `processid`, sorted, and the columns of `schema.CURATED` that curation sets.
+        barcodes: of each row of `labels`, the first one that has the same barcode; null for none.
         changes: `schema.CHANGES` of the ranks, from the labels as delivered to the final ones.
         report: counts for the curators' report; JSON-like.
         conflicts: barcodes and BINs without a majority (`conflicts.CONFLICTS`).
@@ -61,6 +62,7 @@ class Curated:
 
     specimens: pl.LazyFrame
     labels: pl.DataFrame
+    barcodes: pl.Series
     changes: pl.DataFrame
     report: dict[str, Any]
     conflicts: pl.DataFrame
@@ -81,7 +83,7 @@ class Curated:
                 wide if wide["processid"].is_sorted() else wide.sort("processid"), part.of(self.labels)
             )
 
-        return in_slices(CURATED, self.labels["processid"], within, progress)
+        return in_slices(CURATED, self.labels["processid"], within, progress, ROW_GROUP)
 
 
 def curate(
@@ -143,16 +145,19 @@ def curate(
         split_bins=split_bins,
     )
     effects = pl.concat([merged.effects, applied.effects, _kept(decided, frame)])
-    return Curated(lazy, curated.select("processid", *_SET), changes, report, conflicts, corrected.typos, effects)
+    labels = curated.select("processid", *_SET)
+    return Curated(lazy, labels, curated["barcode"], changes, report, conflicts, corrected.typos, effects)
 
 
 def _read(specimens: pl.LazyFrame) -> pl.DataFrame:
     """What curation needs, sorted by process ID, with `row`; `barcode` is the first row that carries it."""
-    barcode = same_identity(specimens.select("dna_barcode").collect().to_series())
-    frame = specimens.select(_READ).collect().with_columns(barcode)
-    row = pl.col("row")
-    frame = frame.sort("processid").with_row_index("row").with_columns(row.cast(pl.UInt32))
-    return frame.with_columns(barcode=pl.when(pl.col("barcode").is_not_null()).then(row.min().over("barcode")))
+    keys = identity_keys(pl.col("dna_barcode")).alias("keys")
+    frame = specimens.select(*_READ, keys).unnest("keys").collect(engine="streaming")
+    frame = frame if frame["processid"].is_sorted() else frame.sort("processid")
+    frame = frame.with_row_index("row").with_columns(pl.col("row").cast(pl.UInt32))
+    first = pl.col("row").min().over("first_key", "second_key")
+    barcode = pl.when(pl.col("first_key").is_not_null()).then(first)
+    return frame.with_columns(barcode=barcode).drop("first_key", "second_key")
 
 
 def _by_combination(

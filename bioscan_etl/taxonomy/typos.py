@@ -7,6 +7,8 @@ fixes in code; what was found is a table.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 import polars as pl
 from rapidfuzz.distance import OSA
@@ -65,8 +67,10 @@ def correct_typos(
         kept: `rank` and `name` of names whose spelling a curator has confirmed; they are never typos.
     """
     logs, tables = [pl.DataFrame(schema=LOG)], [pl.DataFrame(schema=TYPOS)]
+    # Names are counted over the combinations of labels, of which there are few.
+    combinations = labels.group_by(RANKS).agg(records=pl.len())
     for rank, parent in _PARENTS.items():
-        pairs = _pairs(labels, rank, settings)
+        pairs = _pairs(combinations, rank, settings)
         if kept is not None:
             pairs = pairs.join(
                 kept.filter(pl.col("rank") == rank).select(pl.col("name").alias("from")), on="from", how="anti"
@@ -78,27 +82,46 @@ def correct_typos(
         )
         if not fixes.height:
             continue
-        hit = labels.join(fixes, on=[parent, rank], how="inner").sort("row")
-        renamed = species_of(pl.col("to"), pl.col("genus")) if rank == "genus" else pl.col("species")
-        after = hit.with_columns(renamed.alias("species")).with_columns(pl.col("to").alias(rank))
+        hit = labels.filter(pl.col(rank).is_in(fixes[rank].implode())).join(fixes, on=[parent, rank], how="inner")
+        hit = hit.sort("row")
+        after = _renamed(hit, rank)
         notes = pl.concat(
             hit.select(key="row", field=pl.lit(field), rule=pl.lit("NAME_TYPO_FIXED"), evidence="evidence")
             for field in (rank, "species")
         ).unique(["key", "field"], maintain_order=True)
         logs.append(differences(hit, after, notes.cast(NOTES), "row"))
-        labels = labels.update(after.select("row", *RANKS), on="row", how="left", include_nulls=True)
+        labels = _updated(labels, after)
+        fixed = combinations.join(fixes.select(parent, rank, "to"), on=[parent, rank], how="left")
+        is_hit = pl.col("to").is_not_null()
+        combinations = pl.concat([fixed.filter(~is_hit), _renamed(fixed.filter(is_hit), rank)]).drop("to")
     return Corrected(labels, pl.concat(logs), pl.concat(tables).sort("rank", "parent", "from", "to"))
 
 
-def _pairs(labels: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.DataFrame:
+def _renamed(hit: pl.DataFrame, rank: str) -> pl.DataFrame:
+    """Labels after `rank` became `to`; the species of a genus are renamed with it."""
+    if rank == "genus":
+        hit = hit.with_columns(species=species_of(pl.col("to"), pl.col("genus")))
+    return hit.with_columns(pl.col("to").alias(rank))
+
+
+def _updated(labels: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
+    """All labels, those of the rows of `after` as there."""
+    new = after.select("row", *(pl.col(rank).alias(f"_{rank}") for rank in RANKS), _hit=pl.lit(value=True))
+    joined = labels.join(new, on="row", how="left", maintain_order="left")
+    return joined.with_columns(pl.when("_hit").then(f"_{rank}").otherwise(rank).alias(rank) for rank in RANKS).select(
+        labels.columns
+    )
+
+
+def _pairs(combinations: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.DataFrame:
     """Pairs of names under one parent, rare and common, that differ by a letter or two."""
     plain = _PLAIN_SPECIES if rank == "species" else _PLAIN
     word = pl.col("name").str.split(" ").list.last()
     names = (
-        labels.select(parent=_PARENTS[rank], name=rank)
+        combinations.select("records", parent=_PARENTS[rank], name=rank)
         .drop_nulls()
         .group_by("parent", "name")
-        .agg(records=pl.len().cast(pl.Int64))
+        .agg(records=pl.col("records").cast(pl.Int64).sum())
         .filter(pl.col("name").str.contains(plain) & (word.str.len_chars() >= settings.typo_min_length))
         .sort("parent", "name")
     )
@@ -106,8 +129,9 @@ def _pairs(labels: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.Da
     promising = bounds.filter(pl.col("low") <= settings.typo_rarity * pl.col("high"))
     names = names.join(promising, on="parent", how="semi", maintain_order="left")
     rows: list[tuple[str, str, str, int, int, int]] = []
-    for (parent,), group in names.group_by("parent", maintain_order=True):
-        rows += _close(str(parent), group, settings)
+    named = names.select("parent", "name", "records").rows()
+    for _, group in groupby(named, itemgetter(0)):
+        rows += _close(list(group), settings)
     return pl.DataFrame(
         rows,
         orient="row",
@@ -115,10 +139,11 @@ def _pairs(labels: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.Da
     )
 
 
-def _close(parent: str, group: pl.DataFrame, settings: TaxonomySettings) -> list[tuple[str, str, str, int, int, int]]:
-    limit = settings.typo_rarity * int(group["records"].max() or 0)  # type: ignore[arg-type]
-    rare = group.filter(pl.col("records") <= limit).rows()
-    common = group.filter(pl.col("records") * settings.typo_rarity >= int(group["records"].min() or 0)).rows()  # type: ignore[arg-type]
+def _close(group: list[tuple[str, str, int]], settings: TaxonomySettings) -> list[tuple[str, str, str, int, int, int]]:
+    """The pairs of one parent. Hundreds of parents have a few names each: a table would cost more than its rows."""
+    counts = [records for _, _, records in group]
+    rare = [row for row in group if row[2] <= settings.typo_rarity * max(counts)]
+    common = [row for row in group if row[2] * settings.typo_rarity >= min(counts)]
     distances = cdist(
         [name.casefold() for _, name, _ in rare],
         [name.casefold() for _, name, _ in common],
@@ -127,7 +152,7 @@ def _close(parent: str, group: pl.DataFrame, settings: TaxonomySettings) -> list
     )
     close = []
     for row, column in zip(*(distances <= 2).nonzero(), strict=True):
-        (_, name, records), (_, other, others) = rare[row], common[column]
+        (parent, name, records), (_, other, others) = rare[row], common[column]
         distance = int(distances[row, column])
         length = min(len(name.split(" ")[-1]), len(other.split(" ")[-1]))
         regular = " " not in other or other.split(" ")[1].islower()
@@ -141,7 +166,9 @@ def _judged(labels: pl.DataFrame, pairs: pl.DataFrame, rank: str, settings: Taxo
     """Add what the barcodes say of each pair and whether that is proof."""
     pairs = pairs.with_row_index("pair")
     parent = _PARENTS[rank]
-    marked = labels.select("row", "group", "bin", "species", parent=parent, name=rank)
+    # Few records carry such a name.
+    named = pl.col(rank).is_in(pl.concat([pairs["from"], pairs["to"]]).unique().implode())
+    marked = labels.filter(named).select("row", "group", "bin", "species", parent=parent, name=rank)
     wrong = marked.join(pairs.select("pair", "parent", name="from"), on=["parent", "name"], how="inner")
     right = marked.join(pairs.select("pair", "parent", name="to"), on=["parent", "name"], how="inner")
     shared = pl.concat(
