@@ -424,9 +424,7 @@ def test_a_name_that_is_kept_without_a_gap_is_no_spelling_that_is_kept():
 @pytest.mark.parametrize("block", [1, 2, 3])
 def test_evidence_rests_on_the_specimens_own_sequence_however_many_are_read_at_a_time(monkeypatch, block):
     rows = [
-        {"flags": ["HOMOPOLYMER", "BARCODE_MISPLACED"], "dna_barcode": "A" * number}
-        if number % 2
-        else {"flags": []}
+        {"flags": ["HOMOPOLYMER", "BARCODE_MISPLACED"], "dna_barcode": "A" * number} if number % 2 else {"flags": []}
         for number in range(1, 8)
     ]
     given = pl.DataFrame([SOUND | row | {"processid": f"A-{at}"} for at, row in enumerate(rows, 1)], strict=False)

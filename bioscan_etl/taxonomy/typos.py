@@ -171,12 +171,7 @@ def _judged(labels: pl.DataFrame, pairs: pl.DataFrame, rank: str, settings: Taxo
     marked = labels.filter(named).select("row", "group", "bin", "species", parent=parent, name=rank)
     wrong = marked.join(pairs.select("pair", "parent", name="from"), on=["parent", "name"], how="inner")
     right = marked.join(pairs.select("pair", "parent", name="to"), on=["parent", "name"], how="inner")
-    shared = pl.concat(
-        wrong.join(right.select("pair", mark).drop_nulls().unique(), on=["pair", mark], how="semi").select(
-            "pair", "row"
-        )
-        for mark in ("group", "bin")
-    )
+    shared = pl.concat(_sharing(wrong, right, mark) for mark in ("group", "bin"))
     support = shared.unique().group_by("pair").agg(supported=pl.len().cast(pl.Int64))
     targets = pairs.group_by("parent", "from").agg(targets=pl.len())
     judged = (
@@ -204,6 +199,12 @@ def _judged(labels: pl.DataFrame, pairs: pl.DataFrame, rank: str, settings: Taxo
         .select(list(TYPOS))
         .cast(TYPOS)
     )
+
+
+def _sharing(wrong: pl.DataFrame, right: pl.DataFrame, mark: str) -> pl.DataFrame:
+    """`pair` and `row` of the rare spelling's records whose barcode or BIN a record of the common one has."""
+    theirs = right.select("pair", mark).filter(pl.col(mark).is_in(wrong[mark].drop_nulls().unique().implode()))
+    return wrong.join(theirs.unique(), on=["pair", mark], how="semi").select("pair", "row")
 
 
 def _orphaning(wrong: pl.DataFrame, right: pl.DataFrame, pairs: pl.DataFrame) -> pl.Series:
