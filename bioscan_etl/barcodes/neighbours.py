@@ -40,7 +40,8 @@ _MIX = np.uint32(0x9E3779B1)  # multiplicative hash, after Knuth
 _BLOCK = 500  # barcodes per block; their bases fit into the processor's cache
 _PAIRS = 20_000  # pairs that are compared base by base at a time
 _ENTRIES = 4_000_000  # k-mers that are counted at a time
-_SUSPECTS = 5_000  # suspects whose neighbours are searched at a time
+_SUSPECTS = 1_000  # suspects whose neighbours are searched at a time
+_BUCKETS = 19  # bits of a hash by which their pairs are counted
 _HELD = 32  # most barcodes per k-mer that are considered: the first by hash
 _CANDIDATES = 24  # most barcodes that are compared with a suspect base by base
 _RAREST = 12  # k-mers that the neighbours of a suspect are searched with
@@ -232,16 +233,20 @@ def _candidates(keys: _Keys, order_of: _Numbers, suspects: npt.NDArray[np.bool_]
         .sort("suspect", "held", "kmer")
         .group_by("suspect", maintain_order=True)
         .head(_RAREST)
-        .select("suspect", first=pl.lit(pl.Series(first)).gather("kmer"), held=pl.col("held").clip(upper_bound=_HELD))
     )
+    asking, first = queries["suspect"].to_numpy(), first[queries["kmer"]]
+    held = np.minimum(queries["held"].to_numpy(), _HELD)
     order = pl.Series(order_of)
     numbers = np.flatnonzero(suspects)
     # So many suspects that the number of a pair fits into 32 bits: half as much to sort.
     step = max(min(_SUSPECTS, (1 << 32) // max(len(order_of), 1)), 1)
 
     def searched(start: int) -> pl.DataFrame:
+        some = numbers[start : start + step]
+        begin, end = np.searchsorted(asking, [some[0], some[-1] + 1])
+        own = np.searchsorted(some, asking[begin:end])
         shared = (
-            _shared(keys, numbers[start : start + step], queries, len(order_of))
+            _shared(keys, some, (own, first[begin:end], held[begin:end]), len(order_of))
             .sort("suspect", "kmers", "node", descending=[False, True, False])
             .group_by("suspect", maintain_order=True)
             .head(_CANDIDATES)
@@ -255,28 +260,29 @@ def _candidates(keys: _Keys, order_of: _Numbers, suspects: npt.NDArray[np.bool_]
     return pl.concat([empty, *(part for _, part in found)]).sort("suspect", "node")
 
 
-def _shared(keys: _Keys, suspects: _Numbers, queries: pl.DataFrame, count: int) -> pl.DataFrame:
+def _shared(keys: _Keys, suspects: _Numbers, queries: tuple[_Numbers, _Numbers, _Numbers], count: int) -> pl.DataFrame:
     """Pairs of suspect and node that meet at `_SHARED` k-mers at least, with their number (`kmers`).
 
     Args:
         keys: of `_indexed`.
         suspects: some of them, ascending.
-        queries: `suspect`, sorted, and for each of its k-mers where it begins in the keys (`first`), and how many of
-            its nodes are looked up (`held`).
-        count: number of nodes; at most 2**32 of its products with the number of suspects.
+        queries: for each of their k-mers, the place of its suspect among them, where it begins in the keys, and how
+            many of its nodes are looked up.
+        count: number of nodes; times the number of suspects, at most 2**32.
     """
-    asking = queries["suspect"]
-    part = slice(asking.search_sorted(suspects[0], "left"), asking.search_sorted(suspects[-1], "right"))
-    own, first, held = (queries[name][part].to_numpy() for name in ("suspect", "first", "held"))
-    own = np.searchsorted(suspects, own).astype(np.uint32) * np.uint32(count)
+    place, first, held = queries
+    own = place.astype(np.uint32) * np.uint32(count)
     at = np.repeat(first - np.cumsum(held) + held, held) + np.arange(held.sum())
     pairs = np.repeat(own, held)
     pairs += keys[at].astype(np.uint32)  # the lower bits are the node
+    # Most pairs meet once or twice. They are counted by a part of their hash, so that few are left to sort.
+    bucket = (pairs * _MIX) >> np.uint32(32 - _BUCKETS)
+    pairs = pairs[np.bincount(bucket, minlength=1 << _BUCKETS)[bucket] >= _SHARED]
     pairs.sort()
     starts, kmers = _runs(pairs)
     often = kmers >= _SHARED
-    place, node = np.divmod(pairs[starts[often]], np.uint32(count))
-    found = pl.DataFrame({"suspect": suspects[place].astype(np.uint32), "node": node, "kmers": kmers[often]})
+    which, node = np.divmod(pairs[starts[often]], np.uint32(count))
+    found = pl.DataFrame({"suspect": suspects[which].astype(np.uint32), "node": node, "kmers": kmers[often]})
     return found.filter(pl.col("suspect") != pl.col("node"))
 
 
