@@ -150,7 +150,7 @@ def curate(
         typos=typos,
         split_bins=split_bins,
     )
-    labels = curated.select("processid", *_SET).rechunk()
+    labels = curated.select("processid", *_SET)
     return Curated(lazy, labels, curated["barcode"], changes, report, conflicts, typos, pl.concat(effects))
 
 

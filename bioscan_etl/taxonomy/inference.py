@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from bioscan_etl.taxonomy.changes import NOTES, differences
+from bioscan_etl.taxonomy.changes import NOTES, differences, overlaid
 from bioscan_etl.taxonomy.varied import varied
 from bioscan_etl.vocabulary import RANKS
 
@@ -157,7 +157,5 @@ def _replaced(labels: pl.DataFrame, chosen: pl.DataFrame, notes: pl.DataFrame) -
     subset = labels.join(chosen, on=key, how="inner", maintain_order="left")
     after = subset.select(pl.col(f"{rank}_new").alias(rank) for rank in RANKS)
     log = differences(subset, after, notes.cast(NOTES), key)
-    joined = labels.join(chosen, on=key, how="left", maintain_order="left").select(
-        "row", "group", *(pl.when("touched").then(f"{rank}_new").otherwise(rank).alias(rank) for rank in RANKS)
-    )
-    return joined, log
+    new = chosen.select(key, *(pl.col(f"{rank}_new").alias(rank) for rank in RANKS))
+    return overlaid(labels, new, key).select("row", "group", *RANKS), log

@@ -15,7 +15,7 @@ from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
 from bioscan_etl.settings import TaxonomySettings
-from bioscan_etl.taxonomy.changes import LOG, NOTES, differences
+from bioscan_etl.taxonomy.changes import LOG, NOTES, differences, overlaid
 from bioscan_etl.taxonomy.lineage import species_of
 from bioscan_etl.vocabulary import RANKS
 
@@ -90,7 +90,7 @@ def correct_typos(
             for field in (rank, "species")
         ).unique(["key", "field"], maintain_order=True)
         logs.append(differences(hit, after, notes.cast(NOTES), "row"))
-        labels = _updated(labels, after)
+        labels = overlaid(labels, after, "row")
         fixed = combinations.join(fixes.select(parent, rank, "to"), on=[parent, rank], how="left")
         is_hit = pl.col("to").is_not_null()
         combinations = pl.concat([fixed.filter(~is_hit), _renamed(fixed.filter(is_hit), rank)]).drop("to")
@@ -102,15 +102,6 @@ def _renamed(hit: pl.DataFrame, rank: str) -> pl.DataFrame:
     if rank == "genus":
         hit = hit.with_columns(species=species_of(pl.col("to"), pl.col("genus")))
     return hit.with_columns(pl.col("to").alias(rank))
-
-
-def _updated(labels: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """All labels, those of the rows of `after` as there."""
-    new = after.select("row", *(pl.col(rank).alias(f"_{rank}") for rank in RANKS), _hit=pl.lit(value=True))
-    joined = labels.join(new, on="row", how="left", maintain_order="left")
-    return joined.with_columns(pl.when("_hit").then(f"_{rank}").otherwise(rank).alias(rank) for rank in RANKS).select(
-        labels.columns
-    )
 
 
 def _pairs(combinations: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.DataFrame:
