@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioscan_etl import schema
-from bioscan_etl.barcodes.check import barcode_changes, check_barcodes
+from bioscan_etl.barcodes.check import barcode_changes, check_barcodes, may_have_changed
 from bioscan_etl.barcodes.rules import RULES
 from bioscan_etl.settings import BarcodeSettings, Settings
 
@@ -99,6 +99,18 @@ def test_gaps_of_the_other_strand_do_not_keep_a_barcode_from_being_turned_round(
     assert changes["rule"].to_list() == ["GAP_REMOVED", "REVERSE_COMPLEMENT"]
     assert changes["evidence"][0] == "columns without a base: 3, in runs: 1"
     assert changes["after"][0] == changes["before"][1] == backwards
+
+
+def test_changes_are_of_rows_that_may_have_changed():
+    backwards = reverse_complement(GOOD)
+    gapped = f"{GOOD[:90]}---{GOOD[90:]}"
+    source = records({"nuc": GOOD}, {"nuc": gapped}, {"nuc": backwards}, {"nuc": f"{GOOD}!"}, {"bin_uri": "none"}, {})
+    checked = check_barcodes(source, SETTINGS)
+    changes = barcode_changes(source, checked)
+    assert changes["rule"].n_unique() == 4
+    some = checked.filter(may_have_changed())
+    assert barcode_changes(source, some).equals(changes)
+    assert set(some["processid"]) == set(changes["processid"])
 
 
 @pytest.mark.parametrize("nuc", [None, "----", "-"])

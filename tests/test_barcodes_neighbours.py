@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bioscan_etl import vocabulary
+from bioscan_etl.barcodes import neighbours
 from bioscan_etl.barcodes.check import check_barcodes
 from bioscan_etl.barcodes.neighbours import MISPLACED, misplaced
 from bioscan_etl.barcodes.rules import RULES
@@ -121,3 +122,43 @@ def test_real_hits_are_all_but_identical_to_another_order_and_without_bin(shared
 def test_no_column_no_answer(column):
     with pytest.raises(pl.exceptions.ColumnNotFoundError):
         misplaced(corpus().drop(column), SETTINGS)
+
+
+LETTERS = st.text(alphabet="ACGTNR", max_size=60)
+
+
+def hashed(word):
+    """The hash of a k-mer, base by base."""
+    codes = ["ACGT".index(letter) for letter in word]
+    first, last = (sum(code << 2 * (15 - at) for at, code in enumerate(part)) for part in (codes[:16], codes[-16:]))
+    first, last = (part * int(neighbours._MIX) % 2**32 for part in (first, last))
+    return first if len(codes) == 16 else ((first ^ first >> 15) + last) % 2**32
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.lists(LETTERS, min_size=1, max_size=5), st.sampled_from([16, 17, 24, 31, 32]))
+def test_a_sketch_has_the_k_mers_of_a_low_hash(texts, length):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "_KEPT", np.uint32(1 << 31))  # of short texts, one k-mer in two
+        kmers, owners, places = neighbours._sketch(pl.Series(texts), length)
+    words = [(text[at : at + length], row, at) for row, text in enumerate(texts) for at in range(len(text))]
+    known = [(hashed(word), row, at) for word, row, at in words if len(word) == length and set(word) <= set("ACGT")]
+    kept = [one for one in known if one[0] * int(neighbours._MIX) % 2**32 < 1 << 31]
+    assert list(zip(kmers.tolist(), owners.tolist(), places.tolist(), strict=True)) == kept
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.lists(st.text(alphabet="ACGTN", min_size=1, max_size=200), min_size=2, max_size=4), st.integers(-150, 150))
+def test_similarity_counts_equal_bases_of_moved_texts(texts, shift):
+    count, longest = len(texts), max(map(len, texts))
+    shift = shift % longest if shift >= 0 else -(-shift % longest)
+    a, b = np.repeat(np.arange(count), count), np.tile(np.arange(count), count)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbours, "_OVERLAP", 1)
+        found = neighbours._similarity(pl.Series(texts), pl.Series(a), pl.Series(b), pl.Series(np.full(len(a), shift)))
+    for one, other, share in zip(a, b, found, strict=True):
+        columns = range(max(0, -shift), min(len(texts[one]), len(texts[other]) - shift))
+        pairs = [(texts[one][at], texts[other][at + shift]) for at in columns]
+        pairs = [pair for pair in pairs if "N" not in pair]
+        expected = sum(left == right for left, right in pairs) / len(pairs) if pairs else np.nan
+        assert np.array_equal(share, expected, equal_nan=True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioscan_etl.barcodes.identity import barcode_identity
-from bioscan_etl.barcodes.numbering import same_barcode, same_identity
+from bioscan_etl.barcodes.numbering import identity_keys, same_barcode, same_identity
 
 
 @given(st.lists(st.sampled_from([None, "", "A", "AC", "ACG"]), max_size=12))
@@ -31,3 +31,16 @@ def test_sequences_of_one_identity_have_the_number_of_the_first(texts):
     numbers = same_identity(sequences)
     assert numbers.dtype == pl.UInt32
     assert numbers.to_list() == [None if one is None else identities.index(one) for one in identities]
+
+
+@given(
+    st.lists(
+        st.sampled_from([None, "", "N", "NN-", "A", "NA", "a", "ACR", "ACRT", "ACNT", "-ACGT", "ACGT"]), max_size=9
+    )
+)
+def test_sequences_of_one_identity_have_the_same_keys(texts):
+    table = pl.LazyFrame({"dna_barcode": texts}, schema={"dna_barcode": pl.String})
+    identities = table.select(barcode_identity(pl.col("dna_barcode"))).collect().to_series().to_list()
+    keys = table.select(keys=identity_keys(pl.col("dna_barcode"))).unnest("keys").collect(engine="streaming").rows()
+    assert [key == (None, None) for key in keys] == [one is None for one in identities]
+    assert [[a == b for a in keys] for b in keys] == [[a == b for a in identities] for b in identities]

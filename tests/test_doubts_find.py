@@ -8,6 +8,7 @@ from decided import decisions
 from release_corpus import filled
 
 from bioscan_etl.doubts.find import Tables, find_doubts
+from bioscan_etl.doubts.fingerprint import fingerprint
 from bioscan_etl.doubts.kinds import KINDS, OF_GROUPS
 from bioscan_etl.doubts.state import CHANGED, DECIDED, OPEN, with_state
 from bioscan_etl.proposals.read import COLUMNS, read_proposals
@@ -418,3 +419,19 @@ def test_a_name_that_is_kept_without_a_gap_is_no_spelling_that_is_kept():
         for field in (None, "NAME_TYPO_CANDIDATE", "NO_BARCODE_GAP")
     ]
     assert kinds == [["typo"], ["typo"], []]
+
+
+@pytest.mark.parametrize("block", [1, 2, 3])
+def test_evidence_rests_on_the_specimens_own_sequence_however_many_are_read_at_a_time(monkeypatch, block):
+    rows = [
+        {"flags": ["HOMOPOLYMER", "BARCODE_MISPLACED"], "dna_barcode": "A" * number} if number % 2 else {"flags": []}
+        for number in range(1, 8)
+    ]
+    given = pl.DataFrame([SOUND | row | {"processid": f"A-{at}"} for at, row in enumerate(rows, 1)], strict=False)
+    monkeypatch.setattr("bioscan_etl.doubts.find._BLOCK", block)
+    doubts = found(*rows)
+    for kind in ("barcode", "misplaced"):
+        one = doubts.filter(pl.col("kind") == kind)
+        facts = one.select("processid").join(given, on="processid", maintain_order="left")
+        assert one.height == 4
+        assert one["evidence"].to_list() == fingerprint(facts, KINDS[kind].facts).to_list()

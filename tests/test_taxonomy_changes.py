@@ -1,10 +1,12 @@
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from bioscan_etl.changes import number_changes
 from bioscan_etl.errors import InvariantError
-from bioscan_etl.taxonomy.changes import change_log, name_changes, undo
+from bioscan_etl.taxonomy.changes import change_log, name_changes, overlaid, undo
 from bioscan_etl.vocabulary import RANKS
 
 
@@ -61,3 +63,21 @@ def test_names_are_logged_step_by_step_and_foreign_values_in_one():
         ("A-1", 1, "aus bus", "Aus bus", "NAME_CASE"),
         ("B-1", 0, "aus  bus", "Zus bus", "NAME_NORMALISED"),
     ]
+
+
+@given(st.lists(st.sampled_from([None, 1, 2, 3]), max_size=8), st.sets(st.sampled_from([1, 2, 3])))
+def test_labels_are_overlaid_by_key(keys, replaced):
+    labels = pl.DataFrame(
+        {"group": keys, **{rank: [f"old {at}" for at in range(len(keys))] for rank in RANKS}},
+        schema={"group": pl.UInt32, **dict.fromkeys(RANKS, pl.String)},
+    )
+    given_keys = sorted(replaced, reverse=True)
+    new = pl.DataFrame(
+        {"group": given_keys, **{rank: [None if key == 1 else f"new {key}" for key in given_keys] for rank in RANKS}},
+        schema=labels.schema,
+    )
+    after = {key: None if key == 1 else f"new {key}" for key in replaced}
+    expected = [after.get(key, f"old {at}") for at, key in enumerate(keys)]
+    found = overlaid(labels, new, "group")
+    assert found["group"].to_list() == keys
+    assert all(found[rank].to_list() == expected for rank in RANKS)

@@ -43,6 +43,7 @@ def failed(breaches):
 
 def test_sound_labels_have_no_breaches_and_every_invariant_passes(curated, corpus):
     assert check(curated.frame, curated.changes, corpus) == []
+    assert check(curated.frame.drop("dna_barcode"), curated.changes, corpus, curated.barcodes) == []
     findings = outcome([])
     assert [(finding.check, finding.passed, finding.count) for finding in findings] == [
         (rule, True, 0) for rule in INVARIANTS

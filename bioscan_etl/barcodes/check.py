@@ -22,6 +22,7 @@ _BLOCK = 100_000  # distinct sequences per block
 _SEQUENCE = ["nuc", "genetic_code"]
 CHANGED_FROM = ("processid", "nuc", "dna_barcode", "internal_gaps", "genetic_code", "frame", "flags")
 """The columns of `schema.CHECKED_BARCODES` that `barcode_changes` uses: barcodes are most of a table's bytes."""
+_CHANGING = ("INVALID_LETTERS", "REVERSE_COMPLEMENT", "BIN_INVALID")
 _INPUT = ("batch", "processid", "nuc", "nuc_basecount", "bin_uri")
 
 
@@ -74,6 +75,12 @@ def check_barcodes(records: pl.LazyFrame, settings: BarcodeSettings) -> pl.DataF
     return conformed if conformed["processid"].is_sorted() else conformed.sort("processid")
 
 
+def may_have_changed() -> pl.Expr:
+    """Whether `barcode_changes` can list a change of a row of `schema.CHECKED_BARCODES`; reads internal_gaps, flags."""
+    flags = pl.any_horizontal(pl.col("flags").list.contains(rule) for rule in _CHANGING)
+    return (pl.col("internal_gaps") > 0).fill_null(value=False) | flags
+
+
 def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFrame:
     """Changes by the checks, apart from upper case and gaps at the ends, for the change log.
 
@@ -122,8 +129,9 @@ def barcode_changes(records: pl.LazyFrame, checked: pl.DataFrame) -> pl.DataFram
         ),
         order=pl.lit(2),
     )
-    damaged = checked.filter(pl.col("flags").list.contains("BIN_INVALID")).select("processid")
-    bins = damaged.join(records.select("processid", "bin_uri").collect(), on="processid").select(
+    damaged = checked.filter(pl.col("flags").list.contains("BIN_INVALID"))["processid"]
+    given = records.filter(pl.col("processid").is_in(damaged.implode())).select("processid", "bin_uri")
+    bins = given.collect().select(
         "processid",
         field=pl.lit("dna_bin"),
         before="bin_uri",

@@ -94,7 +94,10 @@ def _is_misplaced(specimens: pl.DataFrame, numbers: pl.Series, settings: Barcode
     # Computed once per barcode and order, then joined by the barcode's number: texts are neither joined nor copied.
     nodes = specimens.select("order", number=numbers).drop_nulls().unique().sort("number", "order")
     nodes = nodes.with_columns(barcode=specimens["barcode"].gather(nodes["number"]))
-    found = nodes.join(misplaced(nodes, settings), on=["barcode", "order"], how="semi")
+    found = misplaced(nodes, settings)
+    # Few are found: a join of all texts would copy them.
+    nodes = nodes.filter(pl.col("barcode").is_in(found["barcode"].implode()))
+    found = nodes.join(found, on=["barcode", "order"], how="semi")
     rows = specimens.select("order", number=numbers)
     marked = rows.join(
         found.select("number", "order", found=pl.lit(True)), on=["number", "order"], how="left", maintain_order="left"

@@ -37,10 +37,11 @@ MISPLACED = pl.Schema(
 
 _KEPT = np.uint32((1 << 32) // 32)  # k-mers with a hash below this are kept: 1 in 32, about 20 of a barcode
 _MIX = np.uint32(0x9E3779B1)  # multiplicative hash, after Knuth
-_BLOCK = 1_000  # barcodes per block; their bases fit into the processor's cache
+_BLOCK = 500  # barcodes per block; their bases fit into the processor's cache
 _PAIRS = 20_000  # pairs that are compared base by base at a time
 _ENTRIES = 4_000_000  # k-mers that are counted at a time
-_SUSPECTS = 5_000  # suspects whose neighbours are searched at a time
+_SUSPECTS = 1_000  # suspects whose neighbours are searched at a time
+_BUCKETS = 19  # bits of a hash by which their pairs are counted
 _HELD = 32  # most barcodes per k-mer that are considered: the first by hash
 _CANDIDATES = 24  # most barcodes that are compared with a suspect base by base
 _RAREST = 12  # k-mers that the neighbours of a suspect are searched with
@@ -48,6 +49,7 @@ _FOREIGN = 0.15  # least share of a suspect's k-mers that are foreign; barcodes 
 _SHARED = 3  # least number of k-mers that a candidate shares
 _OVERLAP = 200  # least number of aligned bases
 _OTHER = 4  # code of a character that is not A, C, G or T
+_WORD = 64  # columns whose bits are compared at a time
 _KMER, _NODE = np.uint64(32), np.uint64(0xFFFFFFFF)  # a key: shift of its k-mer, and mask of its node
 
 _Numbers = npt.NDArray[np.int64]
@@ -55,8 +57,7 @@ _Kmers = npt.NDArray[np.uint32]
 _Keys = npt.NDArray[np.uint64]
 _Tally = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
-_CODE = np.full(256, _OTHER, np.uint8)
-_CODE[np.frombuffer(b"ACGT", np.uint8)] = np.arange(4, dtype=np.uint8)
+_CODE = bytes("ACGT".find(chr(letter)) % (_OTHER + 1) for letter in range(256))  # for `translate`
 
 
 def misplaced(barcodes: pl.DataFrame, settings: BarcodeSettings) -> pl.DataFrame:
@@ -92,21 +93,32 @@ def _sketch(barcodes: pl.Series, length: int) -> tuple[_Kmers, _Numbers, _Number
     """The sketch of barcodes: hash of each kept k-mer, its barcode, and its position in it."""
     lengths = barcodes.str.len_bytes().to_numpy().astype(np.int64)
     # An N after each barcode: no valid k-mer spans two barcodes, and a k-mer starts at each base.
-    text = barcodes.str.join("N").item() + "N" * length
-    code = _CODE[np.frombuffer(text.encode(), np.uint8)]
-    known = code < _OTHER
-    kmers = code.astype(np.uint32) & np.uint32(3)
-    for width in (1, 2, 4, 8):
-        before = kmers[:-width] << np.uint32(2 * width)
-        before |= kmers[width:]
-        kmers, known = before, known[:-width] & known[width:]
+    text = barcodes.str.join("N").cast(pl.Binary).item() + b"N" * length
+    code = np.frombuffer(text.translate(_CODE), np.uint8)
+    unknown = np.flatnonzero(code == _OTHER)
+    bases = code & np.uint8(3)
+    # Words of 2, 4, 8 and 16 bases, in the narrowest integers that hold them: less memory to pass through.
+    two = bases[:-1] << np.uint8(2)
+    two |= bases[1:]
+    four = two[:-2] << np.uint8(4)
+    four |= two[2:]
+    eight = four[:-4].astype(np.uint16)
+    eight <<= np.uint16(8)
+    eight |= four[4:]
+    kmers = eight[:-8].astype(np.uint32)
+    kmers <<= np.uint32(16)
+    kmers |= eight[8:]
     # Sixteen bases fit into 32 bits; a longer k-mer is a mix of two overlapping 16-mers.
     more = length - 16
     kmers *= _MIX
     if more:
-        kmers = (kmers[:-more] ^ (kmers[:-more] >> np.uint32(15))) + kmers[more:]
-        known = known[:-more] & known[more:]
-    chosen = np.flatnonzero(known & (kmers * _MIX < _KEPT))
+        mixed = kmers[:-more] >> np.uint32(15)
+        mixed ^= kmers[:-more]
+        mixed += kmers[more:]
+        kmers = mixed
+    chosen = np.flatnonzero(kmers * _MIX < _KEPT)
+    # A k-mer is valid if the next unknown base lies behind it; the text ends with unknown ones.
+    chosen = chosen[unknown[np.searchsorted(unknown, chosen)] >= chosen + length]
     starts = np.concatenate([[0], np.cumsum(lengths + 1)])
     owners = np.searchsorted(starts, chosen, side="right") - 1
     return kmers[chosen], owners, chosen - starts[owners]
@@ -216,50 +228,62 @@ def _candidates(keys: _Keys, order_of: _Numbers, suspects: npt.NDArray[np.bool_]
     held = np.searchsorted(keys, kmers << _KMER | _NODE, side="right") - first
     # The rarest k-mers: close relatives share them, and few nodes have to be looked up.
     queries = (
-        pl.DataFrame(
-            {"kmer": kmers[which], "suspect": (wanted & _NODE).astype(np.uint32), "held": held[which]},
-            schema_overrides={"kmer": pl.UInt32},
-        )
+        pl.DataFrame({"kmer": which, "suspect": (wanted & _NODE).astype(np.uint32), "held": held[which]})
         .filter(pl.col("held") > 1)
         .sort("suspect", "held", "kmer")
         .group_by("suspect", maintain_order=True)
         .head(_RAREST)
-        .drop("held")
     )
-    held = np.minimum(held, _HELD)
-    at = np.repeat(first - np.cumsum(held) + held, held) + np.arange(held.sum())
-    holders = pl.DataFrame({"kmer": np.repeat(kmers, held), "node": keys[at] & _NODE}).cast(pl.UInt32)
+    asking, first = queries["suspect"].to_numpy(), first[queries["kmer"]]
+    held = np.minimum(queries["held"].to_numpy(), _HELD)
     order = pl.Series(order_of)
-    chosen = [pl.DataFrame(schema={"suspect": pl.UInt32, "node": pl.UInt32})]
     numbers = np.flatnonzero(suspects)
-    for start in range(0, len(numbers), _SUSPECTS):
-        part = numbers[start : start + _SUSPECTS]
+    # So many suspects that the number of a pair fits into 32 bits: half as much to sort.
+    step = max(min(_SUSPECTS, (1 << 32) // max(len(order_of), 1)), 1)
+
+    def searched(start: int) -> pl.DataFrame:
+        some = numbers[start : start + step]
+        begin, end = np.searchsorted(asking, [some[0], some[-1] + 1])
+        own = np.searchsorted(some, asking[begin:end])
         shared = (
-            queries.filter(pl.col("suspect").is_between(int(part[0]), int(part[-1])))
-            .join(holders, on="kmer", how="inner")
-            .filter(pl.col("suspect") != pl.col("node"))
-            .pipe(_shared)
+            _shared(keys, some, (own, first[begin:end], held[begin:end]), len(order_of))
             .sort("suspect", "kmers", "node", descending=[False, True, False])
             .group_by("suspect", maintain_order=True)
             .head(_CANDIDATES)
         )
         foreign = order.gather(shared["suspect"]) != order.gather(shared["node"])
         shared = shared.select("suspect", "node", foreign=foreign)
-        chosen.append(shared.filter(pl.col("foreign").sum().over("suspect") >= votes).drop("foreign"))
-    return pl.concat(chosen).sort("suspect", "node")
+        return shared.filter(pl.col("foreign").sum().over("suspect") >= votes).drop("foreign")
+
+    found = ordered_map(searched, range(0, len(numbers), step), threads=cores(), ahead=cores())
+    empty = pl.DataFrame(schema={"suspect": pl.UInt32, "node": pl.UInt32})
+    return pl.concat([empty, *(part for _, part in found)]).sort("suspect", "node")
 
 
-def _shared(meetings: pl.DataFrame) -> pl.DataFrame:
-    """Pairs of suspect and node that meet at `_SHARED` k-mers at least, with their number (`kmers`)."""
-    pairs = meetings["suspect"].to_numpy().astype(np.uint64) << _KMER
-    pairs |= meetings["node"].to_numpy()
+def _shared(keys: _Keys, suspects: _Numbers, queries: tuple[_Numbers, _Numbers, _Numbers], count: int) -> pl.DataFrame:
+    """Pairs of suspect and node that meet at `_SHARED` k-mers at least, with their number (`kmers`).
+
+    Args:
+        keys: of `_indexed`.
+        suspects: some of them, ascending.
+        queries: for each of their k-mers, the place of its suspect among them, where it begins in the keys, and how
+            many of its nodes are looked up.
+        count: number of nodes; times the number of suspects, at most 2**32.
+    """
+    place, first, held = queries
+    own = place.astype(np.uint32) * np.uint32(count)
+    at = np.repeat(first - np.cumsum(held) + held, held) + np.arange(held.sum())
+    pairs = np.repeat(own, held)
+    pairs += keys[at].astype(np.uint32)  # the lower bits are the node
+    # Most pairs meet once or twice. They are counted by a part of their hash, so that few are left to sort.
+    bucket = (pairs * _MIX) >> np.uint32(32 - _BUCKETS)
+    pairs = pairs[np.bincount(bucket, minlength=1 << _BUCKETS)[bucket] >= _SHARED]
     pairs.sort()
     starts, kmers = _runs(pairs)
     often = kmers >= _SHARED
-    found = pairs[starts[often]]
-    return pl.DataFrame(
-        {"suspect": (found >> _KMER).astype(np.uint32), "node": found.astype(np.uint32), "kmers": kmers[often]}
-    )
+    which, node = np.divmod(pairs[starts[often]], np.uint32(count))
+    found = pl.DataFrame({"suspect": suspects[which].astype(np.uint32), "node": node, "kmers": kmers[often]})
+    return found.filter(pl.col("suspect") != pl.col("node"))
 
 
 def _compared(barcodes: pl.Series, pairs: pl.DataFrame, length: int) -> pl.DataFrame:
@@ -295,17 +319,33 @@ def _aligned(barcodes: pl.Series, part: pl.DataFrame, length: int) -> pl.DataFra
 
 
 def _similarity(texts: pl.Series, a: pl.Series, b: pl.Series, shift: pl.Series) -> npt.NDArray[np.float64]:
-    """Share of equal bases of texts a and b after moving b to the left by `shift`; NaN if the overlap is too short."""
-    width = int(texts.str.len_bytes().max())  # type: ignore[arg-type]
-    codes = _CODE[np.frombuffer(texts.str.pad_end(width, "N").str.join("").item().encode(), np.uint8)]
-    # Pad both sides with unknown bases, so that a moved text stays within the array.
-    letters = np.pad(codes.reshape(len(texts), width), ((0, 0), (width, width)), constant_values=_OTHER)
-    columns = np.arange(width, 2 * width)
-    here = letters[a.to_numpy()[:, None], columns]
-    there = letters[b.to_numpy()[:, None], columns + shift.to_numpy()[:, None]]
-    known = (here < _OTHER) & (there < _OTHER)
-    overlap = known.sum(axis=1)
-    equal = (known & (here == there)).sum(axis=1)
+    """Share of equal bases of texts a and b after moving b to the left by `shift`; NaN if the overlap is too short.
+
+    Bases are compared as bits, 64 columns at a time. No text is moved by more than the length of the longest one.
+    """
+    width = -(-int(texts.str.len_bytes().max()) // _WORD) * _WORD  # type: ignore[arg-type]
+    padded = texts.str.pad_end(width, "N").str.join("").cast(pl.Binary).item()
+    code = np.frombuffer(padded.translate(_CODE), np.uint8).reshape(len(texts), width)
+    words = width // _WORD
+    here, moved = np.arange(words), shift.to_numpy()[:, None]
+    there, by = words + here + moved // _WORD, (moved % _WORD).astype(np.uint64)
+    rows, others = a.to_numpy()[:, None], b.to_numpy()[:, None]
+
+    def laid(bits: npt.NDArray[np.uint8]) -> tuple[_Keys, _Keys]:
+        packed = np.packbits(bits, axis=1, bitorder="little").view(np.uint64)
+        # Empty words on both sides, so that a moved text stays within the array.
+        beyond = np.pad(packed, ((0, 0), (words, words + 1)))
+        # What a shift by 64 bits gives is open in numpy: two steps take its place.
+        right = beyond[others, there] >> by | beyond[others, there + 1] << np.uint64(1) << (np.uint64(_WORD - 1) - by)
+        return packed[rows, here], right
+
+    (a_known, b_known), (a_low, b_low), (a_high, b_high) = (
+        laid(bits) for bits in ((code < _OTHER).view(np.uint8), code & np.uint8(1), code & np.uint8(2))
+    )
+    known = a_known & b_known
+    differ = (a_low ^ b_low) | (a_high ^ b_high)
+    overlap = np.bitwise_count(known).sum(axis=1, dtype=np.int64)
+    equal = np.bitwise_count(known & ~differ).sum(axis=1, dtype=np.int64)
     return np.where(overlap >= _OVERLAP, equal / np.maximum(overlap, 1), np.nan)
 
 

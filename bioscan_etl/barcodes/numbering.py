@@ -11,6 +11,30 @@ import polars as pl
 
 from bioscan_etl.barcodes.identity import barcode_identities
 
+_KEYS = pl.Struct({"first_key": pl.UInt64(), "second_key": pl.UInt64()})
+
+
+def identity_keys(sequence: pl.Expr) -> pl.Expr:
+    """Two numbers in place of a barcode, by which rows of one barcode are found without its letters in memory.
+
+    They are hashes of 64 bits of the `identity.barcode_identity`: that two of a billion barcodes have the same ones
+    happens once in 10**20 corpora. Collect it with the streaming engine, which reads some sequences at a time.
+
+    Args:
+        sequence: text, nulls allowed.
+
+    Returns:
+        Struct of `first_key` and `second_key` (UInt64), both null for a sequence that has no barcode.
+    """
+    return sequence.map_batches(_hashed, return_dtype=_KEYS, is_elementwise=True)
+
+
+def _hashed(sequences: pl.Series) -> pl.Series:
+    identity = pl.col("barcode")
+    first, second = (pl.when(identity.is_not_null()).then(identity.hash(seed)) for seed in (1, 2))
+    keys = barcode_identities(sequences).to_frame().select(first_key=first, second_key=second)
+    return keys.to_struct(sequences.name)
+
 
 def same_identity(sequences: pl.Series) -> pl.Series:
     """Number sequences, so that those of one barcode have equal numbers; each distinct sequence is rewritten once.

@@ -17,13 +17,15 @@ from dataclasses import dataclass
 import polars as pl
 
 from bioscan_etl.decisions.vocabulary import BARCODE_OF, SPELLING_RULE, keeps_spelling
-from bioscan_etl.doubts.fingerprint import DIGITS, fingerprint
+from bioscan_etl.doubts.fingerprint import DIGITS, digests, facts_of, fingerprint
 from bioscan_etl.doubts.kinds import COVERS, KINDS, OF_GROUPS, PRESUMED, kind_of
 from bioscan_etl.schema import DOUBTS
 from bioscan_etl.settings import Settings
 from bioscan_etl.specimens.gates import gates
 from bioscan_etl.vocabulary import RANKS
 
+_BETWEEN = "\x1f"  # in no rule's id
+_BLOCK = 100_000  # specimens whose sequences are in memory at a time: a row group of the lake
 _TARGET = ("processid", "rank", "name", "group")
 _BOX, _BIN_CONFLICT = "IMAGE_STATUS", "BIN_CONFLICT"
 _REJECTED = "CURATOR_REJECTED"
@@ -90,33 +92,83 @@ def find_doubts(tables: Tables, settings: Settings) -> pl.DataFrame:
 
 
 def _flagged(tables: Tables, settings: Settings) -> pl.DataFrame:
-    """A row per specimen and rule that raises a doubt: `rule`, `kind`, and `_READ`."""
+    """A row per specimen and rule that raises a doubt: `at` (its row), `rule`, `kind`, `evidence`, and `_READ`."""
+    marks = _marks(tables, settings)
+    columns = [name for name in dict.fromkeys((*_READ, *settings.gates.scope)) if name not in {"flags", "dna_barcode"}]
+    # What else is read is of the flagged specimens only.
+    wanted = marks.lazy().select("processid").unique()
+    rows = tables.specimens.select(columns).join(wanted, on="processid", how="semi").collect(engine="streaming")
+    flagged = marks.join(rows, on="processid", how="left").sort("processid", "rule")
+    return flagged.with_columns(evidence=_evidence(tables.specimens, flagged))
+
+
+def _marks(tables: Tables, settings: Settings) -> pl.DataFrame:
+    """The rules that raise a doubt about a specimen: `at` (its row), `processid`, `rule` and `kind`.
+
+    Rules are found once per combination of gates and flags, of which there are few.
+    """
     known = kind_of()
-    held = [gate.meta.output_name() for gate in gates(settings)]
-    listed = pl.concat_list(
-        pl.when(gate).then(pl.lit(gate.meta.output_name())).otherwise(pl.lit(None, pl.String))
-        for gate in gates(settings)
+    held = {gate.meta.output_name(): gate for gate in gates(settings)}
+    bits = pl.sum_horizontal(
+        pl.lit(0, pl.Int32),
+        *(gate.fill_null(value=False).cast(pl.Int32) * (1 << place) for place, gate in enumerate(held.values())),
     )
+    flags = pl.col("flags").list.join(_BETWEEN).cast(pl.Categorical)
+    own = tables.specimens.with_row_index("at").select("at", "processid", held=bits, own=flags)
     # Rules of labels are only in the flags of accepted specimens.
-    labels = tables.curated.select("processid", curated_flags="flags")
-    rules = pl.concat_list(listed, pl.coalesce("curated_flags", "flags"))
-    wanted = rules.list.eval(pl.element().filter(pl.element().is_in([*held, *known]))).list.drop_nulls()
-    columns = [name for name in dict.fromkeys((*_READ, *settings.gates.scope)) if name != "flags"]
-    rows = (
-        tables.specimens.join(labels, on="processid", how="left")
-        .with_columns(rule=wanted.list.unique())
-        .filter(pl.col("rule").list.len() > 0)
-        .select(*columns, "rule")
-        .with_columns(rules="rule")
-        .explode("rule")
-        .with_columns(kind=pl.col("rule").replace_strict(known, default=None, return_dtype=pl.String))
-        .collect(engine="streaming")
+    labels = tables.curated.select("processid", flags=flags)
+    marks = (
+        own.collect(engine="streaming")
+        .join(labels.collect(engine="streaming"), on="processid", how="left")
+        .select("at", "processid", "held", flags=pl.coalesce("flags", "own"))
     )
+    failed = [pl.when(pl.col("held") & (1 << place) != 0).then(pl.lit(gate)) for place, gate in enumerate(held)]
+    named = pl.concat_list(*failed, pl.col("flags").cast(pl.String).str.split(_BETWEEN))
     covered = pl.any_horizontal(
         pl.lit(value=False),
         *(pl.col("rules").list.contains(rule) & pl.col("rule").is_in(list(covers)) for rule, covers in COVERS.items()),
     )
-    return rows.filter(pl.col("kind").is_not_null() & ~covered).sort("processid", "rule").drop("rules")
+    rules = (
+        marks.select("held", "flags")
+        .unique()
+        .with_columns(rules=named.list.unique())
+        .with_columns(rule="rules")
+        .explode("rule")
+        .with_columns(kind=pl.col("rule").replace_strict(known, default=None, return_dtype=pl.String))
+        .filter(pl.col("kind").is_not_null() & ~covered)
+        .select("held", "flags", "rule", "kind")
+    )
+    return marks.join(rules, on=["held", "flags"], how="inner").select("at", "processid", "rule", "kind")
+
+
+def _evidence(specimens: pl.LazyFrame, flagged: pl.DataFrame) -> pl.Series:
+    """The fingerprint of the facts of each doubt about a specimen, null for kinds of groups.
+
+    Args:
+        specimens: `schema.SPECIMENS`; of it, sequences are read, some rows at a time.
+        flagged: `at`, `kind`, and the facts but for `dna_barcode`.
+    """
+    rows = flagged.with_row_index("place")
+    on_letters = [name for name, kind in KINDS.items() if "dna_barcode" in kind.facts]
+    reads = pl.col("kind").is_in(on_letters)
+    found = [_digested(rows.filter(~reads))]
+    for (block,), part in rows.filter(reads).group_by(pl.col("at") // _BLOCK, maintain_order=True):
+        start = int(str(block)) * _BLOCK
+        letters = specimens.select("dna_barcode").slice(start, _BLOCK).collect().to_series()
+        found.append(_digested(part.with_columns(letters.gather(part["at"] - start))))
+    joined = rows.select("place").join(pl.concat(found), on="place", how="left", maintain_order="left")
+    return joined["evidence"]
+
+
+def _digested(rows: pl.DataFrame) -> pl.DataFrame:
+    """`place` and `evidence` of rows with the facts of their kinds."""
+    texts = [pl.DataFrame(schema={"place": pl.UInt32, "facts": pl.String})]
+    for name, kind in KINDS.items():
+        of_kind = rows.filter(pl.col("kind") == name)
+        if kind.facts and of_kind.height:
+            texts.append(of_kind.select("place", facts=facts_of(of_kind, kind.facts)))
+    told = pl.concat(texts)
+    return told.select("place", evidence=digests(told["facts"]))
 
 
 def _of_specimens(flagged: pl.DataFrame) -> pl.DataFrame:
@@ -126,10 +178,10 @@ def _of_specimens(flagged: pl.DataFrame) -> pl.DataFrame:
         if name in OF_GROUPS or name == _REPORT:
             continue
         rows = flagged.filter(pl.col("kind") == name)
-        evidence = fingerprint(rows, kind.facts)
+        evidence = pl.col("evidence")
         if kind.facts == ("sha256",):
             # The action `box` names the image in this form.
-            evidence = rows.select(pl.coalesce(pl.col("sha256").str.head(DIGITS), evidence)).to_series()
+            evidence = pl.coalesce(pl.col("sha256").str.head(DIGITS), evidence)
         parts.append(
             rows.select(
                 "kind",
@@ -195,9 +247,11 @@ def _without_own_doubt(tables: Tables, flagged: pl.DataFrame, action: str, kind:
     """Specimens that a line of this action is about, and that have no doubt of this kind any more."""
     lines = tables.decisions.filter(pl.col("action") == action).select("processid").unique()
     others = flagged.filter(pl.col("kind") == kind).select("processid")
+    rows = tables.specimens.select("processid", "batch", *KINDS[kind].facts)
+    if lines.is_empty():
+        return rows.head(0).collect()
     return (
-        tables.specimens.select("processid", "batch", *KINDS[kind].facts)
-        .join(lines.lazy(), on="processid", how="semi")
+        rows.join(lines.lazy(), on="processid", how="semi")
         .collect()
         .join(others, on="processid", how="anti")
         .sort("processid")

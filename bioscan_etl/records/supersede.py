@@ -31,13 +31,14 @@ def latest(records: Frame) -> tuple[Frame, pl.DataFrame]:
         reason `superseded`, sorted by processid and batch, that name the row used instead.
     """
     lazy = records.lazy()
-    contested = lazy.select("processid").group_by("processid").len().filter(pl.col("len") > 1)
+    contested = lazy.select("processid").filter(pl.col("processid").is_duplicated()).unique().collect().to_series()
     # A row without a known line (null) equals itself here, so joins compare nulls as equal.
     rows = (
         lazy.select(
             "processid", "batch", "record_id", "marker_code", "source_file", "source_line", "snapshot_date", "nuc"
         )
-        .join(contested, on="processid", how="semi")
+        # Sequences are read of the row groups that have such a record: often there is none.
+        .filter(pl.col("processid").is_in(contested.implode()))
         .with_columns(MEASURES)
         .drop("nuc")
         .collect()
@@ -47,5 +48,8 @@ def latest(records: Frame) -> tuple[Frame, pl.DataFrame]:
     selected = ordered.filter("selected").select("processid", kept_batch="batch", kept_record_id="record_id")
     set_aside = losers.join(selected, on="processid", how="left").with_columns(reason=pl.lit("superseded"))
     set_aside = SET_ASIDE.conform(set_aside.sort("processid", "batch", "record_id", "source_file", "source_line"))
-    kept = lazy.join(losers.lazy().select(_ROW), on=_ROW, how="anti", nulls_equal=True).sort("processid")
+    kept = lazy
+    if losers.height:
+        kept = kept.join(losers.lazy().select(_ROW), on=_ROW, how="anti", nulls_equal=True)
+    kept = kept.sort("processid")
     return (kept.collect() if isinstance(records, pl.DataFrame) else kept), set_aside

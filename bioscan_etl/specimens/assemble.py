@@ -20,7 +20,7 @@ from typing import TypeVar
 import polars as pl
 
 from bioscan_etl import schema
-from bioscan_etl.barcodes.check import CHANGED_FROM, barcode_changes
+from bioscan_etl.barcodes.check import CHANGED_FROM, barcode_changes, may_have_changed
 from bioscan_etl.barcodes.corpus import corpus_flags
 from bioscan_etl.flags import flags_from
 from bioscan_etl.geography.changes import geography_changes
@@ -164,8 +164,10 @@ def assemble(
         _scan([b.geography for b in batches], schema.CHECKED_GEOGRAPHY),
         _scan([b.names for b in batches], schema.NORMALISED_NAMES),
     )
+    # Most corpora have each record once: then nothing is joined.
+    gone = superseded.lazy().select("processid", "batch")
     barcodes, geography, names = (
-        table.join(selected.lazy(), on=["processid", "batch"], how="semi") for table in checked
+        table.join(gone, on=["processid", "batch"], how="anti") if superseded.height else table for table in checked
     )
     boxes = _scan([b.boxes for b in batches], schema.BOXES)
     if drawn is not None and drawn.height:
@@ -223,7 +225,7 @@ def _conflicts(
     labels = names.select("processid", *ranks).collect()
     # Rechunk, so that the join shares the sequences instead of copying them.
     frame = barcodes.select("processid", "barcode", "dna_bin").collect().rechunk()
-    frame = frame.join(labels, on="processid", how="left")
+    frame = join_by_processid(frame, labels)
     compared = frame.select("processid", "barcode", "dna_bin", "species", "order")
     flags = corpus_flags(compared, placements, settings.barcodes)
     return flags.filter(pl.col("flags").list.len() > 0), scope_flags(frame, settings.gates)
@@ -233,7 +235,7 @@ def _changes(
     records: pl.LazyFrame, barcodes: pl.LazyFrame, geography: pl.LazyFrame, unified: pl.DataFrame
 ) -> pl.DataFrame:
     """Changes by the barcode and geography rules; all columns are read only of rows that may have changed."""
-    flagged = barcodes.filter(pl.col("flags").list.len() > 0).select(CHANGED_FROM).collect()
+    flagged = barcodes.filter(may_have_changed()).select(CHANGED_FROM).collect()
     moved = geography.filter(
         (pl.col("flags").list.len() > 0)
         | pl.col("country_verbatim").ne_missing(pl.col("country"))

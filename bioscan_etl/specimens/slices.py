@@ -17,7 +17,9 @@ from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import Table
 from bioscan_etl.threads import ordered_map
 
-_ROWS = 300_000  # rows per slice: a multiple of the row group size, 100,000
+ROW_GROUP = 100_000
+"""Rows of a row group in the lake: slices are a multiple of it, because pages begin anew with each slice."""
+_ROWS = 3 * ROW_GROUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,11 @@ class Slice:
 
 
 def in_slices(
-    table: Table, processids: pl.Series, make: Callable[[Slice], pl.DataFrame], progress: Progress = silent
+    table: Table,
+    processids: pl.Series,
+    make: Callable[[Slice], pl.DataFrame],
+    progress: Progress = silent,
+    rows_each: int | None = None,
 ) -> pl.LazyFrame:
     """A lazy table that is made slice by slice while it is read, for streaming into a file, or collecting if it fits.
 
@@ -48,13 +54,17 @@ def in_slices(
         processids: its process IDs, sorted.
         make: returns the rows of a slice, sorted.
         progress: receives the number of finished rows while the table is read.
+        rows_each: rows per slice, a multiple of `ROW_GROUP`; None: 300,000. Three slices are in memory at a time: fewer
+            rows take less of it, but each slice reads the row groups of its ends anew, of all batches between which
+            its process IDs lie.
 
     Returns:
         The table, sorted by process ID. Reading checks each slice against `table`, and raises its SchemaError.
     """
+    each = rows_each or _ROWS
     slices = [
-        Slice(processids[start], processids[min(start + _ROWS, len(processids)) - 1])
-        for start in range(0, len(processids), _ROWS)
+        Slice(processids[start], processids[min(start + each, len(processids)) - 1])
+        for start in range(0, len(processids), each)
     ]
 
     def source(

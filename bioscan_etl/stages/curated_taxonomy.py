@@ -20,7 +20,7 @@ def build(work: Work) -> None:
     frame = accepted(scan_parquet(work.path("specimens", "specimens.parquet")))
     curated = curate(frame, work.settings.taxonomy, read_parquet(work.path("decisions", ON_LABELS)))
     written = out.write(schema.CURATED, curated.lazy(work.progress))
-    out.findings += invariants.outcome(invariants.check(written, curated.changes, frame))
+    out.findings += invariants.outcome(invariants.check(written, curated.changes, frame, curated.barcodes))
     out.write(schema.DECISION_EFFECTS, curated.effects)
     breaking = curated.effects.filter(pl.col("status") == "left_out")
     out.findings.append(

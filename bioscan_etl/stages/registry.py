@@ -489,7 +489,7 @@ _DECLARED = (
             ),
             Check("decisions_consistent", "No curator's label breaks a lineage or splits a barcode.", blocking=False),
         ),
-        bytes_per_row=1_500,
+        bytes_per_row=800,
     ),
     Stage(
         "barcodes",
@@ -564,7 +564,7 @@ _DECLARED = (
         writes=(schema.DOUBTS, schema.VERIFICATION),
         settings=("gates.*",),
         libraries=("polars", "duckdb"),
-        bytes_per_row=1_400,
+        bytes_per_row=600,
     ),
     Stage(
         "curated_expectations",

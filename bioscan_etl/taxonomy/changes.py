@@ -57,6 +57,26 @@ def differences(before: pl.DataFrame, after: pl.DataFrame, notes: pl.DataFrame, 
     return pl.concat(parts)
 
 
+def overlaid(labels: pl.DataFrame, new: pl.DataFrame, key: str) -> pl.DataFrame:
+    """Replace the labels of some rows.
+
+    Args:
+        labels: `key` and the ranks.
+        new: `key`, each value once, and the ranks.
+        key: a column, nulls allowed in `labels`.
+
+    Returns:
+        `labels` in their order, with the labels of `new` in the rows that have one of its keys.
+    """
+    places = new.select(key).with_row_index("_place")
+    at = labels.select(key).join(places, on=key, how="left", maintain_order="left")["_place"]
+    hit = at.is_not_null()
+    # One rank after the other: a join of all would hold the labels of millions of records twice.
+    for rank in RANKS:
+        labels = labels.with_columns(pl.when(hit).then(new[rank].gather(at)).otherwise(pl.col(rank)).alias(rank))
+    return labels
+
+
 def name_changes(specimens: pl.DataFrame) -> list[pl.DataFrame]:
     """The steps from the delivered labels to the normalised ones.
 
@@ -157,21 +177,20 @@ def undo(frame: pl.DataFrame, changes: pl.DataFrame, fields: tuple[str, ...] = R
     stray = ends.filter(pl.col("_row").is_null())
     if stray.height:
         raise InvariantError(_misfit(stray, "belongs to no specimen of the table"))
-    restored = frame.with_row_index("_row")
+    restored = {}
     for field in fields:
         first = ends.filter(pl.col("field") == field).select(
             "_row", "field", "step", _before="before", _after="after", _changed=pl.lit(True)
         )
         if not first.height:
             continue
-        joined = restored.join(first, on="_row", how="left", maintain_order="left")
+        rows = frame.select("processid", field).with_row_index("_row")
+        joined = rows.join(first, on="_row", how="left", maintain_order="left")
         misfit = joined.filter(pl.col("_changed") & pl.col("_after").ne_missing(pl.col(field)))
         if misfit.height:
             raise InvariantError(_misfit(misfit, f"does not leave the value of the table, {misfit[field][0]!r}"))
-        restored = joined.with_columns(pl.when("_changed").then("_before").otherwise(field).alias(field)).select(
-            restored.columns
-        )
-    return restored.drop("_row")
+        restored[field] = joined.select(pl.when("_changed").then("_before").otherwise(field).alias(field)).to_series()
+    return frame.with_columns(**restored)
 
 
 def _misfit(rows: pl.DataFrame, what: str) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from bioscan_etl.settings import TaxonomySettings
-from bioscan_etl.taxonomy.changes import NOTES, differences
+from bioscan_etl.taxonomy.changes import NOTES, differences, overlaid
+from bioscan_etl.taxonomy.varied import varied
 from bioscan_etl.vocabulary import RANKS
 
 CONFLICTS = pl.Schema(
@@ -81,7 +82,7 @@ def resolve_conflicts(labels: pl.DataFrame, settings: TaxonomySettings, voters: 
         voters: the kind of group.
     """
     disagree = (
-        labels.filter(pl.col("group").is_not_null())
+        varied(labels, "group", voters.ranks)
         .group_by("group")
         .agg(pl.any_horizontal(pl.col(rank).min() != pl.col(rank).max() for rank in voters.ranks).alias("disagree"))
         .filter("disagree")
@@ -127,10 +128,7 @@ def resolve_conflicts(labels: pl.DataFrame, settings: TaxonomySettings, voters: 
         votes = votes.with_columns(pl.when(pl.col("eligible") & ~pl.col("cleared")).then(rank).alias(rank))
     votes = votes.sort("row")
     log = differences(before.sort("row"), votes, pl.concat(notes).cast(NOTES), "group")
-    new = votes.select("row", *(pl.col(rank).alias(f"{rank}_new") for rank in RANKS), touched=pl.lit(True))
-    settled = labels.join(new, on="row", how="left", maintain_order="left").select(
-        "row", "group", *(pl.when("touched").then(f"{rank}_new").otherwise(rank).alias(rank) for rank in RANKS)
-    )
+    settled = overlaid(labels, votes, "row").select("row", "group", *RANKS)
     found = pl.concat([frame.select(conflicts[0].columns) for frame in conflicts], how="vertical_relaxed")
     return Resolution(settled, log, found.sort("group", "rank"))
 

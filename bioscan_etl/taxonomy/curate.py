@@ -19,12 +19,12 @@ from typing import Any
 
 import polars as pl
 
-from bioscan_etl.barcodes.numbering import same_barcode, same_identity
+from bioscan_etl.barcodes.numbering import identity_keys, same_barcode
 from bioscan_etl.decisions.vocabulary import keeps_spelling
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.schema import CURATED, DECISION_EFFECTS, DECISIONS
 from bioscan_etl.settings import TaxonomySettings
-from bioscan_etl.specimens.slices import Slice, in_slices, join_by_processid
+from bioscan_etl.specimens.slices import ROW_GROUP, Slice, in_slices, join_by_processid
 from bioscan_etl.taxonomy.changes import change_log, differences, name_changes
 from bioscan_etl.taxonomy.conflicts import BIN, resolve_conflicts
 from bioscan_etl.taxonomy.decided import Relabelled, kept_spellings, merge_spellings, relabel
@@ -52,6 +52,7 @@ class Curated:
     Attributes:
         specimens: the curated specimens.
         labels: `processid`, sorted, and the columns of `schema.CURATED` that curation sets.
+        barcodes: of each row of `labels`, the first one that has the same barcode; null for none.
         changes: `schema.CHANGES` of the ranks, from the labels as delivered to the final ones.
         report: counts for the curators' report; JSON-like.
         conflicts: barcodes and BINs without a majority (`conflicts.CONFLICTS`).
@@ -61,6 +62,7 @@ class Curated:
 
     specimens: pl.LazyFrame
     labels: pl.DataFrame
+    barcodes: pl.Series
     changes: pl.DataFrame
     report: dict[str, Any]
     conflicts: pl.DataFrame
@@ -81,7 +83,7 @@ class Curated:
                 wide if wide["processid"].is_sorted() else wide.sort("processid"), part.of(self.labels)
             )
 
-        return in_slices(CURATED, self.labels["processid"], within, progress)
+        return in_slices(CURATED, self.labels["processid"], within, progress, ROW_GROUP)
 
 
 def curate(
@@ -105,6 +107,8 @@ def curate(
     frame = _read(lazy)
     bins, processids = frame["dna_bin"], frame["processid"]
     logs = name_changes(frame)
+    # From here on, it only counts whether there was a name: numbers take a quarter of the memory of texts.
+    frame = frame.with_columns(pl.col(f"{rank}_verbatim").cast(pl.Categorical) for rank in RANKS)
     # Barcodes of one record need no agreement.
     shared = (pl.len().over("barcode") > 1) & pl.col("barcode").is_not_null()
     labels = frame.select("row", *RANKS, group=pl.when(shared).then("barcode"))
@@ -113,9 +117,12 @@ def curate(
     merged = merge_spellings(labels, decided)
     corrected = correct_typos(merged.labels, bins, settings, kept_spellings(decided))
     resolved = resolve_conflicts(corrected.labels, settings)
+    unlabelled = resolved.labels.select(pl.col(RANKS).is_null())
     labels, inferred = infer_from_barcode(resolved.labels, settings.infer_from_barcode)
     logs += [merged.log, corrected.log, resolved.log, inferred]
-    conflicts = _with_records(resolved.conflicts, labels, processids)
+    of_barcodes, typos, effects = resolved.conflicts, corrected.typos, [merged.effects]
+    del merged, corrected, resolved  # the labels of each of them
+    conflicts = _with_records(of_barcodes, labels, processids)
     if settings.resolve_in_bin:
         members = labels.with_columns(same_barcode(bin_groups(labels, bins)).alias("group"))
         settled = resolve_conflicts(members, settings, BIN)
@@ -123,7 +130,7 @@ def curate(
         logs.append(settled.log)
         conflicts = pl.concat([conflicts, _with_records(settled.conflicts, members, processids)])
     if settings.infer_from_bin:
-        labels, inferred = infer_from_bin(labels, bins, resolved.conflicts)
+        labels, inferred = infer_from_bin(labels, bins, of_barcodes)
         logs.append(inferred)
     labels, fillers, later = _by_combination(labels, settings)
     logs += later
@@ -133,26 +140,29 @@ def curate(
     logs.append(applied.log)
 
     changes = change_log(logs, processids)
-    raised = _raised(frame, logs, split_bins, corrected.typos)
-    curated = _assembled(frame, resolved.labels, applied, fillers, raised)
+    effects += [applied.effects, _kept(decided, frame)]
+    raised = _raised(frame, logs, split_bins, typos)
+    curated = _assembled(frame, unlabelled, applied, fillers, raised)
     report = curation_report(
         curated,
         changes=changes,
         conflicts=conflicts,
-        typos=corrected.typos,
+        typos=typos,
         split_bins=split_bins,
     )
-    effects = pl.concat([merged.effects, applied.effects, _kept(decided, frame)])
-    return Curated(lazy, curated.select("processid", *_SET), changes, report, conflicts, corrected.typos, effects)
+    labels = curated.select("processid", *_SET)
+    return Curated(lazy, labels, curated["barcode"], changes, report, conflicts, typos, pl.concat(effects))
 
 
 def _read(specimens: pl.LazyFrame) -> pl.DataFrame:
     """What curation needs, sorted by process ID, with `row`; `barcode` is the first row that carries it."""
-    barcode = same_identity(specimens.select("dna_barcode").collect().to_series())
-    frame = specimens.select(_READ).collect().with_columns(barcode)
-    row = pl.col("row")
-    frame = frame.sort("processid").with_row_index("row").with_columns(row.cast(pl.UInt32))
-    return frame.with_columns(barcode=pl.when(pl.col("barcode").is_not_null()).then(row.min().over("barcode")))
+    keys = identity_keys(pl.col("dna_barcode")).alias("keys")
+    frame = specimens.select(*_READ, keys).unnest("keys").collect(engine="streaming")
+    frame = frame if frame["processid"].is_sorted() else frame.sort("processid")
+    frame = frame.with_row_index("row").with_columns(pl.col("row").cast(pl.UInt32))
+    first = pl.col("row").min().over("first_key", "second_key")
+    barcode = pl.when(pl.col("first_key").is_not_null()).then(first)
+    return frame.with_columns(barcode=barcode).drop("first_key", "second_key")
 
 
 def _by_combination(
@@ -160,9 +170,9 @@ def _by_combination(
 ) -> tuple[pl.DataFrame, pl.DataFrame, list[pl.DataFrame]]:
     """Run the steps that are functions of a record's labels: returns labels, which are fillers, and logs."""
     start = combinations_of(labels)
-    members = labels.select("row", *RANKS).join(start, on=RANKS, how="left", nulls_equal=True, maintain_order="left")[
-        "combination"
-    ]
+    # Lazily: only the column that is used is joined.
+    joined = labels.lazy().join(start.lazy(), on=RANKS, how="left", nulls_equal=True, maintain_order="left")
+    members = joined.select("combination").collect().to_series()
     rows = pl.DataFrame({"combination": members, "row": labels["row"]})
     states = [start]
     logs = []
@@ -221,31 +231,29 @@ def _with_flags(frame: pl.DataFrame, raised: pl.DataFrame) -> pl.DataFrame:
     """Add the rules to `flags`, sorted. Builds each list once per distinct set of rules, of which there are few."""
     bits = {rule.id: 1 << number for number, rule in enumerate(RULES)}
     sets = raised.select("row", bit=pl.col("rule").replace_strict(bits, return_dtype=pl.Int64))
-    keyed = frame.with_columns(_before=pl.col("flags").list.join("|")).join(
-        sets.group_by("row").agg(_raised=pl.col("bit").bitwise_or()), on="row", how="left", maintain_order="left"
-    )
-    distinct = keyed.select("_before", "_raised", "flags").unique(["_before", "_raised"])
+    sets = sets.group_by("row").agg(raised=pl.col("bit").bitwise_or())
+    before = pl.col("flags").list.join("|").cast(pl.Categorical)
+    # Of two columns, not of the whole frame: a join copies what it is given.
+    keyed = frame.select("row", before=before).join(sets, on="row", how="left", maintain_order="left").drop("row")
+    distinct = keyed.unique()
     merged = [
-        sorted({*flags, *(rule for rule, bit in bits.items() if (raised_bits or 0) & bit)})
-        for _, raised_bits, flags in distinct.rows()
+        sorted({*filter(None, flags.split("|")), *(rule for rule, bit in bits.items() if (raised_bits or 0) & bit)})
+        for flags, raised_bits in distinct.rows()
     ]
-    table = distinct.select("_before", "_raised", flags=pl.Series(merged, dtype=pl.List(pl.String)))
-    return (
-        keyed.drop("flags")
-        .join(table, on=["_before", "_raised"], how="left", nulls_equal=True, maintain_order="left")
-        .drop("_before", "_raised")
-    )
+    table = distinct.with_columns(flags=pl.Series(merged, dtype=pl.List(pl.String)))
+    flags = keyed.join(table, on=["before", "raised"], how="left", nulls_equal=True, maintain_order="left")["flags"]
+    return frame.with_columns(flags)
 
 
 def _assembled(
-    frame: pl.DataFrame, own: pl.DataFrame, applied: Relabelled, fillers: pl.DataFrame, raised: pl.DataFrame
+    frame: pl.DataFrame, unlabelled: pl.DataFrame, applied: Relabelled, fillers: pl.DataFrame, raised: pl.DataFrame
 ) -> pl.DataFrame:
     final = applied.labels
     by_curator = {
         rank: frame["row"].is_in(applied.cells.filter(pl.col("field") == rank)["row"].implode()) for rank in RANKS
     }
     inferred = {
-        rank: own[rank].is_null() & final[rank].is_not_null() & ~fillers[rank] & ~by_curator[rank] for rank in RANKS
+        rank: unlabelled[rank] & final[rank].is_not_null() & ~fillers[rank] & ~by_curator[rank] for rank in RANKS
     }
     number = pl.max_horizontal(
         pl.when(f"inferred_{rank}").then(pl.lit(number, pl.UInt8)).otherwise(pl.lit(0, pl.UInt8))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from bioscan_etl.taxonomy.changes import NOTES, differences
+from bioscan_etl.taxonomy.changes import NOTES, differences, overlaid
+from bioscan_etl.taxonomy.varied import varied
 from bioscan_etl.vocabulary import RANKS
 
 
@@ -25,11 +26,14 @@ def infer_from_barcode(labels: pl.DataFrame, enabled: bool) -> tuple[pl.DataFram
     Returns:
         The labels in the same order, and `changes.LOG`.
     """
-    grouped = labels.filter(pl.col("group").is_not_null())
-    partly = grouped.group_by("group").agg(
-        *(pl.col(rank).max() for rank in RANKS),
-        *(pl.col(rank).count().alias(f"{rank}_labelled") for rank in RANKS),
-        records=pl.len(),
+    partly = (
+        varied(labels, "group", RANKS)
+        .group_by("group")
+        .agg(
+            *(pl.col(rank).max() for rank in RANKS),
+            *(pl.col(rank).count().alias(f"{rank}_labelled") for rank in RANKS),
+            records=pl.len(),
+        )
     )
     mixed = [(pl.col(f"{rank}_labelled") > 0) & (pl.col(f"{rank}_labelled") < pl.col("records")) for rank in RANKS]
     partly = partly.filter(pl.any_horizontal(mixed))
@@ -138,9 +142,11 @@ def bin_conflicts(labels: pl.DataFrame, bins: pl.Series) -> pl.DataFrame:
         `row`, `bin` and one Boolean per rank, `<rank>_split`.
     """
     frame = labels.with_columns(bin=bins).filter(pl.col("bin").is_not_null())
-    split = frame.group_by("bin").agg(
-        (pl.col(rank).min() != pl.col(rank).max()).fill_null(False).alias(f"{rank}_split")
-        for rank in ("class", "order", "family", "genus")
+    compared = ("class", "order", "family", "genus")
+    split = (
+        varied(frame, "bin", compared)
+        .group_by("bin")
+        .agg((pl.col(rank).min() != pl.col(rank).max()).fill_null(False).alias(f"{rank}_split") for rank in compared)
     )
     split = split.filter(pl.any_horizontal(pl.selectors.ends_with("_split")))
     return frame.select("row", "bin").join(split, on="bin", how="inner").sort("row")
@@ -151,7 +157,5 @@ def _replaced(labels: pl.DataFrame, chosen: pl.DataFrame, notes: pl.DataFrame) -
     subset = labels.join(chosen, on=key, how="inner", maintain_order="left")
     after = subset.select(pl.col(f"{rank}_new").alias(rank) for rank in RANKS)
     log = differences(subset, after, notes.cast(NOTES), key)
-    joined = labels.join(chosen, on=key, how="left", maintain_order="left").select(
-        "row", "group", *(pl.when("touched").then(f"{rank}_new").otherwise(rank).alias(rank) for rank in RANKS)
-    )
-    return joined, log
+    new = chosen.select(key, *(pl.col(f"{rank}_new").alias(rank) for rank in RANKS))
+    return overlaid(labels, new, key).select("row", "group", *RANKS), log

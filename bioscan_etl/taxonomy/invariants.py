@@ -18,6 +18,7 @@ from bioscan_etl.findings import SAMPLES, Finding
 from bioscan_etl.rules import Severity
 from bioscan_etl.taxonomy.changes import undo
 from bioscan_etl.taxonomy.rules import RULES
+from bioscan_etl.taxonomy.varied import varied
 from bioscan_etl.vocabulary import MERGED, RANKS, RELABELLED
 
 _BY_CURATORS = (MERGED, RELABELLED)
@@ -43,7 +44,10 @@ class Breach:
 
 
 def check(
-    curated: pl.DataFrame | pl.LazyFrame, changes: pl.DataFrame, specimens: pl.DataFrame | pl.LazyFrame
+    curated: pl.DataFrame | pl.LazyFrame,
+    changes: pl.DataFrame,
+    specimens: pl.DataFrame | pl.LazyFrame,
+    barcodes: pl.Series | None = None,
 ) -> list[Breach]:
     """Check curated labels against the four invariants (spec: taxonomy, invariants).
 
@@ -52,17 +56,18 @@ def check(
             columns are read.
         changes: `schema.CHANGES`; changes of fields other than ranks are ignored.
         specimens: the specimens before curation: `processid`, the ranks and `<rank>_verbatim`.
+        barcodes: a number for each barcode, by row of `curated`, so that no sequence is read; None: from the sequences.
 
     Returns:
         The violations, in the order of the invariants; empty if all hold.
     """
-    barcode = same_identity(curated.lazy().select("dna_barcode").collect().to_series())
-    labels = curated.lazy().select("processid", *RANKS).collect().with_columns(barcode)
-    delivered = specimens.lazy().select("processid", *RANKS, *(f"{rank}_verbatim" for rank in RANKS)).collect()
+    if barcodes is None:
+        barcodes = same_identity(curated.lazy().select("dna_barcode").collect().to_series())
+    labels = curated.lazy().select("processid", *RANKS).collect().with_columns(barcodes.alias("barcode"))
     return [
         *label_breaches(labels),
-        *_source_breaches(labels, changes, delivered),
-        *_undo_breaches(labels, changes, delivered),
+        *_source_breaches(labels, changes, specimens.lazy()),
+        *_undo_breaches(labels, changes, specimens.lazy()),
     ]
 
 
@@ -108,7 +113,7 @@ def label_breaches(curated: pl.DataFrame) -> list[Breach]:
 
 
 def _barcode_breaches(curated: pl.DataFrame) -> Iterator[Breach]:
-    shared = curated.filter(pl.col("barcode").is_not_null() & (pl.len().over("barcode") > 1))
+    shared = varied(curated, "barcode", RANKS)
     groups = shared.group_by("barcode").agg(
         *((pl.col(rank).min() != pl.col(rank).max()).fill_null(False).alias(rank) for rank in RANKS),
         *(pl.col(rank).null_count().is_between(1, pl.len() - 1).alias(f"{rank}_partly") for rank in RANKS),
@@ -122,8 +127,11 @@ def _barcode_breaches(curated: pl.DataFrame) -> Iterator[Breach]:
 
 
 def _gap_breaches(curated: pl.DataFrame) -> Iterator[Breach]:
+    lineages = curated.select(RANKS).unique()
     for upper, lower in pairwise(RANKS):
-        wrong = curated.filter(pl.col(upper).is_null() & pl.col(lower).is_not_null())
+        is_gap = pl.col(upper).is_null() & pl.col(lower).is_not_null()
+        # All specimens are looked at where a lineage has a gap: there should be none.
+        wrong = curated.filter(is_gap) if lineages.select(is_gap.any()).item() else curated.clear()
         if wrong.height:
             ids = _ids(wrong)
             detail = f"{wrong.height} specimens have a {lower} and no {upper}: {', '.join(ids)}"
@@ -149,16 +157,24 @@ def _parent_breaches(curated: pl.DataFrame) -> Iterator[Breach]:
             yield Breach("INVARIANT_LINEAGE", lower, detail, wrong.height, ids)
 
 
-def _source_breaches(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl.DataFrame) -> Iterator[Breach]:
+def _source_breaches(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl.LazyFrame) -> Iterator[Breach]:
+    # One rank at a time: the labels of millions of records do not fit into memory several times.
+    named = {rank: specimens.select(rank).unique().collect().to_series().drop_nulls() for rank in RANKS}
     for rank in RANKS:
-        supplied = [specimens[rank].drop_nulls().unique()]
+        supplied = [named[rank]]
         if rank == "genus":
-            supplied.append(specimens["species"].drop_nulls().unique().str.split(" ").list.first())
+            supplied.append(named["species"].str.split(" ").list.first())
         filler = (pl.col("rule") == "UNASSIGNED_FILLER") & pl.col("after").str.starts_with("unassigned")
         set_by_rule = changes.filter((pl.col("field") == rank) & (pl.col("rule").is_in(_BY_CURATORS) | filler))["after"]
         supplied.append(set_by_rule.drop_nulls().unique())
-        final = curated.select("processid", name=rank).drop_nulls()
-        wrong = final.join(pl.DataFrame({"name": pl.concat(supplied)}), on="name", how="anti")
+        unknown = (
+            curated[rank]
+            .unique()
+            .drop_nulls()
+            .to_frame("name")
+            .join(pl.DataFrame({"name": pl.concat(supplied)}), on="name", how="anti")
+        )
+        wrong = curated.select("processid", name=rank).filter(pl.col("name").is_in(unknown["name"].implode()))
         if wrong.height:
             ids = _ids(wrong)
             names = wrong["name"].unique().sort()
@@ -166,28 +182,28 @@ def _source_breaches(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl
             yield Breach("INVARIANT_LABEL_SOURCE", rank, detail, len(names), ids)
 
 
-def _undo_breaches(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl.DataFrame) -> Iterator[Breach]:
+def _undo_breaches(curated: pl.DataFrame, changes: pl.DataFrame, specimens: pl.LazyFrame) -> Iterator[Breach]:
     try:
         restored = undo(curated.select("processid", *RANKS), changes)
     except InvariantError as error:
         yield Breach("INVARIANT_UNDO", "", str(error), 1)
         return
-    delivered = specimens.select("processid", *(pl.col(f"{rank}_verbatim").alias(f"{rank}_then") for rank in RANKS))
-    if restored.height != specimens.height:
+    delivered = specimens.select("processid").collect()
+    if restored.height != delivered.height:
         odd = pl.concat(
             [
-                delivered.select("processid").join(restored, on="processid", how="anti"),
+                delivered.join(restored, on="processid", how="anti"),
                 restored.select("processid").join(delivered, on="processid", how="anti"),
             ]
         )
-        detail = f"{restored.height} specimens are left of {specimens.height}"
-        yield Breach("INVARIANT_UNDO", "", detail, abs(restored.height - specimens.height), _ids(odd))
-    if restored["processid"].equals(delivered["processid"]):
-        compared = restored.hstack(delivered.drop("processid"))
-    else:
-        compared = restored.join(delivered, on="processid", how="inner")
+        detail = f"{restored.height} specimens are left of {delivered.height}"
+        yield Breach("INVARIANT_UNDO", "", detail, abs(restored.height - delivered.height), _ids(odd))
+    same = restored["processid"].equals(delivered["processid"])
     for rank in RANKS:
-        wrong = compared.filter(pl.col(rank).ne_missing(pl.col(f"{rank}_then")))
+        then = specimens.select("processid", then=f"{rank}_verbatim").collect()
+        now = restored.select("processid", rank)
+        compared = now.hstack(then.select("then")) if same else now.join(then, on="processid", how="inner")
+        wrong = compared.filter(pl.col(rank).ne_missing(pl.col("then")))
         if wrong.height:
             ids = _ids(wrong)
             detail = f"undoing the log does not give back {rank} of {wrong.height} specimens: {', '.join(ids)}"

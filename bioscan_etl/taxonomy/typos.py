@@ -7,13 +7,15 @@ fixes in code; what was found is a table.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 import polars as pl
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
 from bioscan_etl.settings import TaxonomySettings
-from bioscan_etl.taxonomy.changes import LOG, NOTES, differences
+from bioscan_etl.taxonomy.changes import LOG, NOTES, differences, overlaid
 from bioscan_etl.taxonomy.lineage import species_of
 from bioscan_etl.vocabulary import RANKS
 
@@ -65,8 +67,10 @@ def correct_typos(
         kept: `rank` and `name` of names whose spelling a curator has confirmed; they are never typos.
     """
     logs, tables = [pl.DataFrame(schema=LOG)], [pl.DataFrame(schema=TYPOS)]
+    # Names are counted over the combinations of labels, of which there are few.
+    combinations = labels.group_by(RANKS).agg(records=pl.len())
     for rank, parent in _PARENTS.items():
-        pairs = _pairs(labels, rank, settings)
+        pairs = _pairs(combinations, rank, settings)
         if kept is not None:
             pairs = pairs.join(
                 kept.filter(pl.col("rank") == rank).select(pl.col("name").alias("from")), on="from", how="anti"
@@ -78,27 +82,37 @@ def correct_typos(
         )
         if not fixes.height:
             continue
-        hit = labels.join(fixes, on=[parent, rank], how="inner").sort("row")
-        renamed = species_of(pl.col("to"), pl.col("genus")) if rank == "genus" else pl.col("species")
-        after = hit.with_columns(renamed.alias("species")).with_columns(pl.col("to").alias(rank))
+        hit = labels.filter(pl.col(rank).is_in(fixes[rank].implode())).join(fixes, on=[parent, rank], how="inner")
+        hit = hit.sort("row")
+        after = _renamed(hit, rank)
         notes = pl.concat(
             hit.select(key="row", field=pl.lit(field), rule=pl.lit("NAME_TYPO_FIXED"), evidence="evidence")
             for field in (rank, "species")
         ).unique(["key", "field"], maintain_order=True)
         logs.append(differences(hit, after, notes.cast(NOTES), "row"))
-        labels = labels.update(after.select("row", *RANKS), on="row", how="left", include_nulls=True)
+        labels = overlaid(labels, after, "row")
+        fixed = combinations.join(fixes.select(parent, rank, "to"), on=[parent, rank], how="left")
+        is_hit = pl.col("to").is_not_null()
+        combinations = pl.concat([fixed.filter(~is_hit), _renamed(fixed.filter(is_hit), rank)]).drop("to")
     return Corrected(labels, pl.concat(logs), pl.concat(tables).sort("rank", "parent", "from", "to"))
 
 
-def _pairs(labels: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.DataFrame:
+def _renamed(hit: pl.DataFrame, rank: str) -> pl.DataFrame:
+    """Labels after `rank` became `to`; the species of a genus are renamed with it."""
+    if rank == "genus":
+        hit = hit.with_columns(species=species_of(pl.col("to"), pl.col("genus")))
+    return hit.with_columns(pl.col("to").alias(rank))
+
+
+def _pairs(combinations: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.DataFrame:
     """Pairs of names under one parent, rare and common, that differ by a letter or two."""
     plain = _PLAIN_SPECIES if rank == "species" else _PLAIN
     word = pl.col("name").str.split(" ").list.last()
     names = (
-        labels.select(parent=_PARENTS[rank], name=rank)
+        combinations.select("records", parent=_PARENTS[rank], name=rank)
         .drop_nulls()
         .group_by("parent", "name")
-        .agg(records=pl.len().cast(pl.Int64))
+        .agg(records=pl.col("records").cast(pl.Int64).sum())
         .filter(pl.col("name").str.contains(plain) & (word.str.len_chars() >= settings.typo_min_length))
         .sort("parent", "name")
     )
@@ -106,8 +120,9 @@ def _pairs(labels: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.Da
     promising = bounds.filter(pl.col("low") <= settings.typo_rarity * pl.col("high"))
     names = names.join(promising, on="parent", how="semi", maintain_order="left")
     rows: list[tuple[str, str, str, int, int, int]] = []
-    for (parent,), group in names.group_by("parent", maintain_order=True):
-        rows += _close(str(parent), group, settings)
+    named = names.select("parent", "name", "records").rows()
+    for _, group in groupby(named, itemgetter(0)):
+        rows += _close(list(group), settings)
     return pl.DataFrame(
         rows,
         orient="row",
@@ -115,10 +130,11 @@ def _pairs(labels: pl.DataFrame, rank: str, settings: TaxonomySettings) -> pl.Da
     )
 
 
-def _close(parent: str, group: pl.DataFrame, settings: TaxonomySettings) -> list[tuple[str, str, str, int, int, int]]:
-    limit = settings.typo_rarity * int(group["records"].max() or 0)  # type: ignore[arg-type]
-    rare = group.filter(pl.col("records") <= limit).rows()
-    common = group.filter(pl.col("records") * settings.typo_rarity >= int(group["records"].min() or 0)).rows()  # type: ignore[arg-type]
+def _close(group: list[tuple[str, str, int]], settings: TaxonomySettings) -> list[tuple[str, str, str, int, int, int]]:
+    """The pairs of one parent. Hundreds of parents have a few names each: a table would cost more than its rows."""
+    counts = [records for _, _, records in group]
+    rare = [row for row in group if row[2] <= settings.typo_rarity * max(counts)]
+    common = [row for row in group if row[2] * settings.typo_rarity >= min(counts)]
     distances = cdist(
         [name.casefold() for _, name, _ in rare],
         [name.casefold() for _, name, _ in common],
@@ -127,7 +143,7 @@ def _close(parent: str, group: pl.DataFrame, settings: TaxonomySettings) -> list
     )
     close = []
     for row, column in zip(*(distances <= 2).nonzero(), strict=True):
-        (_, name, records), (_, other, others) = rare[row], common[column]
+        (parent, name, records), (_, other, others) = rare[row], common[column]
         distance = int(distances[row, column])
         length = min(len(name.split(" ")[-1]), len(other.split(" ")[-1]))
         regular = " " not in other or other.split(" ")[1].islower()
@@ -141,15 +157,12 @@ def _judged(labels: pl.DataFrame, pairs: pl.DataFrame, rank: str, settings: Taxo
     """Add what the barcodes say of each pair and whether that is proof."""
     pairs = pairs.with_row_index("pair")
     parent = _PARENTS[rank]
-    marked = labels.select("row", "group", "bin", "species", parent=parent, name=rank)
+    # Few records carry such a name.
+    named = pl.col(rank).is_in(pl.concat([pairs["from"], pairs["to"]]).unique().implode())
+    marked = labels.filter(named).select("row", "group", "bin", "species", parent=parent, name=rank)
     wrong = marked.join(pairs.select("pair", "parent", name="from"), on=["parent", "name"], how="inner")
     right = marked.join(pairs.select("pair", "parent", name="to"), on=["parent", "name"], how="inner")
-    shared = pl.concat(
-        wrong.join(right.select("pair", mark).drop_nulls().unique(), on=["pair", mark], how="semi").select(
-            "pair", "row"
-        )
-        for mark in ("group", "bin")
-    )
+    shared = pl.concat(_sharing(wrong, right, mark) for mark in ("group", "bin"))
     support = shared.unique().group_by("pair").agg(supported=pl.len().cast(pl.Int64))
     targets = pairs.group_by("parent", "from").agg(targets=pl.len())
     judged = (
@@ -177,6 +190,12 @@ def _judged(labels: pl.DataFrame, pairs: pl.DataFrame, rank: str, settings: Taxo
         .select(list(TYPOS))
         .cast(TYPOS)
     )
+
+
+def _sharing(wrong: pl.DataFrame, right: pl.DataFrame, mark: str) -> pl.DataFrame:
+    """`pair` and `row` of the rare spelling's records whose barcode or BIN a record of the common one has."""
+    theirs = right.select("pair", mark).filter(pl.col(mark).is_in(wrong[mark].drop_nulls().unique().implode()))
+    return wrong.join(theirs.unique(), on=["pair", mark], how="semi").select("pair", "row")
 
 
 def _orphaning(wrong: pl.DataFrame, right: pl.DataFrame, pairs: pl.DataFrame) -> pl.Series:
