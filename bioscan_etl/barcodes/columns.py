@@ -20,9 +20,6 @@ PUBLISHED_COLUMNS = 625
 UNKNOWN = 4
 """Number of a letter that is not A, C, G or T."""
 
-_CODE = np.full(256, UNKNOWN, np.uint8)
-_CODE[np.frombuffer(b"ACGT", np.uint8)] = np.arange(4, dtype=np.uint8)
-
 
 def codes(barcodes: pl.Series) -> npt.NDArray[np.uint8]:
     """Letters as numbers: A, C, G, T are 0 to 3, all others 4.
@@ -33,8 +30,26 @@ def codes(barcodes: pl.Series) -> npt.NDArray[np.uint8]:
     Returns:
         uint8, shape (barcodes, length of the longest); `UNKNOWN` after the end of a shorter one.
     """
-    width = int(barcodes.str.len_bytes().max() or 0)  # type: ignore[arg-type]
+    lengths = barcodes.str.len_bytes()
+    width = int(lengths.max() or 0)  # type: ignore[arg-type]
     if not width:
         return np.empty((len(barcodes), 0), np.uint8)
-    text = barcodes.str.pad_end(width, "-").str.join("").item()
-    return _CODE[np.frombuffer(text.encode(), np.uint8)].reshape(len(barcodes), width)
+    padded = barcodes if lengths.min() == width else barcodes.str.pad_end(width, "-")
+    # Arrow's layout has all letters one after the other; reading them from a Python text would copy them twice.
+    array = padded.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = array.buffers()
+    text = np.frombuffer(data, np.uint8, len(barcodes) * width, int(np.frombuffer(offsets, np.int64)[array.offset]))
+    return _numbers(text).reshape(len(barcodes), width)
+
+
+def _numbers(text: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The number of each letter. Arithmetic on whole arrays takes half the time of looking each up in a table."""
+    # The second and third bit of A, C, G, T are 00, 01, 11, 10: of the last two, the second tells 2 from 3.
+    found: npt.NDArray[np.uint8] = text >> np.uint8(1)
+    found &= np.uint8(3)
+    found ^= (text >> np.uint8(2)) & np.uint8(1)
+    other = text != ord("A")
+    for base in b"CGT":
+        other &= text != base
+    np.copyto(found, UNKNOWN, where=other)
+    return found
