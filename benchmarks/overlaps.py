@@ -23,8 +23,9 @@ import numpy as np
 import polars as pl
 
 from bioscan_etl.barcodes.distinct import connected, numbered
-from bioscan_etl.barcodes.framed import framed, letters, same_pairs
+from bioscan_etl.barcodes.framed import framed, letters
 from bioscan_etl.barcodes.identity import barcode_identity
+from bioscan_etl.barcodes.same import same_pairs
 from bioscan_etl.schema import PLACEMENTS
 from bioscan_etl.settings import SplitSettings
 from bioscan_etl.splits.leakage import leakage

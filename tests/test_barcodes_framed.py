@@ -1,40 +1,16 @@
-"""Barcodes side by side: letters in columns, and pairs that are the same, against a comparison of all letters."""
+"""Barcodes side by side: letters in columns, and the same as bits, against a plain way to write them."""
 
 import numpy as np
 import polars as pl
-import pytest
 from framed_barcodes import drawn
 from hypothesis import given
 from hypothesis import strategies as st
-from test_barcodes_check import real_barcodes
 
-from bioscan_etl.barcodes.columns import UNKNOWN
-from bioscan_etl.barcodes.framed import MISSING, framed, letters, same_pairs
+from bioscan_etl.barcodes.columns import COLUMNS, UNKNOWN
+from bioscan_etl.barcodes.framed import BLOCKS, MISSING, framed, letters
 from bioscan_etl.barcodes.placement import place
 
 WHOLE = drawn(4)
-MORE = WHOLE[0][:151] + "GGA" + WHOLE[0][151:]
-OTHER = WHOLE[0][:151] + "TTC" + WHOLE[0][151:]
-
-
-def pairs(barcodes, least=300):
-    """Pairs of texts that are the same."""
-    texts = sorted(set(barcodes))
-    one, other = same_pairs(framed(place(pl.Series("barcode", texts, pl.String))), least)
-    return {(texts[a], texts[b]) for a, b in zip(one.tolist(), other.tolist(), strict=True)}
-
-
-def compared(placed, least):
-    """The same by comparing all letters of all pairs."""
-    found = letters(placed).astype(int)
-    beside = [bool(len(row)) for row in placed["inserted_bases"].fill_null([])]
-    wanted = set()
-    for number, row in enumerate(found):
-        both = (row != UNKNOWN) & (found != UNKNOWN)
-        same = ((row != found) & both).sum(axis=1) == 0
-        same &= ((row < UNKNOWN) & (found < UNKNOWN)).sum(axis=1) >= least
-        wanted |= {(number, other) for other in np.flatnonzero(same).tolist() if other > number}
-    return {pair for pair in wanted if not (beside[pair[0]] or beside[pair[1]])}
 
 
 def test_letters_lie_in_their_columns():
@@ -48,86 +24,53 @@ def test_letters_lie_in_their_columns():
     assert (found[3] == UNKNOWN).all()
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        (WHOLE[0], WHOLE[1], False),
-        (WHOLE[0], WHOLE[0][50:], True),
-        (WHOLE[0], WHOLE[0][:400], True),
-        (WHOLE[0][:450], WHOLE[0][100:], True),
-        (WHOLE[0][:350], WHOLE[0][100:], False),
-        (WHOLE[0], "N".join((WHOLE[0][:200], WHOLE[0][201:])), True),
-        (WHOLE[0], WHOLE[0][:300] + ("C" if WHOLE[0][300] != "C" else "T") + WHOLE[0][301:], False),
-        (WHOLE[0], WHOLE[0][:301] + WHOLE[0][304:], False),
-        (WHOLE[0], WHOLE[0][:301] + "GGA" + WHOLE[0][301:], False),
-        (WHOLE[0][:301] + WHOLE[0][304:], (WHOLE[0][:301] + WHOLE[0][304:])[90:], True),
-        (MORE, MORE[90:], True),
-        (MORE, MORE[150:], False),
-        (MORE, WHOLE[0][180:], True),
-        (MORE, WHOLE[0][100:], False),
-        (MORE, OTHER, False),
-    ],
-    ids=[
-        "another barcode",
-        "a part of it",
-        "its beginning",
-        "350 columns overlap",
-        "250 columns overlap",
-        "one base not read",
-        "one base differs",
-        "a codon less",
-        "a codon more",
-        "both lack the codon",
-        "both have the codon more",
-        "both have it, one begins in it",
-        "one begins behind the codon more",
-        "one of two has the codon more",
-        "both have another codon more",
-    ],
-)
-def test_what_is_the_same_barcode(one, other, same):
-    assert bool(pairs([one, other])) is same
+def plain_letters(row):
+    """The letter in each column of one placement, base by base."""
+    found = [UNKNOWN] * COLUMNS
+    if row["first"] is None:
+        return found
+    column, at = row["first"], row["start"]
+    while column <= row["last"]:
+        if column in row["missing_columns"]:
+            found[column - 1] = MISSING
+            column += 1
+            continue
+        if at not in row["inserted_bases"]:
+            found[column - 1] = "ACGT".find(row["barcode"][at]) % (UNKNOWN + 1)
+            column += 1
+        at += 1
+    return found
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(WHOLE), st.integers(0, 250), st.integers(320, 658), st.sets(st.integers(0, 657), max_size=4)
-        ),
-        min_size=2,
-        max_size=12,
-    )
-)
-def test_pairs_are_those_of_a_comparison_of_all_letters(drawn_):
-    texts = set()
-    for barcode, begin, end, unread in drawn_:
-        text = "".join("N" if at in unread else base for at, base in enumerate(barcode))
-        texts.add(text[begin:end].strip("N"))
-    placed = place(pl.Series("barcode", sorted(texts), pl.String))
-    one, other = same_pairs(framed(placed), 300)
-    assert set(zip(one.tolist(), other.tolist(), strict=True)) == compared(placed, 300)
+@st.composite
+def cut(draw):
+    """A barcode cut at both ends, without a codon or with one more, with bases before it, and some not read."""
+    text = draw(st.sampled_from(WHOLE))
+    at = 1 + 3 * draw(st.integers(60, 160))
+    text = draw(st.sampled_from([text, text[:at] + text[at + 3 :], text[:at] + "GGA" + text[at:]]))
+    for unread in draw(st.sets(st.integers(0, 650), max_size=4)):
+        text = text[:unread] + "N" + text[unread + 1 :]
+    text = draw(st.sampled_from(["", "ACGTTGCA"])) + text[draw(st.integers(0, 250)) : draw(st.integers(400, 661))]
+    return text.strip("N")
 
 
-def test_pairs_of_many_barcodes_are_those_of_a_comparison_of_all_letters():
-    """Enough barcodes with the same extent that they are compared by themselves."""
-    rng = np.random.default_rng(0)
-    base = list(WHOLE[0])
-    texts = set()
-    for _ in range(1_500):
-        changed = base.copy()
-        changed[rng.integers(0, 658)] = "ACGT"[rng.integers(0, 4)]
-        begin = int(rng.choice([0, 0, 0, 30, 120]))
-        texts.add("".join(changed[begin:]))
-    placed = place(pl.Series("barcode", sorted(texts), pl.String))
-    one, other = same_pairs(framed(placed), 300)
-    assert set(zip(one.tolist(), other.tolist(), strict=True)) == compared(placed, 300)
-
-
-def test_real_barcodes(shared_data):
-    texts = real_barcodes(shared_data)
-    found = place(texts)
-    one, other = same_pairs(framed(found), 300)
-    beside = found["inserted_bases"].list.len().fill_null(0) > 0
-    got = {(a, b) for a, b in zip(one.tolist(), other.tolist(), strict=True) if not (beside[a] or beside[b])}
-    assert got == compared(found, 300)
-    assert len(one) == 3885
+@given(st.lists(cut(), min_size=1, max_size=8))
+def test_letters_and_bits_are_those_that_are_written_base_by_base(texts):
+    placed = place(pl.Series("barcode", [*texts, "ACGT"], pl.String).unique(maintain_order=True))
+    found = letters(placed)
+    assert found.tolist() == [plain_letters(row) for row in placed.iter_rows(named=True)]
+    bits = framed(placed)
+    for words, marks in (
+        (bits.low, np.isin(found, [1, 3])),
+        (bits.high, np.isin(found, [2, 3])),
+        (bits.known, found < UNKNOWN),
+        (bits.lacking, found == MISSING),
+    ):
+        assert (np.unpackbits(words.view(np.uint8), axis=1)[:, :COLUMNS] == marks).all()
+    clean = (found != UNKNOWN).reshape(len(found), BLOCKS, -1).all(axis=2)
+    assert (bits.clean == clean @ (1 << np.arange(BLOCKS))).all()
+    # Equal letters in a stretch of blocks have equal sums, others do not.
+    for begin, end in ((0, BLOCKS), (3, 7), (13, BLOCKS)):
+        inside = found[:, begin * 47 : end * 47]
+        sums = bits.hashes[:, end] - bits.hashes[:, begin]
+        assert ((sums[:, None] == sums[None]) == (inside[:, None] == inside[None]).all(axis=2)).all()

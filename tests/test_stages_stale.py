@@ -296,8 +296,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "barcodes/codon_weights.py": ("placed_barcodes", "barcodes", "partitions"),
     "barcodes/straight.py": ("placed_barcodes", "barcodes", "partitions"),
     "barcodes/gaps.py": ("placed_barcodes", "barcodes", "partitions"),
-    # Specimens flag barcodes that are the same over shared columns under two species.
     "barcodes/framed.py": ("specimens", "barcodes", "audit", "partitions", "distances", "statistics"),
+    # Specimens flag barcodes that are the same over shared columns under two species.
+    "barcodes/same.py": ("specimens", "barcodes", "partitions", "statistics"),
     "barcodes/distinct.py": ("barcodes", "partitions"),
     # Letters and identity of a barcode; the expectations on the curated table hold it against them.
     "barcodes/sequences.py": ("checked_barcodes", "specimens"),

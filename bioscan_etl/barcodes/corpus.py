@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from bioscan_etl.barcodes.framed import framed, same_pairs
+from bioscan_etl.barcodes.framed import framed
 from bioscan_etl.barcodes.neighbours import misplaced
 from bioscan_etl.barcodes.numbering import same_barcode
+from bioscan_etl.barcodes.same import same_pairs
 from bioscan_etl.flags import flags_from
 from bioscan_etl.schema import PLACEMENTS
 from bioscan_etl.settings import BarcodeSettings

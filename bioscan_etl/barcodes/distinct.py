@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from bioscan_etl.barcodes.framed import framed, same_pairs
+from bioscan_etl.barcodes.framed import framed
 from bioscan_etl.barcodes.identity import barcode_identities
 from bioscan_etl.barcodes.placement import place
+from bioscan_etl.barcodes.same import same_pairs
 from bioscan_etl.schema import BARCODE_IDS, BARCODES, PLACEMENTS
 
 

@@ -1,17 +1,12 @@
-"""Barcodes side by side on the frame: which letter is in which column, and which pairs are the same barcode.
+"""Barcodes side by side on the frame: which letter is in which column, as bits that are compared many at a time.
 
-Two barcodes are the same over their shared columns if they agree in every column in which both have a base, and share
-at least a number of such columns. One then equals the other, is a part of it, or overlaps it: the same animal's
-barcode, sequenced to another extent. A codon that one lacks and the other has is a difference, N is none.
-
-The relation is not transitive: a fragment can be the same as two barcodes that differ where it ends.
-
-Belongs here: letters on the frame and their comparison. Does not belong here: finding a barcode's place (`placement`).
+Belongs here: letters on the frame and their comparison. Does not belong here: finding a barcode's place (`placement`),
+and which barcodes are the same (`same`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,14 +21,12 @@ MISSING = 5
 
 BLOCKS = 14
 """Blocks of 47 columns, which together are the frame."""
-
-_WIDTH = 47  # columns of a block
+_WIDTH = COLUMNS // BLOCKS
 _TRIPLES = -(-_WIDTH // 3)  # of a block
 _KINDS = MISSING + 1  # of letters
 _WORDS = -(-COLUMNS // 64)
-_PART = 5_000  # barcodes whose letters are held at a time
-_LARGE = 1_000  # members from which barcodes with the same clean blocks are compared by themselves
-_PAIRS = 200_000  # pairs that are verified at a time
+_PART = 2_000  # barcodes whose letters are held at a time
+_PLACE = ("start", "first", "last")
 
 _Letters = npt.NDArray[np.uint8]
 _Words = npt.NDArray[np.uint64]
@@ -51,30 +44,34 @@ def letters(placements: pl.DataFrame) -> _Letters:
         uint8, shape (rows, 658): A, C, G, T as 0 to 3, `columns.UNKNOWN` for N and where the barcode does not reach,
         `MISSING` for a codon that it lacks. A barcode that is not placed has `UNKNOWN` everywhere.
     """
-    framed = np.full((placements.height, COLUMNS), UNKNOWN, np.uint8)
     found = codes(placements["barcode"])
-    if not found.size:
-        return framed
-    # Nearly all barcodes fill their columns without a gap: a stretch of letters that is moved as a whole.
+    framed = np.full((len(found), COLUMNS), UNKNOWN, np.uint8)
+    width = min(found.shape[1], COLUMNS)
+    framed[:, :width] = found[:, :width]  # right for nearly all: whole barcodes begin in the first column
+    is_placed = placements["first"].is_not_null().to_numpy()
+    framed[~is_placed] = UNKNOWN
+    # Most others fill their columns without a gap: a stretch of letters that is moved as a whole.
     uneven = pl.any_horizontal(pl.col("missing_columns", "inserted_bases").list.len() > 0).fill_null(value=False)
     is_uneven = placements.select(uneven).to_series().to_numpy()
-    is_placed = placements["first"].is_not_null().to_numpy()
-    moved, spread = np.flatnonzero(is_placed & ~is_uneven), np.flatnonzero(is_placed & is_uneven)
-    framed[moved] = _moved(placements[moved], found[moved])
-    framed[spread] = _spread(placements[spread], found[spread])
+    start, first, last = (placements[name].fill_null(0).to_numpy().astype(np.int64) for name in _PLACE)
+    beyond = placements["barcode"].str.len_bytes().to_numpy() > start + last - first + 1
+    moved = np.flatnonzero(is_placed & ~is_uneven & ((first > 1) | (start > 0) | beyond))
+    spread = np.flatnonzero(is_placed & is_uneven)
+    framed[moved] = _moved(start[moved], first[moved], last[moved], found[moved])
+    if len(spread):
+        framed[spread] = _spread(placements[spread], found[spread])
     return framed
 
 
-def _moved(placements: pl.DataFrame, found: _Letters) -> _Letters:
+def _moved(start: _Numbers, first: _Numbers, last: _Numbers, found: _Letters) -> _Letters:
     """The letter in each column, of barcodes that lack no codon and have no base beside the frame."""
     framed = np.full((len(found), COLUMNS), UNKNOWN, np.uint8)
-    start, first, last = (placements[name].to_numpy().astype(np.int16) for name in ("start", "first", "last"))
     shift = first - 1 - start
     for by in np.unique(shift).tolist():
         rows = np.flatnonzero(shift == by)
         begin, end = max(by, 0), min(found.shape[1] + by, COLUMNS)
         framed[rows, begin:end] = found[rows, begin - by : end - by]
-    column = np.arange(1, COLUMNS + 1, dtype=np.int16)[None, :]
+    column = np.arange(1, COLUMNS + 1, dtype=np.int64)[None, :]
     framed[(column < first[:, None]) | (column > last[:, None])] = UNKNOWN
     return framed
 
@@ -82,7 +79,7 @@ def _moved(placements: pl.DataFrame, found: _Letters) -> _Letters:
 def _spread(placements: pl.DataFrame, found: _Letters) -> _Letters:
     """The letter in each column, of placed barcodes."""
     framed = np.full((len(found), COLUMNS), UNKNOWN, np.uint8)
-    start, first, last = (placements[name].to_numpy()[:, None] for name in ("start", "first", "last"))
+    start, first, last = (placements[name].to_numpy()[:, None] for name in _PLACE)
     column, at = np.arange(1, COLUMNS + 1)[None, :], np.arange(found.shape[1])[None, :]
     missing = _marked(placements["missing_columns"], COLUMNS + 1)[:, 1:]
     beside = _marked(placements["inserted_bases"], found.shape[1])
@@ -134,21 +131,24 @@ def framed(placements: pl.DataFrame) -> Framed:
     """
     rows = placements.height
     low, high, known, lacking = (np.zeros((rows, _WORDS), np.uint64) for _ in range(4))
-    hashes = np.zeros((rows, BLOCKS + 1), np.uint64)
+    hashes = np.zeros((BLOCKS + 1, rows), np.uint64).T  # two columns of all barcodes are read at a time
     clean = np.zeros(rows, np.int64)
     sums = _sums_of_triples()
-    starts = np.arange(0, COLUMNS, _WIDTH)
-    bits = np.int64(1) << np.arange(BLOCKS, dtype=np.int64)
+    wholes = _packed(np.repeat(np.eye(BLOCKS, dtype=np.bool_), _WIDTH, axis=1))
 
     def fill(start: int) -> None:
         part = slice(start, start + _PART)
         found = letters(placements[part])
-        is_base = found < UNKNOWN
-        low[part], high[part] = _packed(is_base & (found % 2 == 1)), _packed(is_base & (found > 1))
-        known[part], lacking[part] = _packed(is_base), _packed(found == MISSING)
+        # The numbers' bits are those of A, C, G, T; `MISSING` has the first one, too, `UNKNOWN` none of both.
+        odd, high[part] = (_packed(found & np.uint8(bit)) for bit in (1, 2))
+        known[part] = _packed(found < UNKNOWN)
+        low[part], lacking[part] = odd & known[part], odd & ~known[part]
         np.cumsum(_block_sums(found, sums), axis=1, out=hashes[part, 1:])
-        blocks = np.logical_and.reduceat(found != UNKNOWN, starts, axis=1)
-        clean[part] = blocks @ bits
+        covered = known[part] | lacking[part]
+        for block, whole in enumerate(wholes):
+            words = np.flatnonzero(whole)
+            is_clean = ((covered[:, words] & whole[words]) == whole[words]).all(axis=1)
+            clean[part] |= is_clean.astype(np.int64) << block
 
     for _ in ordered_map(fill, range(0, rows, _PART), cores()):
         pass
@@ -179,7 +179,8 @@ def _block_sums(found: _Letters, sums: _Words) -> _Words:
     wide[:, :, :_WIDTH] = found.reshape(-1, BLOCKS, _WIDTH)
     triples = wide.reshape(len(found), -1, 3)
     which = (triples[:, :, 0] * np.uint8(_KINDS) + triples[:, :, 1]) * np.uint8(_KINDS) + triples[:, :, 2]
-    places = which + (np.arange(len(sums)) * sums.shape[1])[None, :]
+    places = which.astype(np.intp)
+    places += np.arange(0, sums.size, sums.shape[1])
     added: _Words = sums.ravel().take(places).reshape(-1, BLOCKS, _TRIPLES).sum(axis=2)
     return added
 
@@ -197,6 +198,17 @@ def comparable(barcodes: pl.DataFrame) -> tuple[pl.DataFrame, Framed]:
     return usable.select("barcode_id").with_row_index("at"), framed(usable)
 
 
+def full_blocks(barcodes: Framed, members: _Numbers) -> _Numbers:
+    """The blocks in which each of some barcodes has a base in every column, as bits, int64, shape (members,)."""
+    found = barcodes.clean[members]
+    # Nearly no barcode lacks a codon.
+    lacking = np.flatnonzero((barcodes.lacking[members] != 0).any(axis=1))
+    bits = np.unpackbits(barcodes.lacking[members[lacking]].view(np.uint8), axis=1, count=COLUMNS)
+    holes = np.logical_or.reduceat(bits, np.arange(0, COLUMNS, _WIDTH), axis=1)
+    found[lacking] &= ~(holes @ (np.int64(1) << np.arange(BLOCKS, dtype=np.int64)))
+    return found
+
+
 def compared(barcodes: Framed, one: _Numbers | int, other: _Numbers) -> tuple[Counts, Counts]:
     """Compare pairs of barcodes.
 
@@ -210,15 +222,16 @@ def compared(barcodes: Framed, one: _Numbers | int, other: _Numbers) -> tuple[Co
     """
     both = barcodes.known[one] & barcodes.known[other]
     bits = (barcodes.low[one] ^ barcodes.low[other]) | (barcodes.high[one] ^ barcodes.high[other])
-    return _bits(both), _bits(bits & both)
+    return bits_of(both), bits_of(bits & both)
 
 
 def known_columns(barcodes: Framed, members: _Numbers) -> _Numbers:
     """Columns in which each of some barcodes has a base, int64, shape (members,)."""
-    return _bits(barcodes.known[members]).astype(np.int64)
+    return bits_of(barcodes.known[members]).astype(np.int64)
 
 
-def _bits(words: _Words) -> Counts:
+def bits_of(words: _Words) -> Counts:
+    """The number of bits that are set in each row of words, shape (rows,)."""
     counted = np.bitwise_count(words)
     found = np.zeros(len(words), np.uint32)
     for word in range(words.shape[1]):  # a sum along short rows takes several times as long
@@ -226,8 +239,8 @@ def _bits(words: _Words) -> Counts:
     return found
 
 
-def _packed(marks: npt.NDArray[np.bool_]) -> _Words:
-    """Bits as words of 64, shape (rows, 11)."""
+def _packed(marks: npt.NDArray[np.bool_] | _Letters) -> _Words:
+    """Bits as words of 64, shape (rows, 11): which columns hold anything but 0."""
     wide = np.zeros((len(marks), 8 * _WORDS), np.uint8)
     packed = np.packbits(marks, axis=1)
     wide[:, : packed.shape[1]] = packed
@@ -261,123 +274,3 @@ def _where(texts: Mapping[int, Mapping[int, str]], rows: int) -> _Words:
         flags[0, list(found)] = True
         marks[row] = _packed(flags)[0]
     return marks
-
-
-def same_pairs(barcodes: Framed, least: int) -> tuple[_Numbers, _Numbers]:
-    """All pairs of barcodes that are the same over their shared columns.
-
-    A pair is looked for in the longest stretch of blocks that both have without N: barcodes that are the same have the
-    same letters there, so they meet by a hash of it. Each pair is then compared in full. A pair without a common block
-    of 47 columns free of N is not found.
-
-    Args:
-        barcodes: on the frame.
-        least: columns in which both must have a base (setting `barcodes.min_shared_columns`).
-
-    Returns:
-        Positions of the two barcodes of each pair, the smaller one first, int64, sorted.
-    """
-    longest = longest_runs()
-    masks, of_mask, members = np.unique(barcodes.clean, return_inverse=True, return_counts=True)
-    stretch = longest[masks[:, None] & masks[None, :]]
-    large = members >= _LARGE
-    found: list[npt.NDArray[np.int64]] = []
-    count = len(barcodes.clean)
-    for number in np.unique(stretch[stretch >= 0]):
-        begin, end = divmod(int(number), BLOCKS + 1)
-        allowed = stretch == number
-        for one in [*np.flatnonzero(large & allowed.any(axis=1)), None]:
-            group = ~large if one is None else np.arange(len(masks)) == one
-            others = allowed[group].any(axis=0)
-            if not others.any():
-                continue
-            here = np.flatnonzero((group & allowed.any(axis=1))[of_mask])
-            there = np.flatnonzero(others[of_mask])
-            for a, b in meeting(barcodes.hashes, here, there, begin, end):
-                meant = allowed[of_mask[a], of_mask[b]]
-                first, second = np.minimum(a, b)[meant], np.maximum(a, b)[meant]
-                same = _same(barcodes, first, second, least) & (first != second)
-                found.append(first[same] * count + second[same])  # a pair as one number
-    pairs = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
-    return pairs // max(count, 1), pairs % max(count, 1)
-
-
-def full_blocks(barcodes: Framed, members: _Numbers) -> _Numbers:
-    """The blocks in which each of some barcodes has a base in every column, as bits, int64, shape (members,)."""
-    found = barcodes.clean[members]
-    # Nearly no barcode lacks a codon.
-    lacking = np.flatnonzero((barcodes.lacking[members] != 0).any(axis=1))
-    bits = np.unpackbits(barcodes.lacking[members[lacking]].view(np.uint8), axis=1, count=COLUMNS)
-    holes = np.logical_or.reduceat(bits, np.arange(0, COLUMNS, _WIDTH), axis=1)
-    found[lacking] &= ~(holes @ (np.int64(1) << np.arange(BLOCKS, dtype=np.int64)))
-    return found
-
-
-def longest_runs() -> _Numbers:
-    """The longest run of blocks of each set of them.
-
-    Returns:
-        int64, shape (16384,), by the blocks as bits: 15 times the run's first block, plus the block after its last; of
-        runs of one length the first, -1 for none.
-    """
-    masks = np.arange(1 << BLOCKS)
-    best = np.full(len(masks), -1, np.int64)
-    length = np.zeros(len(masks), np.int64)
-    for begin in range(BLOCKS):
-        for end in range(begin + 1, BLOCKS + 1):
-            run = ((1 << (end - begin)) - 1) << begin
-            better = ((masks & run) == run) & (length < end - begin)
-            best[better], length[better] = begin * (BLOCKS + 1) + end, end - begin
-    return best
-
-
-def meeting(
-    hashes: _Words, here: _Numbers, there: _Numbers, begin: int, end: int
-) -> Iterator[tuple[_Numbers, _Numbers]]:
-    """Find the pairs of barcodes of two groups with the same letters in a stretch of blocks, by hashes.
-
-    Args:
-        hashes: as of `Framed`.
-        here: positions of the first group.
-        there: positions of the second.
-        begin: the first block of the stretch.
-        end: the block after its last.
-
-    Yields:
-        Some pairs at a time: the positions of both barcodes, int64.
-    """
-    wanted = hashes[here, end] - hashes[here, begin]
-    offered = hashes[there, end] - hashes[there, begin]
-    order = np.argsort(offered)
-    offered = offered[order]
-    first = np.searchsorted(offered, wanted, side="left")
-    # Most meet nobody.
-    meets = np.append(offered, ~wanted[:1])[first] == wanted
-    here, wanted, first = here[meets], wanted[meets], first[meets]
-    count = np.searchsorted(offered, wanted, side="right") - first
-    upto = np.cumsum(count)
-    start = 0
-    while start < len(here):
-        # As many barcodes as have `_PAIRS` partners together, at least one.
-        stop = max(int(np.searchsorted(upto, (upto[start - 1] if start else 0) + _PAIRS, side="right")), start + 1)
-        part = count[start:stop]
-        a = np.repeat(here[start:stop], part)
-        within = np.arange(len(a)) - np.repeat(np.cumsum(part) - part, part)
-        yield a, there[order[np.repeat(first[start:stop], part) + within]]
-        start = stop
-
-
-def _same(barcodes: Framed, a: _Numbers, b: _Numbers, least: int) -> npt.NDArray[np.bool_]:
-    """Whether two barcodes are the same over their shared columns."""
-    both = barcodes.known[a] & barcodes.known[b]
-    differ = (barcodes.low[a] ^ barcodes.low[b]) | (barcodes.high[a] ^ barcodes.high[b])
-    same: npt.NDArray[np.bool_] = ~((differ & both) != 0).any(axis=1)
-    same &= _bits(both) >= least
-    # A codon that one has and the other lacks, and bases that only one has, are differences.
-    lacking = (barcodes.lacking[a] & barcodes.known[b]) | (barcodes.lacking[b] & barcodes.known[a])
-    same &= ~(lacking != 0).any(axis=1)
-    same &= ~(((barcodes.beside[a] ^ barcodes.beside[b]) & both) != 0).any(axis=1)
-    for pair in np.flatnonzero(same & (barcodes.beside[a] & barcodes.beside[b] & both != 0).any(axis=1)):
-        mine, theirs = barcodes.texts[int(a[pair])], barcodes.texts[int(b[pair])]
-        same[pair] = all(mine[column] == theirs[column] for column in mine.keys() & theirs.keys())
-    return same

@@ -18,7 +18,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from bioscan_etl.barcodes.framed import BLOCKS, Framed, compared, full_blocks, longest_runs, meeting
+from bioscan_etl.barcodes.framed import BLOCKS, Framed, compared, full_blocks
+from bioscan_etl.barcodes.same import longest_runs, meeting
 from bioscan_etl.barcodes.variable import Planes, differing, variable_words
 from bioscan_etl.threads import cores, ordered_map
 
@@ -99,7 +100,8 @@ def _meeting(
 
     def count(stretch: int) -> _Numbers:
         found = np.zeros(len(barcodes.known), np.int64)
-        for one, other in meeting(hashes, rows, others, cuts[stretch], cuts[stretch + 1]):
+        begins, ends = hashes[:, cuts[stretch]], hashes[:, cuts[stretch + 1]]
+        for one, other in meeting(begins, ends, rows, others):
             is_first = np.ones(len(one), np.bool_)
             for begin, end in pairwise(cuts[: stretch + 1]):  # counted there
                 same = hashes[one, end] - hashes[one, begin] == hashes[other, end] - hashes[other, begin]

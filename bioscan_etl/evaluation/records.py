@@ -19,8 +19,9 @@ import polars as pl
 
 from bioscan_etl import schema, vocabulary
 from bioscan_etl.barcodes.distinct import placed
-from bioscan_etl.barcodes.framed import Framed, framed, same_pairs
+from bioscan_etl.barcodes.framed import Framed, framed
 from bioscan_etl.barcodes.identity import barcode_identity
+from bioscan_etl.barcodes.same import same_pairs
 from bioscan_etl.progress import Progress, silent
 from bioscan_etl.release.forms._barcodebert_files import may_be_in_a_file
 from bioscan_etl.release.layout import image_path

@@ -1,14 +1,15 @@
 """Evaluated barcodes that a model has seen in training, sequenced to another extent (spec: partitioning, leakage).
 
 Belongs here: counting them for the partitions as they are. Does not belong here: what makes two barcodes the same
-(`barcodes.framed`), and barcodes and images that are merely similar (`near_duplicates`, `near_images`).
+(`barcodes.same`), and barcodes and images that are merely similar (`near_duplicates`, `near_images`).
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-from bioscan_etl.barcodes.framed import framed, same_pairs
+from bioscan_etl.barcodes.framed import framed
+from bioscan_etl.barcodes.same import same_pairs
 from bioscan_etl.errors import InvariantError
 from bioscan_etl.vocabulary import LEAKAGE_PAIRS
 

@@ -1,7 +1,7 @@
 """Which barcodes must be kept together so that no evaluated one was trained on, sequenced to another extent.
 
 Belongs here: the groups of barcodes that are the same over shared columns, for a table and an earlier one. Does not
-belong here: what makes two barcodes the same (`barcodes.framed`), and the partition of a group (`stable`).
+belong here: what makes two barcodes the same (`barcodes.same`), and the partition of a group (`stable`).
 """
 
 from __future__ import annotations
