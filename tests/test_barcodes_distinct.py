@@ -1,11 +1,14 @@
 """Distinct barcodes as numbers: ids, places, and groups that are the same over shared columns."""
 
+from collections import Counter
+
 import polars as pl
 from framed_barcodes import drawn, noise
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bioscan_etl.barcodes.distinct import connected, numbered
+from bioscan_etl.barcodes.identity import barcode_identities
 from bioscan_etl.barcodes.placement import place
 from bioscan_etl.schema import BARCODE_IDS, BARCODES, PLACEMENTS
 
@@ -54,6 +57,28 @@ def test_the_batches_placements_are_taken_and_missing_ones_made():
     found = dict(barcodes.select("barcode", "weight").iter_rows())
     assert found[A] == 7
     assert found[B] == place(pl.Series("barcode", [B])).item(0, "weight")
+
+
+SHORT = st.text("ACGTNnaR", min_size=1, max_size=4)
+
+
+@given(st.lists(st.none() | SHORT, max_size=12), st.lists(st.lists(SHORT, max_size=4), max_size=3))
+def test_numbers_are_those_of_a_plain_count(texts, batches):
+    """Whether a barcode is a placement's, a placement's but for N at its ends, or none's."""
+    lazy = specimens(*texts)
+    known = [place(pl.Series("barcode", each, pl.String).unique()) for each in map(identities, batches)]
+    barcodes, ids = numbered(lazy, pl.concat([NONE, *(each.lazy() for each in known)]), 300)
+    wanted = [identities([text])[0] if text and identities([text]) else None for text in texts]
+    counts = Counter(filter(None, wanted))
+    assert barcodes["barcode"].to_list() == sorted(counts)
+    assert barcodes["records"].to_list() == [counts[text] for text in sorted(counts)]
+    numbers = {text: number for number, text in enumerate(sorted(counts))}
+    assert ids["processid"].is_sorted()
+    assert ids["barcode_id"].to_list() == [numbers.get(text) for text in wanted]
+
+
+def identities(texts):
+    return barcode_identities(pl.Series("barcode", texts, pl.String)).drop_nulls().to_list()
 
 
 def test_no_specimens_are_empty_tables():

@@ -16,6 +16,8 @@ from bioscan_etl.barcodes.placement import place
 from bioscan_etl.barcodes.same import same_pairs
 from bioscan_etl.schema import BARCODE_IDS, BARCODES, PLACEMENTS
 
+_KEYS = ("first_key", "second_key")
+
 
 def numbered(specimens: pl.LazyFrame, placements: pl.LazyFrame, least: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Number the distinct barcodes of specimens, in lexical order, and say where each lies and what it is the same as.
@@ -29,31 +31,77 @@ def numbered(specimens: pl.LazyFrame, placements: pl.LazyFrame, least: int) -> t
     Returns:
         `schema.BARCODES`, sorted by barcode_id, and `schema.BARCODE_IDS`, sorted by processid.
     """
-    # Each distinct sequence is rewritten once.
-    texts = (
-        specimens.select(text="dna_barcode")
-        .drop_nulls()
-        .group_by("text")
-        .agg(records=pl.len().cast(pl.UInt32))
-        .collect(engine="streaming")
-        .rechunk()
-    )
-    texts = texts.hstack([barcode_identities(texts["text"])]).drop_nulls().sort("barcode")
-    texts = texts.with_columns(barcode_id=pl.col("barcode").rle_id())
-    counts = texts.group_by("barcode_id").agg(pl.col("barcode").first(), pl.col("records").sum()).sort("barcode_id")
-    on_frame = placed(counts, placements)
-    group = pl.Series("group", groups(on_frame, least), pl.UInt32)
-    barcodes = BARCODES.conform(counts.hstack(on_frame.drop("barcode")).with_columns(group))
-    # Two hashes instead of 658 letters: a specimen's barcode is looked up without a copy of its text.
-    keys = [pl.col("text").hash(1).alias("first_key"), pl.col("text").hash(2).alias("second_key")]
-    ids = (
+    # Most specimens have the barcode of a placement, letter by letter. Which one is looked up by two hashes instead of
+    # 658 letters; only other texts are kept and rewritten, each once.
+    keys = placements.select(_hashes("barcode")).collect(engine="streaming").with_row_index("place")
+    known_keys = keys.unique(_KEYS, keep="first", maintain_order=True)
+    looked_up = (
         specimens.select("processid", text="dna_barcode")
-        .select("processid", *keys)
-        .collect(engine="streaming")
-        .join(texts.select("barcode_id", *keys), on=["first_key", "second_key"], how="left")
+        .with_columns(_hashes("text"))
+        # Left to choose the side that is held, polars keeps the texts of all specimens until it has chosen.
+        .join(known_keys.lazy(), on=_KEYS, how="left", build_side="force_right")
+    )
+    is_other = pl.col("place").is_null() & pl.col("text").is_not_null()
+    # Copied, because a text that is kept keeps all that were read with it.
+    text = pl.col("text").map_batches(_copied, pl.String, is_elementwise=True)
+    rows, others = pl.collect_all(
+        [
+            looked_up.select("processid", "place", *_KEYS),
+            looked_up.filter(is_other).select(text, *_KEYS).unique(_KEYS, keep="any"),
+        ],
+        engine="streaming",
+    )
+    found, new = _rewritten(others, known_keys, beyond=keys.height)
+    ids = (
+        rows.join(found, on=_KEYS, how="left")
+        .select("processid", place=pl.coalesce("place", "other"))
         .sort("processid")
     )
+    counts = ids.drop_nulls().group_by("place").agg(records=pl.len().cast(pl.UInt32))
+    known = (
+        placements.select(PLACEMENTS.names())
+        .with_row_index("place")
+        .join(counts.lazy().select("place"), on="place", how="semi", build_side="force_right")
+        .collect(engine="streaming")
+    )
+    on_frame = pl.concat([known, new.select("place").hstack(place(new["barcode"]))]).sort("barcode")
+    on_frame = on_frame.with_row_index("barcode_id").join(counts, on="place", maintain_order="left")
+    group = pl.Series("group", groups(on_frame, least), pl.UInt32)
+    barcodes = BARCODES.conform(on_frame.with_columns(group))
+    ids = ids.join(on_frame.select("place", "barcode_id"), on="place", how="left", maintain_order="left")
     return barcodes, BARCODE_IDS.conform(ids)
+
+
+def _hashes(text: str) -> list[pl.Expr]:
+    """Two hashes of a text, which stand for it."""
+    return [pl.col(text).hash(seed).alias(name) for seed, name in enumerate(_KEYS, start=1)]
+
+
+def _copied(texts: pl.Series) -> pl.Series:
+    return pl.Series(texts.name, texts.to_arrow(compat_level=pl.CompatLevel.oldest()), pl.String)
+
+
+def _rewritten(others: pl.DataFrame, keys: pl.DataFrame, beyond: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Number the barcodes of texts that are no placement's as they are.
+
+    Args:
+        others: text and its two hashes, distinct.
+        keys: place and the two hashes of its barcode, distinct.
+        beyond: first place of barcodes that have no placement.
+
+    Returns:
+        The two hashes of each text that has a barcode and the place of this (other); and new barcodes with their
+        places, sorted by barcode.
+    """
+    others = others.rechunk()
+    found = others.with_columns(barcode_identities(others["text"])).drop_nulls("barcode")
+    distinct = found.select("barcode").unique().sort("barcode").with_columns(_hashes("barcode"))
+    distinct = distinct.join(keys, on=_KEYS, how="left", maintain_order="left")
+    is_new = pl.col("place").is_null()
+    number = (beyond + is_new.cum_sum() - 1).cast(pl.UInt32)
+    distinct = distinct.with_columns(pl.when(is_new).then(number).otherwise("place").alias("place"), is_new=is_new)
+    places = found.join(distinct.select("barcode", other="place"), on="barcode").select(*_KEYS, "other")
+    return places, distinct.filter("is_new").select("place", "barcode")
 
 
 def placed(barcodes: pl.DataFrame, placements: pl.LazyFrame) -> pl.DataFrame:
