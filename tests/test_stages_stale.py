@@ -288,7 +288,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "barcodes/neighbours.py": ("specimens",),
     # Places of barcodes. The partitions compare letters on the frame, and place those of an earlier release.
     "barcodes/columns.py": (
-        *("specimens", "placed_barcodes", "barcodes", "audit", "partitions", "distances", "statistics"),
+        *("checked_barcodes", "specimens", "placed_barcodes", "barcodes", "audit", "partitions", "distances"),
+        "statistics",
     ),
     "barcodes/profile.py": ("placed_barcodes", "barcodes", "partitions"),
     "barcodes/coi_profile.*": ("placed_barcodes", "barcodes", "partitions"),

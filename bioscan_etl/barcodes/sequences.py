@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from bioscan_etl.barcodes.columns import UNKNOWN, codes
+
 _COMPLEMENT = dict(zip("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN", strict=True))
 IUPAC = "".join(_COMPLEMENT)
 _NO_IUPAC = f"[^{IUPAC}{IUPAC.lower()}-]"
 _BLOCK = 500  # sequences per block: some 3 MB of numbers, so that they stay in the processor's cache
-_OTHER = 64  # code of a character that is no base
 _NO_KMER, _BINS = 64, 65  # number of what is no trinucleotide; numbers there are
-_BASES = np.full(256, _OTHER, np.uint8)
-_BASES[np.frombuffer(b"ACGT", np.uint8)] = np.arange(4, dtype=np.uint8)
 
 
 def has_invalid_letters(nuc: pl.Expr) -> pl.Expr:
@@ -99,15 +98,14 @@ def repeat_share(barcodes: pl.Series, worth_knowing: float) -> pl.Series:
 def _overlapping_share(barcodes: pl.Series) -> pl.Series:
     """Three times the overlapping occurrences of the most frequent trinucleotide, divided by the length."""
     lengths = barcodes.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
-    # Two N separate the barcodes, so that no trinucleotide spans two of them.
-    text = barcodes.fill_null("").str.join("NN").item() + "NN"
-    bases = _BASES[np.frombuffer(text.encode(), np.uint8)]
-    kmers = (bases[:-2] << 4) | (bases[1:-1] << 2) | bases[2:]
+    letters = codes(barcodes.fill_null(""))
+    first, second, third = letters[:, :-2], letters[:, 1:-1], letters[:, 2:]
+    kmers = (first << np.uint8(4)) | (second << np.uint8(2)) | third
     # Counted, too, but apart: leaving them out would copy all the others.
-    kmers[(bases[:-2] | bases[1:-1] | bases[2:]) >= _OTHER] = _NO_KMER
-    owners = np.repeat(np.arange(len(lengths), dtype=np.int64) * _BINS, lengths + 2)[:-2]
-    owners += kmers
-    counts = np.bincount(owners, minlength=_BINS * len(lengths)).reshape(-1, _BINS)[:, :_NO_KMER]
+    kmers[(first | second | third) >= UNKNOWN] = _NO_KMER
+    owners = kmers.astype(np.int64)
+    owners += np.arange(0, _BINS * len(lengths), _BINS)[:, None]
+    counts = np.bincount(owners.ravel(), minlength=_BINS * len(lengths)).reshape(-1, _BINS)[:, :_NO_KMER]
     share: npt.NDArray[np.float64] = np.zeros(len(lengths))
     np.divide(3 * counts.max(axis=1), lengths, out=share, where=lengths > 0)
     return pl.select(pl.when(barcodes.is_not_null()).then(pl.Series(share))).to_series()
