@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bioscan_etl.barcodes.distinct import connected, numbered
-from bioscan_etl.barcodes.identity import barcode_identities
+from bioscan_etl.barcodes.identities import barcode_identities
 from bioscan_etl.barcodes.placement import place
 from bioscan_etl.schema import BARCODE_IDS, BARCODES, PLACEMENTS
 

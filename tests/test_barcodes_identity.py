@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from bioscan_etl.barcodes.identity import (
     as_released,
-    barcode_identities,
     barcode_identity,
     barcode_identity_sql,
 )
@@ -31,7 +30,6 @@ def test_expression_and_sql_and_the_definition_agree(texts):
     table = pl.DataFrame({"row": range(len(texts)), "nuc": texts}, schema={"row": pl.Int64, "nuc": pl.String})
     expected = [by_the_book(text) for text in texts]
     assert table.select(barcode_identity(pl.col("nuc"))).to_series().to_list() == expected
-    assert barcode_identities(table["nuc"]).to_list() == expected
     with duckdb.connect() as connection:
         connection.register("t", table.to_arrow())
         found = connection.sql(f"SELECT {barcode_identity_sql('nuc')} FROM t ORDER BY row").fetchall()

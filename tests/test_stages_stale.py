@@ -271,6 +271,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "barcodes/check.py": ("checked_barcodes", "specimens"),  # specimens log what it changed (`barcode_changes`)
     "barcodes/reading_frame.py": ("checked_barcodes", "specimens"),
     "barcodes/corpus.py": ("specimens",),
+    "barcodes/identities.py": ("checked_barcodes", "barcodes", "specimens", "curated_taxonomy", "partitions"),
     "barcodes/identity.py": (
         "checked_barcodes",
         "barcodes",
@@ -299,7 +300,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "barcodes/gaps.py": ("placed_barcodes", "barcodes", "partitions"),
     "barcodes/framed.py": ("specimens", "barcodes", "audit", "partitions", "distances", "statistics"),
     # Specimens flag barcodes that are the same over shared columns under two species.
-    "barcodes/same.py": ("specimens", "barcodes", "partitions", "statistics"),
+    "barcodes/same.py": ("specimens", "barcodes", "partitions"),
     "barcodes/distinct.py": ("barcodes", "partitions"),
     # Letters and identity of a barcode; the expectations on the curated table hold it against them.
     "barcodes/sequences.py": ("checked_barcodes", "specimens"),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from bioscan_etl.barcodes.framed import framed
-from bioscan_etl.barcodes.identity import barcode_identities
+from bioscan_etl.barcodes.identities import barcode_identities
 from bioscan_etl.barcodes.placement import place
 from bioscan_etl.barcodes.same import same_pairs
 from bioscan_etl.schema import BARCODE_IDS, BARCODES, PLACEMENTS

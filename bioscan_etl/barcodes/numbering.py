@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from bioscan_etl.barcodes.identity import barcode_identities
+from bioscan_etl.barcodes.identities import barcode_identities
 
 _KEYS = pl.Struct({"first_key": pl.UInt64(), "second_key": pl.UInt64()})
 

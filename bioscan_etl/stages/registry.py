@@ -506,7 +506,7 @@ _DECLARED = (
         settings=("barcodes.min_shared_columns",),
         data=_FRAME,
         libraries=("polars", "numpy"),
-        bytes_per_row=1_200,
+        bytes_per_row=900,
     ),
     Stage(
         "audit",
