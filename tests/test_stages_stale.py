@@ -393,7 +393,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "splits/novel.py": ("partitions", "statistics"),
     "splits/rules.py": (*EXPECTATIONS, "partitions", *PRINTED),  # ids are checks, and reasons of moves
     # ---- found in several packages
-    "barcodes/numbering.py": ("checked_barcodes", "specimens", "curated_taxonomy"),
+    "barcodes/numbering.py": ("checked_barcodes", "specimens", "curated_taxonomy", "barcodes", "partitions"),
     "images/detection.py": (*CROPPED, "figures", "desk_pages"),
     "quality/parquet_views.py": EXPECTATIONS,
     # The report reads the results in the form that the stages give them, and words those of batches.

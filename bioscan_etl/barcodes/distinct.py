@@ -12,11 +12,10 @@ import polars as pl
 
 from bioscan_etl.barcodes.framed import framed
 from bioscan_etl.barcodes.identities import barcode_identities
+from bioscan_etl.barcodes.numbering import KEYS, hashes
 from bioscan_etl.barcodes.placement import place
 from bioscan_etl.barcodes.same import same_pairs
 from bioscan_etl.schema import BARCODE_IDS, BARCODES, PLACEMENTS
-
-_KEYS = ("first_key", "second_key")
 
 
 def numbered(specimens: pl.LazyFrame, placements: pl.LazyFrame, least: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -33,29 +32,27 @@ def numbered(specimens: pl.LazyFrame, placements: pl.LazyFrame, least: int) -> t
     """
     # Most specimens have the barcode of a placement, letter by letter. Which one is looked up by two hashes instead of
     # 658 letters; only other texts are kept and rewritten, each once.
-    keys = placements.select(_hashes("barcode")).collect(engine="streaming").with_row_index("place")
-    known_keys = keys.unique(_KEYS, keep="first", maintain_order=True)
+    keys = placements.select(hashes("barcode")).collect(engine="streaming").with_row_index("place")
+    known_keys = keys.unique(KEYS, keep="first", maintain_order=True)
     looked_up = (
         specimens.select("processid", text="dna_barcode")
-        .with_columns(_hashes("text"))
+        .with_columns(hashes("text"))
         # Left to choose the side that is held, polars keeps the texts of all specimens until it has chosen.
-        .join(known_keys.lazy(), on=_KEYS, how="left", build_side="force_right")
+        .join(known_keys.lazy(), on=KEYS, how="left", build_side="force_right")
     )
     is_other = pl.col("place").is_null() & pl.col("text").is_not_null()
     # Copied, because a text that is kept keeps all that were read with it.
     text = pl.col("text").map_batches(_copied, pl.String, is_elementwise=True)
     rows, others = pl.collect_all(
         [
-            looked_up.select("processid", "place", *_KEYS),
-            looked_up.filter(is_other).select(text, *_KEYS).unique(_KEYS, keep="any"),
+            looked_up.select("processid", "place", *KEYS),
+            looked_up.filter(is_other).select(text, *KEYS).unique(KEYS, keep="any"),
         ],
         engine="streaming",
     )
     found, new = _rewritten(others, known_keys, beyond=keys.height)
     ids = (
-        rows.join(found, on=_KEYS, how="left")
-        .select("processid", place=pl.coalesce("place", "other"))
-        .sort("processid")
+        rows.join(found, on=KEYS, how="left").select("processid", place=pl.coalesce("place", "other")).sort("processid")
     )
     counts = ids.drop_nulls().group_by("place").agg(records=pl.len().cast(pl.UInt32))
     known = (
@@ -70,11 +67,6 @@ def numbered(specimens: pl.LazyFrame, placements: pl.LazyFrame, least: int) -> t
     barcodes = BARCODES.conform(on_frame.with_columns(group))
     ids = ids.join(on_frame.select("place", "barcode_id"), on="place", how="left", maintain_order="left")
     return barcodes, BARCODE_IDS.conform(ids)
-
-
-def _hashes(text: str) -> list[pl.Expr]:
-    """Two hashes of a text, which stand for it."""
-    return [pl.col(text).hash(seed).alias(name) for seed, name in enumerate(_KEYS, start=1)]
 
 
 def _copied(texts: pl.Series) -> pl.Series:
@@ -95,12 +87,12 @@ def _rewritten(others: pl.DataFrame, keys: pl.DataFrame, beyond: int) -> tuple[p
     """
     others = others.rechunk()
     found = others.with_columns(barcode_identities(others["text"])).drop_nulls("barcode")
-    distinct = found.select("barcode").unique().sort("barcode").with_columns(_hashes("barcode"))
-    distinct = distinct.join(keys, on=_KEYS, how="left", maintain_order="left")
+    distinct = found.select("barcode").unique().sort("barcode").with_columns(hashes("barcode"))
+    distinct = distinct.join(keys, on=KEYS, how="left", maintain_order="left")
     is_new = pl.col("place").is_null()
     number = (beyond + is_new.cum_sum() - 1).cast(pl.UInt32)
     distinct = distinct.with_columns(pl.when(is_new).then(number).otherwise("place").alias("place"), is_new=is_new)
-    places = found.join(distinct.select("barcode", other="place"), on="barcode").select(*_KEYS, "other")
+    places = found.join(distinct.select("barcode", other="place"), on="barcode").select(*KEYS, "other")
     return places, distinct.filter("is_new").select("place", "barcode")
 
 

@@ -11,14 +11,14 @@ import polars as pl
 
 from bioscan_etl.barcodes.identities import barcode_identities
 
-_KEYS = pl.Struct({"first_key": pl.UInt64(), "second_key": pl.UInt64()})
+KEYS = ("first_key", "second_key")
+"""Names of the two hashes of a barcode."""
 
 
 def identity_keys(sequence: pl.Expr) -> pl.Expr:
-    """Two numbers in place of a barcode, by which rows of one barcode are found without its letters in memory.
+    """The hashes (`hashes`) of the `identity.barcode_identity`, by which rows of one barcode are found.
 
-    They are hashes of 64 bits of the `identity.barcode_identity`: that two of a billion barcodes have the same ones
-    happens once in 10**20 corpora. Collect it with the streaming engine, which reads some sequences at a time.
+    Collect it with the streaming engine, which reads some sequences at a time.
 
     Args:
         sequence: text, nulls allowed.
@@ -26,14 +26,22 @@ def identity_keys(sequence: pl.Expr) -> pl.Expr:
     Returns:
         Struct of `first_key` and `second_key` (UInt64), both null for a sequence that has no barcode.
     """
-    return sequence.map_batches(_hashed, return_dtype=_KEYS, is_elementwise=True)
+    dtype = pl.Struct(dict.fromkeys(KEYS, pl.UInt64()))
+    return sequence.map_batches(_hashed, return_dtype=dtype, is_elementwise=True)
 
 
 def _hashed(sequences: pl.Series) -> pl.Series:
-    identity = pl.col("barcode")
-    first, second = (pl.when(identity.is_not_null()).then(identity.hash(seed)) for seed in (1, 2))
-    keys = barcode_identities(sequences).to_frame().select(first_key=first, second_key=second)
-    return keys.to_struct(sequences.name)
+    has_barcode = pl.col("barcode").is_not_null()
+    keys = [pl.when(has_barcode).then(key).alias(key.meta.output_name()) for key in hashes("barcode")]
+    return barcode_identities(sequences).to_frame().select(keys).to_struct(sequences.name)
+
+
+def hashes(column: str) -> list[pl.Expr]:
+    """Two hashes of each text of a column, `KEYS`, UInt64: rows with the same two hashes have the same text.
+
+    Each hash has 64 bits. That two of a billion barcodes have the same two hashes happens once in 10**20 corpora.
+    """
+    return [pl.col(column).hash(seed).alias(name) for seed, name in enumerate(KEYS, start=1)]
 
 
 def same_identity(sequences: pl.Series) -> pl.Series:
